@@ -1,0 +1,204 @@
+"""Asynchronous successive halving replayed on recorded curves.
+
+Li et al., "A System for Massively Parallel Hyperparameter Tuning" (arXiv:1810.05934), as Ray Tune has it: a trial
+that reaches a rung is compared with those that were there before it and stopped unless it is among the best
+1/factor; one that is stopped never comes back.
+"""
+
+import heapq
+import itertools
+import math
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from recorded import Curves
+
+
+class Rung:
+    """Values recorded at one epoch. Decides as ``ray.tune.schedulers.async_hyperband._Bracket`` does.
+
+    Args:
+        factor: One in this many is kept.
+    """
+
+    def __init__(self, factor: float) -> None:
+        self._quantile = (1 - 1 / factor) * 100 / 100  # to the last bit what numpy makes of Ray's percentage
+        self._values: list[float] = []
+
+    def keeps(self, value: float) -> bool:
+        """Whether a trial with this value goes on; the value is recorded in any case."""
+        kept = not self._values or value >= self._cutoff()
+        insort(self._values, value)
+        return kept
+
+    def _cutoff(self) -> float:
+        """The quantile of what is recorded, interpolated linearly, in numpy's own order of operations."""
+        position = self._quantile * (len(self._values) - 1)
+        below = int(position)
+        a, b = self._values[below], self._values[min(below + 1, len(self._values) - 1)]
+        share = position - below
+        return a + (b - a) * share if share < 0.5 else b - (b - a) * (1 - share)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who is stopped: rungs at ``grace * factor ** k``, ranked by ``signal``."""
+
+    signal: str
+    grace: int
+    factor: int
+
+    def rungs(self, epochs: int) -> list[int]:
+        """Epochs of a trial of ``epochs`` at which it may be stopped, rising."""
+        return [rung for k in range(epochs) if (rung := self.grace * self.factor**k) < epochs]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one search found and spent."""
+
+    winner: int
+    """The trial chosen, by its validation accuracy, among those that were trained to the end."""
+    spent: float
+    """Epochs of all trials, signals that cost extra included."""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A policy laid over recorded curves: plain lists, for they are walked some ten million times.
+
+    Attributes:
+        rungs: Epochs, rising.
+        values: Of each trial at each rung.
+        costs: Of a rung's signal, in epochs.
+    """
+
+    rungs: list[int]
+    values: list[list[float]]
+    costs: list[float]
+    ended: list[int]
+    chosen_by: list[float]
+    factor: float
+
+
+def build_ladder(curves: Curves, policy: Policy) -> Ladder | None:
+    """Where the signal was not recorded at a later rung the running average ranks it, which costs nothing.
+
+    Returns:
+        None where the signal was not recorded at the first rung.
+    """
+    rungs = policy.rungs(curves.epochs)
+    signal = curves.signals[policy.signal]
+    known = [not np.isnan(signal[:, rung - 1]).any() for rung in rungs]
+    if not known[0]:
+        return None
+    columns = [
+        (signal if there else curves.signals["ema"])[:, rung - 1] for rung, there in zip(rungs, known, strict=True)
+    ]
+    costs = [curves.costs[policy.signal] if there else 0.0 for there in known]
+    return Ladder(
+        rungs,
+        np.stack(columns, axis=1).tolist(),
+        costs,
+        curves.ended.tolist(),
+        curves.chosen_by.tolist(),
+        policy.factor,
+    )
+
+
+def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
+    """One search: trials start in the order of ``arrival``, each on the first worker that is free.
+
+    An epoch takes all trials the same time; of two that reach a rung at once, the one that started first is first.
+    A trial that diverges before a rung is recorded nowhere from there on, and frees its worker.
+    """
+    rungs = [Rung(ladder.factor) for _ in ladder.rungs]
+    stops = [*ladder.rungs, max(ladder.ended) + 1]  # the last is never reached
+    spent, winner, best = 0.0, arrival[0], -math.inf
+    queue = iter(enumerate(arrival))
+    # When a trial next has something to tell, how many started before it, the trial, its next rung, its epochs then.
+    events: list[tuple[float, int, int, int, int]] = []
+
+    def train(now: float, start: int, trial: int, rung: int = 0, epoch: int = 0) -> None:
+        nonlocal spent
+        until = min(stops[rung], ladder.ended[trial])
+        spent += until - epoch
+        heapq.heappush(events, (now + until - epoch, start, trial, rung, until))
+
+    for start, trial in itertools.islice(queue, workers):
+        train(0.0, start, trial)
+    while events:
+        now, start, trial, rung, epoch = heapq.heappop(events)
+        goes_on = False
+        if epoch == stops[rung]:
+            now, spent = now + ladder.costs[rung], spent + ladder.costs[rung]
+            goes_on = rungs[rung].keeps(ladder.values[trial][rung]) and epoch < ladder.ended[trial]
+        elif ladder.chosen_by[trial] > best:
+            winner, best = trial, ladder.chosen_by[trial]
+        if goes_on:
+            train(now, start, trial, rung + 1, epoch)
+        elif (following := next(queue, None)) is not None:
+            train(now, *following)
+    return Outcome(winner, spent)
+
+
+@dataclass(frozen=True)
+class Trade:
+    """What a policy saves and loses, mean over replays, at the worst number of workers."""
+
+    policy: Policy
+    saving: float
+    """Epochs of all trials unpruned over epochs spent."""
+    lost: float
+    """Best final accuracy of all trials less the winner's, in points."""
+    lost_90: float
+    """The 90th percentile over the replays of what ``lost`` is the mean of."""
+
+    def beats(self, other: "Trade") -> bool:
+        """Whether it is no worse in both respects and better in one."""
+        better = self.saving > other.saving or self.lost < other.lost
+        return better and self.saving >= other.saving and self.lost <= other.lost
+
+
+def measure(
+    curves: Curves, policy: Policy, *, workers: Sequence[int] = (2, 8), replays: int = 200, share: float = 1.0
+) -> Trade | None:
+    """Replays a policy with shuffled arrival, the same shuffles for every policy.
+
+    Args:
+        curves: ``n`` of them.
+        policy: Who is stopped.
+        workers: Trials at a time; each number is tried, and the worst counts, separately in each respect.
+        replays: Searches for each number.
+        share: Of the trials that a search has, a random choice of its own.
+
+    Returns:
+        None where the policy's signal was not recorded at its first rung.
+    """
+    ladder = build_ladder(curves, policy)
+    if ladder is None:
+        return None
+    generator = np.random.default_rng(0)
+    trials = round(share * len(curves.score))
+    arrivals = [generator.permutation(len(curves.score))[:trials] for _ in range(replays)]
+    unpruned = sum(int(curves.ended[arrival].sum()) for arrival in arrivals)
+    best = np.array([curves.score[arrival].max() for arrival in arrivals])
+    savings, losses = [], []
+    for count in workers:
+        outcomes = [replay(ladder, arrival.tolist(), count) for arrival in arrivals]
+        savings.append(unpruned / sum(outcome.spent for outcome in outcomes))
+        losses.append(100 * (best - curves.score[[outcome.winner for outcome in outcomes]]))
+    return Trade(
+        policy,
+        min(savings),
+        max(float(lost.mean()) for lost in losses),
+        max(float(np.percentile(lost, 90)) for lost in losses),
+    )
+
+
+def pareto_front(trades: Sequence[Trade]) -> list[Trade]:
+    """Those that no other beats, by rising saving."""
+    front = [trade for trade in trades if not any(other.beats(trade) for other in trades)]
+    return sorted(front, key=lambda trade: (trade.saving, trade.lost))

@@ -1,0 +1,247 @@
+"""The headline: what the search finds for the S11 recipe on CIFAR-10, and how its winner tests over several seeds.
+
+    uv run python benchmarks/headline.py --data-dir CIFAR10     # an image folder; without it CIFAR-10 is downloaded
+    uv run python benchmarks/headline.py --profile cpu
+
+One search, the refit of its winner, on a GPU the comparisons too; then ``docs/results.json``, from it
+``docs/results.md``, and the pictures of the winner's report beside them. What an earlier, interrupted run has
+finished is not run again.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import typer
+from headline_tables import render
+from PIL import Image
+
+from tune_s11.checkpoint import load_checkpoint, write_whole
+from tune_s11.config import Recipe
+from tune_s11.console import RESULTS, DataDirOption, SetOption, StorageOption, new_app, run
+from tune_s11.data import load_dataset
+from tune_s11.hardware import choose_hardware
+from tune_s11.report import write_report
+from tune_s11.results import SearchResult, load_search
+from tune_s11.search.cluster import connect
+from tune_s11.search.tasks import refit, summary
+from tune_s11.trainer import Trainer, TrainingData
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ("trials", "range_test", "schedule", "curves", "heat_maps")
+PICTURE_WIDTH = 1100
+"""Pixels: those of the report have twice as many, which no README needs."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A recipe to set beside the winner.
+
+    Attributes:
+        seeds: Runs.
+        changes: What it has in place of the winner's values.
+        suggestion: It is the range test's suggestion, and otherwise the space file's recipe, in place of the winner.
+    """
+
+    seeds: int
+    changes: dict[str, Any] = field(default_factory=dict)
+    suggestion: bool = False
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is run on one kind of machine: options of the search, and recipes beside its winner."""
+
+    search: tuple[str, ...]
+    variants: dict[str, Variant]
+
+
+PROFILES = {
+    "gpu": Profile(
+        ("--samples", "64", "--set", "search.refit_seeds=20"),
+        {
+            "the range test's suggestion alone": Variant(20, suggestion=True),
+            "ReduceLROnPlateau, 24 epochs": Variant(10, {"schedule": "plateau"}),
+            "ReduceLROnPlateau, 50 epochs": Variant(10, {"schedule": "plateau", "epochs": 50}),
+            "without label smoothing": Variant(10, {"label_smoothing": 0.0}),
+            "logits not scaled": Variant(10, {"logit_scale": 1.0}),
+        },
+    ),
+    # Trials of half the width on two fifths of the images take two cores minutes, and rank recipes well enough.
+    "cpu": Profile(
+        (
+            *("--samples", "16", "--set", "width=16", "--set", "train_images=20000"),
+            *("--set", "refit.width=32", "--set", "refit.train_images=50000", "--set", "search.refit_seeds=2"),
+            *("--set", "search.finalists=0"),  # fifteen runs more would take as long as the search
+        ),
+        {},
+    ),
+}
+
+
+def headline(
+    profile: Annotated[
+        Literal["cpu", "gpu"] | None, typer.Option("--profile", help="Default: gpu where there is one.")
+    ] = None,
+    data_dir: DataDirOption = None,
+    settings: SetOption = None,
+    storage: StorageOption = RESULTS,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the tables and pictures.")] = ROOT / "docs",
+) -> None:
+    """Searches, refits, compares, and writes the tables and pictures."""
+    chosen = profile or ("gpu" if torch.cuda.is_available() else "cpu")
+    name, changes = f"headline-{chosen}", [part for setting in settings or [] for part in ("--set", setting)]
+    if (storage / name / "search.yaml").exists():
+        arguments = ["--resume", name]
+    else:
+        images = ["--data-dir", str(data_dir)] if data_dir else []
+        arguments = ["--space", "s11", "--name", name, *PROFILES[chosen].search, *images, *changes]
+    program = [sys.executable, str(ROOT / "run_search.py"), *arguments, "--storage", str(storage)]
+    subprocess.run(program, check=True)
+
+    search = load_search(name, storage)
+    images = ["--data-dir", "CIFAR10"] if search.config.recipe.dataset == "folder" else []
+    command = " ".join(["benchmarks/headline.py", "--profile", chosen, *images, *changes])
+    entry = {"command": command} | describe(search)
+    entry["variants"] = compare(search, PROFILES[chosen].variants)
+    file = out / "results.json"
+    results = json.loads(file.read_text()) if file.exists() else {"headline": None, "cpu": None, "gpu": None}
+    results[chosen] = entry
+    results["headline"] = shortest(results["gpu"] or results["cpu"])
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(file, json.dumps(results, indent=1) + "\n")
+    write_whole(out / "results.md", render(results))
+    copy_pictures(write_report(search).parent, out)
+    print(f"results: {out / 'results.md'}")
+
+
+def describe(search: SearchResult) -> dict[str, Any]:
+    """The search, its winner and the winner's refits, in plain values."""
+    winner, metrics = search.winner, search.refit
+    assert winner is not None
+    assert metrics is not None
+    recipe = search.config.refit.applied_to(winner.recipe)
+    states = [trial.state for trial in search.trials]
+    return {
+        "date": search.manifest["created"][:10],
+        "machine": search.manifest["machine"],
+        "packages": search.manifest["packages"],
+        "python": search.manifest["python"],
+        "search": {
+            "dataset": "cifar10" if recipe.dataset in {"cifar10", "folder"} else recipe.dataset,
+            "trials": {state: states.count(state) for state in sorted(set(states))},
+            "width": winner.recipe.width,
+            "train_images": winner.recipe.train_images or search.manifest["data"]["train_images"],
+            "epochs_run": sum(trial.epoch for trial in search.trials),
+            "epochs_without_pruning": sum(trial.recipe.epochs for trial in search.trials),
+            "hours_of_training": sum(row["seconds"] for trial in search.trials for row in trial.rows) / 3600,
+            "bounds": asdict(search.bounds) if search.bounds else None,
+        },
+        "winner": {"trial": winner.name, "params": winner.params, "validation_accuracy": winner.score},
+        "refit": {
+            "width": recipe.width,
+            "train_images": recipe.train_images or search.manifest["data"]["train_images"],
+            "epochs": recipe.epochs,
+            "precision": metrics["runs"][0]["hardware"]["precision"],
+            "test_accuracy": metrics["test_accuracy"],
+            "test_accuracy_raw": metrics["test_accuracy_raw"],
+            "test_accuracy_flipped_too": flipped_too(search, recipe),
+            "runs": [{key: run[key] for key in ("seed", "ema", "raw")} for run in metrics["runs"]],
+        },
+    }
+
+
+def flipped_too(search: SearchResult, recipe: Recipe) -> dict[str, Any]:
+    """Test accuracy of the averaged weights where logits of an image and of its mirror image are added.
+
+    The one test-time augmentation that is customary on CIFAR-10; it is no part of the headline.
+    """
+    dataset = load_dataset(recipe)
+    data = TrainingData.to_refit(dataset, recipe, search.config.search.seed)
+    hardware = choose_hardware()
+    hardware.activate()
+    accuracies = []
+    for folder in sorted((search.path / "best").glob("seed-*")):
+        trainer = Trainer(recipe, data, hardware, seed=0)
+        trainer.load_state_dict(load_checkpoint(folder / "checkpoint.pt", hardware.device))
+        pixels, labels = trainer.on_device(dataset.test)
+        logits = sum(trainer.predict(trainer.average.model, view) for view in (pixels, pixels.flip(2)))
+        assert isinstance(logits, torch.Tensor)
+        accuracies.append((logits.argmax(1) == labels).float().mean().item())
+    return summary(accuracies)
+
+
+def compare(search: SearchResult, variants: dict[str, Variant]) -> dict[str, Any]:
+    """Test accuracies of the variants, each trained anew over its seeds."""
+    if not variants:
+        return {}
+    dataset = load_dataset(search.config.recipe)
+    seed = search.config.search.seed
+    measured = {}
+    with connect(None, None, None, 1) as cluster:
+        for name, variant in variants.items():
+            folder = search.path / "variants" / name.replace(" ", "-").replace("'", "").replace(",", "")
+            recipe = recipe_of(search, variant)
+            if not (folder / "metrics.json").exists():
+                # The plateau is found on validation images, which then cannot be trained on.
+                divide = TrainingData.to_choose if recipe.schedule == "plateau" else TrainingData.to_refit
+                folder.mkdir(parents=True, exist_ok=True)
+                metrics = refit(
+                    recipe,
+                    divide(dataset, recipe, seed),
+                    dataset.test,
+                    search.config.search.model_copy(update={"refit_seeds": variant.seeds}),
+                    cluster.workers,
+                    "auto",
+                    folder,
+                    lambda done, total, name=name: print(f"\r{name}: epoch {done} of {total}", end="", flush=True),
+                )
+                print()
+                write_whole(folder / "metrics.json", json.dumps(metrics, indent=2))
+            metrics = json.loads((folder / "metrics.json").read_text())
+            measured[name] = {key: metrics[key] for key in ("test_accuracy", "test_accuracy_raw")}
+    return measured
+
+
+def recipe_of(search: SearchResult, variant: Variant) -> Recipe:
+    """The complete recipe of a variant."""
+    assert search.winner is not None
+    recipe = search.winner.recipe
+    if variant.suggestion:
+        assert search.bounds is not None
+        suggestion = search.bounds.suggestion
+        first = {"max_lr": suggestion, "min_lr_fraction": min(1.0, search.bounds.min_lr / suggestion)}
+        recipe = search.config.recipe.model_copy(update=first)
+    return search.config.refit.applied_to(recipe).model_copy(update=variant.changes)
+
+
+def shortest(entry: dict[str, Any]) -> dict[str, Any]:
+    """The headline itself."""
+    accuracy = entry["refit"]["test_accuracy"]
+    return {
+        "dataset": entry["search"]["dataset"],
+        "width": entry["refit"]["width"],
+        "n": accuracy["n"],
+        "test_accuracy_mean": accuracy["mean"],
+        "test_accuracy_sd": accuracy["sd"],
+    }
+
+
+def copy_pictures(report: Path, out: Path) -> None:
+    """Copies the report's pictures, made smaller."""
+    for name in PICTURES:
+        if (report / f"{name}.png").exists():
+            with Image.open(report / f"{name}.png") as picture:
+                height = round(picture.height * PICTURE_WIDTH / picture.width)
+                small = picture.convert("RGB").resize((PICTURE_WIDTH, height), Image.Resampling.LANCZOS)
+                small.quantize(128).save(out / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    app = new_app("Measure the headline.")
+    app.command()(headline)
+    run(app, "benchmarks/headline.py")

@@ -1,0 +1,76 @@
+"""``docs/results.md`` out of ``docs/results.json``."""
+
+from typing import Any
+
+GOALS = {
+    ("gpu", 64): [("mean test accuracy, n = 20", 0.94)],
+    ("cpu", 64): [("mean test accuracy", 0.937)],
+    ("cpu", 32): [("mean test accuracy", 0.93)],
+}
+"""By machine and width: what was aimed at."""
+
+
+def render(results: dict[str, Any]) -> str:
+    """The tables as Markdown."""
+    parts = [
+        "# Results\n",
+        "Written by `benchmarks/headline.py` from `results.json`. Fractions of the CIFAR-10 test images,",
+    ]
+    parts.append("after the last epoch, averaged weights, no test-time augmentation unless it is named.\n")
+    for kind, title in (("gpu", "On a GPU: the full recipe"), ("cpu", "On two CPU cores: a narrow network")):
+        parts.append(f"## {title}\n")
+        entry = results[kind]
+        if entry is None:
+            parts.append(f"Not measured yet; `python benchmarks/headline.py --profile {kind}` measures it.\n")
+        else:
+            parts += [_circumstances(entry), _accuracies(kind, entry), _search(entry)]
+    return "\n".join(parts)
+
+
+def _circumstances(entry: dict[str, Any]) -> str:
+    machine = entry["machine"]
+    what = ", ".join(machine["gpus"]) or f"{machine['cores']} cores of {machine['cpu']}"
+    versions = ", ".join(f"{name} {version}" for name, version in entry["packages"].items())
+    return f"{entry['date']}, {what}, Python {entry['python']}, {versions}.\n\n```sh\npython {entry['command']}\n```\n"
+
+
+def _accuracies(kind: str, entry: dict[str, Any]) -> str:
+    refit = entry["refit"]
+    runs = f"width {refit['width']}, {refit['train_images']:,} images, {refit['epochs']} epochs, {refit['precision']}"
+    rows = [
+        (f"the winner ({runs})", refit["test_accuracy"]),
+        ("the same, raw weights", refit["test_accuracy_raw"]),
+        ("the same, averaged weights, mirror images too", refit["test_accuracy_flipped_too"]),
+    ]
+    for name, measured in entry["variants"].items():
+        rows.append((name, measured["test_accuracy"]))
+        rows.append((f"{name}, raw weights", measured["test_accuracy_raw"]))
+    lines = ["| recipe | mean | SD | n |", "|---|---|---|---|"]
+    lines += [f"| {name} | {it['mean']:.4f} | {_sd(it['sd'])} | {it['n']} |" for name, it in rows]
+    for goal, least in GOALS.get((kind, refit["width"]), []):
+        mean = refit["test_accuracy"]["mean"]
+        lines.append(
+            f"\nGoal, {goal}: at least {least}; {'met' if mean >= least else f'missed by {least - mean:.4f}'}."
+        )
+    runs = ", ".join(f"seed {run['seed']}: {run['ema']:.4f}" for run in refit["runs"])
+    return "\n".join(lines) + f"\n\nEach run: {runs}.\n"
+
+
+def _search(entry: dict[str, Any]) -> str:
+    search, winner = entry["search"], entry["winner"]
+    states = ", ".join(f"{count} {state}" for state, count in search["trials"].items())
+    lines = [
+        f"The search: width {search['width']}, {search['train_images']:,} images, validation included; {states}; "
+        f"{search['epochs_run']} epochs run, {search['epochs_without_pruning']} without pruning; "
+        f"{search['hours_of_training']:.2f} hours of training, workers added up.",
+    ]
+    if search["bounds"]:
+        low, high, first = (search["bounds"][key] for key in ("low", "high", "suggestion"))
+        lines.append(f"Its range test put LRMAX between {low:.3g} and {high:.3g} and tried {first:.3g} first.")
+    params = ", ".join(f"{name} {value:.4g}" for name, value in winner["params"].items())
+    lines.append(f"Winner {winner['trial']}, validation accuracy {winner['validation_accuracy']:.4f}: {params}.\n")
+    return "\n".join(lines)
+
+
+def _sd(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

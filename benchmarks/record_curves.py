@@ -1,0 +1,190 @@
+"""Records complete learning curves of random configurations, for ``pruning_replay.py`` to prune on paper.
+
+    uv run python benchmarks/record_curves.py --data-dir CIFAR10
+
+``CIFAR10`` is an image folder. A configuration is one line of JSON, appended when it is done; the first line of the
+file says what was recorded under what circumstances. The same command goes on where an interrupted one stopped.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from recorded import CIFAR10_W16, append_line, read_lines
+from recording import OTHER_HORIZONS, PROBES, RECOMPUTE_IMAGES, Recording, divide, draw
+
+from tune_s11.config import InputError
+from tune_s11.console import (
+    DataDirOption,
+    PrecisionOption,
+    SeedOption,
+    SetOption,
+    SpaceOption,
+    new_app,
+    resolve_config,
+    run,
+    whole_number,
+)
+from tune_s11.data import Images, load_dataset
+from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.lr_finder import Floats, LRBounds, LRCurve, find_bounds, ramp, range_test
+from tune_s11.manifest import build_manifest
+from tune_s11.search_space import RANGE_TEST, SearchConfig
+from tune_s11.trainer import TrainingData
+
+DEFAULTS = ["width=16", "batch_size=128", "train_images=8000", "val_fraction=0.25"]
+"""Recipe fields where ``--set`` says nothing else: what two cores can train sixty times."""
+
+NICENESS = 5
+"""Of the workers: a recording takes hours and can wait for whoever else needs the cores."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What every line of the file is made from; each worker process gets it once."""
+
+    config: SearchConfig
+    data: TrainingData
+    apart: Images
+    hardware: Hardware
+
+    def ramp(self, lrs: Floats, seed: int) -> Floats:
+        """Loss of each step of one ramp of the range test, (steps,)."""
+        return range_test(self.config.recipe, self.data, self.hardware, lrs, seed)
+
+    def record(self, low: float, high: float, number: int) -> dict[str, Any]:
+        """The line of configuration ``number``, with ``max_lr`` between ``low`` and ``high``."""
+        seed = self.config.search.seed
+        params = draw(self.config.with_lr_bounds(low, high).space, seed, number)
+        recipe = self.config.recipe.model_copy(update=params)
+        recording = Recording(recipe, self.data, self.apart, self.hardware, seed + number)
+        return {"number": number, "config": params, **recording.run()}
+
+
+_material: Material
+
+
+def _start_worker(material: Material) -> None:
+    global _material
+    _material = material
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, and without it there is none of this
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    os.nice(NICENESS)
+    material.hardware.activate()
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _ramp(lrs: Floats, seed: int) -> Floats:
+    return _material.ramp(lrs, seed)
+
+
+def _record(low: float, high: float, number: int) -> dict[str, Any]:
+    return _material.record(low, high, number)
+
+
+def measure_bounds(executor: ProcessPoolExecutor, config: SearchConfig) -> LRBounds:
+    """The range test as a search does it: the median of a few seeds' ramps."""
+    settings = config.search
+    lrs = ramp("exponential", *settings.lr_range, settings.lr_range_steps)
+    seeds = range(settings.seed, settings.seed + settings.lr_range_seeds)
+    ramps = [task.result() for task in [executor.submit(_ramp, lrs, seed) for seed in seeds]]
+    return find_bounds(LRCurve(lrs, np.stack(ramps)))
+
+
+def subject(material: Material, fingerprint: str) -> dict[str, Any]:
+    """What a recording is of: lines belong into one file only where all of this is the same."""
+    assert material.data.validation is not None
+    return {
+        "recipe": material.config.recipe.model_dump(mode="json", exclude={"data_dir"}),
+        "space": {name: str(domain) for name, domain in material.config.space.items()},
+        "seed": material.config.search.seed,
+        "images": {
+            "train": len(material.data.train),
+            "validation": len(material.data.validation),
+            "apart": len(material.apart),
+            "recompute": RECOMPUTE_IMAGES,
+        },
+        "fingerprint": fingerprint,
+        "hardware": material.hardware.model_dump(),
+        "averages": {"ema": material.config.recipe.ema_horizon} | OTHER_HORIZONS,
+        "probes": {str(epoch): list(lengths) for epoch, lengths in PROBES.items()},
+    }
+
+
+app = new_app("Record complete learning curves of random configurations.")
+
+
+@app.command()
+def record(
+    space: SpaceOption = "s11",
+    settings: SetOption = None,
+    data_dir: DataDirOption = None,
+    seed: SeedOption = None,
+    precision: PrecisionOption = "auto",
+    count: Annotated[int, typer.Option("--count", parser=whole_number(1), metavar="N", help="Configurations.")] = 60,
+    apart: Annotated[
+        int, typer.Option("--apart", parser=whole_number(1), metavar="N", help="Images for the final score.")
+    ] = 5000,
+    workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 2,
+    out: Annotated[Path, typer.Option("--out", help="File to write or to go on with.")] = CIFAR10_W16,
+) -> None:
+    """Records configurations 0 to N-1, less those that the file holds already."""
+    config = resolve_config(space, [*DEFAULTS, *(settings or [])], data_dir, None, seed)
+    if config.space.get("max_lr") != RANGE_TEST:
+        raise InputError("max_lr: allowed is a space that leaves it to the range test")
+    dataset = load_dataset(config.recipe)
+    data, held_apart = divide(dataset, config.recipe, apart, config.search.seed)
+    material = Material(config, data, held_apart, choose_hardware(precision, threads=1))
+    of = subject(material, dataset.fingerprint)
+
+    header, *lines = read_lines(out) or [None]
+    for key in of if header else ():
+        if header.get("of", {}).get(key) != of[key]:
+            raise InputError(f"--out {out}: was recorded with another {key}; allowed is the same, or a new file")
+    done = {line["number"] for line in lines}
+    missing = [number for number in range(count) if number not in done]
+    executor = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(material,)
+    )
+    try:
+        if header is None:
+            header = {"of": of, "bounds": asdict(measure_bounds(executor, config)), "workers": workers}
+            append_line(out, header | {"manifest": build_manifest(dataset, config.search.seed)})
+        low, high = header["bounds"]["low"], header["bounds"]["high"]
+        print(f"{out}: {len(done)} recorded, {len(missing)} to go; max_lr from {low:.4g} to {high:.4g}", flush=True)
+        start = time.monotonic()
+        tasks = [executor.submit(_record, low, high, number) for number in missing]
+        for finished, task in enumerate(as_completed(tasks), start=1):
+            line = task.result()
+            append_line(out, line)
+            left = (time.monotonic() - start) / finished * (len(tasks) - finished)
+            print(f"{finished}/{len(tasks)}  {_told(line)}  {left / 60:.0f} min left", flush=True)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", flush=True)
+        os._exit(130)  # the workers notice, and what they were at is lost
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _told(line: dict[str, Any]) -> str:
+    score = line["score"]
+    result = f"diverged in epoch {line['diverged_at']}" if score is None else f"{score['ema']:.4f} at the end"
+    return f"t{line['number']:04d}  max_lr {line['config']['max_lr']:<7.4g}  {result}  {line['seconds']['total']:.0f} s"
+
+
+if __name__ == "__main__":
+    run(app, "record_curves.py")

@@ -1,0 +1,133 @@
+"""The file of recorded learning curves: its lines, and what a pruner would have seen of them."""
+
+import json
+import os
+import statistics
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tune_s11.config import InputError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+CIFAR10_W16 = Path(__file__).parent / "curves" / "cifar10-w16.jsonl"
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a recording, its header first; none where there is no file.
+
+    Raises:
+        InputError: A whole line is no JSON.
+    """
+    if not path.exists():
+        return []
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    except ValueError as error:
+        raise InputError(f"{path}: not a recording: {error}") from None
+
+
+def append_line(path: Path, line: dict[str, Any]) -> None:
+    """Appends one line and sees it onto the disk; half a line that an interrupted run left goes first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        file.seek(0)
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+        file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Complete curves of ``n`` configurations over ``epochs`` epochs. Accuracies are fractions."""
+
+    header: dict[str, Any]
+    configs: list[dict[str, Any]]
+    signals: dict[str, Floats]
+    """By name, what a rung could rank by after each epoch, (n, epochs): 0 from the epoch on in which a trial
+    diverged, NaN where the signal was not recorded. ``probe_1/2_ema`` is the average's accuracy after a probe of
+    half an epoch."""
+    costs: dict[str, float]
+    """By signal, what it costs beyond a plain epoch each time it is asked for, in plain epochs: measured medians."""
+    chosen_by: Floats
+    """Averaged weights' accuracy on the validation images after the last epoch, (n,); -1 where diverged."""
+    score: Floats
+    """Averaged weights' accuracy on the images apart after the last epoch, (n,); 0 where diverged."""
+    ended: Ints
+    """Epochs trained, (n,): fewer than ``epochs`` where diverged."""
+
+    @property
+    def epochs(self) -> int:
+        """Length of a complete trial."""
+        return self.signals["ema"].shape[1]
+
+    @property
+    def diverged(self) -> npt.NDArray[np.bool_]:
+        """Which trials diverged, (n,)."""
+        return self.chosen_by < 0
+
+
+def read_curves(path: Path) -> Curves:
+    """Reads a recording, in the order of the configurations' numbers.
+
+    Raises:
+        InputError: There is no such file, or it holds fewer than eight configurations, or all of them diverged.
+    """
+    header, *lines = read_lines(path) or [{}]
+    if len(lines) < 8:
+        raise InputError(f"{path}: {len(lines)} configurations: needed are 8; record_curves.py records them")
+    if all(line["score"] is None for line in lines):
+        raise InputError(f"{path}: all {len(lines)} configurations diverged: nothing to choose from")
+    return build_curves(header, sorted(lines, key=lambda line: int(line["number"])))
+
+
+def build_curves(header: dict[str, Any], lines: list[dict[str, Any]]) -> Curves:
+    """Arrays from the lines as :class:`recording.Recording` returns them."""
+    epochs = int(header["of"]["recipe"]["epochs"])
+    ended = np.array([len(line["curve"]["ema"]) for line in lines])
+    after = np.arange(1, epochs + 1) >= np.array([line["diverged_at"] or epochs + 1 for line in lines])[:, None]
+
+    def signal(recorded: list[dict[int, float]]) -> Floats:
+        values = np.full((len(lines), epochs), np.nan)
+        for row, points in enumerate(recorded):
+            for epoch, value in points.items():
+                values[row, epoch - 1] = value
+        values[after] = 0.0
+        values[:, np.isnan(values).any(0)] = np.nan
+        return values
+
+    names = [name for name in lines[0]["curve"] if name != "train_loss"]
+    signals = {name: signal([dict(enumerate(line["curve"][name], start=1)) for line in lines]) for name in names}
+    for length in sorted({length for line in lines for length in line["probes"]}, key=Fraction):
+        for kind in ("raw", "ema"):
+            points = [
+                {int(epoch): both[kind] for epoch, both in line["probes"].get(length, {}).items()} for line in lines
+            ]
+            signals[f"probe_{length}_{kind}"] = signal(points)
+
+    scores = [line["score"] for line in lines]
+    return Curves(
+        header,
+        [line["config"] for line in lines],
+        signals,
+        {name: _cost(name, [line["seconds"] for line in lines]) for name in signals},
+        np.array([-1.0 if score is None else score["validation_ema"] for score in scores]),
+        np.array([0.0 if score is None else score["ema"] for score in scores]),
+        ended,
+    )
+
+
+def _cost(signal: str, seconds: list[dict[str, float]]) -> float:
+    """Another average in place of the recipe's costs nothing; the rest costs its making and one more validation."""
+    part = "recompute" if signal == "ema_recomputed" else signal.rpartition("_")[0]
+    if part != "recompute" and not part.startswith("probe"):
+        return 0.0
+    return statistics.median((each[part] + each["validation"]) / each["epoch"] for each in seconds if part in each)

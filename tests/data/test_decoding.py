@@ -1,0 +1,124 @@
+"""Pictures of all kinds, and files that are none."""
+
+import io
+import struct
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tune_s11.config import InputError
+from tune_s11.data.decoding import GREY, OTHER, PALETTE, RESIZED, SIXTEEN_BIT, TRANSPARENT, decode, describe_changes
+
+SIZE = 8
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = (SIZE, SIZE)) -> Image.Image:
+    return Image.new("RGB", size, (255, 255, 255)).convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix", "changes"),
+    [
+        ("RGB", "png", []),
+        ("RGB", "jpg", []),
+        ("RGB", "webp", []),
+        ("RGB", "bmp", []),
+        ("RGB", "tiff", []),
+        ("RGB", "ppm", []),
+        ("L", "png", [GREY]),
+        ("1", "png", [GREY]),
+        ("P", "png", [PALETTE]),
+        ("CMYK", "jpg", [OTHER]),
+        ("RGBA", "png", [TRANSPARENT]),
+        ("LA", "png", [GREY, TRANSPARENT]),
+    ],
+)
+def test_colour_modes_and_formats(tmp_path: Path, mode: str, suffix: str, changes: list[str]) -> None:
+    picture(mode).save(tmp_path / f"a.{suffix}")
+    pixels, found = decode(str(tmp_path / f"a.{suffix}"), SIZE)
+    assert found == changes
+    assert (pixels.shape, pixels.dtype) == ((SIZE, SIZE, 3), np.uint8)
+    assert (pixels >= 253).all()
+
+
+def test_palettes_with_transparency(tmp_path: Path) -> None:
+    picture("P").save(tmp_path / "a.png", transparency=bytes(range(200)))
+    assert decode(str(tmp_path / "a.png"), SIZE)[1] == [PALETTE, TRANSPARENT]
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_sixteen_bits_keep_their_range(tmp_path: Path, suffix: str) -> None:
+    values = np.repeat(np.arange(SIZE, dtype=np.uint16) * 8192, SIZE).reshape(SIZE, SIZE)
+    Image.fromarray(values).save(tmp_path / f"a.{suffix}")
+    pixels, changes = decode(str(tmp_path / f"a.{suffix}"), SIZE)
+    np.testing.assert_array_equal(pixels[:, 0, 0], np.arange(SIZE) * 32)
+    assert changes == [GREY, SIXTEEN_BIT]
+
+
+def test_other_sizes_are_resized_with_antialiasing(tmp_path: Path) -> None:
+    board = np.indices((64, 48)).sum(axis=0) % 2 * 255
+    Image.fromarray(board.astype(np.uint8)).convert("RGB").save(tmp_path / "a.png")
+    pixels, changes = decode(str(tmp_path / "a.png"), SIZE)
+    assert changes == [RESIZED]
+    np.testing.assert_allclose(pixels, 127.5, atol=4)
+
+
+def test_changes_in_words() -> None:
+    assert describe_changes(Counter({RESIZED: 1234, GREY: 1}), 32) == (
+        "1 grey image made RGB",
+        "1,234 images resized to 32x32",
+    )
+
+
+def damaged(kind: str) -> bytes:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, "PNG")
+    png = buffer.getvalue()
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    return {
+        "empty": b"",
+        "text": b"hello",
+        "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        "truncated": png[: len(png) // 2],
+        "header only": png[:20],
+        "altered": png[:200] + bytes(100) + png[300:],
+        "huge": png[:12] + header + struct.pack(">I", zlib.crc32(header)) + png[33:],
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("empty", "not a PNG, JPEG, BMP, WEBP, TIFF or PPM file"),
+        ("text", "not a PNG"),
+        ("postscript", "not a PNG"),
+        ("truncated", "truncated"),
+        ("header only", ""),
+        ("altered", ""),
+        ("huge", "could be decompression bomb"),
+    ],
+)
+def test_files_that_do_not_decode_are_named(tmp_path: Path, kind: str, reason: str) -> None:
+    file = tmp_path / "two\nlines.png"
+    file.write_bytes(damaged(kind))
+    refuse(file, reason)
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_floats_and_wide_integers_have_no_known_range(tmp_path: Path, mode: str) -> None:
+    picture(mode).save(tmp_path / "a.tiff")
+    refuse(tmp_path / "a.tiff", f"pixels of type {mode} have no fixed range; allowed are 8 and 16 bits a channel")
+
+
+def refuse(file: Path, problem: str) -> None:
+    with pytest.raises(InputError) as raised:
+        decode(str(file), SIZE)
+    message = str(raised.value)
+    assert message.startswith(f"{str(file)!r}: cannot be decoded as an image: ")
+    assert problem in message
+    assert "\n" not in message

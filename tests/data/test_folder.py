@@ -1,0 +1,272 @@
+"""Image folders: layout, notes, the cache, and each way that a folder can be wrong."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tune_s11.config import InputError
+from tune_s11.data import Dataset, cache_dir
+from tune_s11.data import folder as folder_module
+from tune_s11.data.folder import read_folder
+
+SIZE = 8
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two classes with two training images and a test image each, every one of its own grey."""
+    shade = 0
+    for split, count in (("train", 2), ("test", 1)):
+        for name in ("cat", "dog"):
+            (tmp_path / "images" / split / name).mkdir(parents=True)
+            for number in range(count):
+                shade += 10
+                picture(shade).save(tmp_path / "images" / split / name / f"{number}.png")
+    return tmp_path / "images"
+
+
+def picture(shade: int, mode: str = "RGB", size: tuple[int, int] = (SIZE, SIZE)) -> Image.Image:
+    return Image.new("RGB", size, (shade, shade, shade)).convert(mode)
+
+
+def shades(dataset: Dataset) -> tuple[list[int], list[int]]:
+    return dataset.train.pixels[:, 0, 0, 0].tolist(), dataset.test.pixels[:, 0, 0, 0].tolist()
+
+
+def refuse(root: Path, *problems: str) -> None:
+    with pytest.raises(InputError) as raised:
+        read_folder(root, SIZE)
+    for problem in problems:
+        assert problem in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+# --- what is read
+
+
+def test_images_labels_and_classes(root: Path) -> None:
+    dataset = read_folder(root, SIZE)
+    assert dataset.classes == ("cat", "dog")
+    assert shades(dataset) == ([10, 20, 30, 40], [50, 60])
+    assert dataset.train.labels.tolist() == [0, 0, 1, 1]
+    assert dataset.test.labels.tolist() == [0, 1]
+    assert dataset.train.pixels.shape == (4, SIZE, SIZE, 3)
+    assert (dataset.train.pixels.dtype, dataset.train.labels.dtype) == (np.uint8, np.int64)
+    assert dataset.notes == ()
+
+
+def test_subfolders_are_read_and_dot_names_and_other_files_are_not(root: Path) -> None:
+    (root / "train" / "cat" / "more").mkdir()
+    picture(90).save(root / "train" / "cat" / "more" / "0.PNG")
+    (root / "train" / ".checkpoints").mkdir()
+    (root / "train" / "cat" / "._0.png").write_bytes(b"not an image")
+    (root / "train" / "cat" / "readme.txt").write_text("not an image")
+    (root / "train" / "loose.png").write_bytes(b"not an image")
+    assert shades(read_folder(root, SIZE)) == ([10, 20, 90, 30, 40], [50, 60])
+
+
+def test_circular_links_end(root: Path) -> None:
+    for name in ("a", "b"):
+        (root / "train" / "cat" / name).symlink_to(root / "train")
+        (root / "train" / "dog" / name).symlink_to("..")
+    train, _ = shades(read_folder(root, SIZE))
+    assert sorted(set(train)) == [10, 20, 30, 40]
+
+
+def test_a_class_may_be_a_link(root: Path, tmp_path: Path) -> None:
+    os.rename(root / "train" / "dog", tmp_path / "elsewhere")
+    (root / "train" / "dog").symlink_to(tmp_path / "elsewhere")
+    assert shades(read_folder(root, SIZE))[0] == [10, 20, 30, 40]
+
+
+def test_many_threads_keep_the_order(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_module, "SMALL_FILE", 0)
+    monkeypatch.setattr(folder_module, "CHUNK", 3)
+    for number in range(40):
+        picture(100 + number).save(root / "train" / "dog" / f"x{number:02d}.png")
+    assert shades(read_folder(root, SIZE))[0] == [10, 20, 30, 40, *range(100, 140)]
+
+
+def test_changes_to_images_become_notes_with_counts(root: Path) -> None:
+    picture(10, "L").save(root / "train" / "cat" / "0.png")
+    picture(50, "L", (20, 10)).save(root / "test" / "cat" / "0.png")
+    dataset = read_folder(root, SIZE)
+    assert dataset.notes == ("2 grey images made RGB", "1 image resized to 8x8")
+    assert shades(dataset) == ([10, 20, 30, 40], [50, 60])
+
+
+# --- the cache
+
+
+def entries() -> list[Path]:
+    return list((cache_dir() / "folders").iterdir())
+
+
+def poison() -> None:
+    """Makes any decoding fail, so that only the cache can answer."""
+    raise AssertionError("decoded again")
+
+
+def assert_cached(root: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    with monkeypatch.context() as patch:
+        patch.setattr(folder_module, "decode", lambda *_: poison())
+        return read_folder(root, SIZE)
+
+
+def test_second_reading_comes_from_the_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(10, "L").save(root / "train" / "cat" / "0.png")
+    first = read_folder(root, SIZE)
+    again = assert_cached(root, monkeypatch)
+    assert again.fingerprint == first.fingerprint
+    assert again.notes == first.notes == ("1 grey image made RGB",)
+    assert type(again.train.pixels) is np.ndarray
+    assert [path.suffix for path in entries()] == [""], "a scratch folder was left behind"
+
+
+def test_changes_of_the_folder_are_noticed(root: Path) -> None:
+    read_folder(root, SIZE)
+    file = root / "train" / "cat" / "0.png"
+    status = file.stat()
+    file.write_bytes(file.read_bytes())
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    read_folder(root, SIZE)
+    assert len(entries()) == 2
+    file.rename(file.with_name("00.png"))
+    read_folder(root, SIZE)
+    assert len(entries()) == 3
+    assert read_folder(root, 16).train.pixels.shape[1] == 16
+
+
+def test_same_names_sizes_and_dates_elsewhere_are_other_images(root: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    for file in sorted(root.rglob("*.png")):
+        copy = other / file.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        for path, shade in ((file, 1), (copy, 2)):
+            picture(shade).save(path.with_suffix(".bmp"))
+            os.utime(path.with_suffix(".bmp"), ns=(0, 0))
+        file.unlink()
+    assert set(shades(read_folder(root, SIZE))[0]) == {1}
+    assert set(shades(read_folder(other, SIZE))[0]) == {2}
+
+
+@pytest.mark.parametrize("name", ["train_pixels.npy", "test_labels.npy", "entry.json"])
+@pytest.mark.parametrize("damage", ["truncated", "altered", "emptied", "missing"])
+def test_damaged_entries_are_rebuilt(root: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: str) -> None:
+    whole = read_folder(root, SIZE)
+    (entry,) = entries()
+    data = bytearray((entry / name).read_bytes())
+    data[-1] ^= 255
+    if damage == "missing":
+        os.remove(entry / name)
+    else:
+        (entry / name).write_bytes({"truncated": data[:-3], "altered": data, "emptied": b""}[damage])
+    rebuilt = read_folder(root, SIZE)
+    assert rebuilt.fingerprint == whole.fingerprint
+    assert assert_cached(root, monkeypatch).fingerprint == whole.fingerprint
+
+
+def test_json_of_another_make_is_no_entry(root: Path) -> None:
+    whole = read_folder(root, SIZE)
+    for text in ("[]", "{}", "null", '{"arrays": [1], "about": {"notes": []}}'):
+        (entries()[0] / "entry.json").write_text(text)
+        assert read_folder(root, SIZE).fingerprint == whole.fingerprint
+
+
+def test_without_a_writable_cache_images_are_read_all_the_same(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(root / "file"))
+    dataset = read_folder(root, SIZE)
+    assert shades(dataset) == ([10, 20, 30, 40], [50, 60])
+    (note,) = dataset.notes
+    assert note.startswith("decoded images are not kept: cannot write")
+    assert note.endswith("Not a directory")
+
+
+# --- what is refused
+
+
+def test_missing_folders(root: Path) -> None:
+    refuse(root / "nowhere", f"data_dir {str(root / 'nowhere')!r}: no such folder")
+    refuse(root / "two\nlines", "two\\nlines': no such folder")
+    for split in ("test", "train"):
+        os.rename(root / split, root / "away")
+        refuse(root, f"has no folder {split}/; needed are train/ and test/")
+        os.rename(root / "away", root / split)
+
+
+def test_classes_that_differ(root: Path) -> None:
+    os.rename(root / "test" / "dog", root / "test" / "élan\n🦌")
+    refuse(root, "train/ and test/ differ in their classes; only in train: 'dog'; only in test: 'élan\\n🦌'")
+    for number in range(9):
+        (root / "train" / f"class{number}").mkdir()
+    refuse(root, "only in train: 'class0', 'class1', 'class2', 'class3', 'class4' and 5 more; only in test: ")
+
+
+def test_fewer_than_two_classes(root: Path) -> None:
+    for names, count in (("dog", 1), ("cat", 0)):
+        for split in ("train", "test"):
+            os.rename(root / split / names, root / f"{split}-{names}")
+        refuse(root, f"found {count} class folders in train/: allowed are 2 or more")
+
+
+def test_a_class_without_images(root: Path) -> None:
+    os.rename(root / "test" / "dog" / "0.png", root / "test" / "dog" / "0.doc")
+    refuse(root, f"{str(root / 'test' / 'dog')!r}: this class has no images; looked for .png .jpg")
+
+
+def test_files_that_do_not_decode_are_named(root: Path) -> None:
+    file = root / "train" / "dog" / "bad\n.png"
+    for content, reason in ((b"", "is empty"), (b"hello", "not a PNG")):
+        file.write_bytes(content)
+        refuse(root, f"{str(file)!r}: cannot be decoded as an image: {reason}")
+
+
+def test_a_suspiciously_large_image_is_an_error_and_not_a_warning(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow warns above it, and refuses twice as many
+    picture(1, size=(11, 11)).save(root / "train" / "dog" / "1.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        refuse(root, "1.png': cannot be decoded as an image: Image size (121 pixels) exceeds limit")
+
+
+def test_things_that_are_no_files(root: Path) -> None:
+    os.mkfifo(root / "train" / "dog" / "pipe.png")
+    refuse(root, "pipe.png': cannot be decoded as an image: is not a regular file")
+    os.remove(root / "train" / "dog" / "pipe.png")
+    (root / "train" / "dog" / "gone.png").symlink_to("nowhere")
+    refuse(root, "gone.png': cannot be read: No such file or directory")
+    os.remove(root / "train" / "dog" / "gone.png")
+    (root / "train" / "dog" / "self").symlink_to("self")
+    refuse(root, "self': cannot be read: Too many levels of symbolic links")
+
+
+def test_the_first_bad_file_is_the_one_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_module, "SMALL_FILE", 0)
+    monkeypatch.setattr(folder_module, "CHUNK", 1)
+    for file in (root / "train").rglob("*.png"):
+        file.write_bytes(b"hello")
+    refuse(root, str(root / "train" / "cat" / "0.png"))
+
+
+# --- the real thing
+
+
+@pytest.mark.cifar10
+def test_cifar10_folder(cifar10_dir: Path) -> None:
+    dataset = read_folder(cifar10_dir, 32)
+    assert dataset.classes[:3] == ("airplane", "automobile", "bird")
+    assert len(dataset.classes) == 10
+    assert len(set(np.bincount(dataset.train.labels))) == len(set(np.bincount(dataset.test.labels))) == 1
+    if len(dataset.train) == 50_000:
+        assert [round(value, 4) for value in dataset.mean] == [0.4914, 0.4822, 0.4465]
+        assert [round(value, 4) for value in dataset.std] == [0.2470, 0.2435, 0.2616]

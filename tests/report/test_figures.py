@@ -1,0 +1,112 @@
+"""The figures on unusual data. That they look right is for eyes."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from tune_s11.report import figures
+from tune_s11.report.predictions import Predictions
+from tune_s11.report.range_test import read_range_test
+from tune_s11.results import TrialResult, load_search
+
+
+def width_and_height(figure: Figure) -> tuple[int, int]:
+    png = figures.png(figure, dpi=40)
+    assert png.startswith(b"\x89PNG")
+    return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
+
+
+@pytest.fixture(scope="module")
+def trials(pristine: Path) -> list[TrialResult]:
+    return load_search(str(pristine), pristine.parent).trials
+
+
+def test_style_stays_within() -> None:
+    before = dict(matplotlib.rcParams)
+    figure = figures.draw_schedule(np.array([0.0, 1.0]), np.array([0.1, 0.2]), title="rising")
+    assert width_and_height(figure) == (340, 136)
+    assert dict(matplotlib.rcParams) == before
+
+
+def texts(figure: Figure) -> str:
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    return "; ".join(text.get_text() for text in legend.get_texts())
+
+
+def test_range_test_marks_what_was_found(pristine: Path) -> None:
+    measured = read_range_test(pristine / "lr_range.json")
+    figure = figures.draw_range_test(measured, winner=0.4)
+    for name, lr in measured.suggestions.items():
+        assert f"{name} {lr:.3g}" in texts(figure)
+    assert "the winner's LRMAX 0.4" in texts(figure)
+    low, high = figure.axes[0].get_ylim()
+    assert low < measured.curve.loss.min()
+    assert high < measured.curve.loss[np.isfinite(measured.curve.loss)].max()
+    width_and_height(figure)
+
+
+def test_flat_schedule_has_no_lowest() -> None:
+    figure = figures.draw_schedule(np.array([0.0, 3.0]), np.array([0.1, 0.1]))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["highest 0.1"]
+
+
+def test_trials_by_state(trials: list[TrialResult]) -> None:
+    figure = figures.draw_trials(trials, "t0002", rungs=[2, 4], epochs=6)
+    assert texts(figure) == (
+        "winner t0002; complete (1); pruned (1); running (1); diverged (1); failed (1); rung: the lower ones are pruned"
+    )
+    width_and_height(figure)
+
+
+def test_trials_without_winner_or_rungs(trials: list[TrialResult]) -> None:
+    assert texts(figures.draw_trials(trials[:1], None, rungs=[], epochs=6)) == "complete (1)"
+
+
+def test_perfect_accuracy_has_its_place(trials: list[TrialResult]) -> None:
+    rows: list[dict[str, Any]] = [row | {"ema_val_accuracy": 1.0, "ema_val_loss": 0.5} for row in trials[0].rows]
+    figure = figures.draw_learning_curves(rows, np.array([0.0, 6.0]), np.array([0.1, 0.2]))
+    assert figure.axes[0].get_ylim()[1] > 1
+    width_and_height(figure)
+
+
+@pytest.mark.parametrize("classes", [1, 10, 40, 250])
+def test_confusion_of_few_and_many_classes(classes: int) -> None:
+    counts = np.eye(classes, dtype=np.int64)
+    counts[0, 0] = 0  # a class without test images
+    figure = figures.draw_confusion(counts, [f"$class^ {k}$" for k in range(classes)])
+    assert len(figure.axes[0].texts) == (classes - 1 if classes <= 20 else 0)
+    width_and_height(figure)
+
+
+@pytest.mark.parametrize(("count", "rows"), [(1, 1), (5, 1), (6, 2), (25, 5)])
+@pytest.mark.parametrize("maps", [1, 2])
+def test_sheet_grows_by_rows_of_five(count: int, rows: int, maps: int) -> None:
+    heat = np.zeros((count, 8, 8), np.float32)
+    captions = [("$cat^", "→ dog$, 99.0 %")] * count
+    figure = figures.draw_heat_maps(np.zeros((count, 8, 8, 3), np.uint8), [heat] * maps, captions, "$note^")
+    assert len(figure.axes) == (1 + maps) * count
+    row = 2.1 / (1 + maps) + 0.46
+    assert width_and_height(figure)[1] == pytest.approx(40 * (0.2 + row * rows), abs=1)
+
+
+def test_reliability_draws_what_bins_there_are() -> None:
+    sure_and_right = Predictions(np.zeros(4, np.int64), np.tile([1.0, 0.0], (4, 1)))
+    figure = figures.draw_reliability(sure_and_right.calibration())
+    assert figure.axes[0].get_title(loc="left") == "Expected calibration error 0.00 %"
+    assert [text.get_text() for text in figure.axes[1].texts] == ["4"]
+    width_and_height(figure)
+
+
+def test_test_curve_has_its_own_names() -> None:
+    keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "ema_test_loss", "ema_test_accuracy")
+    rows: list[dict[str, Any]] = [{"epoch": epoch} | dict.fromkeys(keys, 0.5) for epoch in (1, 2)]
+    rows[0] |= dict.fromkeys(keys[2:])  # not tested after this epoch
+    figure = figures.draw_learning_curves(rows, np.array([0.0, 2.0]), np.array([0.1, 0.2]), held_out="test")
+    assert texts(figure) == "training (augmented, weights in motion); test, raw weights; test, averaged weights"
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 1, 1]  # type: ignore[arg-type]
+    width_and_height(figure)

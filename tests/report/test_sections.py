@@ -1,0 +1,280 @@
+"""What is missing or damaged is named with its reason, and takes nothing else with it."""
+
+import html
+import json
+import pickle
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tune_s11.checkpoint import load_checkpoint, save_checkpoint
+from tune_s11.report.contents import Contents
+from tune_s11.report.page import render
+from tune_s11.report.sections import gather
+from tune_s11.results import load_search
+
+SEARCH = {"trials", "best_so_far", "timeline", "parallel", "slices"}
+HEAT_MAPS = {"heat_maps", "heat_maps_correct"}
+OF_TEST_IMAGES = {"confusion", "reliability"} | HEAT_MAPS
+OF_REFIT = {"test_curve"} | OF_TEST_IMAGES
+ALL = SEARCH | {"range_test", "schedule", "curves", "changes"} | OF_REFIT
+
+
+def compose(path: Path, layer: str = "layer3") -> Contents:
+    """The contents; the page must render from whatever they are."""
+    contents = gather(load_search(str(path), path.parent), layer)
+    page = html.unescape(render(json.loads(json.dumps(contents.numbers)), {}))
+    for gap in contents.numbers["not_shown"]:
+        assert gap["what"] in page
+    few = "the parameters' importance"  # six trials are too few for it
+    contents.numbers["not_shown"] = [gap for gap in contents.numbers["not_shown"] if gap["what"] != few]
+    return contents
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def edit(path: Path, change: Callable[[dict], object]) -> None:
+    plain = json.loads(path.read_text())
+    change(plain)
+    path.write_text(json.dumps(plain))
+
+
+def wider_network(path: Path) -> None:
+    state = load_checkpoint(path)
+    state["average"]["linear.weight"] = torch.zeros(3, 99)
+    save_checkpoint(path, state)
+
+
+def infinite_logits(path: Path) -> None:
+    np.savez(path, labels=np.zeros(2, np.int64), ema=np.full((2, 3), np.inf), raw=np.zeros((2, 3)))
+
+
+def other_labels(path: Path) -> None:
+    np.savez(path, labels=np.arange(36) % 3, ema=np.eye(3)[np.arange(36) // 12], raw=np.zeros((36, 3)))
+
+
+def no_correct_frog(path: Path) -> None:
+    labels = np.repeat(np.arange(3), 12)
+    np.savez(path, labels=labels, ema=10 * np.eye(3)[np.minimum(labels, 1)], raw=np.zeros((36, 3)))
+
+
+def all_wrong(path: Path) -> None:
+    labels = np.repeat(np.arange(3), 12)
+    np.savez(path, labels=labels, ema=10 * np.eye(3)[(labels + 1) % 3], raw=np.zeros((36, 3)))
+
+
+def four_classes(path: Path) -> None:
+    np.savez(path, labels=np.zeros(36, np.int64), ema=np.zeros((36, 4)), raw=np.zeros((36, 4)))
+
+
+def labels_of_more_classes(path: Path) -> None:
+    np.savez(path, labels=np.arange(36), ema=np.zeros((36, 3)), raw=np.zeros((36, 3)))
+
+
+def no_images(path: Path) -> None:
+    np.savez(path, labels=np.zeros(0, np.int64), ema=np.zeros((0, 3)), raw=np.zeros((0, 3)))
+
+
+def code_in_it(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(print))
+        archive.writestr("archive/version", "3")
+
+
+def lines_without(path: Path, *epochs: int) -> None:
+    lines = [line for line in path.read_text().splitlines() if json.loads(line)["epoch"] not in epochs]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def no_mistakes(path: Path) -> None:
+    labels = np.repeat(np.arange(3), 12)
+    np.savez(path, labels=labels, ema=10 * np.eye(3)[labels], raw=np.zeros((36, 3)))
+
+
+SEED_0 = "best/seed-0"
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "what", "why", "lost"),
+    [
+        ("lr_range.json", Path.unlink, "the range test", "no such file", {"range_test"}),
+        ("lr_range.json", cut_in_half, "the range test", "holds no range test", {"range_test"}),
+        ("lr_range.json", lambda path: path.write_text("[]"), "the range test", "holds no range test", {"range_test"}),
+        ("manifest.json", cut_in_half, "the provenance", "missing or damaged", set()),
+        ("best", shutil.rmtree, "the test accuracy", "python run_search.py --resume own", OF_REFIT),
+        ("best/metrics.json", cut_in_half, "the test accuracy", "not refit yet", OF_REFIT),
+        (
+            "best/metrics.json",
+            lambda path: edit(path, lambda plain: plain["test_accuracy_raw"].pop("sd")),
+            "the test accuracy",
+            "is damaged",
+            OF_REFIT,
+        ),
+        (
+            "best/metrics.json",
+            lambda path: edit(path, lambda plain: plain.update(trial="t0000")),
+            "the test accuracy",
+            "best/ holds t0000, which t0002 has outdone since",
+            OF_REFIT,
+        ),
+        (f"{SEED_0}/test_logits.npz", Path.unlink, "the errors on", "no such file", OF_TEST_IMAGES),
+        (f"{SEED_0}/test_logits.npz", cut_in_half, "the errors on", "cannot be read", OF_TEST_IMAGES),
+        (f"{SEED_0}/test_logits.npz", infinite_logits, "the errors on", "no finite logits", OF_TEST_IMAGES),
+        (f"{SEED_0}/test_logits.npz", other_labels, "what the winner looks at", "are not those", HEAT_MAPS),
+        (f"{SEED_0}/test_logits.npz", no_mistakes, "what the winner looks at", "every test image", {"heat_maps"}),
+        (f"{SEED_0}/test_logits.npz", four_classes, "the errors on", "of 4 classes; the search has 3", OF_TEST_IMAGES),
+        (f"{SEED_0}/test_logits.npz", labels_of_more_classes, "the errors on", "outside of the 3", OF_TEST_IMAGES),
+        (f"{SEED_0}/test_logits.npz", no_images, "the errors on", "no finite logits", OF_TEST_IMAGES),
+        (f"{SEED_0}/test_logits.npz", no_correct_frog, "what the winner looks at in frog", "no test image", set()),
+        (
+            f"{SEED_0}/test_logits.npz",
+            all_wrong,
+            "what the winner looks at in <b>cat, dog & co, frog",
+            "no test image",
+            {"heat_maps_correct"},
+        ),
+        (f"{SEED_0}/checkpoint.pt", code_in_it, "what the winner looks at", "cannot be read", HEAT_MAPS),
+        (f"{SEED_0}/test_curve.jsonl", Path.unlink, "the refit's test curve", "earlier versions", {"test_curve"}),
+        (f"{SEED_0}/metrics.jsonl", Path.unlink, "the refit's test curve", "no such file", {"test_curve"}),
+        (
+            f"{SEED_0}/test_curve.jsonl",
+            lambda path: path.write_text('{"epoch": 1, "test_loss": "low"}'),
+            "the refit's test curve",
+            "is damaged",
+            {"test_curve"},
+        ),
+        (
+            f"{SEED_0}/test_curve.jsonl",
+            lambda path: lines_without(path, 1, 4),
+            "a part of the refit's test curve",
+            "lacks epoch 1, 4",
+            set(),
+        ),
+        (f"{SEED_0}/checkpoint.pt", Path.unlink, "what the winner looks at", "no such checkpoint", HEAT_MAPS),
+        (f"{SEED_0}/checkpoint.pt", cut_in_half, "what the winner looks at", "cannot be read", HEAT_MAPS),
+        (f"{SEED_0}/checkpoint.pt", wider_network, "what the winner looks at", "holds no average", HEAT_MAPS),
+    ],
+)
+def test_damage(
+    search_path: Path, file: str, damage: Callable[[Path], object], what: str, why: str, lost: set[str]
+) -> None:
+    damage(search_path / file)
+    contents = compose(search_path)
+    (gap,) = contents.numbers["not_shown"]
+    assert gap["what"].startswith(what)
+    assert why in gap["why"]
+    assert set(contents.figures) == ALL - lost
+
+
+def test_layer_that_the_network_lacks(pristine: Path) -> None:
+    contents = compose(pristine, layer="layer7")
+    (gap,) = contents.numbers["not_shown"]
+    assert gap["why"].startswith("--layer 'layer7': the network has none of that name")
+    assert set(contents.figures) == ALL - HEAT_MAPS
+
+
+def test_test_images_that_are_gone(search_path: Path) -> None:
+    space = search_path / "search.yaml"
+    lines = [
+        "  data_dir: /nowhere" if line.startswith("  data_dir:") else line for line in space.read_text().splitlines()
+    ]
+    space.write_text("\n".join(lines))
+    contents = compose(search_path)
+    (gap,) = contents.numbers["not_shown"]
+    assert gap["what"] == "what the winner looks at"
+    assert "/nowhere" in gap["why"]
+    assert set(contents.figures) == ALL - HEAT_MAPS
+
+
+def test_no_trial_at_its_end_yet(search_path: Path) -> None:
+    for name in ("t0000", "t0002"):
+        shutil.rmtree(search_path / "trials" / name)
+    contents = compose(search_path)
+    assert [gap["what"] for gap in contents.numbers["not_shown"]] == ["the winner and its test accuracy"]
+    assert set(contents.figures) == SEARCH | {"range_test"}
+
+
+def test_search_that_has_only_begun(search_path: Path) -> None:
+    for name in ("trials", "best"):
+        shutil.rmtree(search_path / name)
+    for name in ("lr_range.json", "manifest.json"):
+        (search_path / name).unlink()
+    contents = compose(search_path)
+    assert len(contents.numbers["not_shown"]) == 4
+    assert contents.figures == {}
+
+
+def test_given_bounds_and_a_winner_at_their_edge(search_path: Path) -> None:
+    (search_path / "lr_range.json").unlink()
+    space = search_path / "search.yaml"
+    space.write_text(space.read_text().replace("max_lr: range_test", "max_lr: {loguniform: [0.01, 0.41]}"))
+    contents = compose(search_path)
+    (gap,) = contents.numbers["not_shown"]
+    assert gap["why"] == "there was none: the search was given LRMAX or bounds for it"
+    edge = contents.numbers["edge"]
+    assert (edge["max_lr"], edge["low"], edge["high"]) == (pytest.approx(0.4), 0.01, 0.41)
+    assert edge["command"].endswith("search.yaml --lr-bounds 0.01 4.1")
+
+
+def test_failure_of_ones_own_network_is_a_line(search_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError("of the user's own")
+
+    monkeypatch.setattr("tune_s11.report.refit.build_model", broken)
+    (gap,) = compose(search_path).numbers["not_shown"]
+    assert gap["why"] == "ZeroDivisionError: of the user's own"
+
+
+OWN_NETWORK = """
+import torch.nn as nn
+
+def build(width, num_classes, image_size):
+    features = nn.Sequential(nn.Conv2d(3, width, 3, stride=4), nn.ReLU(inplace=True))
+    return nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, num_classes))
+"""
+
+
+def test_ones_own_network_has_layers_of_its_own(search_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (search_path / "own_network.py").write_text(OWN_NETWORK)
+    monkeypatch.syspath_prepend(search_path)
+    space = search_path / "search.yaml"
+    space.write_text(space.read_text().replace("model: s11", "model: own_network:build"))
+    from own_network import build
+
+    average = build(3, 3, 32).state_dict()
+    save_checkpoint(search_path / SEED_0 / "checkpoint.pt", {"average": average})
+    (gap,) = compose(search_path).numbers["not_shown"]
+    assert "--layer 'layer3': the network has none of that name; allowed are 0, 1, 2, 3" in gap["why"]
+    contents = compose(search_path, layer="0.0")
+    assert contents.numbers["not_shown"] == []
+    assert set(contents.figures) == ALL
+
+
+def test_more_classes_than_the_sheet_has_room_for(search_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tune_s11.report.sections.test_images.CLASSES", 2)
+    contents = compose(search_path)
+    assert [it["true"] for it in contents.numbers["typical"]["shown"]] == ["<b>cat", "dog & co"]
+    page = render(contents.numbers, dict.fromkeys(contents.figures, ""))
+    assert "The first 2 of 3 classes are shown." in page
+
+
+def test_names_too_long_for_the_sheet_are_cut_there_alone(search_path: Path) -> None:
+    name = "a class with a name of many words"
+    edit(search_path / "manifest.json", lambda plain: plain["data"].update(classes=[name, "dog & co", "frog"]))
+    contents = compose(search_path)
+    drawn = [text.get_text() for text in contents.figures["heat_maps_correct"].texts]
+    assert drawn[0].startswith("a class with a…\n")
+    assert contents.numbers["typical"]["shown"][0]["true"] == name
+
+
+@pytest.mark.parametrize("damaged", [None, [], {"classes": None}, {"classes": 3}])
+def test_classes_without_names_are_numbers(search_path: Path, damaged: object) -> None:
+    edit(search_path / "manifest.json", lambda plain: plain.update(data=damaged))
+    assert compose(search_path).numbers["confusion"]["classes"] == ["0", "1", "2"]

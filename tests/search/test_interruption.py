@@ -1,0 +1,57 @@
+"""A signal ends the search as what it was, whatever Ray makes of it on the way."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tune_s11.search.interruption import SearchInterruptedError, interruptible
+
+
+def raise_as_ray_does(number: int) -> None:
+    """Ray raises anew what meets it while it waits, without a word on which signal it was."""
+    try:
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt from None
+
+
+def swallow(number: int) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        raise_as_ray_does(number)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("meet", [raise_as_ray_does, swallow])
+def test_first_signal_unwinds(number: signal.Signals, code: int, meet: Callable[[int], None]) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(SearchInterruptedError) as interruption, interruptible():
+        meet(number)
+    assert interruption.value.exit_code == code
+    assert signal.getsignal(number) is before
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(ZeroDivisionError), interruptible():
+        _ = 1 / 0
+
+
+def test_second_signal_leaves_at_once() -> None:
+    program = """
+import os, signal, time
+from tune_s11.search.interruption import interruptible
+with interruptible():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=50).returncode == 130

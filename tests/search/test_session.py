@@ -1,0 +1,170 @@
+"""A whole search on two workers: range test, trials under ASHA, refit."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+
+import numpy as np
+import optuna
+import optuna_dashboard
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tune_s11 import train
+from tune_s11.results import SCORE, SearchResult, load_search, read_rows
+
+HEADS = (
+    *("search", "data:", "dashboard", "ASHA", "range test", "finalists", "winner", "  max_lr"),
+    *("refit with", "test accuracy", "results", "next"),
+)
+"""How the lines of the output begin, but for those on a trial."""
+
+
+def open_study(path: Path) -> optuna.Study:
+    storage = JournalStorage(JournalFileBackend(str(path / "study.log")))
+    return optuna.load_study(study_name="tune_s11", storage=storage)
+
+
+@pytest.fixture(scope="module")
+def output(program) -> str:
+    done = program.run("--space", str(program.space), "--name", "whole")
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def search(output: str, program) -> SearchResult:
+    return load_search("whole", program.storage)
+
+
+def test_says_what_it_does_and_nothing_of_ray_is_printed(output: str) -> None:
+    assert len(output.splitlines()) <= 40
+    for words in (
+        "2 workers",
+        "rungs at epoch 2, 4",
+        "dashboard: http://127.0.0.1",
+        "range test: LRMAX between",
+        "6/6 done",
+    ):
+        assert words in output
+    for line in output.splitlines():
+        assert not line or line.startswith(HEADS) or re.match(r"t\d{4} ", line), line
+
+
+def test_every_trial_ends_and_the_study_knows_how(search: SearchResult) -> None:
+    study = open_study(search.path)
+    assert len(study.trials) == len(search.trials) == 6
+    for frozen, trial in zip(study.trials, search.trials, strict=True):
+        assert frozen.state.name == ("COMPLETE" if trial.state == "complete" else "PRUNED")
+        assert frozen.params == trial.params
+        assert frozen.intermediate_values == {row["epoch"]: row["ema_val_accuracy"] for row in trial.rows}
+        assert [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1))
+        assert trial.epoch in {2, 4, 6} or trial.state == "diverged"
+        assert trial.seed == trial.number
+
+
+def test_first_trial_is_the_suggestion_clipped_to_the_space(search: SearchResult) -> None:
+    bounds, first = search.bounds, search.trials[0]
+    assert bounds is not None
+    assert first.params["max_lr"] == pytest.approx(bounds.suggestion)
+    assert first.params["min_lr_fraction"] == pytest.approx(max(1e-4, min(bounds.min_lr / bounds.suggestion, 0.2)))
+    assert first.params["momentum"] == 0.9
+    assert all(bounds.low <= trial.params["max_lr"] <= bounds.high for trial in search.trials)
+
+
+def test_the_winner_is_refit_and_tested(search: SearchResult) -> None:
+    winner, metrics = search.winner, search.refit
+    assert winner is not None
+    assert metrics is not None
+    assert metrics["trial"] == winner.name
+    assert metrics["recipe"] == winner.recipe.model_dump() | {"width": 6}
+    accuracies = []
+    for seed in (0, 1):
+        stored = np.load(search.path / "best" / f"seed-{seed}" / "test_logits.npz")
+        assert stored["ema"].shape == (360, 10)
+        accuracies.append(np.mean(stored["ema"].argmax(1) == stored["labels"]))
+    assert metrics["test_accuracy"] == {
+        "mean": pytest.approx(np.mean(accuracies)),
+        "sd": pytest.approx(np.std(accuracies, ddof=1)),
+        "n": 2,
+    }
+
+
+def test_first_refit_alone_has_a_test_curve_that_ends_at_its_score(search: SearchResult) -> None:
+    first, second = (search.path / "best" / f"seed-{seed}" for seed in (0, 1))
+    rows = read_rows(first / "test_curve.jsonl")
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    scores = json.loads((first / "scores.json").read_text())
+    assert (rows[-1]["test_accuracy"], rows[-1]["ema_test_accuracy"]) == (scores["raw"], scores["ema"])
+    assert all(row["val_accuracy"] is None for row in read_rows(first / "metrics.jsonl"))
+    assert not (second / "test_curve.jsonl").exists()
+
+
+def test_folder_holds_enough_to_repeat_and_no_loser_s_checkpoint(search: SearchResult) -> None:
+    manifest = json.loads((search.path / "manifest.json").read_text())
+    assert {"packages", "machine", "command", "seed", "git_commit", "data"} <= manifest.keys()
+    assert manifest["data"]["test_images"] == 360
+    assert not list((search.path / "trials").glob("t*/checkpoint_*"))
+
+
+def test_a_trial_is_repeated_bit_for_bit(search: SearchResult, program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "sys.argv", ["train", "--trial", "whole/t0001", "--name", "again", "--storage", str(program.storage)]
+    )
+    with pytest.raises(SystemExit) as exit:
+        train.main()
+    assert exit.value.code == 0
+    rows = read_rows(program.storage / "again" / "metrics.jsonl")
+    for once, again in zip(search.trials[1].rows, rows, strict=False):
+        assert once | {"seconds": 0, "images_per_second": 0} == again | {"seconds": 0, "images_per_second": 0}
+
+
+def test_optuna_dashboard_opens_the_study(search: SearchResult) -> None:
+    environment: dict[str, Any] = {"PATH_INFO": "/api/studies"}
+    setup_testing_defaults(environment)
+    storage = JournalStorage(JournalFileBackend(str(search.path / "study.log")))
+    answer = b"".join(optuna_dashboard.wsgi(storage)(environment, lambda status, headers, info=None: None))
+    (study,) = json.loads(answer)["study_summaries"]
+    assert study["study_name"] == "tune_s11"
+
+
+def test_tensorboard_shows_each_trial_under_a_name_that_tells_it_apart(search: SearchResult) -> None:
+    for trial in search.trials:
+        (run,) = (search.path / "tensorboard").glob(f"t{trial.number:02d} lr=* min=* mom=*")
+        events = EventAccumulator(str(run)).Reload()
+        for tag, key in (("accuracy/validation_averaged", SCORE), ("learning_rate", "lr")):
+            drawn = [(event.step, event.value) for event in events.Scalars(tag)]
+            assert drawn == [(row["epoch"], pytest.approx(row[key])) for row in trial.rows]
+
+
+@pytest.mark.slow
+def test_a_finished_search_can_be_extended(search: SearchResult, program) -> None:
+    program.run("--resume", "whole", "--samples", "7")
+    longer = load_search("whole", program.storage)
+    assert len(longer.trials) == 7
+    assert longer.trials[:6] == search.trials
+    assert len(open_study(search.path).trials) == 7
+
+
+@pytest.mark.slow
+def test_the_best_of_the_finalists_wins(program) -> None:
+    bounds = ("--lr-bounds", "0.02", "0.3")
+    done = program.run("--space", str(program.space), "--name", "judged", "--no-asha", "--samples", "3", *bounds)
+    search = load_search("judged", program.storage)
+    scores = sorted((trial.score for trial in search.trials), reverse=True)
+    assert [trial.score for trial in search.contenders] == scores[:2]
+    verdict = search.finalists
+    assert verdict is not None
+    means = {}
+    for trial in search.contenders:
+        runs = [search.path / "finalists" / trial.name / f"seed-{seed}" / "metrics.jsonl" for seed in verdict["seeds"]]
+        again = [read_rows(run)[-1][SCORE] for run in runs]
+        assert verdict["trials"][trial.name]["scores"] == again
+        means[trial.name] = np.mean(again)
+    assert search.winner is not None
+    assert search.winner.name == verdict["winner"] == max(means, key=lambda name: means[name])
+    assert f"{verdict['winner']} has {means[verdict['winner']]:.4f}" in done.stdout

@@ -1,0 +1,91 @@
+"""Which device, precision and threads a run gets."""
+
+import os
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from tune_s11 import hardware
+from tune_s11.hardware import Hardware, choose_hardware, usable_cores, why_no_gpu
+
+
+@pytest.fixture
+def on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def on_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+
+@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_a_cpu_uses_bf16_where_it_multiplies_it(monkeypatch: pytest.MonkeyPatch, native: bool, precision: str) -> None:
+    monkeypatch.setattr(hardware, "_cpu_multiplies_bf16", lambda: native)
+    assert choose_hardware() == Hardware(device="cpu", precision=precision, threads=usable_cores())
+
+
+@pytest.mark.usefixtures("on_gpu")
+@pytest.mark.parametrize(("capability", "precision"), [((7, 5), "fp32"), ((8, 0), "bf16"), ((9, 0), "bf16")])
+def test_a_gpu_uses_bf16_from_ampere_on(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], precision: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert choose_hardware(threads=3) == Hardware(device="cuda", precision=precision, threads=3)
+
+
+@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("native", [True, False])
+def test_a_precision_asked_for_is_used(monkeypatch: pytest.MonkeyPatch, precision: str, native: bool) -> None:
+    monkeypatch.setattr(hardware, "_cpu_multiplies_bf16", lambda: native)
+    assert choose_hardware(precision).precision == precision
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no CPU affinity")
+def test_cores_are_those_the_process_may_run_on() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert usable_cores() == len(allowed)
+
+
+def test_activating_sets_the_threads() -> None:
+    before = torch.get_num_threads()
+    try:
+        Hardware(device="cpu", precision="fp32", threads=before + 1).activate()
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_other_devices_are_refused() -> None:
+    with pytest.raises(ValidationError, match="device"):
+        Hardware(device="tpu", precision="fp32", threads=1)
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ("The NVIDIA driver on your system is too old (found version 11040).", "driver is too old"),
+        ("No CUDA GPUs are available", "cannot use the GPU"),
+    ],
+)
+def test_why_no_gpu_tells_a_driver_from_a_device(monkeypatch: pytest.MonkeyPatch, failure: str, reason: str) -> None:
+    def fail() -> None:
+        raise RuntimeError(failure)
+
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+    monkeypatch.setattr(torch.cuda, "init", fail)
+    monkeypatch.setattr(hardware.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    assert reason in why_no_gpu()
+
+
+def test_why_no_gpu_with_a_torch_that_has_no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert why_no_gpu() == "this torch build is without CUDA"

@@ -1,0 +1,147 @@
+"""The command line of a search: reads the options, orders the steps, sets the exit code."""
+
+import datetime
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tune_s11 import lr_finder, train
+from tune_s11.config import InputError, Recipe
+from tune_s11.console import (
+    RESULTS,
+    DataDirOption,
+    ModelOption,
+    PrecisionOption,
+    SeedOption,
+    SetOption,
+    SpaceOption,
+    StorageOption,
+    check_name,
+    new_app,
+    resolve_config,
+    run,
+    whole_number,
+)
+from tune_s11.results import find_search, load_search
+from tune_s11.search_space import SearchConfig
+
+
+def search(
+    space: SpaceOption = "s11",
+    samples: Annotated[
+        int | None, typer.Option("--samples", parser=whole_number(1), metavar="N", help="Trials.")
+    ] = None,
+    settings: SetOption = None,
+    gpus: Annotated[
+        int | None,
+        typer.Option(
+            "--gpus", parser=whole_number(0), metavar="N", help="At most so many GPUs (default: all; 0: CPU)."
+        ),
+    ] = None,
+    trials_per_gpu: Annotated[
+        int, typer.Option("--trials-per-gpu", parser=whole_number(1), metavar="N", help="Trials that share a GPU.")
+    ] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", parser=whole_number(1), metavar="N", help="Trials at a time on CPUs (default: 2)."),
+    ] = None,
+    data_dir: DataDirOption = None,
+    model: ModelOption = None,
+    name: Annotated[str | None, typer.Option("--name", help="Of the results folder (default: space and time).")] = None,
+    storage: StorageOption = RESULTS,
+    seed: SeedOption = None,
+    precision: PrecisionOption = "auto",
+    lr_bounds: Annotated[
+        tuple[float, float] | None, typer.Option("--lr-bounds", metavar="LOW HIGH", help="LRMAX bounds; no range test.")
+    ] = None,
+    no_asha: Annotated[bool, typer.Option("--no-asha", help="Run every trial to its end.")] = False,
+    resume: Annotated[str | None, typer.Option("--resume", metavar="NAME", help="Go on with this search.")] = None,
+    warm_start: Annotated[
+        str | None, typer.Option("--warm-start", metavar="SEARCH", help="Try first what was best in an earlier search.")
+    ] = None,
+    address: Annotated[str | None, typer.Option("--address", help="A running Ray cluster: auto or HOST:PORT.")] = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
+) -> None:
+    """Searches: LR range test, trials that Optuna proposes and ASHA prunes, refit of the best, report."""
+    if address is None and "RAY_ADDRESS" not in os.environ:
+        # A Ray that is started here shall listen on loopback only; it reads this when imported.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    from tune_s11.search import SearchFailedError, SearchInterruptedError, Session
+
+    if resume is not None:
+        if settings or data_dir or model or seed is not None or lr_bounds or no_asha or name or warm_start:
+            raise InputError(
+                f"--resume {resume}: a search keeps its recipe, space and name; allowed beside it are "
+                "--samples, --gpus, --trials-per-gpu, --workers, --precision, --address and --no-report"
+            )
+        path = find_search(resume, storage)
+        config = load_search(resume, storage).config
+    else:
+        config = resolve_config(space, settings, data_dir, model, seed)
+        if no_asha:
+            config = config.with_overrides({"search.scheduler": "none"})
+        if lr_bounds is not None:
+            config = _with_lr_bounds(config, *lr_bounds)
+        path = storage / check_name(name or f"{Path(space).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+        if path.exists():
+            raise InputError(f"--name {path.name}: {path} exists; allowed is a new name, or --resume {path.name}")
+    if samples is not None:
+        config = config.with_overrides({"search.samples": str(samples)})
+
+    earlier = _best_of(warm_start, storage) if warm_start is not None else ()
+    session = Session(path.resolve(), config.checked_for_search(), precision, Console(highlight=False), earlier)
+    try:
+        session.run(address, gpus, workers, trials_per_gpu)
+    except SearchFailedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except SearchInterruptedError as interruption:
+        elsewhere = f" --storage {shlex.quote(str(storage))}" if storage != RESULTS else ""
+        print(f"interrupted; go on with: python run_search.py --resume {path.name}{elsewhere}", file=sys.stderr)
+        sys.exit(interruption.exit_code)
+    if not no_report:
+        from tune_s11.report import write_report
+
+        index = write_report(load_search(str(path), storage))
+        session.say(f"report: {index}")
+    session.say(f"next: python -m tune_s11.report best {path.name} --open")
+
+
+def _best_of(name: str, storage: Path) -> tuple[Recipe, ...]:
+    try:
+        search = load_search(name, storage)
+    except InputError as error:
+        raise InputError(f"--warm-start {error}") from None
+    if not search.contenders:
+        raise InputError(f"--warm-start {name}: none of its trials is complete; allowed is a search that has one")
+    return tuple(trial.recipe for trial in search.contenders)
+
+
+def _with_lr_bounds(config: SearchConfig, low: float, high: float) -> SearchConfig:
+    if not 0 < low < high < float("inf"):
+        raise InputError(f"--lr-bounds {low:g} {high:g}: allowed is 0 < LOW < HIGH")
+    return config.with_lr_bounds(low, high)
+
+
+def run_search() -> None:
+    """Entry point of ``run_search.py``."""
+    app = new_app("Search for the best S11 recipe.")
+    app.command()(search)
+    run(app, "run_search.py")
+
+
+def main() -> None:
+    """Entry point of ``tune-s11``."""
+    from tune_s11 import report
+
+    app = new_app("Tune the S11 super-convergence recipe.")
+    app.command()(search)
+    app.command("train")(train.train)
+    app.command("lr")(lr_finder.lr)
+    app.add_typer(report.app, name="report")
+    run(app, "tune-s11")

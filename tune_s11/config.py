@@ -1,0 +1,239 @@
+"""Frozen, validated configuration: what a trial trains, how a search is run, on what hardware."""
+
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class InputError(Exception):
+    """Something the user gave is wrong; the message is one line that says what and what is allowed."""
+
+
+class Frozen(BaseModel):
+    """Base of all configuration: immutable, unknown keys refused, NaN and infinity refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Recipe(Frozen):
+    """One training run, complete but for its seed.
+
+    A search fixes most fields for all its trials and lets its space choose the rest
+    (:data:`SEARCHABLE`), so a trial is nothing but a recipe and a seed.
+    """
+
+    dataset: Literal["cifar10", "digits", "folder"] = "cifar10"
+    """Where the images come from; ``folder`` reads ``data_dir``."""
+    data_dir: str | None = None
+    """``DIR/{train,test}/<class>/*.png`` for ``folder``; the download folder for ``cifar10``."""
+    image_size: Annotated[int, Field(ge=8, multiple_of=8)] = 32
+    """Height and width in pixels that the network sees."""
+    train_images: Count | None = None
+    """Use a stratified subset of this many training images, validation included; None: all."""
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of the training images held out to choose by."""
+
+    model: str = "s11"
+    """``s11``, or ``package.module:function`` called with width, num_classes and image_size."""
+    width: Count = 64
+    """Channels of the first convolution; the stages have 2, 4 and 8 times as many."""
+
+    schedule: Literal["one_cycle", "triangular", "plateau"] = "one_cycle"
+    """How the learning rate moves; ``plateau`` is the ReduceLROnPlateau baseline."""
+    epochs: Count = 24
+    """Length of a complete trial."""
+    peak_epoch: Positive = 5.0
+    """Epoch at which the learning rate is highest."""
+    max_lr: Positive = 0.4
+    """LRMAX, the peak."""
+    min_lr_fraction: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """LRMIN / LRMAX."""
+
+    batch_size: Count = 512
+    """Images a step; a last, partial batch is dropped."""
+    momentum: Fraction = 0.9
+    """Nesterov momentum."""
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    """On all parameters."""
+    label_smoothing: Fraction = 0.0
+    """Share of the target spread over all classes."""
+    logit_scale: Positive = 0.125
+    """Factor on the logits in the loss. The network ends in a max pool and batch norm has no say behind it:
+    with 1 the first logits are far too large (cifar10-fast has 0.125 too)."""
+    ema_horizon: Positive = 1 / 3
+    """Horizon, in epochs, of the moving average of the weights that ranks and ships."""
+
+    augmentation: str = "batched"
+    """``batched``, ``albumentations``, or the path of a pipeline saved by ``albumentations.save``."""
+    pad: Annotated[int, Field(ge=0)] = 4
+    """Pixels of reflection on each side before the random crop."""
+    flip: bool = True
+    """Mirror half of the images left to right."""
+    cutout: Annotated[int, Field(ge=0)] = 8
+    """Side in pixels of the square that is filled with the mean; 0: none."""
+
+    @model_validator(mode="after")
+    def _fields_fit_together(self) -> Self:
+        if self.peak_epoch >= self.epochs:
+            raise ValueError(f"peak_epoch {self.peak_epoch:g}: allowed is a value between 0 and epochs={self.epochs}")
+        if self.dataset == "folder" and self.data_dir is None:
+            raise ValueError("dataset folder: needs data_dir, the folder that holds train/ and test/")
+        for name in ("pad", "cutout"):
+            if getattr(self, name) >= self.image_size:
+                raise ValueError(f"{name} {getattr(self, name)}: allowed is less than image_size={self.image_size}")
+        return self
+
+    @property
+    def min_lr(self) -> float:
+        """LRMIN."""
+        return self.max_lr * self.min_lr_fraction
+
+
+SEARCHABLE = (
+    "max_lr",
+    "min_lr_fraction",
+    "momentum",
+    "weight_decay",
+    "label_smoothing",
+    "logit_scale",
+    "peak_epoch",
+    "batch_size",
+    "width",
+    "pad",
+    "cutout",
+)
+"""The recipe fields that a space may search. The others would change what the trials are
+compared on: the data, the number of epochs, or the average that ranks them."""
+
+
+class SearchSettings(Frozen):
+    """How a search is run: its size, who proposes, who prunes, and what is repeated over seeds."""
+
+    samples: Count = 64
+    """Trials."""
+    sampler: Literal["tpe", "random"] = "tpe"
+    """Optuna's sampler."""
+    scheduler: Literal["asha", "none"] = "asha"
+    """Who prunes."""
+    grace: Count = 8
+    """Epoch of the first rung: no trial is pruned before."""
+    factor: Annotated[float, Field(gt=1)] = 3.0
+    """Each rung is this many times later than the one before and keeps one in this many."""
+    audit: Fraction = 0.05
+    """Share of the trials to be pruned that run on, to tell what pruning cuts; more where that makes fewer than
+    three, up to one in eight; 0: none."""
+    lr_range: tuple[Positive, Positive] = (1e-4, 10.0)
+    """First and last learning rate of the range test."""
+    lr_range_steps: Annotated[int, Field(ge=20)] = 100
+    """Steps of one ramp."""
+    lr_range_seeds: Count = 3
+    """Ramps, of which the median counts."""
+    finalists: Annotated[int, Field(ge=0)] = 5
+    """Complete trials, the best ones, that are run again before the winner is named; below 2: the best one wins."""
+    finalist_seeds: Count = 3
+    """Times each of them is, from the same seeds."""
+    refit_seeds: Count = 3
+    """Times the winner is trained anew on training and validation images."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the split, the sampler, and, with the number of a trial or refit added, its training."""
+    max_failures: Annotated[int, Field(ge=0)] = 2
+    """Times a trial is taken up again from its checkpoint after its worker died."""
+
+    @model_validator(mode="after")
+    def _fields_fit_together(self) -> Self:
+        low, high = self.lr_range
+        if low >= high:
+            raise ValueError(f"lr_range [{low:g}, {high:g}]: allowed is low < high")
+        return self
+
+    def rung_epochs(self, epochs: int) -> list[int]:
+        """Epochs of a trial of ``epochs`` at which it may be pruned, rising; none without ASHA."""
+        rungs: list[int] = []
+        while self.scheduler == "asha" and (rung := math.ceil(self.grace * self.factor ** len(rungs))) < epochs:
+            rungs.append(rung)
+        return rungs
+
+
+class RefitChanges(Frozen):
+    """What a search made cheap for its trials and its winner is refit with; None: as the trials."""
+
+    width: Count | None = None
+    """Channels of the first convolution."""
+    train_images: Count | None = None
+    """Training images, validation included."""
+    epochs: Count | None = None
+    """Length of a refit."""
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """The recipe of a trial as its refit has it."""
+        return recipe.model_copy(update=self.model_dump(exclude_none=True))
+
+
+Configuration = TypeVar("Configuration", bound=Frozen)
+
+
+def validated(kind: type[Configuration], values: Mapping[str, Any], where: str, *, strict: bool) -> Configuration:
+    """Builds a configuration object from plain values.
+
+    Args:
+        kind: The class to build.
+        values: Field names and values, from a file or the command line.
+        where: What the error line starts with, before the key: ``s11.yaml: recipe.`` or ``--set ``.
+        strict: Refuse text where a number belongs. Files are strict; the command line, all text, is not.
+
+    Raises:
+        InputError: One line naming the key, the value and what is allowed.
+    """
+    try:
+        if strict:  # by way of JSON, where a list may become a tuple
+            return kind.model_validate_json(_to_json(values, where), strict=True)
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_one_line(kind, error, where)) from None
+
+
+def _to_json(values: Mapping[str, Any], where: str) -> str:
+    try:
+        return json.dumps(values, default=str)
+    except (TypeError, ValueError, RecursionError) as error:  # a date as a key, a list inside itself, or too deep
+        raise InputError(f"{where.rstrip('. :')}: cannot be read: {error}") from None
+
+
+def _one_line(kind: type[Frozen], error: ValidationError, where: str) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    key = key if key.isprintable() else repr(key)
+    if first["type"] == "extra_forbidden":
+        return f"{where}{key}: unknown key{did_you_mean(key, list(kind.model_fields))}"
+    if not key:  # a check of several fields: its message names them
+        return f"{where}{first['msg'].removeprefix('Value error, ')}"
+    value = first["input"]
+    message = first["msg"][0].lower() + first["msg"][1:]
+    if isinstance(value, str) and "valid number" in message:
+        message += number_hint(value)
+    return f"{where}{key}: {value!r}: {message}"
+
+
+def number_hint(text: str) -> str:
+    """Advice for text that only looks like a number to people: YAML 1.1 reads 1e-4 as text."""
+    try:
+        number = float(text)
+    except ValueError:
+        return ""
+    mantissa, _, exponent = f"{number:e}".partition("e")
+    return f"; YAML reads {text} as text, write {float(mantissa)}e{exponent}"
+
+
+def did_you_mean(name: str, allowed: list[str]) -> str:
+    """The end of an error line on a misspelt name: the closest allowed one, or all of them."""
+    close = difflib.get_close_matches(name, allowed, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; allowed: {', '.join(allowed)}"

@@ -1,0 +1,128 @@
+"""What every command line of the project shares: its options, and errors of one line."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from tune_s11.config import InputError
+from tune_s11.hardware import Precision
+from tune_s11.search_space import SearchConfig, load_space
+
+
+def whole_number(least: int) -> Callable[[str | int], int]:
+    """Reads an option's whole number; the error names the value, which typer's own leaves out."""
+
+    def read(value: str | int) -> int:  # a default comes as a number
+        text = str(value)
+        if not text.isdecimal() or int(text) < least:
+            raise typer.BadParameter(f"{text!r}: allowed is a whole number from {least}")
+        return int(text)
+
+    return read
+
+
+RESULTS = Path("results")
+"""Parent of all search and run folders, where ``--storage`` names no other."""
+
+SpaceOption = Annotated[str, typer.Option("--space", help="Space file: s11, quick, wide, or a path.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, or search.KEY. Repeatable.")
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Image folder DIR/{train,test}/<class>/*.png in place of the dataset.")
+]
+ModelOption = Annotated[str | None, typer.Option("--model", help="A network of your own: package.module:function.")]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", parser=whole_number(0), metavar="N", help="In place of the space file's seed.")
+]
+PrecisionOption = Annotated[
+    Precision, typer.Option("--precision", help="auto: bf16 where the device multiplies it natively.")
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", parser=whole_number(1), metavar="N", help="CPU threads (default: all cores).")
+]
+StorageOption = Annotated[Path, typer.Option("--storage", help="Parent folder of the results.")]
+
+
+def new_app(help: str) -> typer.Typer:
+    """A Typer application that leaves errors to :func:`run` and knows no shell completion."""
+    return typer.Typer(help=help, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def run(app: typer.Typer, name: str) -> None:
+    """Runs a command line: one line on stderr and exit code 2 for whatever the user can mend.
+
+    Args:
+        app: The commands.
+        name: How the program is called, for its help.
+    """
+    try:
+        code = typer.main.get_command(app).main(prog_name=name, standalone_mode=False)
+    except TyperException as error:  # wrong usage: typer alone would print five lines
+        _exit(error.format_message())
+    except InputError as error:
+        _exit(str(error))
+    except (KeyboardInterrupt, Abort):
+        sys.exit(130)
+    except BrokenPipeError:  # `... | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    sys.exit(code or 0)
+
+
+def _exit(message: str) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+def resolve_config(
+    space: str,
+    settings: list[str] | None,
+    data_dir: Path | None = None,
+    model: str | None = None,
+    seed: int | None = None,
+) -> SearchConfig:
+    """The space file with the command line's changes applied, all paths absolute.
+
+    Raises:
+        InputError: As :func:`tune_s11.search_space.load_space`.
+    """
+    overrides = dict(_key_value(setting) for setting in settings or [])
+    if data_dir is not None:
+        if not data_dir.is_dir():
+            raise InputError(f"--data-dir {data_dir}: no such folder; allowed is one that holds train/ and test/")
+        overrides |= {"dataset": "folder", "data_dir": str(data_dir)}
+    if model is not None:
+        overrides["model"] = model
+    if seed is not None:
+        overrides["search.seed"] = str(seed)
+    config = load_space(space).with_overrides(overrides)
+    absolute = {}
+    if config.recipe.data_dir is not None:
+        absolute["data_dir"] = str(Path(config.recipe.data_dir).resolve())
+    if Path(config.recipe.augmentation).is_file():
+        absolute["augmentation"] = str(Path(config.recipe.augmentation).resolve())
+    return config.with_overrides(absolute) if absolute else config
+
+
+def _key_value(setting: str) -> tuple[str, str]:
+    key, equals, value = setting.partition("=")
+    if not (key and equals):
+        raise InputError(f"--set {setting!r}: allowed is KEY=VALUE")
+    return key, value
+
+
+def check_name(name: str) -> str:
+    """A folder name under the results.
+
+    Raises:
+        InputError: The name would lead elsewhere.
+    """
+    if not name or name in {".", ".."} or "/" in name or "\\" in name or "\0" in name:
+        raise InputError(f"--name {name!r}: allowed is one folder name")
+    return name

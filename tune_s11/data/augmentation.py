@@ -1,0 +1,137 @@
+"""Random crop, flip and cutout of whole batches, on the device that holds them."""
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from tune_s11.config import InputError, Recipe
+from tune_s11.data.dataset import Channels
+from tune_s11.data.normalisation import normalise
+from tune_s11.data.pipeline import AlbumentationsAugmentation, load_pipeline, recipe_pipeline
+
+
+class Augmentation(Protocol):
+    """Turns a batch of pixels into a batch for the network."""
+
+    def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """Augments and normalises.
+
+        Args:
+            pixels: uint8 (B, H, W, 3), on any device.
+            generator: The only source of chance, on the same device.
+
+        Returns:
+            float32 (B, 3, H, W), on that device, in channels-last memory format.
+        """
+
+
+class Draws(NamedTuple):
+    """What chance decided for each image of a batch, (B,) each."""
+
+    top: Tensor
+    """Row of the crop in the padded image, 0 to 2 pad."""
+    left: Tensor
+    flipped: Tensor
+    """1 where the crop is mirrored, else 0."""
+    hole_top: Tensor
+    """Row of the hole in the finished image."""
+    hole_left: Tensor
+
+
+class BatchedAugmentation:
+    """Reflection padding, random crop, horizontal flip and cutout, with tensor operations alone.
+
+    Each image gets its own draws. Nothing makes the host wait for the device.
+
+    Args:
+        mean: Of each channel, where full intensity is 1; holes are filled with it, 0 once normalised.
+        std: Likewise.
+        pad: Pixels of reflection on each side, fewer than the image has; the crop has the image's size.
+        flip: Mirror each image with probability 1/2.
+        cutout: Side in pixels of the square hole, wholly inside the image; 0: none.
+    """
+
+    def __init__(self, mean: Channels, std: Channels, *, pad: int, flip: bool, cutout: int) -> None:
+        self.mean, self.std = mean, std
+        self.pad, self.flip, self.cutout = pad, flip, cutout
+
+    def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """As :class:`Augmentation`."""
+        return self.apply(pixels, self.draw(pixels, generator))
+
+    def draw(self, pixels: Tensor, generator: torch.Generator) -> Draws:
+        """Draws for each image of the batch (B, H, W, 3)."""
+        batch, height, width, _ = pixels.shape
+
+        def below(bound: int) -> Tensor:
+            return torch.randint(bound, (batch,), generator=generator, device=pixels.device)
+
+        offsets = 2 * self.pad + 1
+        return Draws(
+            top=below(offsets),
+            left=below(offsets),
+            flipped=below(2 if self.flip else 1),
+            hole_top=below(height - self.cutout + 1),
+            hole_left=below(width - self.cutout + 1),
+        )
+
+    def apply(self, pixels: Tensor, draws: Draws) -> Tensor:
+        """Augments and normalises pixels (B, H, W, 3) as drawn; returns (B, 3, H, W)."""
+        batch, height, width, _ = pixels.shape
+        device = pixels.device
+        row, column = torch.arange(height, device=device), torch.arange(width, device=device)
+
+        # Where each output row and column comes from. Reflected indices stand for the padding, which is
+        # never made, and one gather of whole pixels for padding, crop and flip.
+        source_row = _reflect(row + draws.top[:, None] - self.pad, height)
+        seen_column = torch.where(draws.flipped[:, None] == 1, width - 1 - column, column)
+        source_column = _reflect(seen_column + draws.left[:, None] - self.pad, width)
+        first_row = torch.arange(batch, device=device)[:, None] * height
+        source = (first_row + source_row)[:, :, None] * width + source_column[:, None, :]
+        cropped = pixels.reshape(-1, 3).index_select(0, source.flatten()).view(pixels.shape)
+
+        images = normalise(cropped, self.mean, self.std)
+        if self.cutout:
+            in_rows = _within(row, draws.hole_top, self.cutout)
+            in_columns = _within(column, draws.hole_left, self.cutout)
+            images.masked_fill_((in_rows[:, :, None] & in_columns[:, None, :])[:, None], 0.0)
+        return images
+
+
+def build_augmentation(recipe: Recipe, mean: Channels, std: Channels) -> Augmentation:
+    """The augmentation that a recipe names.
+
+    Args:
+        recipe: Its ``augmentation``; ``pad``, ``flip`` and ``cutout`` count unless that is a file.
+        mean: Of each channel, where full intensity is 1.
+        std: Likewise.
+
+    Raises:
+        InputError: There is no such augmentation, or the file holds no pipeline for these images.
+    """
+    name = recipe.augmentation
+    if name == "batched":
+        return BatchedAugmentation(mean, std, pad=recipe.pad, flip=recipe.flip, cutout=recipe.cutout)
+    if name == "albumentations":
+        pipeline = recipe_pipeline(recipe, mean)
+    elif Path(name).is_file():
+        pipeline = load_pipeline(Path(name))
+    else:
+        raise InputError(
+            f"augmentation {name!r}: allowed are batched, albumentations, "
+            "or the path of a pipeline saved by albumentations.save"
+        )
+    return AlbumentationsAugmentation(pipeline, name, recipe.image_size, mean, std)
+
+
+def _reflect(index: Tensor, size: int) -> Tensor:
+    """Indices from 1 - size to 2 size - 2, mirrored at the first and last element into 0 to size - 1."""
+    last = size - 1
+    return last - (last - index.abs()).abs()
+
+
+def _within(position: Tensor, start: Tensor, length: int) -> Tensor:
+    """Which positions (P,) lie in each [start, start + length), as bool (B, P) for starts (B,)."""
+    return (position >= start[:, None]) & (position < start[:, None] + length)

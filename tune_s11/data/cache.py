@@ -1,0 +1,63 @@
+"""Arrays kept on disk between runs: written at once or not at all, checked before they are used."""
+
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+def cache_dir() -> Path:
+    """``$XDG_CACHE_HOME/tune_s11``, or ``~/.cache/tune_s11``. It need not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tune_s11"
+
+
+def write_entry(entry: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
+    """Writes arrays as ``<name>.npy`` into a new folder, with an ``entry.json`` to check them by.
+
+    Args:
+        entry: The folder. One that is there already is replaced.
+        arrays: By name.
+        about: Whatever else belongs to them and JSON can hold.
+
+    Raises:
+        OSError: It cannot be written; nothing is left behind.
+    """
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f"{entry.name}.partial-"))
+    try:
+        for name, array in arrays.items():
+            np.save(scratch / f"{name}.npy", array, allow_pickle=False)
+        checks = {name: _check(array) for name, array in arrays.items()}
+        (scratch / "entry.json").write_text(json.dumps({"arrays": checks, "about": about}))
+        shutil.rmtree(entry, ignore_errors=True)
+        os.replace(scratch, entry)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def read_entry(entry: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]] | None:
+    """The arrays, read-only and mapped from disk, and ``about``; None where there is no sound entry."""
+    try:
+        written = json.loads((entry / "entry.json").read_text())
+        arrays = {}
+        for name, check in written["arrays"].items():
+            # A plain array, not np.memmap: the subclass follows the data into whatever is computed from it.
+            arrays[name] = np.asarray(np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+            if _check(arrays[name]) != check:
+                return None
+        return arrays, written["about"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        return None  # missing, cut short, or not what was written
+
+
+def _check(array: npt.NDArray[Any]) -> dict[str, Any]:
+    return {"shape": list(array.shape), "dtype": array.dtype.str, "crc32": zlib.crc32(np.ascontiguousarray(array).data)}

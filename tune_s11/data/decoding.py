@@ -1,0 +1,86 @@
+"""Pictures of any kind become RGB pixels of one size."""
+
+from collections import Counter
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from tune_s11.config import InputError
+from tune_s11.data.dataset import Pixels
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+"""Names of files that are read as images, in lower case."""
+
+# What lies behind a suffix is decided by the file's first bytes; Pillow's other
+# formats stay shut: some of them call other programs.
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")
+
+GREY = "{count:,} grey {images} made RGB"
+PALETTE = "{count:,} palette {images} made RGB"
+OTHER = "{count:,} {images} of other colour spaces made RGB"
+TRANSPARENT = "{count:,} {images} with transparency made opaque"
+SIXTEEN_BIT = "{count:,} 16-bit {images} reduced to 8 bits"
+RESIZED = "{count:,} {images} resized to {size}x{size}"
+
+GREY_MODES = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I;16N", "I")
+
+
+def decode(path: str, size: int) -> tuple[Pixels, list[str]]:
+    """Reads one image file.
+
+    Args:
+        path: The file.
+        size: Height and width in pixels to resize to, antialiased, whatever the proportions were.
+
+    Returns:
+        Pixels (size, size, 3), and what was changed, as templates for :func:`describe_changes`.
+
+    Raises:
+        InputError: The file cannot be decoded.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            rgb, changes = _to_rgb(image)
+            if rgb.size != (size, size):
+                rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
+                changes.append(RESIZED)
+            return np.asarray(rgb), changes
+    except UnidentifiedImageError:
+        reason = f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file"
+    except Exception as error:  # decoders meet damaged bytes with all kinds: OSError, SyntaxError, struct.error, ...
+        reason = " ".join(str(error).split()) or type(error).__name__
+    raise InputError(f"{path!r}: cannot be decoded as an image: {reason}")
+
+
+def resize(pixels: Pixels, size: int) -> Pixels:
+    """Images (N, H, W, 3) as (N, size, size, 3), antialiased."""
+    shape = (size, size)
+    return np.stack([np.asarray(Image.fromarray(each).resize(shape, Image.Resampling.BILINEAR)) for each in pixels])
+
+
+def describe_changes(changes: Counter[str], size: int) -> tuple[str, ...]:
+    """One line for each kind of change that :func:`decode` made, with its count."""
+    return tuple(
+        template.format(count=count, images="image" if count == 1 else "images", size=size)
+        for template, count in sorted(changes.items())
+    )
+
+
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
+    changes = []
+    if image.mode in GREY_MODES:
+        changes.append(GREY)
+    elif image.mode in ("P", "PA"):
+        changes.append(PALETTE)
+    elif image.mode not in ("RGB", "RGBA"):
+        changes.append(OTHER)
+
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        changes.append(SIXTEEN_BIT)  # Pillow's own conversion would clip all above 255
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB"), changes
+    if image.mode in ("I", "F"):
+        raise ValueError(f"pixels of type {image.mode} have no fixed range; allowed are 8 and 16 bits a channel")
+    if image.has_transparency_data:
+        changes.append(TRANSPARENT)
+        image = image.convert("RGBA")  # Pillow warns of a palette with transparency that goes straight to RGB
+    return image.convert("RGB"), changes

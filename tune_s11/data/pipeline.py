@@ -1,0 +1,111 @@
+"""Albumentations pipelines as an augmentation: the recipe's own, the specification of the batched one, or a user's.
+
+Albumentations takes seconds to import, so that happens only where a pipeline is made.
+"""
+
+import random
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tune_s11.config import InputError, Recipe
+from tune_s11.data.dataset import Channels, Pixels
+from tune_s11.data.normalisation import normalise
+
+if TYPE_CHECKING:
+    from albumentations import BasicTransform, Compose
+
+
+class AlbumentationsAugmentation:
+    """Augments image by image on the CPU, wherever the batch is.
+
+    Args:
+        pipeline: From uint8 (H, W, 3) to the same shape and type, not normalised.
+        name: What errors call it.
+        image_size: Height and width in pixels of the images to come, to try the pipeline on one.
+        mean: Of each channel, where full intensity is 1.
+        std: Likewise.
+
+    Raises:
+        InputError: The pipeline fails on an image, or gives another shape or type; so does each call.
+    """
+
+    def __init__(self, pipeline: "Compose", name: str, image_size: int, mean: Channels, std: Channels) -> None:
+        self.pipeline, self.name = pipeline, name
+        self.mean, self.std = mean, std
+        self._seed(0)
+        self._augment_one(np.zeros((image_size, image_size, 3), np.uint8))
+
+    def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """As :class:`tune_s11.data.augmentation.Augmentation`."""
+        self._seed(int(torch.randint(2**63 - 1, (), generator=generator, device=pixels.device)))
+        augmented = np.stack([self._augment_one(image) for image in pixels.cpu().numpy()])
+        return normalise(torch.from_numpy(augmented).to(pixels.device), self.mean, self.std)
+
+    def _seed(self, seed: int) -> None:
+        # One pair of generators for all transforms. Compose.set_random_seed would start each with the
+        # same seed: crop, flip and hole would then follow from the same numbers.
+        self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
+
+    def _augment_one(self, image: Pixels) -> Pixels:
+        try:
+            augmented = self.pipeline(image=image)["image"]
+        except Exception as error:  # a user's transforms may raise anything
+            raise InputError(f"augmentation {self.name!r}: fails on an image: {_one_line(error)}") from None
+        found = (getattr(augmented, "shape", None), str(getattr(augmented, "dtype", type(augmented).__name__)))
+        if found != (image.shape, "uint8"):
+            raise InputError(
+                f"augmentation {self.name!r}: gives shape {found[0]}, {found[1]}: allowed is {image.shape}, uint8"
+            )
+        result: Pixels = augmented
+        return result
+
+
+def recipe_pipeline(recipe: Recipe, mean: Channels) -> "Compose":
+    """The recipe's padding, crop, flip and cutout; holes get the mean, rounded to whole intensities."""
+    import albumentations as A
+    import cv2
+
+    transforms: list[BasicTransform] = []
+    if recipe.pad:
+        transforms.append(A.Pad(padding=recipe.pad, border_mode=cv2.BORDER_REFLECT_101))
+        transforms.append(A.RandomCrop(recipe.image_size, recipe.image_size))
+    if recipe.flip:
+        transforms.append(A.HorizontalFlip(p=0.5))
+    if recipe.cutout:
+        side = (recipe.cutout, recipe.cutout)
+        fill = tuple(round(255 * channel) for channel in mean)
+        transforms.append(
+            A.CoarseDropout(num_holes_range=(1, 1), hole_height_range=side, hole_width_range=side, fill=fill, p=1)
+        )
+    return A.Compose(transforms)
+
+
+def load_pipeline(path: Path) -> "Compose":
+    """The pipeline, or single transform, that ``albumentations.save`` wrote.
+
+    Args:
+        path: JSON, or YAML where its name ends in ``.yaml`` or ``.yml``.
+
+    Raises:
+        InputError: It holds none, or one with arguments that Albumentations does not know.
+    """
+    import albumentations as A
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # an unknown argument would be dropped with a mere warning
+            data_format = "yaml" if path.suffix in (".yaml", ".yml") else "json"
+            return A.Compose([A.load(path, data_format=data_format)])
+    except Exception as error:  # what is missing or wrong in the file decides: KeyError, TypeError, ValueError, ...
+        raise InputError(
+            f"augmentation {str(path)!r}: is not a pipeline saved by albumentations.save: {_one_line(error)}"
+        ) from None
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

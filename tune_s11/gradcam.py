@@ -1,0 +1,81 @@
+"""Grad-CAM heat maps as arrays: where in an image a network finds what speaks for a class.
+
+Selvaraju et al., "Grad-CAM" (arXiv:1610.02391), as the grad-cam library computes it. Nothing here draws.
+"""
+
+import copy
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from tune_s11.config import InputError
+
+DEFAULT_LAYER = "layer3"
+"""The S11 network's last maps before the global max pool."""
+
+BATCH = 64
+"""Images a forward and backward pass."""
+
+
+def heat_maps(model: nn.Module, images: Tensor, classes: Tensor, layer: str = DEFAULT_LAYER) -> npt.NDArray[np.float32]:
+    """One heat map an image for the class given with it.
+
+    Args:
+        model: Maps images to logits (N, num_classes). It is left as it was.
+        images: Normalised images (N, 3, H, W) on the model's device.
+        classes: For each image the class to explain, (N,).
+        layer: Dotted name of the module whose output, (N, C, h, w), is weighed.
+
+    Returns:
+        (N, H, W), scaled to [0, 1] for each image; all 0 where nothing speaks for the class.
+
+    Raises:
+        InputError: The network has no such layer, or it puts out no maps.
+    """
+    # The library evaluates, fills .grad and hooks the layer, and an in-place activation behind the layer would
+    # overwrite what the hook saw: so a copy is worked on, without in-place activations.
+    model = copy.deepcopy(model).eval().requires_grad_(True)
+    for module in model.modules():
+        if getattr(module, "inplace", False):
+            setattr(module, "inplace", False)  # noqa: B010 (no attribute of nn.Module)
+    target = _find_layer(model, layer)
+    _check_maps(model, images[:1], target, layer)
+    return np.concatenate(
+        [_batch(model, *batch, target) for batch in zip(images.split(BATCH), classes.split(BATCH), strict=True)]
+    )
+
+
+def _batch(model: nn.Module, images: Tensor, classes: Tensor, target: nn.Module) -> npt.NDArray[np.float32]:
+    # Slow to import: it brings torchvision, scikit-learn and OpenCV.
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    cam = GradCAM(model, [target])
+    maps = cam(images, [ClassifierOutputTarget(label) for label in classes.tolist()])
+    cam.activations_and_grads.release()
+    clipped: npt.NDArray[np.float32] = np.clip(maps, 0.0, 1.0, dtype=np.float32)
+    return clipped
+
+
+def _find_layer(model: nn.Module, name: str) -> nn.Module:
+    modules: dict[str, nn.Module] = dict(model.named_modules())
+    if not name or name not in modules:
+        children = ", ".join(child for child, _ in model.named_children())
+        raise InputError(
+            f"--layer {name!r}: the network has none of that name; allowed are {children} and the layers inside them"
+        )
+    return modules[name]
+
+
+def _check_maps(model: nn.Module, image: Tensor, target: nn.Module, name: str) -> None:
+    outputs: list[object] = []
+    with torch.no_grad(), target.register_forward_hook(lambda module, inputs, output: outputs.append(output)):
+        model(image)
+    if not outputs:
+        raise InputError(f"--layer {name!r}: the network does not pass through it")
+    shape = tuple(outputs[0].shape) if isinstance(outputs[0], Tensor) else type(outputs[0]).__name__
+    if len(shape) != 4:
+        raise InputError(f"--layer {name!r}: its output is {shape}; allowed is a layer that puts out maps (N, C, h, w)")

@@ -1,0 +1,40 @@
+"""From a recipe's model name to a network."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+
+import torch.nn as nn
+
+from tune_s11.config import InputError, Recipe
+from tune_s11.models.resnet import S11ResNet
+
+
+def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
+    """The network that the recipe names, freshly initialised from torch's global generator.
+
+    Raises:
+        InputError: The import path names nothing that can be called, or what it returns is no module.
+    """
+    build = S11ResNet if recipe.model == "s11" else _imported(recipe.model)
+    model = build(width=recipe.width, num_classes=num_classes, image_size=recipe.image_size)
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model {recipe.model}: returned {type(model).__name__}, allowed is a torch.nn.Module")
+    return model
+
+
+def _imported(path: str) -> Callable[..., object]:
+    """Resolves ``package.module:function``, looking in the working directory too, as ``python -m`` does."""
+    module_name, colon, name = path.partition(":")
+    if not (module_name and colon and name):
+        raise InputError(f"model {path!r}: allowed are s11 and package.module:function")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        build = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"model {path!r}: cannot be imported: {error}") from None
+    if not callable(build):
+        raise InputError(f"model {path!r}: is not callable")
+    return build  # type: ignore[no-any-return]

@@ -1,0 +1,52 @@
+"""SGD with Nesterov momentum, and the moving average of the weights."""
+
+import copy
+import math
+
+import torch
+import torch.nn as nn
+
+from tune_s11.config import Recipe
+
+
+def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """SGD over all parameters; the schedule sets the learning rate before each step."""
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.min_lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+
+
+class WeightAverage:
+    """Exponential moving average of a model's weights and batch norm statistics.
+
+    After ``horizon_steps`` steps a weight's share in the average has fallen to 1/e. Same figures as
+    ``torch.optim.swa_utils.AveragedModel`` with its EMA and ``use_buffers``, without its look at a
+    device counter in every step.
+
+    Attributes:
+        model: A copy of the model, in evaluation mode, that holds the average.
+    """
+
+    def __init__(self, model: nn.Module, horizon_steps: float) -> None:
+        self.decay = math.exp(-1.0 / horizon_steps)
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
+        self._averaged = [(average, current) for average, current in pairs if average.is_floating_point()]
+        self._copied = [(average, current) for average, current in pairs if not average.is_floating_point()]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Moves the average towards the model as it is now."""
+        averages, currents = (list(tensors) for tensors in zip(*self._averaged, strict=True))
+        torch._foreach_lerp_(averages, currents, 1.0 - self.decay)
+        for average, current in self._copied:
+            average.copy_(current)
+
+
+def _tensors(model: nn.Module) -> list[torch.Tensor]:
+    return [*(p.detach() for p in model.parameters()), *model.buffers()]

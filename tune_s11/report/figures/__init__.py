@@ -1,0 +1,27 @@
+"""The report's figures: each function takes plain data and returns a matplotlib figure of its own, without pyplot."""
+
+from tune_s11.report.figures.canvas import png
+from tune_s11.report.figures.compare import draw_comparison
+from tune_s11.report.figures.lr import draw_range_test, draw_schedule
+from tune_s11.report.figures.parameters import draw_importances, draw_parallel, draw_slices
+from tune_s11.report.figures.search import draw_best_so_far, draw_timeline
+from tune_s11.report.figures.test_images import draw_confusion, draw_heat_maps, draw_reliability
+from tune_s11.report.figures.training import draw_changes, draw_learning_curves, draw_trials
+
+__all__ = [
+    "draw_best_so_far",
+    "draw_changes",
+    "draw_comparison",
+    "draw_confusion",
+    "draw_heat_maps",
+    "draw_importances",
+    "draw_learning_curves",
+    "draw_parallel",
+    "draw_range_test",
+    "draw_reliability",
+    "draw_schedule",
+    "draw_slices",
+    "draw_timeline",
+    "draw_trials",
+    "png",
+]

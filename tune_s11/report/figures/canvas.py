@@ -1,0 +1,62 @@
+"""What all figures share: the style, its colours, and how a figure becomes a PNG."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter
+
+from tune_s11.lr_finder import Floats
+
+STYLE = Path(__file__).with_name("style.mplstyle")
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+GREY = "#8C8C8C"
+
+STATES: dict[str, dict[str, Any]] = {
+    "complete": {"color": BLUE, "marker": "o", "ls": "-"},
+    "pruned": {"color": ORANGE, "marker": "X", "ls": "-"},
+    "running": {"color": GREEN, "marker": ">", "ls": "-."},
+    "diverged": {"color": "black", "marker": "v", "ls": ":"},
+    "failed": {"color": GREY, "marker": "s", "ls": ":"},
+}
+"""How a trial's line looks, and the marker at its end, by state."""
+
+_FLOOR = 0.005
+"""Errors below this share no longer stretch an accuracy axis."""
+
+_TICKS = (0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 1)
+_TICKS_BELOW_80 = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8)
+
+in_style = style.context(STYLE)
+"""Decorates whatever makes or saves a figure: matplotlib reads the style at both times."""
+
+
+@in_style
+def png(figure: Figure, dpi: int = 200) -> bytes:
+    """The figure as a PNG, ``dpi`` pixels an inch."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def spread_accuracy(axes: Axes) -> None:
+    """Lays accuracies out by the logarithm of the error, so that 93 and 94 % are as far apart as 30 and 40 %.
+
+    Called when all is plotted, for the ticks go by what is.
+    """
+
+    def forward(accuracy: Floats) -> Floats:
+        return -np.log10(1 + _FLOOR - accuracy)
+
+    def inverse(place: Floats) -> Floats:
+        return 1 + _FLOOR - 10.0**-place
+
+    axes.set_yscale("function", functions=(forward, inverse))
+    axes.autoscale_view(scalex=False)  # limits found on the linear scale may lie above 1, where this one ends
+    axes.yaxis.set_major_locator(FixedLocator(_TICKS if axes.dataLim.ymax > 0.8 else _TICKS_BELOW_80))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda accuracy, _: f"{100 * accuracy:.0f} %"))

@@ -1,0 +1,76 @@
+"""Figure of several runs side by side."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from tune_s11.report.compare import Compared
+from tune_s11.report.facts import schedule_points
+from tune_s11.report.figures.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    in_style,
+    spread_accuracy,
+)
+from tune_s11.results import SCORE
+
+_LOOKS: tuple[dict[str, Any], ...] = (
+    {"color": BLUE, "ls": "-"},
+    {"color": VERMILION, "ls": "--"},
+    {"color": GREEN, "ls": "-."},
+    {"color": "black", "ls": ":"},
+    {"color": ORANGE, "ls": (0, (6, 1, 1, 1, 1, 1))},
+    {"color": PURPLE, "ls": (0, (3, 1))},
+    {"color": SKY, "ls": (0, (8, 2))},
+    {"color": GREY, "ls": (0, (1, 0.8))},
+)
+
+
+@in_style
+def draw_comparison(compared: Sequence[Compared], level: float | None) -> Figure:
+    """Validation accuracy (averaged weights) and learning rate of each run by epoch.
+
+    Args:
+        compared: At most eight.
+        level: Accuracy at which to draw a line; see :func:`tune_s11.report.compare.common_level`.
+    """
+    figure = Figure(figsize=(8.5, 6.4 + 0.2 * ((len(compared) + 1) // 2)), layout="constrained")
+    accuracy, lr = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
+    if level is not None:
+        accuracy.axhline(level, color="#555555", lw=0.8, zorder=1)
+        accuracy.annotate(
+            f"the worst of them ends with {100 * level:.1f} %",
+            (0, level),
+            (4, 3),
+            textcoords="offset points",
+            fontsize=8,
+            color="#333333",
+        )
+    for run, look in zip(compared, _LOOKS, strict=False):
+        # A diverged epoch counts as accuracy 0; drawn, it would be a drop that hides the others.
+        points = [(row["epoch"], row[SCORE]) for row in run.rows if not row["diverged"]]
+        label = f"{run.name}: {run.recipe.schedule}, LRMAX {run.recipe.max_lr:.3g}"
+        accuracy.plot(
+            *zip(*points, strict=True) if points else ([], []), markevery=[-1], marker="o", ms=4, label=label, **look
+        )
+        epochs, lrs = schedule_points(run.recipe, run.rows)
+        lr.plot(epochs, lrs, **look)
+    spread_accuracy(accuracy)
+    accuracy.set_ylabel("validation accuracy, averaged weights\n(log error scale)")
+    lr.set(xlabel="epoch", ylabel="learning rate")
+    lr.set_ylim(bottom=0)
+    lr.set_xlim(left=0)
+    lr.xaxis.set_major_locator(MaxNLocator(integer=True))
+    handles, labels = accuracy.get_legend_handles_labels()
+    legend = figure.legend(handles, labels, loc="outside upper left", ncols=2, handlelength=4)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    figure.align_ylabels()
+    return figure

@@ -1,0 +1,85 @@
+"""Figures of learning rates: the range test, and a schedule as it was applied."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tune_s11.lr_finder import Floats
+from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, VERMILION, in_style
+from tune_s11.report.range_test import RangeTest
+
+_MARKERS = "osD^vP*"
+
+
+@in_style
+def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
+    """Loss over the learning rate: each seed's ramp faint, their median bold, the suggestions on it, bounds shaded.
+
+    Args:
+        measured: What to draw.
+        winner: The winner's LRMAX, where there is one.
+    """
+    curve, bounds = measured.curve, measured.bounds
+    figure = Figure(figsize=(8.5, 4.6), layout="constrained")
+    axes = figure.add_subplot(xscale="log", xlabel="learning rate (log scale)", ylabel="training loss, smoothed (nats)")
+    axes.axvspan(
+        bounds.low,
+        bounds.high,
+        color=BLUE,
+        alpha=0.1,
+        lw=0,
+        label=f"LRMAX bounds {bounds.low:.3g} to {bounds.high:.3g}",
+    )
+    for k, ramp in enumerate(curve.smoothed):
+        finite = np.isfinite(ramp)
+        axes.plot(
+            curve.lrs[finite], ramp[finite], color=GREY, lw=0.8, alpha=0.8, label="_" if k else "each seed's ramp"
+        )
+    loss, finite = curve.loss, np.isfinite(curve.loss)
+    axes.plot(curve.lrs[finite], loss[finite], color=BLUE, lw=2.6, label="median over seeds")
+    for marker, (name, lr) in zip(
+        _MARKERS, sorted(measured.suggestions.items(), key=lambda item: item[1]), strict=False
+    ):
+        height = np.interp(np.log(lr), np.log(curve.lrs[finite]), loss[finite])
+        axes.plot(lr, height, marker, color="white", mec="black", mew=1.4, ms=8, ls="none", label=f"{name} {lr:.3g}")
+    axes.axvline(bounds.min_lr, color=ORANGE, ls=":", lw=1.8, label=f"LRMIN to try first {bounds.min_lr:.3g}")
+    if winner is not None:
+        axes.axvline(winner, color=VERMILION, ls="--", lw=1.8, label=f"the winner's LRMAX {winner:.3g}")
+    # The last steps before a ramp ends lie far above all that matters.
+    lowest, highest = float(curve.smoothed.min()), float(loss[: np.argmin(loss) + 1].max())
+    margin = 0.15 * (highest - lowest)
+    axes.set_ylim(max(0.0, lowest - margin), highest + margin)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+@in_style
+def draw_schedule(epochs: Floats, lrs: Floats, reported: Floats | None = None, title: str = "") -> Figure:
+    """Learning rate over the epoch.
+
+    Args:
+        epochs: Points of the run in epochs since its start, (points,).
+        lrs: Learning rate at each, (points,).
+        reported: Epochs done and the learning rate that the trainer reported for each, (epochs, 2).
+        title: What is drawn, where its surroundings do not say so.
+    """
+    figure = Figure(figsize=(8.5, 3.4), layout="constrained")
+    axes = figure.add_subplot(xlabel="epoch", ylabel="learning rate", title=title)
+    axes.plot(epochs, lrs, color=BLUE, lw=2, label="schedule")
+    if reported is not None:
+        axes.plot(
+            *reported.T,
+            "o",
+            color=VERMILION,
+            ms=4.5,
+            ls="none",
+            clip_on=False,
+            label="as trained, at the last step of each epoch",
+        )
+        axes.legend(loc="upper right")
+    highest, lowest = int(np.argmax(lrs)), int(np.argmin(lrs))
+    for name, k, offset in (("highest", highest, (6, 5)), ("lowest", lowest, (4, 6) if lowest else (20, 3))):
+        if lrs[k] != lrs[highest] or name == "highest":  # a plateau may never have been left
+            axes.annotate(f"{name} {lrs[k]:.4g}", (epochs[k], lrs[k]), offset, textcoords="offset points")
+    axes.set_xlim(epochs[0], epochs[-1])
+    axes.set_ylim(0, 1.12 * float(lrs[highest]))
+    return figure

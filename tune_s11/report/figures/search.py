@@ -1,0 +1,100 @@
+"""Figures of a search by the clock: how its best score rose, and what its workers did."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from tune_s11.report.figures.canvas import BLUE, SKY, STATES, VERMILION, in_style, spread_accuracy
+from tune_s11.report.workers import Timeline
+
+_HATCHES = {"complete": "", "pruned": "///", "running": "...", "diverged": "xxx", "failed": "\\\\\\"}
+"""Tell the states' bars apart in grey."""
+
+_UNITS = (("h", 3600.0, 2), ("min", 60.0, 2), ("s", 1.0, 0))
+"""Of a time axis: its name, its seconds, and how many of it there have to be."""
+
+
+@in_style
+def draw_best_so_far(points: Sequence[dict[str, Any]], winner: str | None) -> Figure:
+    """Best validation accuracy (averaged weights) over the epochs spent.
+
+    Args:
+        points: As :func:`tune_s11.report.workers.best_so_far` returns them.
+        winner: Name of the trial that reached the best score, to mark where it ended.
+    """
+    figure = Figure(figsize=(8.5, 3.8), layout="constrained")
+    axes = figure.add_subplot(
+        xlabel="epochs spent, all trials together", ylabel="validation accuracy (log error scale)"
+    )
+    spent = [point["spent"] for point in points]
+    axes.step(spent, [point["any"] for point in points], where="post", color=SKY, ls="--", label="best of any epoch")
+    ended = [(point["spent"], point["complete"]) for point in points if point["complete"] is not None]
+    if ended:
+        axes.step(*zip(*ended, strict=True), where="post", color=BLUE, lw=2.4, label="best complete trial")
+        place = min(ended, key=lambda point: (-point[1], point[0]))
+        axes.plot(*place, "*", color=VERMILION, ms=13, ls="none", label=f"winner {winner}", zorder=3)
+    spread_accuracy(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(0, 1.01 * spent[-1])
+    axes.legend(loc="lower right")
+    return figure
+
+
+@in_style
+def draw_timeline(timeline: Timeline, winner: str | None) -> Figure:
+    """What each worker did when: a bar for each trial, coloured and hatched by its state.
+
+    Args:
+        timeline: At least one bar.
+        winner: Name of the trial whose bar is framed.
+    """
+    lanes, length = max(timeline.lanes), sum(timeline.lengths)
+    unit, seconds, _ = next(unit for unit in _UNITS if length >= unit[1] * unit[2])
+    figure = Figure(figsize=(8.5, 1.5 + 0.42 * min(lanes, 16)), layout="constrained")
+    axes = figure.add_subplot(xlabel=f"wall time ({unit})", ylabel="worker")
+    for bar in timeline.bars:
+        best = bar.trial.name == winner
+        axes.barh(
+            bar.lane,
+            (bar.end - bar.begin) / seconds,
+            left=bar.begin / seconds,
+            height=0.8,
+            color=STATES[bar.trial.state]["color"],
+            hatch=_HATCHES[bar.trial.state],
+            edgecolor=VERMILION if best else "white",
+            linewidth=2.4 if best else 0.8,
+            zorder=3 if best else 2,
+        )
+        if lanes <= 16 and bar.end - bar.begin > 0.03 * length:
+            axes.text(
+                (bar.begin + bar.end) / 2 / seconds,
+                bar.lane,
+                str(bar.trial.number),
+                ha="center",
+                va="center",
+                fontsize=8,
+                zorder=4,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
+            )
+    place = 0.0
+    for length_of_session in timeline.lengths[:-1]:
+        place += length_of_session
+        axes.axvline(place / seconds, color="black", ls="--", lw=1.2, zorder=5)
+    states = {bar.trial.state for bar in timeline.bars}
+    handles = [
+        Patch(facecolor=look["color"], hatch=_HATCHES[state], edgecolor="white", label=state)
+        for state, look in STATES.items()
+        if state in states
+    ]
+    if any(bar.trial.name == winner for bar in timeline.bars):
+        handles.append(Patch(facecolor="white", edgecolor=VERMILION, linewidth=2.4, label=f"winner {winner}"))
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
+    axes.set_yticks(range(lanes))
+    axes.yaxis.set_major_locator(MaxNLocator(16, integer=True))
+    axes.set_ylim(lanes - 0.45, -0.55)
+    axes.set_xlim(0, length / seconds)
+    axes.grid(visible=False, axis="y")
+    return figure

@@ -1,0 +1,139 @@
+"""Figures of training: the winner's learning curves, and every trial's score."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from tune_s11.lr_finder import Floats
+from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, STATES, VERMILION, in_style, spread_accuracy
+from tune_s11.results import SCORE, TrialResult
+
+_LOOKS: dict[str, dict[str, Any]] = {
+    "train": {"color": GREY, "ls": ":", "marker": "s"},
+    "val": {"color": ORANGE, "ls": "--", "marker": "^"},
+    "ema_val": {"color": BLUE, "ls": "-", "marker": "o"},
+}
+"""How a run's lines look, by the images and weights that they are of."""
+
+
+@in_style
+def draw_learning_curves(
+    rows: Sequence[dict[str, Any]], epochs: Floats, lrs: Floats, held_out: Literal["validation", "test"] = "validation"
+) -> Figure:
+    """Accuracy, loss and learning rate of one run over the same epochs.
+
+    Args:
+        rows: :class:`tune_s11.trainer.EpochMetrics` as dictionaries, one an epoch; or, of a refit, as
+            :func:`tune_s11.report.refit.read_test_curve` returns them.
+        epochs: Points of the run in epochs since its start, (points,).
+        lrs: Learning rate at each, (points,).
+        held_out: The images that are not trained on.
+    """
+    figure = Figure(figsize=(8.5, 8.0), layout="constrained")
+    accuracy, loss, lr = figure.subplots(3, 1, sharex=True, height_ratios=[3, 2, 1.2])
+    prefix = {"validation": "val", "test": "test"}[held_out]
+    lines = {
+        "train": ("train", "training (augmented, weights in motion)"),
+        prefix: ("val", f"{held_out}, raw weights"),
+        f"ema_{prefix}": ("ema_val", f"{held_out}, averaged weights"),
+    }
+    for kind, (alike, label) in lines.items():
+        look = _LOOKS[alike] | {"ms": 4, "label": label}
+        _plot(accuracy, rows, f"{kind}_accuracy", look)
+        _plot(loss, rows, f"{kind}_loss", look)
+    lr.plot(epochs, lrs, color="black", lw=1.6)
+    spread_accuracy(accuracy)
+    accuracy.set_ylabel("accuracy (log error scale)")
+    accuracy.legend(loc="lower right")
+    loss.set_ylabel("cross-entropy (nats, log scale)")
+    loss.set_yscale("log")
+    loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    loss.yaxis.set_major_formatter("{x:g}")
+    loss.yaxis.set_minor_formatter(NullFormatter())
+    lr.set_ylabel("learning rate")
+    lr.set_ylim(bottom=0)
+    lr.set_xlabel("epoch")
+    lr.set_xlim(left=0, right=1.01 * float(epochs[-1]))
+    lr.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.align_ylabels()
+    return figure
+
+
+def _plot(axes: Axes, rows: Sequence[dict[str, Any]], key: str, look: dict[str, Any]) -> None:
+    points = [(row["epoch"], row[key]) for row in rows if row[key] is not None]
+    if points:
+        axes.plot(*zip(*points, strict=True), **look)
+
+
+@in_style
+def draw_changes(rows: Sequence[dict[str, Any]]) -> Figure:
+    """How much accuracy and loss changed from each epoch to the next.
+
+    Args:
+        rows: :class:`tune_s11.trainer.EpochMetrics` as dictionaries, at least two epochs.
+    """
+    figure = Figure(figsize=(8.5, 5.4), layout="constrained")
+    accuracy, loss = figure.subplots(2, 1, sharex=True)
+    for kind, label in (("train", "training"), ("val", "validation, raw"), ("ema_val", "validation, averaged")):
+        for axes, key, unit in ((accuracy, f"{kind}_accuracy", 100), (loss, f"{kind}_loss", 1)):
+            steps = [
+                (after["epoch"], unit * (after[key] - before[key]))
+                for before, after in itertools.pairwise(rows)
+                if before[key] is not None and after[key] is not None
+            ]
+            if steps:
+                axes.plot(*zip(*steps, strict=True), ms=4, label=label, **_LOOKS[kind])
+    accuracy.set_ylabel("change of accuracy\n(percentage points)")
+    # In the first epochs the loss moves a thousand times as far as in the last.
+    loss.set_yscale("symlog", linthresh=0.1)
+    loss.yaxis.set_major_formatter("{x:g}")
+    loss.set_ylabel("change of cross-entropy\n(nats, log beyond ±0.1)")
+    loss.set_xlabel("epoch")
+    loss.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in (accuracy, loss):
+        axes.axhline(0, color="black", lw=0.8)
+    figure.legend(*accuracy.get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    figure.align_ylabels()
+    return figure
+
+
+@in_style
+def draw_trials(trials: Sequence[TrialResult], winner: str | None, rungs: Sequence[int], epochs: int) -> Figure:
+    """Each trial's validation accuracy (averaged weights) by epoch, marked where it ended.
+
+    Args:
+        trials: At least one with a row.
+        winner: Name of the trial to draw bold.
+        rungs: Epochs at which trials may be pruned.
+        epochs: Length of a complete trial.
+    """
+    figure = Figure(figsize=(8.5, 5.0), layout="constrained")
+    axes = figure.add_subplot(xlabel="epoch", ylabel="validation accuracy, averaged weights (log error scale)")
+    handles: list[Line2D] = []
+
+    def draw(group: Sequence[TrialResult], label: str, **look: Any) -> None:
+        for trial in group:
+            # A diverged epoch counts as accuracy 0; drawn, it would be a drop that hides the others.
+            points = [(row["epoch"], row[SCORE]) for row in trial.rows if not row["diverged"]]
+            if points:
+                axes.plot(*zip(*points, strict=True), markevery=[-1], **look)
+        if group:
+            handles.append(Line2D([], [], label=label, **look))
+
+    best = [trial for trial in trials if trial.name == winner]
+    draw(best, f"winner {winner}", color=VERMILION, lw=2.8, marker="*", ms=12, zorder=3)
+    for state, look in STATES.items():
+        group = [trial for trial in trials if trial.state == state and trial.name != winner]
+        draw(group, f"{state} ({len(group)})", lw=0.9, ms=5, alpha=0.8, zorder=2, **look)
+    for rung in rungs:
+        rule = axes.axvline(rung, color="#555555", lw=0.9, ls="--", zorder=1, label="rung: the lower ones are pruned")
+    axes.legend(handles=[*handles, rule] if rungs else handles, loc="lower right")
+    spread_accuracy(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(left=0, right=epochs * 1.02)
+    return figure

@@ -1,0 +1,89 @@
+"""Writes the report on a search: ``index.html``, ``report.json`` and the pictures."""
+
+import base64
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from tune_s11.gradcam import DEFAULT_LAYER
+from tune_s11.results import SearchResult
+
+_NONE = "\u2013"
+
+
+def write_report(search: SearchResult, layer: str = DEFAULT_LAYER) -> Path:
+    """Writes ``<search>/report/`` anew: ``index.html``, ``report.json`` and pictures with 200 pixels an inch.
+
+    What is missing or damaged is left out, and named in the page.
+
+    Args:
+        search: Finished, interrupted or running.
+        layer: Whose output the heat maps weigh; see :func:`tune_s11.gradcam.heat_maps`.
+
+    Returns:
+        The path of ``index.html``.
+    """
+    from tune_s11.report.figures import png
+    from tune_s11.report.sections import gather
+
+    contents = gather(search, layer)
+    folder = search.path / "report"
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    embedded = {}
+    for name, figure in contents.figures.items():
+        picture = contents.attempt(f"the picture {name}.png", partial(png, figure))
+        if picture is not None:
+            (folder / f"{name}.png").write_bytes(picture)
+            embedded[name] = base64.b64encode(picture).decode()
+    (folder / "report.json").write_text(json.dumps(contents.numbers, indent=1))
+    index = folder / "index.html"
+    index.write_text(render(contents.numbers, embedded), encoding="utf-8")
+    return index
+
+
+def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
+    """The page, self-contained.
+
+    Args:
+        numbers: As ``report.json`` holds them.
+        pictures: PNGs in base64, by name.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "number": _number, "duration": _duration}
+    page = environment.get_template("page.html.j2")
+    return page.render(numbers, pictures=pictures, circumstances=list(_flat(numbers["manifest"])))
+
+
+def _percent(fraction: float | None, digits: int = 2) -> str:
+    return _NONE if fraction is None else f"{100 * fraction:.{digits}f}\u202f%"
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: _NONE}[value]
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{hours:.1f} h" if hours >= 2 else f"{minutes:.1f} min" if minutes >= 2 else f"{seconds:.1f} s"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}, ")
+        else:
+            yield prefix + key, _number(", ".join(map(str, value)) or None if isinstance(value, list) else value)

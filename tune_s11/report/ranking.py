@@ -1,0 +1,129 @@
+"""Do early ranks foretell late ones? Spearman's rank correlation, its uncertainty, and what pruning rests on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import beta, rankdata
+
+from tune_s11.lr_finder import Floats
+from tune_s11.results import SCORE, TrialResult
+
+RESAMPLES = 2000
+"""Of the bootstrap."""
+
+WEIGHTS = {"averaged": SCORE, "raw": "val_accuracy"}
+"""What a rung could rank by: the field of an epoch's row, by the weights that it validates."""
+
+
+def spearman(x: Floats, y: Floats) -> Floats:
+    """Spearman's rank correlation along the last axis; equal values share their mean rank (Spearman 1904).
+
+    Many at once, which scipy's own does not do.
+
+    Args:
+        x: (..., n).
+        y: (..., n).
+
+    Returns:
+        In [-1, 1], (...); NaN where all of ``x`` or all of ``y`` are equal.
+    """
+    ranks_x, ranks_y = (rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in (x, y))
+    spread = np.sqrt((ranks_x**2).sum(-1) * (ranks_y**2).sum(-1))
+    rho: Floats = np.divide((ranks_x * ranks_y).sum(-1), spread, out=np.full(spread.shape, np.nan), where=spread > 0)
+    return rho
+
+
+def correlation(x: Floats, y: Floats) -> dict[str, Any]:
+    """Spearman's rank correlation with its percentile bootstrap interval (Efron 1979), from seed 0.
+
+    Args:
+        x: (n,).
+        y: (n,).
+
+    Returns:
+        ``n``; ``rho``, None of fewer than 3 or where all are equal; ``low`` and ``high``, the 95 % interval over
+        :data:`RESAMPLES` draws of n pairs, those of equal values left out; None of fewer than 4.
+    """
+    n = len(x)
+    found: dict[str, Any] = {"n": n, "rho": None, "low": None, "high": None}
+    if n < 3 or not np.isfinite(rho := float(spearman(x, y))):
+        return found
+    found["rho"] = rho
+    if n >= 4:
+        drawn = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
+        low, high = np.nanpercentile(spearman(x[drawn], y[drawn]), [2.5, 97.5])
+        found |= {"low": float(low), "high": float(high)}
+    return found
+
+
+def rung_correlations(trials: Sequence[TrialResult], rungs: Sequence[int]) -> list[dict[str, Any]]:
+    """What each rung's ranks tell of the final score, among the trials that went on to the end.
+
+    The final score is, for either weights, the validation accuracy of the averaged weights after the last epoch,
+    for by that the winner is chosen. The trials that the rung stopped have none, and they are those of low rank: over
+    what is left of the range a correlation is as a rule lower than over all (range restriction; Thorndike, Case 1).
+
+    Returns:
+        By rung: ``epoch``, ``reached`` and ``stopped`` (trials), and a :func:`correlation` for each of :data:`WEIGHTS`.
+    """
+    complete = [trial for trial in trials if trial.state == "complete"]
+    table = []
+    for rung in rungs:
+        pairs = [(row, trial.rows[-1]) for trial in complete for row in trial.rows if row["epoch"] == rung]
+        final = np.array([last[SCORE] for _, last in pairs])
+        line: dict[str, Any] = {
+            "epoch": rung,
+            "reached": sum(trial.epoch >= rung and trial.state != "diverged" for trial in trials),
+            "stopped": sum(trial.epoch == rung and trial.state == "pruned" for trial in trials),
+        }
+        for weights, key in WEIGHTS.items():
+            line[weights] = correlation(np.array([row[key] for row, _ in pairs]), final)
+        table.append(line)
+    return table
+
+
+def finalists_lost(trials: Sequence[TrialResult], audit: dict[str, Any] | None, finalists: int) -> dict[str, Any]:
+    """How many of the trials that rungs stopped would have ended among the best, told by those that ran on.
+
+    Each trial to be stopped had the same chance to run on, so the share among the audited estimates the share among
+    all, and the weight of each is one over that chance (Horvitz and Thompson 1952). Its interval is that of Clopper
+    and Pearson (1934), 95 %, which holds for few.
+
+    Args:
+        trials: Of the search.
+        audit: As :attr:`tune_s11.results.SearchResult.audit`.
+        finalists: Size of the best group; 0 and 1: the winner alone.
+
+    Returns:
+        ``to_be_stopped`` and ``audited`` (trials; those still running are left out), ``threshold`` (the final score
+        that the last of the best has among the trials that no rung would have stopped), ``found`` (audited trials
+        at or above it), their ``share`` with ``low`` and ``high``, the ``estimate`` in trials, ``extra_epochs``
+        (those of the audited after their rungs), their ``trials`` with the rung each passed and, where nothing can
+        be told, ``why``.
+    """
+    passed = audit["trials"] if audit else {}
+    ended = [trial for trial in trials if trial.name in passed and trial.state in {"complete", "diverged"}]
+    let_through = sorted(
+        (trial.score or 0.0 for trial in trials if trial.state == "complete" and trial.name not in passed), reverse=True
+    )
+    result: dict[str, Any] = dict.fromkeys(("threshold", "found", "share", "low", "high", "estimate", "why"))
+    result |= {
+        "trials": passed,
+        "to_be_stopped": sum(trial.state == "pruned" for trial in trials) + len(ended),
+        "audited": len(ended),
+        "extra_epochs": sum(trial.epoch - passed[trial.name] for trial in trials if trial.name in passed),
+    }
+    if not ended or not let_through:
+        result["why"] = "no trial that a rung was to stop has run on" if not ended else "no other trial is complete"
+        return result
+    threshold = let_through[: max(1, finalists)][-1]
+    n, found = len(ended), sum((trial.score or 0.0) >= threshold for trial in ended)
+    return result | {
+        "threshold": threshold,
+        "found": found,
+        "share": found / n,
+        "low": float(beta.ppf(0.025, found, n - found + 1)) if found else 0.0,
+        "high": float(beta.ppf(0.975, found + 1, n - found)) if found < n else 1.0,
+        "estimate": found / n * result["to_be_stopped"],
+    }

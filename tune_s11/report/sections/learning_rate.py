@@ -1,0 +1,47 @@
+"""The learning rate: the range test, the winner's place in its bounds, and the schedule as it was applied."""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from tune_s11.report import facts, figures
+from tune_s11.report.contents import Contents
+from tune_s11.report.range_test import read_range_test
+from tune_s11.results import TrialResult
+from tune_s11.search_space import RANGE_TEST
+
+
+def add(contents: Contents) -> None:
+    """Adds ``range_test`` and ``edge``."""
+    contents.numbers |= {"range_test": None, "edge": None}
+    _add_range_test(contents)
+    if contents.winner is not None:
+        _add_schedule(contents, contents.winner)
+
+
+def _add_range_test(contents: Contents) -> None:
+    path = contents.search.path / "lr_range.json"
+    if contents.search.config.space.get("max_lr") != RANGE_TEST and not path.exists():
+        contents.leave_out("the range test", "there was none: the search was given LRMAX or bounds for it")
+        return
+    measured = contents.attempt("the range test", lambda: read_range_test(path))
+    if measured is None:
+        return
+    contents.range_test = measured
+    contents.numbers["range_test"] = {"suggestions": measured.suggestions, "bounds": asdict(measured.bounds)}
+    max_lr = contents.winner.recipe.max_lr if contents.winner else None
+    contents.draw("range_test", "the range test", lambda: figures.draw_range_test(measured, max_lr))
+
+
+def _add_schedule(contents: Contents, winner: TrialResult) -> None:
+    bounds = facts.max_lr_bounds(contents.search.config.space, contents.range_test)
+    if bounds and (wider := facts.wider_bounds(winner.recipe.max_lr, *bounds)):
+        contents.numbers["edge"] = {
+            "max_lr": winner.recipe.max_lr,
+            "low": bounds[0],
+            "high": bounds[1],
+            "command": f"{contents.numbers['commands']['search']} --lr-bounds {wider[0]:.4g} {wider[1]:.4g}",
+        }
+    epochs, lrs = facts.schedule_points(winner.recipe, winner.rows)
+    reported = np.array([[row["epoch"], row["lr"]] for row in winner.rows])
+    contents.draw("schedule", "the schedule", lambda: figures.draw_schedule(epochs, lrs, reported))

@@ -1,0 +1,33 @@
+"""How far the search has come, what it cost, how to repeat it, and under what circumstances it ran."""
+
+from collections import Counter
+
+from tune_s11.report import facts
+from tune_s11.report.contents import Contents
+from tune_s11.report.workers import refits_cost, trial_seconds, trials_cost
+
+
+def add(contents: Contents) -> None:
+    """Adds ``search``, ``cost``, ``commands`` and ``manifest``."""
+    search, numbers = contents.search, contents.numbers
+    trials, recipe, settings = search.trials, search.config.recipe, search.config.search
+    numbers["search"] = {
+        "name": search.path.name,
+        "samples": settings.samples,
+        "begun": len(trials),
+        "states": dict(Counter(trial.state for trial in trials)),
+        "trial_epochs": recipe.epochs,
+        "scheduler": settings.scheduler,
+        "rungs": settings.rung_epochs(recipe.epochs),
+        "epochs": facts.epoch_counts(trials),
+        "seconds": sum(trial_seconds(trial) for trial in trials),
+    }
+    numbers["cost"] = {"trials": trials_cost(trials), "refits": None}
+    used = next((trial.hardware for trial in trials if trial.hardware), None)
+    if used is not None and (search.path / "best").exists():
+        best = search.path / "best"
+        numbers["cost"]["refits"] = contents.attempt("the refits' cost", lambda: refits_cost(best, used))
+    numbers["commands"] = facts.commands(search, contents.winner)
+    numbers["manifest"] = search.manifest
+    if not search.manifest:
+        contents.leave_out("the provenance", f"{search.path / 'manifest.json'} is missing or damaged")

@@ -1,0 +1,148 @@
+"""What the refit winner makes of the test images: what it takes for what, how sure it is, and what it looks at."""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tune_s11.report import figures
+from tune_s11.report.contents import Contents
+from tune_s11.report.predictions import Calibration, Predictions, read_predictions
+from tune_s11.report.refit import Explained, explain
+from tune_s11.results import TrialResult
+
+MISTAKES = 25
+"""Misclassified test images on their heat map sheet, at most."""
+
+CLASSES = 20
+"""Classes on the sheet of correctly classified images, at most."""
+
+LETTERS = 15
+"""Of a class's name above an image, at most: a longer one would run into its neighbour."""
+
+PAIRS = 5
+"""Of classes in the table of what is most often taken for what."""
+
+
+def add(contents: Contents) -> None:
+    """Adds ``confusion``, ``calibration``, ``mistakes`` and ``typical``."""
+    contents.numbers |= {"confusion": None, "calibration": None, "mistakes": None, "typical": None}
+    refit = contents.numbers["test"]
+    if contents.winner is None or refit is None:
+        return
+    seed = refit["runs"][0]["seed"]
+    folder = contents.search.path / "best" / f"seed-{seed}"
+    names = _class_names(contents.search.manifest)
+    predictions = contents.attempt(
+        "the errors on the test images", lambda: read_predictions(folder, None if names is None else len(names))
+    )
+    if predictions is None:
+        return
+    classes = names or [str(label) for label in range(predictions.probabilities.shape[1])]
+    _add_confusion(contents, predictions, classes, seed)
+    _add_calibration(contents, predictions.calibration())
+    _add_heat_maps(contents, contents.winner, folder, predictions, classes)
+
+
+def _class_names(manifest: dict[str, Any]) -> list[str] | None:
+    data = manifest.get("data")
+    names = data.get("classes") if isinstance(data, dict) else None
+    return [str(name) for name in names] if isinstance(names, list) and names else None
+
+
+def _add_confusion(contents: Contents, predictions: Predictions, classes: list[str], seed: int) -> None:
+    counts = predictions.confusion
+    in_class = counts.sum(axis=1)
+    of_class = counts.diagonal() / np.maximum(in_class, 1)
+    contents.numbers["confusion"] = {
+        "seed": seed,
+        "images": len(predictions.labels),
+        "errors": int(counts.sum() - counts.trace()),
+        "classes": classes,
+        "counts": counts.tolist(),
+        "accuracy_by_class": dict(zip(classes, of_class.tolist(), strict=True)),
+        "most_confused": [
+            {
+                "true": classes[true],
+                "predicted": classes[predicted],
+                "images": images,
+                "share": images / int(in_class[true]),
+            }
+            for true, predicted, images in predictions.most_confused(PAIRS)
+        ],
+    }
+    contents.draw("confusion", "the confusion matrix", lambda: figures.draw_confusion(counts, classes))
+
+
+def _add_calibration(contents: Contents, calibration: Calibration) -> None:
+    arrays = {
+        name: [None if math.isnan(value) else value for value in array.tolist()]
+        for name, array in asdict(calibration).items()
+    }
+    contents.numbers["calibration"] = {"error": calibration.error} | arrays
+    contents.draw("reliability", "the reliability diagram", lambda: figures.draw_reliability(calibration))
+
+
+def _add_heat_maps(
+    contents: Contents, winner: TrialResult, folder: Path, predictions: Predictions, classes: list[str]
+) -> None:
+    mistakes = predictions.mistakes(MISTAKES).tolist()
+    if not mistakes:
+        contents.leave_out("what the winner looks at where it errs", "it classifies every test image correctly")
+    by_class = {name: predictions.typical(label) for label, name in enumerate(classes[:CLASSES])}
+    if missing := [name for name, image in by_class.items() if image is None]:
+        what = f"what the winner looks at in {', '.join(missing)}"
+        contents.leave_out(what, "it classifies no test image of the class correctly")
+    typical = [image for image in by_class.values() if image is not None]
+    recipe = contents.search.config.refit.applied_to(winner.recipe)
+    explained = contents.attempt(
+        "what the winner looks at",
+        lambda: explain(folder, recipe, predictions, np.array(mistakes + typical), contents.layer),
+    )
+    if explained is None:
+        return
+    if mistakes:
+        _add_mistakes(contents, explained.part(slice(len(mistakes))), _describe(predictions, mistakes, classes))
+    if typical:
+        _add_typical(contents, explained.part(slice(len(mistakes), None)), _describe(predictions, typical, classes))
+
+
+def _add_mistakes(contents: Contents, explained: Explained, shown: list[dict[str, Any]]) -> None:
+    contents.numbers["mistakes"] = {"layer": contents.layer, "shown": shown}
+    captions = [(_short(it["true"]), f"→ {_short(it['predicted'])}, {100 * it['confidence']:.1f} %") for it in shown]
+    maps = (explained.of_predicted, explained.of_true)
+    note = (
+        "Above: true class → predicted class, confidence. From left to right: the image, what speaks for the predicted "
+        "class, what speaks for the true one (dark: nothing, bright: most)"
+    )
+    contents.draw("heat_maps", "the heat maps", lambda: figures.draw_heat_maps(explained.pixels, maps, captions, note))
+
+
+def _add_typical(contents: Contents, explained: Explained, shown: list[dict[str, Any]]) -> None:
+    contents.numbers["typical"] = {"layer": contents.layer, "most": CLASSES, "shown": shown}
+    captions = [(_short(it["true"]), f"{100 * it['confidence']:.1f} %") for it in shown]
+    maps = (explained.of_true,)
+    note = "Each: class and confidence, the image, what speaks for its class (dark: nothing, bright: most)"
+    contents.draw(
+        "heat_maps_correct",
+        "the heat maps of correctly classified images",
+        lambda: figures.draw_heat_maps(explained.pixels, maps, captions, note),
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
+
+
+def _describe(predictions: Predictions, chosen: list[int], classes: list[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "image": index,
+            "true": classes[predictions.labels[index]],
+            "predicted": classes[predictions.predicted[index]],
+            "confidence": float(predictions.confidence[index]),
+        }
+        for index in chosen
+    ]

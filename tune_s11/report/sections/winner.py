@@ -1,0 +1,42 @@
+"""The winner: its recipe, its learning curves, and the refits' test accuracy."""
+
+import numpy as np
+
+from tune_s11.report import facts, figures
+from tune_s11.report.contents import Contents
+from tune_s11.report.refit import read_refit
+from tune_s11.results import TrialResult
+
+
+def add(contents: Contents) -> None:
+    """Adds ``winner``, ``finalists``, ``test`` and ``optimism``."""
+    contents.numbers |= dict.fromkeys(("winner", "finalists", "test", "optimism"))
+    winner = contents.winner
+    if winner is None:
+        contents.leave_out("the winner and its test accuracy", "no trial has come to its end yet")
+        return
+    _add_trial(contents, winner)
+    contents.numbers["finalists"] = finalists = contents.search.finalists
+    contents.numbers["test"] = test = contents.attempt("the test accuracy", lambda: read_refit(contents.search, winner))
+    again = finalists["trials"][winner.name]["mean"] if finalists else None
+    contents.numbers["optimism"] = facts.optimism(winner.score, again, test)
+
+
+def _add_trial(contents: Contents, winner: TrialResult) -> None:
+    space = contents.search.config.space
+    bounds = facts.max_lr_bounds(space, contents.range_test)
+    contents.numbers["winner"] = facts.trial_facts(winner) | {
+        "validation_accuracy": winner.score,
+        "validation_accuracy_raw": winner.rows[-1]["val_accuracy"],
+        "hardware": winner.hardware.model_dump() if winner.hardware else None,
+        "seconds": sum(row["seconds"] for row in winner.rows),
+        "images_per_second": float(np.median([row["images_per_second"] for row in winner.rows])),
+        "recipe": facts.recipe_facts(winner.recipe, space, bounds),
+        "epochs": winner.rows,
+    }
+    epochs, lrs = facts.schedule_points(winner.recipe, winner.rows)
+    if len(winner.rows) > 1:
+        contents.draw("changes", "the changes from epoch to epoch", lambda: figures.draw_changes(winner.rows))
+    else:
+        contents.leave_out("the changes from epoch to epoch", "the winner has one epoch")
+    contents.draw("curves", "the learning curves", lambda: figures.draw_learning_curves(winner.rows, epochs, lrs))

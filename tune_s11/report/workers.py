@@ -1,0 +1,216 @@
+"""The workers of a search by the clock: what they cost, how long they idled, and how the best score rose."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tune_s11.hardware import Hardware
+from tune_s11.results import SCORE, Span, TrialResult, read_rows
+
+BREAK = 60.0
+"""Seconds in which no worker at all reports work: more are a break between two sessions, and nobody's idle time."""
+
+SEAM = 2.0
+"""Seconds between two reports of a trial up to which they are drawn as one bar; they count as idle all the same."""
+
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One trial on one worker, without a gap.
+
+    Attributes:
+        trial: Which.
+        lane: The worker's place in the session, from 0.
+        begin: In seconds since the search's first trial began, breaks left out.
+        end: The same.
+    """
+
+    trial: TrialResult
+    lane: int
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """All sessions of a search, one after the other.
+
+    A session goes from its first trial's begin to its last report: what comes before the first step is not in it,
+    and work that an interruption destroyed before it was reported counts as idle.
+
+    Attributes:
+        bars: By lane and time.
+        lanes: Workers at a time, by session.
+        lengths: Seconds of each session.
+        breaks: Seconds between one session and the next.
+        busy: Seconds of training, all workers added up.
+    """
+
+    bars: list[Bar]
+    lanes: list[int]
+    lengths: list[float]
+    breaks: list[float]
+    busy: float
+
+    @property
+    def idle_share(self) -> float:
+        """Share of the workers' time in which they trained nothing, in [0, 1].
+
+        A worker's time is its whole session, whether or not there was a trial left for it.
+        """
+        there = sum(lanes * length for lanes, length in zip(self.lanes, self.lengths, strict=True))
+        return max(0.0, 1 - self.busy / there) if there else 0.0  # the clock of the reports has whole seconds
+
+
+def without_times(trials: Iterable[TrialResult]) -> list[TrialResult]:
+    """The trials of which some epoch has no span."""
+    dated = {trial.number: {row["epoch"] for span in trial.spans for row in span.rows} for trial in trials}
+    return [trial for trial in trials if any(row["epoch"] not in dated[trial.number] for row in trial.rows)]
+
+
+def build_timeline(trials: Sequence[TrialResult]) -> Timeline | None:
+    """Lays the trials' spans out by session and worker; None where there is no span.
+
+    A worker whose process died is followed, in its lane, by the process that took its place.
+    """
+    spans = sorted(((span, trial) for trial in trials for span in trial.spans), key=lambda pair: pair[0].begin)
+    if not spans:
+        return None
+    sessions: list[list[tuple[Span, TrialResult]]] = []
+    breaks: list[float] = []
+    latest = -float("inf")
+    for span, trial in spans:
+        if span.begin - latest > BREAK:
+            if sessions:
+                breaks.append(span.begin - latest)
+            sessions.append([])
+        sessions[-1].append((span, trial))
+        latest = max(latest, span.end)
+    bars: list[Bar] = []
+    lanes: list[int] = []
+    lengths: list[float] = []
+    for session in sessions:
+        begin, end = session[0][0].begin, max(span.end for span, _ in session)
+        of_worker = _lanes(span for span, _ in session)
+        shift = sum(lengths) - begin
+        bars += _bars(session, of_worker, shift)
+        lanes.append(1 + max(of_worker.values()))
+        lengths.append(end - begin)
+    busy = sum(span.end - span.begin for span, _ in spans)
+    return Timeline(sorted(bars, key=lambda bar: (bar.lane, bar.begin)), lanes, lengths, breaks, busy)
+
+
+def _lanes(spans: Iterable[Span]) -> dict[str, int]:
+    """Each process's lane: the first whose last process had ended, to the second, before this one began."""
+    life: dict[str, tuple[float, float]] = {}
+    for span in spans:
+        begin, end = life.get(span.worker, (span.begin, span.end))
+        life[span.worker] = min(begin, span.begin), max(end, span.end)
+    free_at: list[float] = []
+    of_worker = {}
+    for worker, (begin, end) in sorted(life.items(), key=lambda item: (item[1][0], item[0])):
+        lane = next((lane for lane, free in enumerate(free_at) if free <= begin + 1), len(free_at))
+        free_at[lane : lane + 1] = [end]
+        of_worker[worker] = lane
+    return of_worker
+
+
+def _bars(session: list[tuple[Span, TrialResult]], of_worker: dict[str, int], shift: float) -> list[Bar]:
+    bars: list[Bar] = []
+    latest: dict[tuple[int, int], int] = {}
+    for span, trial in session:
+        lane = of_worker[span.worker]
+        bar = Bar(trial, lane, span.begin + shift, span.end + shift)
+        place = latest.get((trial.number, lane))
+        if place is not None and bar.begin - bars[place].end <= SEAM:
+            bars[place] = replace(bars[place], end=bar.end)
+        else:
+            latest[trial.number, lane] = len(bars)
+            bars.append(bar)
+    return bars
+
+
+def best_so_far(trials: Iterable[TrialResult], epochs: int) -> list[dict[str, Any]]:
+    """How the best score rose with the epochs spent, repeated ones included, in the order of the clock.
+
+    Args:
+        trials: Each with spans for all its epochs.
+        epochs: Length of a complete trial.
+
+    Returns:
+        By epoch spent: ``spent``, ``trial``, ``any``, the best validation accuracy (averaged weights) of any epoch so
+        far, and ``complete``, the best at the end of a trial; None before the first.
+    """
+    dated: list[tuple[float, str, dict[str, Any]]] = []
+    for trial in trials:
+        for span in trial.spans:
+            end = span.end
+            for row in reversed(span.rows):
+                dated.append((end, trial.name, row))
+                end -= row["seconds"]
+    points: list[dict[str, Any]] = []
+    best, complete = 0.0, None
+    for spent, (_, name, row) in enumerate(sorted(dated, key=lambda item: (*item[:2], item[2]["epoch"])), start=1):
+        best = max(best, row[SCORE])
+        if row["epoch"] >= epochs and not row["diverged"]:
+            complete = max(complete or 0.0, row[SCORE])
+        points.append({"spent": spent, "trial": name, "any": best, "complete": complete})
+    return points
+
+
+def trial_seconds(trial: TrialResult) -> float:
+    """Seconds its workers trained it, repeated epochs included; without times in its reports, its epochs'."""
+    return sum(span.end - span.begin for span in trial.spans) or sum(row["seconds"] for row in trial.rows)
+
+
+def trials_cost(trials: Sequence[TrialResult]) -> dict[str, float]:
+    """``core_hours`` of the trials on CPUs, by their threads, and ``gpu_hours`` of those on GPUs.
+
+    Of a GPU that several trials share, an hour counts once. Without times in the reports it counts for each trial.
+    """
+    cores = sum(
+        trial_seconds(trial) * trial.hardware.threads
+        for trial in trials
+        if trial.hardware and trial.hardware.device == "cpu"
+    )
+    on_gpu: dict[str, list[tuple[float, float]]] = {}
+    undated = 0.0
+    for trial in trials:
+        if trial.hardware and trial.hardware.device == "cuda":
+            for span in trial.spans:
+                on_gpu.setdefault(str(span.gpu), []).append((span.begin, span.end))
+            undated += 0.0 if trial.spans else trial_seconds(trial)
+    gpus = undated + sum(_covered(spans) for spans in on_gpu.values())
+    return {"core_hours": cores / _HOUR, "gpu_hours": gpus / _HOUR}
+
+
+def _covered(spans: list[tuple[float, float]]) -> float:
+    """Length of the union of intervals."""
+    total, reached = 0.0, -float("inf")
+    for begin, end in sorted(spans):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
+def refits_cost(folder: Path, hardware: Hardware) -> dict[str, float]:
+    """As :func:`trials_cost`, of the refits. Of a shared GPU an hour counts for each of them.
+
+    Args:
+        folder: ``best/``.
+        hardware: Of a refit that does not say yet what it computes with.
+    """
+    hours = {"core_hours": 0.0, "gpu_hours": 0.0}
+    for log in sorted(folder.glob("seed-*/metrics.jsonl")):
+        scores = log.with_name("scores.json")
+        used = Hardware.model_validate(json.loads(scores.read_text())["hardware"]) if scores.exists() else hardware
+        seconds = sum(row["seconds"] for row in read_rows(log))
+        if used.device == "cpu":
+            hours["core_hours"] += seconds * used.threads / _HOUR
+        else:
+            hours["gpu_hours"] += seconds / _HOUR
+    return hours

@@ -1,0 +1,120 @@
+"""Learning rate schedules as functions of the epoch.
+
+Step ``k`` of ``n`` steps an epoch trains with ``schedule.lr(k / n)``; after each epoch the schedule
+is told the validation loss, which only :class:`Plateau` heeds.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from tune_s11.config import Recipe
+
+
+class Schedule(Protocol):
+    """What the trainer asks of a schedule."""
+
+    def lr(self, epoch: float) -> float:
+        """Learning rate at a point of the run, in epochs since its start."""
+
+    def end_epoch(self, val_loss: float) -> None:
+        """Takes note of an epoch that ended."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that has to be kept to go on."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from a kept state."""
+
+
+class Stateless:
+    """A schedule that the epoch alone decides."""
+
+    def end_epoch(self, val_loss: float) -> None:
+        """Heeds nothing."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Has nothing to keep."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Has nothing to take up."""
+
+
+@dataclass(frozen=True)
+class OneCycle(Stateless):
+    """Linear from ``min_lr`` up to ``max_lr`` at ``peak`` and back to ``min_lr`` at ``end``, never below.
+
+    Smith, "Super-Convergence" (arXiv:1708.07120), without the last phase that annihilates the rate.
+    """
+
+    min_lr: float
+    max_lr: float
+    peak: float
+    end: float
+
+    def lr(self, epoch: float) -> float:
+        """Learning rate at ``epoch``; ``min_lr`` before 0 and after ``end``."""
+        rising, falling = epoch / self.peak, (self.end - epoch) / (self.end - self.peak)
+        return self.min_lr + (self.max_lr - self.min_lr) * max(0.0, min(rising, falling))
+
+
+@dataclass(frozen=True)
+class Triangular(Stateless):
+    """The zigzag: linear from ``min_lr`` to ``max_lr`` and back in each ``period`` epochs, again and again.
+
+    Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv:1506.01186).
+    """
+
+    min_lr: float
+    max_lr: float
+    period: float
+
+    def lr(self, epoch: float) -> float:
+        """Learning rate at ``epoch``."""
+        phase = epoch / self.period % 1.0
+        return self.min_lr + (self.max_lr - self.min_lr) * (1.0 - abs(2.0 * phase - 1.0))
+
+
+class Plateau:
+    """Starts at ``max_lr`` and divides by ten, down to ``min_lr``, whenever validation stops improving.
+
+    torch's ReduceLROnPlateau decides, over an optimizer of its own that trains nothing, so that
+    the trainer drives every schedule alike.
+    """
+
+    def __init__(self, min_lr: float, max_lr: float, patience: int = 2) -> None:
+        self._carrier = torch.optim.SGD([torch.zeros(1)], lr=max_lr)
+        self._scheduler = ReduceLROnPlateau(self._carrier, factor=0.1, patience=patience, min_lr=min_lr)
+
+    def lr(self, epoch: float) -> float:
+        """The present learning rate, whatever the epoch."""
+        return float(self._carrier.param_groups[0]["lr"])
+
+    def end_epoch(self, val_loss: float) -> None:
+        """Counts an epoch as good or bad."""
+        self._scheduler.step(val_loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rate, the best loss so far and the bad epochs since."""
+        scheduler = self._scheduler
+        return {"lr": self.lr(0), "best": scheduler.best, "num_bad_epochs": scheduler.num_bad_epochs}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from a kept state."""
+        self._carrier.param_groups[0]["lr"] = state["lr"]
+        self._scheduler.best = state["best"]
+        self._scheduler.num_bad_epochs = state["num_bad_epochs"]
+
+
+def build_schedule(recipe: Recipe) -> Schedule:
+    """The schedule that the recipe names; a zigzag's period is twice the peak epoch."""
+    match recipe.schedule:
+        case "one_cycle":
+            return OneCycle(recipe.min_lr, recipe.max_lr, peak=recipe.peak_epoch, end=recipe.epochs)
+        case "triangular":
+            return Triangular(recipe.min_lr, recipe.max_lr, period=2 * recipe.peak_epoch)
+        case "plateau":
+            return Plateau(recipe.min_lr, recipe.max_lr)

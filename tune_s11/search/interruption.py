@@ -1,0 +1,50 @@
+"""SIGINT and SIGTERM: the first unwinds the program, the second leaves at once."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class SearchInterruptedError(Exception):
+    """The user or the system asked the search to stop; all that a resume needs is on disk.
+
+    Attributes:
+        exit_code: 130 after SIGINT, 143 after SIGTERM, as a shell has it.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.strsignal(number))
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within it the first SIGINT or SIGTERM ends as a :class:`SearchInterruptedError`.
+
+    Entered once Ray is started, for Ray sets handlers of its own. Ray turns a signal that meets it while
+    it waits into a KeyboardInterrupt that no longer says which it was, so the handler keeps the number.
+
+    Raises:
+        SearchInterruptedError: At the end of the block, whatever became of the KeyboardInterrupt inside it.
+    """
+    received: list[int] = []
+
+    def on_signal(number: int, frame: object) -> None:
+        if received:
+            os._exit(128 + number)
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except BaseException:
+        if received:
+            raise SearchInterruptedError(received[0]) from None
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        raise SearchInterruptedError(received[0])

@@ -1,0 +1,96 @@
+"""Optuna as a Tune searcher.
+
+Tune has one of its own, but it tells pruned trials COMPLETE with the value they had, misses the report on
+which a trial was stopped, and enqueues first suggestions again whenever a stored study is opened.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import Trial, TrialState
+from ray.tune.search import Searcher
+
+from tune_s11.config import SearchSettings
+from tune_s11.results import SCORE, trial_name
+from tune_s11.search.study import Interrupted, build_sampler, report_rows, tell
+from tune_s11.search_space import clip
+
+
+class StudySearcher(Searcher):  # type: ignore[misc]
+    """Proposes each trial's parameters and records how it went. What was interrupted comes first.
+
+    Args:
+        study: Where trials are recorded.
+        space: Recipe field -> distribution.
+        settings: Sampler, seed and samples.
+        epochs: Length of a complete trial.
+        first: Parameters of the first trials of a new study; clipped to the space.
+        interrupted: Trials of an earlier session to take up again.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        space: Mapping[str, BaseDistribution],
+        settings: SearchSettings,
+        epochs: int,
+        first: Iterable[Mapping[str, Any]],
+        interrupted: Iterable[Interrupted] = (),
+    ) -> None:
+        super().__init__(metric=SCORE, mode="max")
+        self._study, self._space, self._seed, self._epochs = study, dict(space), settings.seed, epochs
+        self._interrupted = deque(interrupted)
+        self._trials: dict[str, Trial] = {}
+        before = study.get_trials(deepcopy=False)
+        if not before:
+            for params in itertools.islice(first, settings.samples):  # one more would wait for ever
+                study.enqueue_trial(
+                    {name: clip(domain, params[name]) for name, domain in space.items()}, skip_if_exists=True
+                )
+        study.sampler = build_sampler(settings, len(before))
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        """The ``config`` of a :class:`tune_s11.trainable.TrialTrainable`, with the trial's number and folder."""
+        if self._interrupted:
+            again = self._interrupted.popleft()
+            trial, checkpoint, attempts = again.trial, again.checkpoint, again.attempts
+        else:
+            trial, checkpoint, attempts = self._study.ask(self._space), None, 0
+        self._trials[trial_id] = trial
+        return {
+            "number": trial.number,
+            "folder": trial_name(trial.number) + (f".{attempts}" if attempts else ""),
+            "params": trial.params,
+            "seed": self._seed + trial.number,
+            "checkpoint": None if checkpoint is None else str(checkpoint),
+        }
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Records the epochs of a report. Tune leaves out the report on which a trial ends."""
+        report_rows(self._trials[trial_id], result["epochs"])
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Records how a trial ended."""
+        trial = self._trials.pop(trial_id)
+        rows = result["epochs"] if result else []
+        report_rows(trial, rows)
+        if error or not rows:
+            self._study.tell(trial, state=TrialState.FAIL)
+        else:
+            tell(trial, rows[-1], self._epochs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its searcher for a way to restore that is not used here."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Writes nothing: the study is the record."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Reads nothing: the study is the record."""

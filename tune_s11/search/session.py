@@ -1,0 +1,223 @@
+"""One search from its configuration to its refit winner, each step skipped where an earlier session has done it."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import BaseDistribution, FloatDistribution
+from rich.console import Console
+
+from tune_s11.checkpoint import write_whole
+from tune_s11.config import InputError, Recipe
+from tune_s11.data import Dataset, load_dataset
+from tune_s11.hardware import Hardware, Precision, usable_cores
+from tune_s11.lr_finder import LRBounds, find_bounds, write_curve
+from tune_s11.manifest import build_manifest
+from tune_s11.results import SearchResult, TrialResult, load_search
+from tune_s11.search.cluster import Cluster, connect
+from tune_s11.search.finalists import run_finalists
+from tune_s11.search.scheduler import greatest_saving
+from tune_s11.search.tasks import measure_curve, refit
+from tune_s11.search.tuner import run_trials
+from tune_s11.search_space import RANGE_TEST, SearchConfig
+from tune_s11.trainer import Trainer, TrainingData
+
+
+class SearchFailedError(Exception):
+    """The search came to its end without a winner; the message is one line that says why."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A search in its folder. :meth:`run` begins it or goes on with it.
+
+    Attributes:
+        path: The search folder, absolute: trials run in folders of their own.
+        config: The search.
+        precision: As asked for.
+        console: Where to print.
+        warm_start: Recipes of an earlier search, which are tried after the range test's suggestion.
+    """
+
+    path: Path
+    config: SearchConfig
+    precision: Precision
+    console: Console
+    warm_start: tuple[Recipe, ...] = ()
+
+    def say(self, line: str) -> None:
+        """Prints one line for the user."""
+        self.console.print(line, markup=False, soft_wrap=True)
+
+    def run(
+        self, address: str | None = None, gpus: int | None = None, workers: int | None = None, trials_per_gpu: int = 1
+    ) -> SearchResult:
+        """Runs what is left of the search.
+
+        Nothing is written before the input has been checked and the resources found.
+
+        Args:
+            address: As :func:`tune_s11.search.cluster.connect`, and so the next three.
+            gpus: At most so many GPUs.
+            workers: Trials at a time on CPUs.
+            trials_per_gpu: Trials that share a GPU.
+
+        Raises:
+            InputError: Something the user gave is wrong.
+            SearchFailedError: No trial came to its end.
+            SearchInterruptedError: It was asked to stop.
+        """
+        recipe, settings = self.config.recipe, self.config.search
+        dataset = load_dataset(recipe)
+        data = TrainingData.to_choose(dataset, recipe, settings.seed)
+        refit_recipe = self.config.refit.applied_to(recipe)
+        _try_out(recipe, data)
+        _try_out(refit_recipe, TrainingData.to_refit(dataset, refit_recipe, settings.seed))
+        self._check_same_data(dataset)
+        with connect(address, gpus, workers, trials_per_gpu) as cluster:
+            self._begin(dataset)
+            self._describe(dataset, data, cluster)
+            space, first = self._bounded_space(data, cluster)
+            tried_first = [first, *(recipe.model_dump() for recipe in self.warm_start)]
+            run_trials(self.path, self.config, space, tried_first, data, cluster.workers, self.precision, self.console)
+            self._refit(self._choose(data, cluster), dataset, cluster)
+        return load_search(str(self.path), self.path.parent)
+
+    def _check_same_data(self, dataset: Dataset) -> None:
+        try:
+            before = json.loads((self.path / "manifest.json").read_text())["data"]["fingerprint"]
+        except FileNotFoundError:
+            return
+        if before != dataset.fingerprint:
+            raise InputError(
+                f"{self.path.name}: began on other images (fingerprint {before}, now {dataset.fingerprint})"
+            )
+
+    def _begin(self, dataset: Dataset) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path / "search.yaml", self.config.to_yaml())
+        manifest = self.path / "manifest.json"
+        if not manifest.exists():
+            write_whole(manifest, json.dumps(build_manifest(dataset, self.config.search.seed), indent=2))
+
+    def _describe(self, dataset: Dataset, data: TrainingData, cluster: Cluster) -> None:
+        recipe, settings = self.config.recipe, self.config.search
+        assert data.validation is not None
+        self.say(
+            f"search {self.path.name}: {settings.samples} trials of {recipe.epochs} epochs, "
+            f"{len(data.train):,} training, {len(data.validation):,} validation and {len(dataset.test):,} test images; "
+            f"{cluster.workers.describe()}"
+        )
+        for note in dataset.notes:
+            self.say(f"data: {note}")
+        if cluster.dashboard:
+            self.say(f"dashboard: {cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)")
+        rungs = settings.rung_epochs(recipe.epochs)
+        if rungs:
+            saving = greatest_saving(rungs, settings.factor, recipe.epochs)
+            at = ", ".join(str(rung) for rung in rungs)
+            self.say(f"ASHA: rungs at epoch {at}, factor {settings.factor:g}; saves at most {saving:.1f}x the epochs")
+
+    def _bounded_space(
+        self, data: TrainingData, cluster: Cluster
+    ) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
+        """The space with bounds in place of ``range_test``, and what to try first."""
+        recipe = self.config.recipe
+        fixed = {name: domain for name, domain in self.config.space.items() if isinstance(domain, BaseDistribution)}
+        if len(fixed) == len(self.config.space):
+            return fixed, recipe.model_dump()
+        bounds = self._range_test(data, cluster)
+        domain = FloatDistribution(bounds.low, bounds.high, log=True)
+        space = {name: domain if value == RANGE_TEST else fixed[name] for name, value in self.config.space.items()}
+        first = {"max_lr": bounds.suggestion, "min_lr_fraction": min(1.0, bounds.min_lr / bounds.suggestion)}
+        return space, recipe.model_dump() | first
+
+    def _range_test(self, data: TrainingData, cluster: Cluster) -> LRBounds:
+        file = self.path / "lr_range.json"
+        if file.exists():
+            return LRBounds(**json.loads(file.read_text())["bounds"])
+        curve = measure_curve(self.config.recipe, data, self.config.search, cluster.workers, self.precision)
+        bounds = find_bounds(curve)
+        write_curve(file, curve, bounds)
+        self.say(
+            f"range test: LRMAX between {bounds.low:.3g} and {bounds.high:.3g}, first {bounds.suggestion:.3g}; "
+            f"LRMIN first {bounds.min_lr:.3g}"
+        )
+        return bounds
+
+    def _choose(self, data: TrainingData, cluster: Cluster) -> TrialResult:
+        """The winner, after the finalists' runs where there are some."""
+        search = load_search(str(self.path), self.path.parent)
+        contenders = search.contenders
+        if len(contenders) > 1 and search.finalists is None:
+            settings, names = self.config.search, ", ".join(trial.name for trial in contenders)
+            with self.console.status("") as status:
+                run_finalists(
+                    self.path,
+                    contenders,
+                    data,
+                    settings,
+                    cluster.workers,
+                    self.precision,
+                    lambda done, total: status.update(f"finalists {names}: epoch {done} of {total}"),
+                )
+        winner, verdict = search.winner, search.finalists
+        if winner is None:
+            raise SearchFailedError(f"no trial came to its end; {self.path / 'trials'} tells why")
+        if verdict is not None:
+            margin, mean = verdict["margin"]["mean"], verdict["trials"][winner.name]["mean"]
+            self.say(
+                f"finalists: {len(contenders)} trials from {len(verdict['seeds'])} seeds each; {winner.name} has "
+                f"{mean:.4f}, {margin:.4f} more than {verdict['runner_up']}"
+                + (", no more than noise explains" if verdict["tied"] else "")
+            )
+        self.say(f"winner: {winner.name}, validation accuracy {winner.score:.4f} (averaged weights)")
+        self.say("  " + ", ".join(f"{name} {value:.4g}" for name, value in winner.params.items()))
+        return winner
+
+    def _refit(self, winner: TrialResult, dataset: Dataset, cluster: Cluster) -> None:
+        recipe, settings, best = self.config.refit.applied_to(winner.recipe), self.config.search, self.path / "best"
+        chosen = json.dumps({"trial": winner.name, "recipe": recipe.model_dump(mode="json")}, indent=2)
+        mark = best / "winner.json"
+        if not mark.exists() or mark.read_text() != chosen:  # none yet, or a longer search found a better one
+            shutil.rmtree(best, ignore_errors=True)
+            best.mkdir()
+            mark.write_text(chosen)
+        if not (best / "metrics.json").exists():
+            if changes := self.config.refit.model_dump(exclude_none=True):
+                self.say("refit with " + ", ".join(f"{name} {value:,}" for name, value in changes.items()))
+            runs = settings.refit_seeds
+            with self.console.status("") as status:
+                metrics = refit(
+                    recipe,
+                    TrainingData.to_refit(dataset, recipe, settings.seed),
+                    dataset.test,
+                    settings,
+                    cluster.workers,
+                    self.precision,
+                    best,
+                    lambda done, total: status.update(f"refit over {runs} seeds: epoch {done} of {total}"),
+                )
+            metrics |= json.loads(chosen) | {"validation_accuracy": winner.score}
+            write_whole(best / "metrics.json", json.dumps(metrics, indent=2))
+        metrics = json.loads((best / "metrics.json").read_text())
+        test = metrics["test_accuracy"]
+        spread = "" if test["sd"] is None else f" ± {test['sd']:.4f}"
+        self.say(
+            f"test accuracy: {test['mean']:.4f}{spread} (n = {test['n']}, averaged weights), "
+            f"raw weights {metrics['test_accuracy_raw']['mean']:.4f}"
+        )
+        self.say(f"results: {self.path}")
+
+
+def _try_out(recipe: Recipe, data: TrainingData) -> None:
+    """Builds the trainer here and asks it for two logits, so that a mistake shows before anything starts."""
+    trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
+    try:
+        shape = tuple(trainer.predict(trainer.model, trainer.train[0][:2]).shape)
+    except Exception as error:  # a network of the user's own may raise anything
+        raise InputError(f"model {recipe.model}: it fails on two images: {type(error).__name__}: {error}") from error
+    if shape != (2, data.num_classes):
+        raise InputError(f"model {recipe.model}: logits of shape {shape}, allowed is (N, {data.num_classes})")

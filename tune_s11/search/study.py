@@ -1,0 +1,113 @@
+"""The Optuna study: opened, told the truth, and settled after an interruption.
+
+A trial is COMPLETE, PRUNED or FAIL in the study, with a value for each epoch. One that is RUNNING when the
+study is opened belongs to a session that was cut off; :func:`settle` sorts these.
+"""
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import Trial, TrialState
+
+from tune_s11.checkpoint import CheckpointError, load_checkpoint
+from tune_s11.config import SearchSettings
+from tune_s11.results import SCORE, TrialResult, trial_name
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A trial to take up again: its place in the study, its last good checkpoint, its attempts so far."""
+
+    trial: Trial
+    checkpoint: Path | None
+    attempts: int
+
+
+def open_study(path: Path, settings: SearchSettings) -> optuna.Study:
+    """The study in a journal file, made where there is none. It opens in optuna-dashboard."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(
+        study_name="tune_s11",
+        storage=JournalStorage(JournalFileBackend(str(path))),
+        direction="maximize",
+        load_if_exists=True,
+        sampler=build_sampler(settings, 0),
+    )
+
+
+def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
+    """The sampler that the settings name.
+
+    Args:
+        settings: Sampler and seed.
+        trials_before: Trials in the study already: from the same seed a sampler would repeat itself.
+    """
+    seed = settings.seed + 1_000_003 * trials_before
+    if settings.sampler == "random":
+        return RandomSampler(seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return TPESampler(seed=seed, multivariate=True, constant_liar=True)
+
+
+def report_rows(trial: Trial, rows: Iterable[dict[str, Any]]) -> None:
+    """Gives a trial its value for each epoch that it has none for yet."""
+    known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+    for row in rows:
+        if row["epoch"] not in known:
+            trial.report(row[SCORE], row["epoch"])
+
+
+def tell(trial: Trial, last: dict[str, Any], epochs: int) -> None:
+    """Ends a trial: PRUNED where it stopped before its last epoch or diverged, else COMPLETE.
+
+    Args:
+        trial: As asked of the study; its rows have been reported.
+        last: Row of its last epoch.
+        epochs: Length of a complete trial.
+    """
+    if last["diverged"] or last["epoch"] < epochs:
+        trial.study.tell(trial, state=TrialState.PRUNED)
+    else:
+        trial.study.tell(trial, last[SCORE])
+
+
+def settle(study: optuna.Study, path: Path, results: Iterable[TrialResult], epochs: int) -> list[Interrupted]:
+    """Ends the trials that had ended before their study heard of it; returns those to take up again.
+
+    Args:
+        study: Of a session that was cut off.
+        path: The search folder.
+        results: Its trials as far as their folders tell.
+        epochs: Length of a complete trial.
+    """
+    by_number = {result.number: result for result in results}
+    interrupted = []
+    for frozen in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        trial = Trial(study, frozen._trial_id)
+        result = by_number.get(frozen.number)
+        if result is not None and result.state in {"complete", "pruned", "diverged"}:
+            report_rows(trial, result.rows)
+            tell(trial, result.rows[-1], epochs)
+        else:
+            attempts = sorted((path / "trials").glob(f"{trial_name(frozen.number)}*"))
+            interrupted.append(Interrupted(trial, _last_checkpoint(attempts), len(attempts)))
+    return interrupted
+
+
+def _last_checkpoint(attempts: Iterable[Path]) -> Path | None:
+    """The checkpoint of the latest epoch that can be read."""
+    found: list[tuple[int, Path]] = []
+    for file in (file for attempt in attempts for file in attempt.glob("checkpoint_*/checkpoint.pt")):
+        try:
+            found.append((load_checkpoint(file)["epoch"], file))
+        except (CheckpointError, KeyError):
+            continue
+    return max(found, default=(0, None))[1]

@@ -1,0 +1,83 @@
+"""TensorBoard event files, a run a trial, under names that tell the trials apart."""
+
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback
+from tensorboardX import SummaryWriter
+
+_SHORT = {
+    "max_lr": "lr",
+    "min_lr_fraction": "min",
+    "momentum": "mom",
+    "weight_decay": "wd",
+    "label_smoothing": "ls",
+    "logit_scale": "scale",
+}
+
+_TAGS = {
+    "accuracy/training": "train_accuracy",
+    "accuracy/validation": "val_accuracy",
+    "accuracy/validation_averaged": "ema_val_accuracy",
+    "loss/training": "train_loss",
+    "loss/validation": "val_loss",
+    "loss/validation_averaged": "ema_val_loss",
+    "learning_rate": "lr",
+    "images_per_second": "images_per_second",
+}
+"""Tag -> key of :class:`tune_s11.trainer.EpochMetrics`."""
+
+
+def run_name(number: int, params: dict[str, Any]) -> str:
+    """A trial's name in TensorBoard, such as ``t07 lr=0.41 wd=5e-4``."""
+    chosen = (f"{_SHORT.get(name, name)}={_short_number(value)}" for name, value in params.items())
+    return " ".join([f"t{number:02d}", *chosen])
+
+
+def _short_number(value: float) -> str:
+    if not 0 < abs(value) < 0.001:
+        return str(value) if isinstance(value, int) else f"{value:.2g}"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+class TensorBoardFiles(Callback):  # type: ignore[misc]
+    """Writes each trial's epochs below ``folder`` as they are reported; the step is the epoch.
+
+    Ray's own writer names its runs by folder and its steps by report.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[str, SummaryWriter] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its callbacks for a way to restore that is not used here."""
+        return {}
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial has reported."""
+        writer = self._writers.get(trial.trial_id)
+        if writer is None:
+            folder = self._folder / run_name(trial.config["number"], trial.config["params"])
+            writer = self._writers[trial.trial_id] = SummaryWriter(str(folder))
+        for row in result["epochs"]:
+            for tag, key in _TAGS.items():
+                if row[key] is not None:
+                    writer.add_scalar(tag, row[key], row["epoch"])
+        writer.flush()
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has ended by itself or was pruned."""
+        self._close(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has failed for good."""
+        self._close(trial)
+
+    def _close(self, trial: Any) -> None:
+        writer = self._writers.pop(trial.trial_id, None)
+        if writer is not None:
+            writer.close()

@@ -1,0 +1,122 @@
+"""The trials: builds the Tuner, runs it, and goes on where an earlier session was cut off."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.trial import TrialState
+from ray import tune
+from ray.tune import Callback
+from ray.tune.logger import JsonLoggerCallback
+from rich.console import Console
+
+from tune_s11.hardware import Precision
+from tune_s11.results import TrialResult, read_trials
+from tune_s11.search.audit import Audit
+from tune_s11.search.cluster import Workers
+from tune_s11.search.progress import SearchProgress
+from tune_s11.search.scheduler import build_scheduler
+from tune_s11.search.searcher import StudySearcher
+from tune_s11.search.study import open_study, settle
+from tune_s11.search.tensorboard import TensorBoardFiles
+from tune_s11.search_space import SearchConfig
+from tune_s11.trainable import TrialTrainable
+from tune_s11.trainer import TrainingData
+
+# Read by Tune. Interruptions are ours to handle: all that a resume needs is on disk at any moment.
+_TUNE_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # its new console prints a table even when told to be silent
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # of its three loggers only the JSON files are read
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+class DropLosers(Callback):  # type: ignore[misc]
+    """Deletes the checkpoints of ended trials: the winner is trained anew, so nobody needs them."""
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has ended by itself or was pruned."""
+        storage = trial.storage
+        for entry in Path(storage.trial_fs_path).glob("checkpoint_*"):
+            storage.storage_filesystem.delete_dir(str(entry))
+
+
+def run_trials(
+    path: Path,
+    config: SearchConfig,
+    space: dict[str, BaseDistribution],
+    first: list[dict[str, Any]],
+    data: TrainingData,
+    workers: Workers,
+    precision: Precision,
+    console: Console,
+) -> list[TrialResult]:
+    """Runs the trials that are left of a search.
+
+    What an earlier session recorded stays: its study, its trials, ASHA's rungs. Trials that it left
+    unfinished go on from their last checkpoint. None of this reads Ray's own saved state, which forgets
+    the rungs, cannot be read after an early interruption, and is a pickle.
+
+    Args:
+        path: The search folder.
+        config: The search.
+        space: Its space with the bounds of the range test.
+        first: Parameters to try first, in this order.
+        data: To learn from and validate on.
+        workers: What runs at once.
+        precision: As asked for.
+        console: For the progress.
+
+    Returns:
+        All trials of the search.
+    """
+    os.environ.update({name: os.environ.get(name, value) for name, value in _TUNE_ENVIRONMENT.items()})
+    epochs, samples = config.recipe.epochs, config.search.samples
+    earlier = read_trials(path, config)
+    study = open_study(path / "study.log", config.search)
+    interrupted = settle(study, path, earlier, epochs)
+    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    if len(ended) >= samples:
+        return earlier
+    best = max(((t.value, t.number) for t in ended if t.state == TrialState.COMPLETE and t.value), default=None)
+
+    searcher = StudySearcher(study, space, config.search, epochs, first, interrupted)
+    trainable = tune.with_parameters(
+        TrialTrainable,
+        data=data,
+        recipe=config.recipe,
+        rungs=frozenset(config.search.rung_epochs(epochs)),
+        precision=precision,
+        threads=workers.cpus,
+    )
+    trainable = tune.with_resources(trainable, workers.resources)
+    trainable.__qualname__ = TrialTrainable.__qualname__  # as the dashboard is to call the actors
+    with SearchProgress(console, samples, len(ended), best, epochs, workers.slots) as progress:
+        tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=build_scheduler(config.search, epochs, Audit(path / "audit.json", config.search), earlier),
+                num_samples=samples - len(ended),
+                max_concurrent_trials=workers.slots,
+                reuse_actors=True,
+                trial_dirname_creator=_folder,
+                trial_name_creator=_folder,
+            ),
+            run_config=tune.RunConfig(
+                name="trials",
+                storage_path=str(path),
+                failure_config=tune.FailureConfig(max_failures=config.search.max_failures),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+                callbacks=[progress, JsonLoggerCallback(), TensorBoardFiles(path / "tensorboard"), DropLosers()],
+                verbose=0,
+            ),
+        ).fit()
+    return read_trials(path, config)
+
+
+def _folder(trial: Any) -> str:
+    return str(trial.config["folder"])

@@ -1,0 +1,200 @@
+"""Space files: what a search fixes, what it searches and how. YAML in, one validated object out, and back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+
+from tune_s11.config import (
+    SEARCHABLE,
+    InputError,
+    Recipe,
+    RefitChanges,
+    SearchSettings,
+    did_you_mean,
+    number_hint,
+    validated,
+)
+
+RANGE_TEST = "range_test"
+"""In place of bounds for ``max_lr``: the range test finds them."""
+
+Space = dict[str, BaseDistribution | str]
+"""Recipe field -> Optuna distribution; ``max_lr`` may be :data:`RANGE_TEST`."""
+
+_KINDS = ("uniform", "loguniform", "choice")
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """A whole search: one space file, read and checked."""
+
+    recipe: Recipe
+    space: Space
+    search: SearchSettings
+    refit: RefitChanges = field(default_factory=RefitChanges)
+
+    def with_overrides(self, overrides: Mapping[str, str]) -> "SearchConfig":
+        """Applies ``--set`` options: ``FIELD=VALUE`` of the recipe, ``search.FIELD`` and ``refit.FIELD`` of the rest.
+
+        A field that is set is searched no more.
+
+        Raises:
+            InputError: Unknown field or bad value, or one that what is searched does not fit.
+        """
+        parts: dict[str, dict[str, str]] = {"recipe": {}, "search": {}, "refit": {}}
+        for key, value in overrides.items():
+            part, dot, rest = key.partition(".")
+            known = bool(dot) and part in {"search", "refit"}
+            parts[part if known else "recipe"][rest if known else key] = value
+        recipe = validated(Recipe, self.recipe.model_dump() | parts["recipe"], "--set ", strict=False)
+        left = {name: domain for name, domain in self.space.items() if name not in parts["recipe"]}
+        return SearchConfig(
+            recipe,
+            {name: _domain(name, _plain(domain), recipe, f"space.{name}: ") for name, domain in left.items()},
+            validated(SearchSettings, self.search.model_dump() | parts["search"], "--set search.", strict=False),
+            validated(RefitChanges, self.refit.model_dump() | parts["refit"], "--set refit.", strict=False),
+        )
+
+    def with_lr_bounds(self, low: float, high: float) -> "SearchConfig":
+        """Searches ``max_lr`` log-uniformly between bounds, without a range test."""
+        return replace(self, space=self.space | {"max_lr": FloatDistribution(low, high, log=True)})
+
+    def checked_for_search(self) -> "SearchConfig":
+        """Returns itself where a search has something to do.
+
+        Raises:
+            InputError: The space is empty, ASHA's first rung is not before the last epoch, or the peak
+                not before the last epoch of a refit.
+        """
+        if not self.space:
+            raise InputError("space: nothing is left to search; allowed are one or more recipe fields")
+        if self.search.scheduler == "asha" and self.search.grace >= self.recipe.epochs:
+            raise InputError(
+                f"search.grace: {self.search.grace}: allowed is less than epochs={self.recipe.epochs}, "
+                "or scheduler: none"
+            )
+        validated(Recipe, self.refit.applied_to(self.recipe).model_dump(), "refit: ", strict=False)
+        return self
+
+    def to_yaml(self) -> str:
+        """The space file that reads back as this object."""
+        parts = {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "space": {name: _plain(domain) for name, domain in self.space.items()},
+            "search": self.search.model_dump(mode="json"),
+            "refit": self.refit.model_dump(mode="json"),
+        }
+        return yaml.safe_dump(parts, sort_keys=False)
+
+
+def load_space(name: str) -> SearchConfig:
+    """Reads a space file by the name of one that ships (``quick``) or by its path.
+
+    Raises:
+        InputError: No such file, no YAML, an unknown key, or a value that is not allowed: one line naming it.
+    """
+    path = _find(name)
+    try:
+        parts = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except Exception as error:  # PyYAML lets through whatever its constructors raise
+        raise InputError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())[:200]}") from None
+    return parse_space(parts, f"{path.name}: ")
+
+
+def parse_space(parts: Any, where: str) -> SearchConfig:
+    """Checks what a space file holds.
+
+    Args:
+        parts: The parsed YAML.
+        where: What an error line starts with, such as ``quick.yaml: ``.
+
+    Raises:
+        InputError: As :func:`load_space`.
+    """
+    names = ["recipe", "space", "search", "refit"]
+    parts = _mapping(parts, where.rstrip(": "))
+    for key in parts:
+        if key not in names:
+            raise InputError(f"{where}{key}: unknown key{did_you_mean(str(key), names)}")
+    recipe, space, search, refit = (
+        _mapping({} if parts.get(name) is None else parts[name], where + name) for name in names
+    )
+    checked_recipe = validated(Recipe, recipe, f"{where}recipe.", strict=True)
+    return SearchConfig(
+        checked_recipe,
+        {name: _domain(name, value, checked_recipe, f"{where}space.{name}: ") for name, value in space.items()},
+        validated(SearchSettings, search, f"{where}search.", strict=True),
+        validated(RefitChanges, refit, f"{where}refit.", strict=True),
+    )
+
+
+def spaces_folder() -> Path:
+    """Where the shipped space files lie: beside the package in a checkout, inside it when installed."""
+    package = Path(__file__).resolve().parent
+    beside = package.parent / "search_spaces"
+    return beside if beside.is_dir() else package / "search_spaces"
+
+
+def clip(domain: BaseDistribution, value: Any) -> Any:
+    """The allowed value nearest to ``value``."""
+    if isinstance(domain, FloatDistribution):
+        return min(max(float(value), domain.low), domain.high)
+    assert isinstance(domain, CategoricalDistribution)
+    return min(domain.choices, key=lambda choice: abs(choice - value))
+
+
+def _find(name: str) -> Path:
+    shipped = {path.stem: path for path in sorted(spaces_folder().glob("*.yaml"))}
+    path = shipped.get(name, Path(name))
+    if not path.is_file():
+        raise InputError(f"--space {name}: no such file; allowed are {', '.join(shipped)} and the path of a YAML file")
+    return path
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: {value!r:.80}: allowed is a mapping of keys to values")
+    for key in value:
+        if not (isinstance(key, str) and key.isprintable()):
+            raise InputError(f"{where}: {key!r:.80}: keys are text of one line")
+    return value
+
+
+def _domain(name: str, value: Any, recipe: Recipe, where: str) -> BaseDistribution | str:
+    if name not in SEARCHABLE:
+        raise InputError(f"{where}not a field that can be searched{did_you_mean(name, list(SEARCHABLE))}")
+    if value == RANGE_TEST and name == "max_lr":
+        return RANGE_TEST
+    if not isinstance(value, dict) or len(value) != 1 or (kind := next(iter(value))) not in _KINDS:
+        also = "range_test, " if name == "max_lr" else ""
+        raise InputError(
+            f"{where}{value!r:.80}: allowed is {also}{{uniform: [low, high]}}, {{loguniform: ..}} or {{choice: ..}}"
+        )
+    ends = value[kind]
+    if not isinstance(ends, list) or not ends or (kind != "choice" and len(ends) != 2):
+        raise InputError(f"{where}{value!r:.80}: allowed is [low, high], or for a choice a list of values")
+    for end in ends:
+        if isinstance(end, bool) or not isinstance(end, int | float):
+            raise InputError(f"{where}{end!r:.80}: allowed is a number{number_hint(str(end))}")
+        validated(Recipe, recipe.model_dump() | {name: end}, where, strict=True)
+    if kind == "choice":
+        return CategoricalDistribution(ends)
+    if isinstance(getattr(recipe, name), int):
+        raise InputError(f"{where}{value!r:.80}: allowed is {{choice: [..]}}, for it is a whole number")
+    low, high = ends
+    if low >= high:
+        raise InputError(f"{where}{value!r:.80}: allowed is low < high")
+    if kind == "loguniform" and low <= 0:
+        raise InputError(f"{where}{value!r:.80}: allowed on a log scale is low > 0")
+    return FloatDistribution(low, high, log=kind == "loguniform")
+
+
+def _plain(domain: BaseDistribution | str) -> Any:
+    """A domain as it stands in a space file."""
+    if isinstance(domain, FloatDistribution):
+        return {"loguniform" if domain.log else "uniform": [domain.low, domain.high]}
+    return {"choice": list(domain.choices)} if isinstance(domain, CategoricalDistribution) else domain
