@@ -44,6 +44,10 @@ def test_range_test_marks_what_was_found(pristine: Path) -> None:
     for name, lr in measured.suggestions.items():
         assert f"{name} {lr:.3g}" in texts(figure)
     assert "the winner's LRMAX 0.4" in texts(figure)
+    assert f"LRMAX to try first {measured.bounds.suggestion:.3g}" in texts(figure)
+    finite = measured.curve.losses[np.isfinite(measured.curve.losses)]
+    dots = np.concatenate([line.get_ydata() for line in figure.axes[0].lines if line.get_marker() == "."])
+    assert np.array_equal(dots, finite)
     low, high = figure.axes[0].get_ylim()
     assert low < measured.curve.loss.min()
     assert high < measured.curve.loss[np.isfinite(measured.curve.loss)].max()

@@ -12,7 +12,8 @@ _MARKERS = "osD^vP*"
 
 @in_style
 def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
-    """Loss over the learning rate: each seed's ramp faint, their median bold, the suggestions on it, bounds shaded.
+    """Loss over the learning rate: raw as dots, each seed's smoothed ramp faint, their median bold with the
+    suggestions on it, bounds shaded.
 
     Args:
         measured: What to draw.
@@ -20,7 +21,7 @@ def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
     """
     curve, bounds = measured.curve, measured.bounds
     figure = Figure(figsize=(8.5, 4.6), layout="constrained")
-    axes = figure.add_subplot(xscale="log", xlabel="learning rate (log scale)", ylabel="training loss, smoothed (nats)")
+    axes = figure.add_subplot(xscale="log", xlabel="learning rate (log scale)", ylabel="training loss (nats)")
     axes.axvspan(
         bounds.low,
         bounds.high,
@@ -29,19 +30,19 @@ def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
         lw=0,
         label=f"LRMAX bounds {bounds.low:.3g} to {bounds.high:.3g}",
     )
-    for k, ramp in enumerate(curve.smoothed):
-        finite = np.isfinite(ramp)
-        axes.plot(
-            curve.lrs[finite], ramp[finite], color=GREY, lw=0.8, alpha=0.8, label="_" if k else "each seed's ramp"
-        )
+    for k, (raw, ramp) in enumerate(zip(curve.losses, curve.smoothed, strict=True)):
+        known, kept = np.isfinite(raw), np.isfinite(ramp)
+        axes.plot(curve.lrs[known], raw[known], ".", color=GREY, ms=3, alpha=0.5, label=_once("raw loss", k))
+        axes.plot(curve.lrs[kept], ramp[kept], color=GREY, lw=0.8, alpha=0.8, label=_once("each seed's, smoothed", k))
     loss, finite = curve.loss, np.isfinite(curve.loss)
-    axes.plot(curve.lrs[finite], loss[finite], color=BLUE, lw=2.6, label="median over seeds")
+    axes.plot(curve.lrs[finite], loss[finite], color=BLUE, lw=2.6, label="their median")
     for marker, (name, lr) in zip(
         _MARKERS, sorted(measured.suggestions.items(), key=lambda item: item[1]), strict=False
     ):
         height = np.interp(np.log(lr), np.log(curve.lrs[finite]), loss[finite])
         axes.plot(lr, height, marker, color="white", mec="black", mew=1.4, ms=8, ls="none", label=f"{name} {lr:.3g}")
     axes.axvline(bounds.min_lr, color=ORANGE, ls=":", lw=1.8, label=f"LRMIN to try first {bounds.min_lr:.3g}")
+    axes.axvline(bounds.suggestion, color=BLUE, ls="-.", lw=1.5, label=f"LRMAX to try first {bounds.suggestion:.3g}")
     if winner is not None:
         axes.axvline(winner, color=VERMILION, ls="--", lw=1.8, label=f"the winner's LRMAX {winner:.3g}")
     # The last steps before a ramp ends lie far above all that matters.
@@ -50,6 +51,11 @@ def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
     axes.set_ylim(max(0.0, lowest - margin), highest + margin)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def _once(label: str, k: int) -> str:
+    """A label for the first of many lines alike; the others stay out of the legend."""
+    return "_" if k else label
 
 
 @in_style
