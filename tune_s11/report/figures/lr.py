@@ -46,8 +46,8 @@ def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
     if winner is not None:
         axes.axvline(winner, color=VERMILION, ls="--", lw=1.8, label=f"the winner's LRMAX {winner:.3g}")
     # The last steps before a ramp ends lie far above all that matters.
-    lowest, highest = float(curve.smoothed.min()), float(loss[: np.argmin(loss) + 1].max())
-    margin = 0.15 * (highest - lowest)
+    lowest, highest = float(curve.losses.min()), float(loss[: np.argmin(loss) + 1].max())
+    margin = 0.1 * (highest - lowest)
     axes.set_ylim(max(0.0, lowest - margin), highest + margin)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
