@@ -68,24 +68,30 @@ def test_more_and_less_count_as_the_figure_means_it() -> None:
 
 
 def test_the_tables(curves: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(simulate, "SEARCHES", 2)
-    monkeypatch.setattr(simulate, "SAMPLES", 12)
-    monkeypatch.setattr(simulate, "SHUFFLES", 2)
-    world = simulate.World.recorded(read_curves(curves), load_space("s11"))
-    simulate.tell_workers(world)
-    simulate.tell_arrival(world, read_curves(curves))
-    told = capsys.readouterr().out
-    for line in ("256 workers", "8 take 16 times as long", "64 workers, worst first", "8 workers, shuffled"):
-        assert f"\n{line}" in told
-    (search,) = simulate.searches(world.with_search(samples=12), Workers(8), [0])
-    assert search.spent <= 12 * 24
-
-
-def test_the_command_writes_the_record(
-    curves: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(simulate, "POLICY_SEARCHES", 2)
+    for name, value in {
+        "POLICY_SEARCHES": 2,
+        "SEARCHES": 2,
+        "SAMPLES": 12,
+        "WORKERS": (4, 12),
+        "STRAGGLERS": (Workers(12, 2, 16),),
+        "SHUFFLES": 2,
+        "LARGEST": (20, 20),
+    }.items():
+        monkeypatch.setattr(simulate, name, value)
     simulate.main(curves, record=True)
+    simulate.main(curves)
+    told = capsys.readouterr().out
+    for line in (
+        "12 workers",
+        "2 take 16 times as long",
+        "64 workers, worst first",
+        "8 workers, shuffled",
+        "20 trials",
+    ):
+        assert f"\n{line}" in told
+    last = json.loads(told.splitlines()[-1])
+    assert (last["n"], last["goals"]["policy_lost"]["met"]) == (30, True)
+    assert set(last["goals"]) == {"seconds_of_the_largest", "policy_saving", "policy_lost", "policy_best"}
     kept = json.loads(figures_file(curves).read_text())
-    assert (kept["configurations"], json.loads(capsys.readouterr().out)) == (30, kept)
+    assert kept["configurations"] == 30
     assert 1 < kept["figures"]["saving"]["value"] < 1.8
