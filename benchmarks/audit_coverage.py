@@ -7,7 +7,7 @@ is known, also of those that were stopped. The last line of the output is JSON.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +20,9 @@ from simulator import Simulated, Workers, World
 from tune_s11.console import new_app, run, whole_number
 from tune_s11.report.ranking import finalists_lost
 from tune_s11.search_space import load_space
+
+WIDTHS = (9, 9, 13, 14, 10, 9, 8, 8)
+"""Of the table's columns after the first."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,6 @@ def examine(search: Simulated, finalists: int) -> Audited:
     )
 
 
-def replays(world: World, workers: Workers, seeds: Iterable[int]) -> list[Audited]:
-    """The search from several seeds, each examined."""
-    settings = world.config.search
-    return [examine(world.with_search(seed=seed).simulate(workers), settings.finalists) for seed in seeds]
-
-
 def of_the_table(world: World, curves: Curves, seeds: Iterable[int]) -> Iterator[World]:
     """Searches over recorded configurations alone, none twice, in an order of their own."""
     for seed in seeds:
@@ -77,19 +74,24 @@ def of_the_table(world: World, curves: Curves, seeds: Iterable[int]) -> Iterator
 
 
 def tell(what: str, found: list[Audited]) -> None:
-    """Prints one line over the replays."""
+    """Prints one line, over searches that were simulated."""
     widths = [each.high - each.low for each in found if each.low is not None and each.high is not None]
-    print(
-        f"{what:36}{len(found):8d}{np.mean([each.covered for each in found]):9.1%}"
-        f"{np.mean([each.truth for each in found]):12.3f}{np.median(widths) if widths else np.nan:14.2f}"
-        f"{np.mean([each.audited for each in found]):9.1f}{sum(each.low is None for each in found):9d}"
-        f"{np.mean([each.extra for each in found]):8.1%}{np.max([each.extra for each in found]):9.1%}"
+    extra = [each.extra for each in found]
+    cells = (
+        f"{len(found)}",
+        f"{np.mean([each.covered for each in found]):.1%}",
+        f"{np.mean([each.truth for each in found]):.3f}",
+        f"{np.median(widths) if widths else np.nan:.2f}",
+        f"{np.mean([each.audited for each in found]):.1f}",
+        f"{sum(each.low is None for each in found)}",
+        f"{np.mean(extra):.1%}",
+        f"{max(extra):.1%}",
     )
+    print(f"{what:30}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True)), flush=True)
 
 
-def judge(lines: Iterable[list[Audited]]) -> dict[str, Any]:
+def judge(lines: Sequence[list[Audited]]) -> dict[str, Any]:
     """The audit's goals, each by the line that does worst in it."""
-    lines = list(lines)
     coverage = min(float(np.mean([each.covered for each in found])) for found in lines)
     extra = max(float(np.mean([each.extra for each in found])) for found in lines)
     goals = {
@@ -113,27 +115,28 @@ def main(
     recorded = read_curves(curves)
     world = World.recorded(recorded, load_space("s11"))
     settings, n = world.config.search, len(recorded.score)
+    print(f"{curves}: n = {n} configurations. The policy of s11.yaml: {settings.samples} trials, grace", end=" ")
     print(
-        f"{curves}: n = {n} configurations; policy of s11.yaml: {settings.samples} trials, grace {settings.grace},",
-        end="",
+        f"{settings.grace}, factor {settings.factor:g}, audit {settings.audit:g}; the best are {settings.finalists}.\n"
     )
-    print(f" factor {settings.factor:g}; audit of {settings.audit:g}; the best are {settings.finalists} trials.\n")
-    print(f"{'':36}{'':>8}{'':>9}{'truth,':>12}{'interval,':>14}{'audited,':>9}{'tell':>9}{'extra':>8}{'at':>9}")
-    print(f"{'':36}{'replays':>8}{'covered':>9}{'mean share':>12}{'median width':>14}{'mean':>9}{'nothing':>9}", end="")
-    print(f"{'epochs':>8}{'most':>9}")
+    for heads in (
+        ("", "", "true share,", "interval,", "audited,", "tell", "extra", "at"),
+        ("replays", "covered", "mean", "median width", "mean", "nothing", "epochs", "most"),
+    ):
+        print(" " * 30 + "".join(f"{head:>{width}}" for head, width in zip(heads, WIDTHS, strict=True)))
     seeds, workers = range(count), Workers(8)
-    big = world.with_search(sampler="random", samples=512)
-    lines = {
-        "tpe": replays(world, workers, seeds),
-        "random": replays(world.with_search(sampler="random"), workers, seeds),
-        f"random, {big.config.search.samples} trials": replays(big, workers, seeds[: -(-count // 4)]),
-        f"each of the table's {min(n, settings.samples)} once": [
-            examine(each.simulate(workers), settings.finalists) for each in of_the_table(world, recorded, seeds)
-        ],
-    }
-    for what, found in lines.items():
-        tell(what, found)
-    print(json.dumps(judge(lines.values()) | {"n": n}))
+    lines: list[list[Audited]] = []
+
+    def told(what: str, worlds: Iterable[World]) -> None:
+        lines.append([examine(each.simulate(workers), settings.finalists) for each in worlds])
+        tell(what, lines[-1])
+
+    told("tpe", (world.with_search(seed=seed) for seed in seeds))
+    told("random", (world.with_search(seed=seed, sampler="random") for seed in seeds))
+    some = seeds[: -(-count // 4)]
+    told("random, 512 trials", (world.with_search(seed=seed, sampler="random", samples=512) for seed in some))
+    told(f"each of the table's {min(n, settings.samples)} once", of_the_table(world, recorded, seeds))
+    print(json.dumps(judge(lines) | {"n": n}))
 
 
 if __name__ == "__main__":

@@ -100,7 +100,8 @@ def tell_searches(what: str, pruned: list[Simulated], unpruned: list[Simulated] 
     print(
         f"{what:34}{np.mean([search.spent for search in pruned]):9.0f}"
         f"{np.mean([search.saving for search in pruned]):7.2f}x{np.mean([search.time for search in pruned]):8.0f}"
-        f"{_mean(best, 4):>18}{_mean(lost, 2):>18}{_mean(against, 2):>18}"
+        f"{_mean(best, 4):>18}{_mean(lost, 2):>18}{_mean(against, 2):>18}",
+        flush=True,
     )
 
 

@@ -1,9 +1,11 @@
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from audit_coverage import Audited, examine, judge, of_the_table, tell
-from recorded import build_curves
+from audit_coverage import Audited, examine, judge, main, of_the_table, tell
+from recorded import append_line, build_curves
 from simulator import Simulated, Workers, World
 from surrogate import Fate
 from synthetic import recording_of_s11
@@ -68,3 +70,17 @@ def test_the_worst_line_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert not judge([[replace(good, extra=0.09)] * 10])["met"]
     tell("line", [good, silent])
     assert capsys.readouterr().out.split() == ["line", "2", "50.0%", "0.050", "0.50", "1.5", "1", "2.5%", "5.0%"]
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "curves.jsonl"
+    header, lines = recording_of_s11(20)
+    for line in [header, *lines]:
+        append_line(path, line)
+    main(path, 2)
+    *_, tpe, random, big, table, last = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in (tpe, random, big, table)] == [
+        *("tpe", "random", "random, 512 trials", "each of the table's 20 once"),
+    ]
+    told = json.loads(last)
+    assert (told["n"], set(told["goals"])) == (20, {"coverage", "extra_epochs"})
