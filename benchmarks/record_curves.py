@@ -6,19 +6,14 @@
 file says what was recorded under what circumstances. The same command goes on where an interrupted one stopped.
 """
 
-import multiprocessing
-import os
-import signal
-import threading
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from recorded import CIFAR10_W16, append_line, read_lines
+from background import Background, read_begun
+from recorded import CIFAR10_W16, append_line
 from recording import OTHER_HORIZONS, PROBES, RECOMPUTE_IMAGES, Recording, divide, draw
 
 from tune_s11.config import InputError
@@ -43,13 +38,10 @@ from tune_s11.trainer import TrainingData
 DEFAULTS = ["width=16", "batch_size=128", "train_images=8000", "val_fraction=0.25"]
 """Recipe fields where ``--set`` says nothing else: what two cores can train sixty times."""
 
-NICENESS = 5
-"""Of the workers: a recording takes hours and can wait for whoever else needs the cores."""
-
 
 @dataclass(frozen=True)
 class Material:
-    """What every line of the file is made from; each worker process gets it once."""
+    """What every line of the file is made from."""
 
     config: SearchConfig
     data: TrainingData
@@ -69,39 +61,12 @@ class Material:
         return {"number": number, "config": params, **recording.run()}
 
 
-_material: Material
-
-
-def _start_worker(material: Material) -> None:
-    global _material
-    _material = material
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, and without it there is none of this
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    os.nice(NICENESS)
-    material.hardware.activate()
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _ramp(lrs: Floats, seed: int) -> Floats:
-    return _material.ramp(lrs, seed)
-
-
-def _record(low: float, high: float, number: int) -> dict[str, Any]:
-    return _material.record(low, high, number)
-
-
-def measure_bounds(executor: ProcessPoolExecutor, config: SearchConfig) -> LRBounds:
+def measure_bounds(background: Background, config: SearchConfig) -> LRBounds:
     """The range test as a search does it: the median of a few seeds' ramps."""
     settings = config.search
     lrs = ramp("exponential", *settings.lr_range, settings.lr_range_steps)
     seeds = range(settings.seed, settings.seed + settings.lr_range_seeds)
-    ramps = [task.result() for task in [executor.submit(_ramp, lrs, seed) for seed in seeds]]
+    ramps = [task.result() for task in [background.submit(Material.ramp, lrs, seed) for seed in seeds]]
     return find_bounds(LRCurve(lrs, np.stack(ramps)))
 
 
@@ -151,33 +116,18 @@ def record(
     material = Material(config, data, held_apart, choose_hardware(precision, threads=1))
     of = subject(material, dataset.fingerprint)
 
-    header, *lines = read_lines(out) or [None]
-    for key in of if header else ():
-        if header.get("of", {}).get(key) != of[key]:
-            raise InputError(f"--out {out}: was recorded with another {key}; allowed is the same, or a new file")
+    header, lines = read_begun(out, of)
     done = {line["number"] for line in lines}
     missing = [number for number in range(count) if number not in done]
-    executor = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(material,)
-    )
-    try:
+    with Background(material, workers) as background:
         if header is None:
-            header = {"of": of, "bounds": asdict(measure_bounds(executor, config)), "workers": workers}
+            header = {"of": of, "bounds": asdict(measure_bounds(background, config)), "workers": workers}
             append_line(out, header | {"manifest": build_manifest(dataset, config.search.seed)})
         low, high = header["bounds"]["low"], header["bounds"]["high"]
         print(f"{out}: {len(done)} recorded, {len(missing)} to go; max_lr from {low:.4g} to {high:.4g}", flush=True)
-        start = time.monotonic()
-        tasks = [executor.submit(_record, low, high, number) for number in missing]
-        for finished, task in enumerate(as_completed(tasks), start=1):
-            line = task.result()
-            append_line(out, line)
-            left = (time.monotonic() - start) / finished * (len(tasks) - finished)
-            print(f"{finished}/{len(tasks)}  {_told(line)}  {left / 60:.0f} min left", flush=True)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on", flush=True)
-        os._exit(130)  # the workers notice, and what they were at is lost
-    finally:
-        executor.shutdown(cancel_futures=True)
+        background.append_results(
+            [background.submit(Material.record, low, high, number) for number in missing], out, _told
+        )
 
 
 def _told(line: dict[str, Any]) -> str:

@@ -75,15 +75,26 @@ class Curves:
         return self.chosen_by < 0
 
 
-def read_curves(path: Path) -> Curves:
+LEAST = 8
+"""Configurations that tell something."""
+
+
+def read_curves(path: Path, count: int | None = None) -> Curves:
     """Reads a recording, in the order of the configurations' numbers.
 
+    Args:
+        path: The file.
+        count: Read so many, those recorded first, as if none had followed; None: all.
+
     Raises:
-        InputError: There is no such file, or it holds fewer than eight configurations, or all of them diverged.
+        InputError: There is no such file, or it holds fewer configurations than ``count`` or eight, or all of them
+            diverged.
     """
     header, *lines = read_lines(path) or [{}]
-    if len(lines) < 8:
-        raise InputError(f"{path}: {len(lines)} configurations: needed are 8; record_curves.py records them")
+    needed = max(LEAST, count or 0)
+    if len(lines) < needed:
+        raise InputError(f"{path}: {len(lines)} configurations: needed are {needed}; record_curves.py records them")
+    lines = lines[:count]
     if all(line["score"] is None for line in lines):
         raise InputError(f"{path}: all {len(lines)} configurations diverged: nothing to choose from")
     return build_curves(header, sorted(lines, key=lambda line: int(line["number"])))

@@ -38,6 +38,18 @@ RECOMPUTE_IMAGES = 1000
 """Training images over which batch norm statistics are recomputed, rounded up to whole batches."""
 
 
+def hold_apart(dataset: Dataset, recipe: Recipe, apart: int, seed: int) -> tuple[Images, Images]:
+    """The recipe's ``train_images`` of the training images, and ``apart`` others for a final score.
+
+    Raises:
+        InputError: There are too few images.
+    """
+    assert recipe.train_images is not None
+    total = recipe.train_images + apart
+    both = recipe.model_copy(update={"train_images": total, "val_fraction": apart / total})
+    return split(dataset.train, both, seed)
+
+
 def divide(dataset: Dataset, recipe: Recipe, apart: int, seed: int) -> tuple[TrainingData, Images]:
     """Training images to learn from, others to validate on, and ``apart`` more that no signal ever sees.
 
@@ -50,11 +62,8 @@ def divide(dataset: Dataset, recipe: Recipe, apart: int, seed: int) -> tuple[Tra
     Raises:
         InputError: There are too few images.
     """
-    assert recipe.train_images is not None
-    total = recipe.train_images + apart
-    both = recipe.model_copy(update={"train_images": total, "val_fraction": apart / total})
-    chosen, held_apart = split(dataset.train, both, seed)
-    train, validation = split(chosen, recipe, seed)
+    rest, held_apart = hold_apart(dataset, recipe, apart, seed)
+    train, validation = split(rest, recipe, seed)
     return TrainingData(train, validation, len(dataset.classes), dataset.mean, dataset.std), held_apart
 
 

@@ -3,6 +3,9 @@
 from typing import Any
 
 import numpy as np
+from recording import draw
+
+from tune_s11.search_space import load_space
 
 EPOCHS = 24
 PROBES = {"1/2": (2, 3, 4, 6, 8, 12)}
@@ -47,3 +50,30 @@ def recording(
             }
         )
     return {"of": {"recipe": {"epochs": EPOCHS}}, "bounds": {"low": 0.1, "high": 1.0}, "manifest": {}}, lines
+
+
+BOUNDS = {"low": 0.067, "high": 2.0, "suggestion": 0.667, "min_lr": 0.0026}
+
+
+def recording_of_s11(count: int, *, noise: float = 0.02) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Header and lines of random configurations of the s11 space, best at LRMAX 0.4 and momentum 0.9; two diverge.
+
+    Args:
+        count: Configurations.
+        noise: Standard deviation of an early epoch's accuracy from what ranks the end; it vanishes by the end.
+    """
+    space = load_space("s11").with_lr_bounds(BOUNDS["low"], BOUNDS["high"]).space
+    configs = [draw(space, 0, number) for number in range(count)]
+    distance = [
+        np.log10(config["max_lr"] / 0.4) ** 2 + ((config["momentum"] - 0.9) / 0.1) ** 2 / 2 for config in configs
+    ]
+    scores = (0.8 - 0.1 * np.array(distance) + np.arange(count) / 1e6).round(6)  # no two are equal
+    deviation = dict(zip(scores, np.random.default_rng(0).normal(0, noise, (count, EPOCHS + 1)), strict=True))
+
+    def signal(score: float, epoch: int) -> float:
+        return float(score * (1 - np.exp(-epoch / 4)) + deviation[score][epoch] * (1 - epoch / EPOCHS))
+
+    header, lines = recording(scores, signal, diverged={3: 2, 7: 9})
+    for line, config in zip(lines, configs, strict=True):
+        line["config"] = config
+    return header | {"bounds": BOUNDS}, lines

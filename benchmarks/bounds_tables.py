@@ -1,0 +1,94 @@
+"""The tables of ``lr_bounds.py`` and its goals."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from bounds_analysis import RULES, Measured, compare_momenta, try_rule
+
+LEAST = 12
+"""Conditions that the goals are to hold in."""
+
+
+def tell(measured: Sequence[Measured]) -> None:
+    """Prints the sweeps beside the bounds, how the rules compare, and what carries over between momenta."""
+    n = len(measured)
+    print(f"\nLRMAX (n = {n} conditions). Best: the middle of what is within a standard error of the highest accuracy.")
+    heads = (("best", 8), ("within an error", 18), ("accuracy", 10), ("bounds", 16), ("first", 8), ("spread", 8))
+    print(" " * 42 + "".join(f"{head:>{width}}" for head, width in heads) + f"{'diverged':>10}")
+    for each in measured:
+        low, high = each.rates.plateau
+        bounds = each.bounds
+        told = ("none", "none") if bounds is None else (_range(bounds.low, bounds.high), f"{bounds.suggestion:.3g}")
+        print(
+            f"{each.condition!s:42}{each.rates.best:8.3g}{_range(low, high):>18}{each.rates.accuracies.max():10.4f}"
+            f"{told[0]:>16}{told[1]:>8}{_spread(each):7.2f}x{_from(each):>10}"
+        )
+    print(f"\nLRMIN/LRMAX at that LRMAX\n{'':42}{'best':>8}{'within an error':>18}{'first':>10}")
+    for each in measured:
+        low, high = each.fractions.plateau
+        bounds = each.bounds
+        first = "none" if bounds is None else f"{min(1.0, bounds.min_lr / bounds.suggestion):.3g}"
+        print(f"{each.condition!s:42}{each.fractions.best:8.2g}{_range(low, high):>18}{first:>10}")
+    _tell_rules(measured)
+    _tell_momenta(measured)
+
+
+def _tell_rules(measured: Sequence[Measured]) -> None:
+    print("\nSuggestions beside the best LRMAX; of single seeds the highest over the lowest of ten is the spread")
+    print("A multiple: within a factor 2 after division by the median ratio")
+    heads = (("within 2x", 10), ("median of best", 16), ("a multiple", 12), ("median spread", 15), ("worst spread", 14))
+    print(" " * 20 + "".join(f"{head:>{width}}" for head, width in heads))
+    for rule in RULES:
+        result = try_rule(rule, measured)
+        share, scaled = result.within(2), result.within(2, scaled=True)
+        print(
+            f"{rule:20}{share:10.0%}{result.typical:15.2f}x{scaled:12.0%}"
+            f"{np.median(result.spreads):14.2f}x{result.spreads.max():13.2f}x"
+        )
+
+
+def _tell_momenta(measured: Sequence[Measured]) -> None:
+    print("\nLRMAX / effective LRMAX, which is LRMAX/(1 - momentum), over the momenta")
+    print(
+        f"{'':28}{'highest best over lowest':>26}{'diverged below survivors':>26}{'bounds of one hold the other':>30}"
+    )
+    for group in compare_momenta(measured):
+        plain, effective, pairs = group.carried
+        print(
+            f"{group.name:28}{f'{group.ranges[0]:.2f}x / {group.ranges[1]:.2f}x':>26}"
+            f"{f'{group.misplaced[0]:.0%} / {group.misplaced[1]:.0%}':>26}{f'{plain} / {effective} of {pairs}':>30}"
+        )
+
+
+def judge(measured: Sequence[Measured]) -> dict[str, Any]:
+    """The goals of the bounds, over the conditions measured."""
+    n = len(measured)
+    held = sum(each.bounds is not None and each.bounds.low <= each.rates.best <= each.bounds.high for each in measured)
+    spans = [np.log10(each.bounds.high / each.bounds.low) for each in measured if each.bounds is not None]
+    span = float(max(spans, default=np.inf))
+    near = try_rule("the program's", measured).within(2)
+    spread = max(_spread(each) for each in measured)
+    goals = {
+        "conditions": {"value": n, "goal": LEAST, "met": n >= LEAST},
+        "bounds_hold_the_best": {"value": round(held / n, 3), "goal": 1.0, "met": held == n},
+        "span_in_decades": {"value": round(span, 3), "goal": 1.5, "met": span <= 1.5},
+        "suggestion_within_2x": {"value": round(near, 3), "goal": 0.8, "met": near >= 0.8},
+        "spread_over_seeds": {"value": round(spread, 3), "goal": 1.5, "met": spread <= 1.5},
+    }
+    return {"met": all(goal["met"] for goal in goals.values()), "goals": goals}
+
+
+def _spread(each: Measured) -> float:
+    """Highest over lowest upper bound of single seeds; infinite where a seed gives none."""
+    highs = [np.nan if bounds is None else bounds.high for bounds in each.bounds_of_each]
+    return float(max(highs) / min(highs)) if np.isfinite(highs).all() else np.inf
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.3g} to {high:.3g}"
+
+
+def _from(each: Measured) -> str:
+    """The lowest rate that diverged."""
+    return f"from {each.rates.values[each.diverged].min():.3g}" if each.diverged.any() else "none"

@@ -1,0 +1,196 @@
+"""A search without its training: the program's own searcher, ASHA and audit, told recorded curves by an event loop.
+
+What Tune's controller does around them is done in its order: a trial's last report goes past the scheduler, the
+report on which a trial is stopped past the searcher until the trial's end. Salinas et al., "Syne Tune: A Library for
+Large Scale Hyperparameter Tuning" (AutoML 2022), simulate searches so.
+"""
+
+import heapq
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from ray.tune.schedulers import TrialScheduler
+from recorded import Curves
+from surrogate import Fate, Surrogate
+
+from tune_s11.results import SCORE, State, TrialResult, read_audit
+from tune_s11.search.audit import Audit
+from tune_s11.search.scheduler import build_scheduler
+from tune_s11.search.searcher import StudySearcher
+from tune_s11.search_space import SearchConfig
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What runs at once.
+
+    Attributes:
+        count: Trials at a time.
+        stragglers: How many of them are slow.
+        slowness: How many times longer than others these take for an epoch.
+    """
+
+    count: int
+    stragglers: int = 0
+    slowness: float = 1.0
+
+    def epoch(self, worker: int) -> float:
+        """What one takes for an epoch; the unit of time is a fast one's. The first ones are the slow ones."""
+        return self.slowness if worker < self.stragglers else 1.0
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A search that has come to its end.
+
+    Attributes:
+        trials: By number.
+        fates: Of each, what it would have come to had nobody stopped it.
+        audit: What ``audit.json`` held.
+        time: Until the last trial ended, in epochs of a fast worker.
+    """
+
+    trials: list[TrialResult]
+    fates: list[Fate]
+    audit: dict[str, Any] | None
+    time: float
+
+    @property
+    def spent(self) -> int:
+        """Epochs trained."""
+        return sum(trial.epoch for trial in self.trials)
+
+    @property
+    def saving(self) -> float:
+        """Epochs of the same trials unpruned over those trained."""
+        return sum(len(fate.signal) for fate in self.fates) / self.spent
+
+    @property
+    def best(self) -> float:
+        """Final accuracy, on images apart, of the complete trial that validation chooses; 0 where none is complete."""
+        complete = [trial.number for trial in self.trials if trial.state == "complete"]
+        return self._score_of_choice(complete)
+
+    @property
+    def lost(self) -> float:
+        """How many points more the choice among the same trials would have had, had all run to their ends."""
+        return 100 * (self._score_of_choice(range(len(self.fates))) - self.best)
+
+    def _score_of_choice(self, numbers: Iterable[int]) -> float:
+        """As the program chooses: the best by validation, of equals the earlier one."""
+        chosen = max(numbers, key=lambda number: (self.fates[number].chosen_by, -number), default=None)
+        return 0.0 if chosen is None else self.fates[chosen].score
+
+
+@dataclass(frozen=True)
+class World:
+    """What a simulated search takes place in: curves to draw from, and the search that is simulated.
+
+    Attributes:
+        surrogate: Tells how trials go.
+        config: Its space has bounds for every field.
+        first: Parameters to try first, in this order.
+    """
+
+    surrogate: Surrogate
+    config: SearchConfig
+    first: tuple[Mapping[str, Any], ...]
+
+    @staticmethod
+    def recorded(curves: Curves, config: SearchConfig) -> "World":
+        """As a search on the recording's images would find it, its bounds and first trial from the range test's."""
+        bounds = curves.header["bounds"]
+        bounded = config.with_lr_bounds(bounds["low"], bounds["high"])
+        bounded = replace(bounded, recipe=config.recipe.model_copy(update={"epochs": curves.epochs}))
+        first = {
+            "max_lr": bounds["suggestion"],
+            "min_lr_fraction": min(1.0, bounds["min_lr"] / bounds["suggestion"]),
+        }
+        return World(Surrogate(curves, bounded.space), bounded, (bounded.recipe.model_dump() | first,))
+
+    def with_search(self, **changes: Any) -> "World":
+        """The same with other settings of the search."""
+        return replace(
+            self, config=replace(self.config, search=self.config.search.model_copy(update=changes, deep=True))
+        )
+
+    def simulate(self, workers: Workers) -> Simulated:
+        """Runs the search; the same again for the same seed."""
+        with tempfile.TemporaryDirectory() as folder:
+            return _Loop(self, workers, Path(folder) / "audit.json").run()
+
+
+class _Loop:
+    """Trials on workers, one event after another. Of events at one time, the trial that started first has the first."""
+
+    def __init__(self, world: World, workers: Workers, audit: Path) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._world, self._workers, self._audit = world, workers, audit
+        self._settings, self._recipe = world.config.search, world.config.recipe
+        space = {name: domain for name, domain in world.config.space.items() if isinstance(domain, BaseDistribution)}
+        self._scheduler = build_scheduler(self._settings, self._recipe.epochs, Audit(audit, self._settings), ())
+        self._searcher = StudySearcher(
+            optuna.create_study(direction="maximize"), space, self._settings, self._recipe.epochs, world.first
+        )
+        self._rungs = self._settings.rung_epochs(self._recipe.epochs)
+        self._trials: list[TrialResult] = []
+        self._fates: list[Fate] = []
+        self._events: list[tuple[float, int, int, Any]] = []
+        """When a trial reports next, how many started before it, where it runs, itself."""
+
+    def run(self) -> Simulated:
+        now = 0.0
+        for worker in range(min(self._workers.count, self._settings.samples)):
+            self._start(now, worker)
+        while self._events:
+            now, _, worker, trial = heapq.heappop(self._events)
+            if self._report(trial):
+                self._schedule(now, worker, trial)
+            elif len(self._trials) < self._settings.samples:
+                self._start(now, worker)
+        return Simulated(self._trials, self._fates, read_audit(self._audit), now)
+
+    def _start(self, now: float, worker: int) -> None:
+        trial = SimpleNamespace(trial_id=str(len(self._trials)))
+        trial.config = self._searcher.suggest(trial.trial_id)
+        number, params = trial.config["number"], trial.config["params"]
+        fate = self._world.surrogate.draw(params, np.random.default_rng((self._settings.seed, number)))
+        ended = len(fate.signal)
+        trial.reports = [*(rung for rung in self._rungs if rung < ended), ended]
+        recipe = self._recipe.model_copy(update=params)
+        self._trials.append(TrialResult(number, params, recipe, trial.config["seed"], None, [], "running"))
+        self._fates.append(fate)
+        self._scheduler.on_trial_add(None, trial)
+        self._schedule(now, worker, trial)
+
+    def _schedule(self, now: float, worker: int, trial: Any) -> None:
+        number = trial.config["number"]
+        epochs = trial.reports[0] - self._trials[number].epoch
+        heapq.heappush(self._events, (now + epochs * self._workers.epoch(worker), number, worker, trial))
+
+    def _report(self, trial: Any) -> bool:
+        """Tells what the trial has to report, and whether it goes on."""
+        number = trial.config["number"]
+        result, fate = self._trials[number], self._fates[number]
+        epoch = trial.reports.pop(0)
+        rows = [
+            {"epoch": k, SCORE: float(fate.signal[k - 1]), "diverged": fate.diverged and k == len(fate.signal)}
+            for k in range(result.epoch + 1, epoch + 1)
+        ]
+        result.rows.extend(rows)
+        report = {"epoch": epoch, SCORE: rows[-1][SCORE], "epochs": rows}
+        if trial.reports and self._scheduler.on_trial_result(None, trial, report) == TrialScheduler.CONTINUE:
+            self._searcher.on_trial_result(trial.trial_id, report)
+            return True
+        self._scheduler.on_trial_complete(None, trial, report)
+        self._searcher.on_trial_complete(trial.trial_id, report)
+        state: State = "pruned" if trial.reports else "diverged" if fate.diverged else "complete"
+        self._trials[number] = replace(result, state=state)
+        return False
