@@ -27,6 +27,7 @@ from tune_s11.console import (
     run,
     whole_number,
 )
+from tune_s11.disk import disk_trouble
 from tune_s11.results import find_search, load_search
 from tune_s11.search_space import SearchConfig
 
@@ -95,15 +96,23 @@ def search(
 
     earlier = _best_of(warm_start, storage) if warm_start is not None else ()
     session = Session(path.resolve(), config.checked_for_search(), precision, Console(highlight=False), earlier)
+    elsewhere = f" --storage {shlex.quote(str(storage))}" if storage != RESULTS else ""
+    go_on = f"go on with: python run_search.py --resume {path.name}{elsewhere}"
     try:
         session.run(address, gpus, workers, trials_per_gpu)
+    except InputError:
+        raise
     except SearchFailedError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except SearchInterruptedError as interruption:
-        elsewhere = f" --storage {shlex.quote(str(storage))}" if storage != RESULTS else ""
-        print(f"interrupted; go on with: python run_search.py --resume {path.name}{elsewhere}", file=sys.stderr)
+        print(f"interrupted; {go_on}", file=sys.stderr)
         sys.exit(interruption.exit_code)
+    except Exception as error:
+        trouble = disk_trouble(error)
+        if trouble is None:
+            raise
+        raise InputError(f"{trouble}; all that {path} holds is kept; {go_on}") from None
     if not no_report:
         from tune_s11.report import write_report
 

@@ -93,13 +93,13 @@ class SearchResult:
     @property
     def bounds(self) -> LRBounds | None:
         """The range test's bounds; None where there was none, or not yet."""
-        plain = _read_json(self.path / "lr_range.json")
+        plain = read_json(self.path / "lr_range.json")
         return LRBounds(**plain["bounds"]) if plain else None
 
     @property
     def refit(self) -> dict[str, Any] | None:
         """``best/metrics.json``; None before the refit."""
-        metrics: dict[str, Any] | None = _read_json(self.path / "best" / "metrics.json")
+        metrics: dict[str, Any] | None = read_json(self.path / "best" / "metrics.json")
         return metrics
 
     @property
@@ -117,7 +117,7 @@ class SearchResult:
     @property
     def finalists(self) -> dict[str, Any] | None:
         """``finalists.json``; None where there is none, or the search has found other contenders since."""
-        verdict: dict[str, Any] | None = _read_json(self.path / "finalists.json")
+        verdict: dict[str, Any] | None = read_json(self.path / "finalists.json")
         names = {trial.name for trial in self.contenders}
         return verdict if verdict is not None and set(verdict["trials"]) == names else None
 
@@ -166,7 +166,7 @@ def load_search(name: str | None, storage: Path) -> SearchResult:
     except (OSError, ValueError, yaml.YAMLError):
         raise InputError(f"{where}cannot be read") from None
     config = parse_space(parts, where)
-    manifest = _read_json(path / "manifest.json") or {}
+    manifest = read_json(path / "manifest.json") or {}
     return SearchResult(path, config, manifest, read_trials(path, config))
 
 
@@ -183,7 +183,7 @@ def read_trials(path: Path, config: SearchConfig) -> list[TrialResult]:
 
 def read_audit(path: Path) -> dict[str, Any] | None:
     """An ``audit.json``; None where it is missing or damaged."""
-    plain = _read_json(path)
+    plain = read_json(path)
     keys = {"one_in", "decisions", "trials"}
     return plain if isinstance(plain, dict) and plain.keys() >= keys else None
 
@@ -195,7 +195,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def _read_trial(number: int, folders: list[Path], config: SearchConfig) -> TrialResult | None:
     """Joins a trial's attempts: of rows for the same epoch the latest counts."""
-    chosen = _read_json(folders[-1] / "params.json")
+    chosen = read_json(folders[-1] / "params.json")
     if chosen is None:
         return None
     reports = [report for folder in folders for report in _lines(folder / "result.json")]
@@ -263,7 +263,7 @@ def _last_line(path: Path) -> str | None:
     return lines[-1].strip() if lines else ""
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
     """A JSON file's value; None where it is missing or half written."""
     try:
         return json.loads(path.read_text())

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tune_s11.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from tune_s11.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from tune_s11.config import InputError, Recipe, validated
 from tune_s11.console import (
     RESULTS,
@@ -99,7 +99,7 @@ def train(
             "manifest": build_manifest(dataset, planned.seed),
         }
         folder.mkdir(parents=True)
-        (folder / "run.json").write_text(json.dumps(record, indent=2))
+        write_whole(folder / "run.json", json.dumps(record, indent=2))
 
     console = Console(highlight=False)
     for note in dataset.notes:
@@ -151,7 +151,7 @@ def fit(
     saved = time.monotonic()
     for metrics in trainer:
         rows.append(asdict(metrics))
-        log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_whole(log, "".join(json.dumps(row) + "\n" for row in rows))
         if trainer.epoch == trainer.recipe.epochs or time.monotonic() - saved >= CHECKPOINT_SECONDS:
             save_checkpoint(checkpoint, trainer.state_dict())
             saved = time.monotonic()

@@ -9,20 +9,24 @@ from typing import Any
 from optuna.distributions import BaseDistribution, FloatDistribution
 from rich.console import Console
 
-from tune_s11.checkpoint import write_whole
+from tune_s11.checkpoint import CheckpointError, load_checkpoint, write_whole
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset, load_dataset
+from tune_s11.disk import check_room, in_words, size_of
 from tune_s11.hardware import Hardware, Precision, usable_cores
 from tune_s11.lr_finder import LRBounds, find_bounds, write_curve
 from tune_s11.manifest import build_manifest
-from tune_s11.results import SearchResult, TrialResult, load_search
+from tune_s11.results import SearchResult, TrialResult, load_search, read_json
 from tune_s11.search.cluster import Cluster, connect
 from tune_s11.search.finalists import run_finalists
 from tune_s11.search.scheduler import greatest_saving
 from tune_s11.search.tasks import measure_curve, refit
-from tune_s11.search.tuner import run_trials
+from tune_s11.search.tuner import drop_checkpoints, run_trials
 from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.trainer import Trainer, TrainingData
+
+RECORDS = 32_000_000
+"""Bytes that a search needs beside its checkpoints: rows, event files, test logits, the report."""
 
 
 class SearchFailedError(Exception):
@@ -73,23 +77,31 @@ class Session:
         dataset = load_dataset(recipe)
         data = TrainingData.to_choose(dataset, recipe, settings.seed)
         refit_recipe = self.config.refit.applied_to(recipe)
-        _try_out(recipe, data)
-        _try_out(refit_recipe, TrainingData.to_refit(dataset, refit_recipe, settings.seed))
+        trial = _try_out(recipe, data)
+        refit = _try_out(refit_recipe, TrainingData.to_refit(dataset, refit_recipe, settings.seed))
         self._check_same_data(dataset)
+        check_room(self.path, 0)
         with connect(address, gpus, workers, trials_per_gpu) as cluster:
+            slots = cluster.workers.slots  # each may write a third checkpoint before Tune drops the first of two
+            check_room(self.path, RECORDS + max(3 * slots * trial, (settings.refit_seeds + slots) * refit))
             self._begin(dataset)
             self._describe(dataset, data, cluster)
             space, first = self._bounded_space(data, cluster)
             tried_first = [first, *(recipe.model_dump() for recipe in self.warm_start)]
             run_trials(self.path, self.config, space, tried_first, data, cluster.workers, self.precision, self.console)
+            drop_checkpoints(self.path)
+            self._drop_damaged_checkpoints()
             self._refit(self._choose(data, cluster), dataset, cluster)
         return load_search(str(self.path), self.path.parent)
 
     def _check_same_data(self, dataset: Dataset) -> None:
-        try:
-            before = json.loads((self.path / "manifest.json").read_text())["data"]["fingerprint"]
-        except FileNotFoundError:
+        file = self.path / "manifest.json"
+        if not file.exists():
             return
+        try:
+            before = read_json(file)["data"]["fingerprint"]
+        except (KeyError, TypeError):
+            raise InputError(f"{file}: is damaged; if you know that the images are the same, delete it") from None
         if before != dataset.fingerprint:
             raise InputError(
                 f"{self.path.name}: began on other images (fingerprint {before}, now {dataset.fingerprint})"
@@ -136,8 +148,8 @@ class Session:
 
     def _range_test(self, data: TrainingData, cluster: Cluster) -> LRBounds:
         file = self.path / "lr_range.json"
-        if file.exists():
-            return LRBounds(**json.loads(file.read_text())["bounds"])
+        if measured := load_search(str(self.path), self.path.parent).bounds:
+            return measured
         curve = measure_curve(self.config.recipe, data, self.config.search, cluster.workers, self.precision)
         bounds = find_bounds(curve)
         write_curve(file, curve, bounds)
@@ -184,8 +196,8 @@ class Session:
         if not mark.exists() or mark.read_text() != chosen:  # none yet, or a longer search found a better one
             shutil.rmtree(best, ignore_errors=True)
             best.mkdir()
-            mark.write_text(chosen)
-        if not (best / "metrics.json").exists():
+            write_whole(mark, chosen)
+        if read_json(best / "metrics.json") is None:  # not there yet, or damaged
             if changes := self.config.refit.model_dump(exclude_none=True):
                 self.say("refit with " + ", ".join(f"{name} {value:,}" for name, value in changes.items()))
             runs = settings.refit_seeds
@@ -202,18 +214,32 @@ class Session:
                 )
             metrics |= json.loads(chosen) | {"validation_accuracy": winner.score}
             write_whole(best / "metrics.json", json.dumps(metrics, indent=2))
-        metrics = json.loads((best / "metrics.json").read_text())
+        metrics = read_json(best / "metrics.json")
         test = metrics["test_accuracy"]
         spread = "" if test["sd"] is None else f" ± {test['sd']:.4f}"
         self.say(
             f"test accuracy: {test['mean']:.4f}{spread} (n = {test['n']}, averaged weights), "
             f"raw weights {metrics['test_accuracy_raw']['mean']:.4f}"
         )
-        self.say(f"results: {self.path}")
+        self.say(f"results: {self.path}, {in_words(size_of(self.path))}")
+
+    def _drop_damaged_checkpoints(self) -> None:
+        """Of finalists and refits: such a run begins anew."""
+        for part in ("finalists", "best"):
+            for file in sorted((self.path / part).rglob("checkpoint.pt")):
+                try:
+                    load_checkpoint(file)
+                except CheckpointError as error:
+                    self.say(f"{error}; {file.parent.relative_to(self.path)} begins anew")
+                    file.unlink()
 
 
-def _try_out(recipe: Recipe, data: TrainingData) -> None:
-    """Builds the trainer here and asks it for two logits, so that a mistake shows before anything starts."""
+def _try_out(recipe: Recipe, data: TrainingData) -> int:
+    """Builds the trainer here and asks it for two logits, so that a mistake shows before anything starts.
+
+    Returns:
+        Bytes of a checkpoint: the weights, their average, their momentum.
+    """
     trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
     try:
         shape = tuple(trainer.predict(trainer.model, trainer.train[0][:2]).shape)
@@ -221,3 +247,5 @@ def _try_out(recipe: Recipe, data: TrainingData) -> None:
         raise InputError(f"model {recipe.model}: it fails on two images: {type(error).__name__}: {error}") from error
     if shape != (2, data.num_classes):
         raise InputError(f"model {recipe.model}: logits of shape {shape}, allowed is (N, {data.num_classes})")
+    weights: int = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())
+    return 3 * weights
