@@ -4,6 +4,7 @@ A trial is COMPLETE, PRUNED or FAIL in the study, with a value for each epoch. O
 study is opened belongs to a session that was cut off; :func:`settle` sorts these.
 """
 
+import itertools
 import json
 import os
 import warnings
@@ -121,7 +122,7 @@ def settle(
     by_number = {result.number: result for result in results}
     for frozen in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
         result, epoch = by_number.get(frozen.number), frozen.last_step
-        have = result.epoch if result is not None else 0
+        have = len(result.rows) if result is not None else 0
         if epoch is not None and have < epoch:
             name = trial_name(frozen.number)
             say(f"{path / 'trials' / name}: {have} of {epoch} epochs can be read; the trial counts, but cannot win")
@@ -134,12 +135,14 @@ def settle(
             tell(trial, result.rows[-1], epochs)
         else:
             attempts = sorted((path / "trials").glob(f"{trial_name(frozen.number)}*"))
-            interrupted.append(Interrupted(trial, _last_checkpoint(attempts, say), len(attempts)))
+            rows = result.rows if result is not None else []
+            known = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1]["epoch"], enumerate(rows, 1)))
+            interrupted.append(Interrupted(trial, _last_checkpoint(attempts, known, say), len(attempts)))
     return interrupted
 
 
-def _last_checkpoint(attempts: Iterable[Path], say: Callable[[str], None]) -> Path | None:
-    """The checkpoint of the latest epoch that can be read."""
+def _last_checkpoint(attempts: Iterable[Path], known: int, say: Callable[[str], None]) -> Path | None:
+    """The checkpoint of the latest epoch that can be read, not beyond the ``known`` ones, whose rows are there."""
     found: list[tuple[int, Path]] = []
     damaged: list[Path] = []
     for file in (file for attempt in attempts for file in attempt.glob("checkpoint_*/checkpoint.pt")):
@@ -147,7 +150,7 @@ def _last_checkpoint(attempts: Iterable[Path], say: Callable[[str], None]) -> Pa
             found.append((load_checkpoint(file)["epoch"], file))
         except (CheckpointError, KeyError):
             damaged.append(file)
-    epoch, last = max(found, default=(0, None))
+    epoch, last = max((each for each in found if each[0] <= known), default=(0, None))
     for file in damaged:
         say(f"{file}: cannot be read as a checkpoint; the trial goes on from epoch {epoch}")
     return last
