@@ -82,7 +82,8 @@ def run(app: typer.Typer, name: str) -> None:
 
 
 def _exit(message: str) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())  # names of files and keys may hold what a terminal obeys
+    print("error: " + "".join(c if c.isprintable() else repr(c)[1:-1] for c in line), file=sys.stderr)
     sys.exit(2)
 
 
@@ -129,6 +130,6 @@ def check_name(name: str) -> str:
     Raises:
         InputError: The name would lead elsewhere.
     """
-    if not name or name in {".", ".."} or "/" in name or "\\" in name or "\0" in name:
-        raise InputError(f"--name {name!r}: allowed is one folder name")
+    if not name or name in {".", ".."} or "/" in name or "\\" in name or not name.isprintable() or len(name) > 80:
+        raise InputError(f"--name {name!r:.99}: allowed is one folder name of up to 80 characters")
     return name
