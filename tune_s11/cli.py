@@ -66,6 +66,15 @@ def search(
         str | None, typer.Option("--warm-start", metavar="SEARCH", help="Try first what was best in an earlier search.")
     ] = None,
     address: Annotated[str | None, typer.Option("--address", help="A running Ray cluster: auto or HOST:PORT.")] = None,
+    stall_timeout: Annotated[
+        int | None,
+        typer.Option(
+            "--stall-timeout",
+            parser=whole_number(1),
+            metavar="SECONDS",
+            help="Kill a worker that reports nothing for so long (default: 20 times the longest report, from 600).",
+        ),
+    ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
 ) -> None:
     """Searches: LR range test, trials that Optuna proposes and ASHA prunes, refit of the best, report."""
@@ -78,10 +87,13 @@ def search(
         if settings or data_dir or model or seed is not None or lr_bounds or no_asha or name or warm_start:
             raise InputError(
                 f"--resume {resume}: a search keeps its recipe, space and name; allowed beside it are "
-                "--samples, --gpus, --trials-per-gpu, --workers, --precision, --address and --no-report"
+                "--samples, --gpus, --trials-per-gpu, --workers, --precision, --address, --stall-timeout, --no-report"
             )
         path = find_search(resume, storage)
-        config = load_search(resume, storage).config
+        earlier_session = load_search(resume, storage)
+        config, begun = earlier_session.config, len(earlier_session.trials)
+        if samples is not None and samples < begun:
+            raise InputError(f"--samples {samples}: {begun} trials have begun; allowed is {begun} or more")
     else:
         config = resolve_config(space, settings, data_dir, model, seed)
         if no_asha:
@@ -99,7 +111,7 @@ def search(
     elsewhere = f" --storage {shlex.quote(str(storage))}" if storage != RESULTS else ""
     go_on = f"go on with: python run_search.py --resume {path.name}{elsewhere}"
     try:
-        session.run(address, gpus, workers, trials_per_gpu)
+        session.run(address, gpus, workers, trials_per_gpu, stall_timeout)
     except InputError:
         raise
     except SearchFailedError as error:

@@ -35,7 +35,7 @@ from tune_s11.console import (
 )
 from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
-from tune_s11.manifest import build_manifest
+from tune_s11.manifest import build_manifest, check_schema
 from tune_s11.results import load_search, read_rows
 from tune_s11.trainer import EpochMetrics, Trainer, TrainingData
 
@@ -175,6 +175,7 @@ def _read_run(folder: Path, where: str) -> Run:
     """The run that a folder records."""
     try:
         record: dict[str, Any] = json.loads((folder / "run.json").read_text())
+        check_schema(record["manifest"], f"{where}: {folder / 'run.json'}")
         return Run(
             validated(Recipe, record["recipe"], f"{where}: ", strict=True),
             record["seed"],

@@ -181,7 +181,7 @@ def test_damaged_results_are_made_again_from_what_is_left(program) -> None:
     manifest = search.path / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:-20])
     line = refused(program, program.storage, "--resume", "damaged")
-    assert line == f"error: {manifest}: is damaged; if you know that the images are the same, delete it"
+    assert line == f"error: {manifest}: is damaged; if images, recipe and Ray are what the search began with, delete it"
 
 
 def test_a_search_of_64_trials_at_width_64_takes_less_than_a_gigabyte(tmp_path: Path) -> None:

@@ -6,19 +6,14 @@ import os
 import signal
 from pathlib import Path
 
-import pytest
 from optuna.trial import TrialState
 
 from tune_s11.results import load_search
 from tune_s11.search.study import open_study
 
 
-def listening(pid: int) -> list[str]:
-    """Addresses on which a process and all that it has started listen."""
-    parents = {int(path.parent.name): _parent(path) for path in Path("/proc").glob("[0-9]*/stat")}
-    family = {pid}
-    while more := {child for child, parent in parents.items() if parent in family} - family:
-        family |= more
+def listening(family: set[int]) -> list[str]:
+    """Addresses on which processes listen."""
     sockets = {link for member in family for link in _open_files(member)}
     addresses = []
     for table, length in (("tcp", 4), ("tcp6", 16)):
@@ -30,13 +25,6 @@ def listening(pid: int) -> list[str]:
                 address = ipaddress.ip_address(packed)
                 addresses.append(str(getattr(address, "ipv4_mapped", None) or address))
     return addresses
-
-
-def _parent(stat: Path) -> int:
-    try:
-        return int(stat.read_text().rpartition(")")[2].split()[1])
-    except OSError:  # it has just ended
-        return 0
 
 
 def _open_files(pid: int) -> list[str]:
@@ -57,7 +45,7 @@ def test_kill_and_resume(program) -> None:
         return folder.exists() and sum(t.state != "running" for t in load_search("killed", program.storage).trials) >= 2
 
     program.wait_for(lambda: (folder / "trials" / "t0000" / "params.json").exists())
-    assert set(listening(running.pid)) == {"127.0.0.1"}
+    assert set(listening(program.family(running.pid))) == {"127.0.0.1"}
     assert (Path.home() / ".ray" / "auth_token").stat().st_mode & 0o077 == 0
     program.wait_for(some_have_ended)
     running.send_signal(signal.SIGKILL)
@@ -78,16 +66,3 @@ def test_kill_and_resume(program) -> None:
     assert len(states) == 6
     assert set(states) <= {TrialState.COMPLETE, TrialState.PRUNED}
     assert search.refit is not None
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_it_says_how_to_go_on(program, number: signal.Signals, code: int) -> None:
-    name = f"interrupted-{code}"
-    running = program.start("--space", str(program.space), "--name", name, "--set", "epochs=400")
-    program.wait_for(lambda: (program.storage / name / "trials" / "t0000" / "params.json").exists())
-    running.send_signal(number)
-    assert running.wait(timeout=60) == code
-    output = program.output.read_text()
-    assert f"--resume {name}" in output
-    assert "Traceback" not in output

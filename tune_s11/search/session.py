@@ -2,22 +2,27 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from optuna.distributions import BaseDistribution, FloatDistribution
+from ray.exceptions import RayError
 from rich.console import Console
 
 from tune_s11.checkpoint import CheckpointError, load_checkpoint, write_whole
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset, load_dataset
-from tune_s11.disk import check_room, in_words, size_of
+from tune_s11.disk import check_room, disk_trouble, in_words, size_of
 from tune_s11.hardware import Hardware, Precision, usable_cores
 from tune_s11.lr_finder import LRBounds, find_bounds, write_curve
 from tune_s11.manifest import build_manifest
-from tune_s11.results import SearchResult, TrialResult, load_search, read_json
+from tune_s11.results import SearchResult, TrialResult, last_error, load_search, read_json
 from tune_s11.search.cluster import Cluster, connect
+from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.finalists import run_finalists
 from tune_s11.search.scheduler import greatest_saving
 from tune_s11.search.tasks import measure_curve, refit
@@ -27,10 +32,6 @@ from tune_s11.trainer import Trainer, TrainingData
 
 RECORDS = 32_000_000
 """Bytes that a search needs beside its checkpoints: rows, event files, test logits, the report."""
-
-
-class SearchFailedError(Exception):
-    """The search came to its end without a winner; the message is one line that says why."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,12 @@ class Session:
         self.console.print(line, markup=False, soft_wrap=True)
 
     def run(
-        self, address: str | None = None, gpus: int | None = None, workers: int | None = None, trials_per_gpu: int = 1
+        self,
+        address: str | None = None,
+        gpus: int | None = None,
+        workers: int | None = None,
+        trials_per_gpu: int = 1,
+        stall_timeout: float | None = None,
     ) -> SearchResult:
         """Runs what is left of the search.
 
@@ -67,52 +73,97 @@ class Session:
             gpus: At most so many GPUs.
             workers: Trials at a time on CPUs.
             trials_per_gpu: Trials that share a GPU.
+            stall_timeout: As :func:`tune_s11.search.tuner.run_trials`.
 
         Raises:
             InputError: Something the user gave is wrong.
             SearchFailedError: No trial came to its end.
             SearchInterruptedError: It was asked to stop.
         """
+        before = self._read_manifest()
+        self._check_same_search(before)
         recipe, settings = self.config.recipe, self.config.search
         dataset = load_dataset(recipe)
         data = TrainingData.to_choose(dataset, recipe, settings.seed)
         refit_recipe = self.config.refit.applied_to(recipe)
         trial = _try_out(recipe, data)
         refit = _try_out(refit_recipe, TrainingData.to_refit(dataset, refit_recipe, settings.seed))
-        self._check_same_data(dataset)
+        if before and before["data"]["fingerprint"] != dataset.fingerprint:
+            raise InputError(
+                f"{self.path.name}: began on other images "
+                f"(fingerprint {before['data']['fingerprint']}, now {dataset.fingerprint})"
+            )
         check_room(self.path, 0)
         with connect(address, gpus, workers, trials_per_gpu) as cluster:
             slots = cluster.workers.slots  # each may write a third checkpoint before Tune drops the first of two
             check_room(self.path, RECORDS + max(3 * slots * trial, (settings.refit_seeds + slots) * refit))
             self._begin(dataset)
             self._describe(dataset, data, cluster)
-            space, first = self._bounded_space(data, cluster)
-            tried_first = [first, *(recipe.model_dump() for recipe in self.warm_start)]
-            run_trials(self.path, self.config, space, tried_first, data, cluster.workers, self.precision, self.console)
-            drop_checkpoints(self.path)
-            self._drop_damaged_checkpoints()
-            self._refit(self._choose(data, cluster), dataset, cluster)
+            with self._explained():
+                space, first = self._bounded_space(data, cluster)
+                tried_first = [first, *(recipe.model_dump() for recipe in self.warm_start)]
+                run_trials(
+                    self.path,
+                    self.config,
+                    space,
+                    tried_first,
+                    data,
+                    cluster.workers,
+                    self.precision,
+                    stall_timeout,
+                    self.console,
+                )
+                drop_checkpoints(self.path)
+                self._drop_damaged_checkpoints()
+                self._refit(self._choose(data, cluster), dataset, cluster)
         return load_search(str(self.path), self.path.parent)
 
-    def _check_same_data(self, dataset: Dataset) -> None:
+    def _read_manifest(self) -> dict[str, Any] | None:
+        """What an earlier session recorded; None where this is the first."""
         file = self.path / "manifest.json"
-        if not file.exists():
+        manifest: dict[str, Any] | None = read_json(file)
+        if manifest is None and file.exists():
+            raise InputError(f"{file}: is damaged; if images, recipe and Ray are what the search began with, delete it")
+        return manifest
+
+    def _check_same_search(self, before: dict[str, Any] | None) -> None:
+        """Refuses to go on under another Ray or with another recipe, space or settings; ``samples`` may change."""
+        if before is None:
             return
-        try:
-            before = read_json(file)["data"]["fingerprint"]
-        except (KeyError, TypeError):
-            raise InputError(f"{file}: is damaged; if you know that the images are the same, delete it") from None
-        if before != dataset.fingerprint:
+        if before["packages"]["ray"] != ray.__version__:
             raise InputError(
-                f"{self.path.name}: began on other images (fingerprint {before}, now {dataset.fingerprint})"
+                f"{self.path.name}: began under Ray {before['packages']['ray']}, this is {ray.__version__}; "
+                f"allowed is: pip install ray=={before['packages']['ray']}"
             )
+        now = self.config.plain()
+        for part in ("recipe", "space", "search"):
+            began = before.get("search", now)[part]
+            for key in {**began, **now[part]}:
+                if began.get(key) != now[part].get(key) and (part, key) != ("search", "samples"):
+                    raise InputError(
+                        f"{self.path / 'search.yaml'}: {part}.{key}: {now[part].get(key)}: the search began with "
+                        f"{began.get(key)} and keeps it; allowed is a new search: --space {self.path / 'search.yaml'}"
+                    )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Whatever is raised by a task beside the trials ends the search in one line; ``error.txt`` has the rest."""
+        try:
+            yield
+        except RayError as error:
+            if disk_trouble(error):
+                raise
+            file = self.path / "error.txt"
+            write_whole(file, str(error))
+            raise SearchFailedError(f"{last_error(file)}; {file} has the traceback") from None
 
     def _begin(self, dataset: Dataset) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         write_whole(self.path / "search.yaml", self.config.to_yaml())
         manifest = self.path / "manifest.json"
         if not manifest.exists():
-            write_whole(manifest, json.dumps(build_manifest(dataset, self.config.search.seed), indent=2))
+            circumstances = build_manifest(dataset, self.config.search.seed)
+            write_whole(manifest, json.dumps(circumstances | {"search": self.config.plain()}, indent=2))
 
     def _describe(self, dataset: Dataset, data: TrainingData, cluster: Cluster) -> None:
         recipe, settings = self.config.recipe, self.config.search
@@ -177,7 +228,8 @@ class Session:
                 )
         winner, verdict = search.winner, search.finalists
         if winner is None:
-            raise SearchFailedError(f"no trial came to its end; {self.path / 'trials'} tells why")
+            reason = next((f": {trial.name}: {trial.error}" for trial in search.trials if trial.error), "")
+            raise SearchFailedError(f"no trial came to its end{reason}; {self.path / 'trials'} tells more")
         if verdict is not None:
             margin, mean = verdict["margin"]["mean"], verdict["trials"][winner.name]["mean"]
             self.say(

@@ -9,7 +9,6 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 from ray import tune
 from ray.tune import Callback
-from ray.tune.logger import JsonLoggerCallback
 from rich.console import Console
 
 from tune_s11.config import InputError
@@ -17,11 +16,13 @@ from tune_s11.hardware import Precision
 from tune_s11.results import TrialResult, read_trials, trial_name
 from tune_s11.search.audit import Audit
 from tune_s11.search.cluster import Workers
+from tune_s11.search.failures import FailureLimit, StallWatch
 from tune_s11.search.progress import SearchProgress
 from tune_s11.search.scheduler import build_scheduler
 from tune_s11.search.searcher import StudySearcher
 from tune_s11.search.study import mend_journal, open_study, settle
 from tune_s11.search.tensorboard import TensorBoardFiles
+from tune_s11.search.trial_files import TrialFiles
 from tune_s11.search_space import SearchConfig
 from tune_s11.trainable import TrialTrainable
 from tune_s11.trainer import TrainingData
@@ -29,8 +30,9 @@ from tune_s11.trainer import TrainingData
 # Read by Tune. Interruptions are ours to handle: all that a resume needs is on disk at any moment.
 _TUNE_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # its new console prints a table even when told to be silent
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # of its three loggers only the JSON files are read
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the progress says it in a line
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
@@ -71,6 +73,7 @@ def run_trials(
     data: TrainingData,
     workers: Workers,
     precision: Precision,
+    stall_timeout: float | None,
     console: Console,
 ) -> list[TrialResult]:
     """Runs the trials that are left of a search.
@@ -87,6 +90,7 @@ def run_trials(
         data: To learn from and validate on.
         workers: What runs at once.
         precision: As asked for.
+        stall_timeout: Seconds; as :class:`tune_s11.search.failures.StallWatch`.
         console: For the progress.
 
     Returns:
@@ -94,6 +98,7 @@ def run_trials(
 
     Raises:
         InputError: The study is damaged or missing.
+        SearchFailedError: One trial after the other has failed.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in _TUNE_ENVIRONMENT.items()})
     epochs, samples = config.recipe.epochs, config.search.samples
@@ -124,13 +129,14 @@ def run_trials(
     )
     trainable = tune.with_resources(trainable, workers.resources)
     trainable.__qualname__ = TrialTrainable.__qualname__  # as the dashboard is to call the actors
+    reports = (span.end - span.begin for trial in earlier for span in trial.spans)
     with SearchProgress(console, samples, len(ended), best, epochs, workers.slots) as progress:
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=build_scheduler(config.search, epochs, Audit(path / "audit.json", config.search), earlier),
-                num_samples=samples - len(ended),
+                num_samples=max(samples - len(ended), len(interrupted)),
                 max_concurrent_trials=workers.slots,
                 reuse_actors=True,
                 trial_dirname_creator=_folder,
@@ -141,7 +147,14 @@ def run_trials(
                 storage_path=str(path),
                 failure_config=tune.FailureConfig(max_failures=config.search.max_failures),
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
-                callbacks=[progress, JsonLoggerCallback(), TensorBoardFiles(path / "tensorboard"), DropLosers(path)],
+                callbacks=[  # in this order: what explains a failure, what shows and keeps it, what ends the search
+                    StallWatch(stall_timeout, max(reports, default=0.0)),
+                    progress,
+                    TrialFiles(),
+                    TensorBoardFiles(path / "tensorboard"),
+                    DropLosers(path),
+                    FailureLimit(workers.slots),
+                ],
                 verbose=0,
             ),
         ).fit()
