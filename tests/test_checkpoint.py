@@ -77,12 +77,17 @@ def test_a_full_disk_is_said_as_such_and_leaves_no_litter(tmp_path: Path, monkey
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
-def test_text_that_cannot_be_written_leaves_the_old_and_no_litter(tmp_path: Path) -> None:
+def test_text_on_a_full_disk_leaves_the_old_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "rows.jsonl"
-    write_whole(path, "one\n")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "two \udcff\n")
-    assert path.read_text() == "one\n"
+    write_whole(path, "one \udcff\n")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, "two\n")
+    assert path.read_text() == "one \\udcff\n"
     assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
 
 

@@ -32,7 +32,7 @@ def write_whole(path: Path, text: str) -> None:
     """Writes a text file beside ``path``, then renames, so that a reader sees all or nothing."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, "utf-8", "backslashreplace")  # names of files need not be UTF-8
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,11 +1,13 @@
 """The disk's faults, done to real searches: full, read-only, files damaged, folder moved; and what a search takes."""
 
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +43,16 @@ def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     yield mount
     for folder in made:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+class Bomb:
+    """Leaves a file behind where it is unpickled by running what it says."""
+
+    def __init__(self, crater: Path) -> None:
+        self.crater = crater
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.crater,)
 
 
 def refused(program, storage: Path, *arguments: str) -> str:
@@ -139,8 +151,11 @@ def test_a_search_goes_on_elsewhere_with_its_files_damaged(program, tmp_path: Pa
         rows.write_bytes(rows.read_bytes()[:-100])
     with (there / "study.log").open("ab") as journal:
         journal.write(b'{"op_code":8,"worker')
+    for number, pickled in enumerate(there.rglob("*.pkl")):
+        pickled.write_bytes(pickle.dumps(Bomb(tmp_path / f"crater{number}")))
 
     output = program.run("--storage", str(there.parent), "--resume", "moved").stdout
+    assert not list(tmp_path.glob("crater*"))
     assert unfinished
     for files in unfinished.values():
         assert f"{files[-1]}: cannot be read as a checkpoint; the trial goes on from epoch " in output

@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 import pytest
+import torch
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
@@ -130,6 +131,28 @@ def test_rows_that_an_ended_trial_has_lost_are_said(journal: Path, tmp_path: Pat
     ]
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
     assert json.loads(journal.read_text().splitlines()[-1])
+
+
+class Bomb:
+    """Leaves a file behind where it is unpickled by running what it says."""
+
+    def __init__(self, crater: Path) -> None:
+        self.crater = crater
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.crater,)
+
+
+def test_a_bomb_placed_as_the_last_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    study, last = interrupted(tmp_path)
+    torch.save({"epoch": 4, "model": Bomb(tmp_path / "crater")}, last)
+    said: list[str] = []
+    (again,) = settle(study, tmp_path, [result(0, 4)], EPOCHS, said.append)
+    assert again.checkpoint == last.parents[1] / "checkpoint_000000" / "checkpoint.pt"
+    assert said == [f"{last}: cannot be read as a checkpoint; the trial goes on from epoch 2"]
+    assert not (tmp_path / "crater").exists()
+    torch.load(last, weights_only=False)
+    assert (tmp_path / "crater").exists()
 
 
 @pytest.mark.parametrize(("rows", "epoch"), [([1, 2, 3, 4], 4), ([1, 2, 3], 2), ([1, 3, 4], None), ([], None)])
