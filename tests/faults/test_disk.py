@@ -23,7 +23,7 @@ from tune_s11.trainer import Trainer, TrainingData
 
 BOUNDS = ("--lr-bounds", "0.01", "0.2")
 LONG = (*BOUNDS, "--set", "epochs=160", "--set", "search.grace=40", "--set", "search.finalists=0")
-"""Trials of several seeds of seconds even on a fast machine, so that a fault meets them in the middle."""
+"""Trials of several seconds even on a fast machine, so that a fault meets them in the middle."""
 
 
 @pytest.fixture
@@ -97,10 +97,10 @@ def test_a_disk_too_small_is_refused_before_anything_is_written(program, mount) 
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_ends_the_search_and_nothing_of_it(program, mount) -> None:
+def test_a_disk_that_fills_up_ends_the_search_and_nothing_of_it(program, started, mount) -> None:
     storage = mount("size=64m")
     path = storage / "a"
-    running = program.start("--storage", str(storage), "--space", str(program.space), "--name", "a", *LONG)
+    running = started("--storage", str(storage), "--space", str(program.space), "--name", "a", *LONG)
     program.wait_for(lambda: any(path.glob("trials/t*/checkpoint_*/checkpoint.pt")))
     with (storage / "filler").open("wb", buffering=0) as filler:
         while (free := shutil.disk_usage(storage).free) > 0:
@@ -122,9 +122,9 @@ def test_a_disk_that_fills_up_ends_the_search_and_nothing_of_it(program, mount) 
 
 
 @pytest.mark.slow
-def test_a_search_goes_on_elsewhere_with_its_files_damaged(program, tmp_path: Path) -> None:
+def test_a_search_goes_on_elsewhere_with_its_files_damaged(program, started, tmp_path: Path) -> None:
     here, there = program.storage / "moved", tmp_path / "elsewhere" / "moved"
-    running = program.start("--space", str(program.space), "--name", "moved", *LONG, "--set", "search.grace=20")
+    running = started("--space", str(program.space), "--name", "moved", *LONG, "--set", "search.grace=20")
 
     def checkpoints(folder: Path) -> dict[str, list[Path]]:
         """Of each trial that runs, in their order."""

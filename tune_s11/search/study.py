@@ -77,7 +77,7 @@ def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
         settings: Sampler and seed.
         trials_before: Trials in the study already: from the same seed a sampler would repeat itself.
     """
-    seed = settings.seed + 1_000_003 * trials_before
+    seed = (settings.seed + 1_000_003 * trials_before) % 2**32  # NumPy takes no greater one
     if settings.sampler == "random":
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
