@@ -277,17 +277,6 @@ def test_any_structure_is_a_configuration_or_one_line(structure: Any) -> None:
         assert len(outcome.splitlines()) == 1
 
 
-@settings(deadline=None)
-@given(st.text() | st.text(string.printable) | st.binary())
-def test_any_file_is_a_configuration_or_one_line(tmp_path_factory: pytest.TempPathFactory, text: str | bytes) -> None:
-    path = tmp_path_factory.getbasetemp() / "fuzzed.yaml"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
-    outcome = attempt(lambda: load_space(str(path)))
-    if not isinstance(outcome, SearchConfig):
-        assert "fuzzed.yaml: " in outcome
-        assert len(outcome.splitlines()) == 1
-
-
 # Overrides, bounds, clipping.
 
 

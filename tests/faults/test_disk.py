@@ -22,7 +22,7 @@ from tune_s11.search_space import load_space
 from tune_s11.trainer import Trainer, TrainingData
 
 BOUNDS = ("--lr-bounds", "0.01", "0.2")
-LONG = (*BOUNDS, "--set", "epochs=160", "--set", "search.grace=40", "--set", "search.finalists=0")
+LONG = (*BOUNDS, "--set", "epochs=80", "--set", "search.grace=20", "--set", "search.finalists=0")
 """Trials of several seconds even on a fast machine, so that a fault meets them in the middle."""
 
 
@@ -124,7 +124,7 @@ def test_a_disk_that_fills_up_ends_the_search_and_nothing_of_it(program, started
 @pytest.mark.slow
 def test_a_search_goes_on_elsewhere_with_its_files_damaged(program, started, tmp_path: Path) -> None:
     here, there = program.storage / "moved", tmp_path / "elsewhere" / "moved"
-    running = started("--space", str(program.space), "--name", "moved", *LONG, "--set", "search.grace=20")
+    running = started("--space", str(program.space), "--name", "moved", *LONG)
 
     def checkpoints(folder: Path) -> dict[str, list[Path]]:
         """Of each trial that runs, in their order."""

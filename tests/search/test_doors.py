@@ -58,7 +58,8 @@ def stop(running: "subprocess.Popen[str]") -> None:
 
 
 def test_a_local_search_is_open_to_nobody_else(program) -> None:
-    running = program.start("--space", str(program.space), "--name", "local", "--set", "epochs=4000")
+    long = ("--set", "epochs=4000", "--lr-bounds", "0.01", "0.1")
+    running = program.start("--space", str(program.space), "--name", "local", *long)
     folder = program.storage / "local"
     program.wait_for(lambda: (folder / "trials" / "t0000" / "params.json").exists())
     family = program.family(running.pid)
