@@ -1,8 +1,11 @@
-"""Fixtures of all tests: a cache of their own, one thread; real CIFAR-10 and a browser where they are there."""
+"""Fixtures of all tests: a cache of their own, one thread, real searches; CIFAR-10 and a browser where there are."""
 
 import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,72 @@ from hypothesis import settings
 
 settings.register_profile("busy", deadline=None)  # another program's load is no failure
 settings.load_profile("busy")
+
+
+ROOT = Path(__file__).parents[1]
+
+TINY = """
+recipe: {dataset: digits, image_size: 8, val_fraction: 0.2, width: 4, epochs: 6, peak_epoch: 2, batch_size: 64,
+         pad: 1, cutout: 2, flip: false}
+space:
+  max_lr: range_test
+  min_lr_fraction: {loguniform: [0.0001, 0.2]}
+  momentum: {uniform: [0.8, 0.98]}
+search: {samples: 6, grace: 2, factor: 2, lr_range_steps: 40, lr_range_seeds: 2, finalists: 2, finalist_seeds: 2,
+         refit_seeds: 2}
+refit: {width: 6}
+"""
+
+
+class Program:
+    """``run_search.py`` with its results in a folder of the test's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.storage = folder / "results"
+        self.output = folder / "output"
+        self.space = folder / "tiny.yaml"
+        self.space.write_text(TINY)
+        self.environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, str(ROOT / "run_search.py"), "--storage", str(self.storage), "--no-report", *arguments]
+
+    def run(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, env=self.environment | environment, timeout=560
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        # Into a file: processes that outlive a killed driver would keep a pipe open.
+        with self.output.open("w") as output:
+            return subprocess.Popen(
+                self.command(*arguments), stdout=output, stderr=subprocess.STDOUT, text=True, env=self.environment
+            )
+
+    @staticmethod
+    def family(pid: int) -> set[int]:
+        """A process and all that it has started, and so on."""
+        parents = {int(path.parent.name): _parent(path) for path in Path("/proc").glob("[0-9]*/stat")}
+        family = {pid}
+        while more := {child for child, parent in parents.items() if parent in family} - family:
+            family |= more
+        return family
+
+    @staticmethod
+    def wait_for(condition: Callable[[], bool], seconds: float = 300.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def _parent(stat: Path) -> int:
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has just ended
+        return 0
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,6 +95,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def one_thread() -> None:
     """Threads that wait for one another on a busy machine cost more than they bring."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    return Program(tmp_path_factory.mktemp("search"))
 
 
 @pytest.fixture(scope="session")

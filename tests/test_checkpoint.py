@@ -1,5 +1,8 @@
 """Checkpoints come back as they were, survive a failing save, and never run code."""
 
+import errno
+import io
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -7,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tune_s11.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from tune_s11.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 
 STATE = {"epoch": 3, "model": {"weight": torch.arange(4096.0), "steps": torch.tensor(7)}, "schedule": {"lr": 0.1}}
 
@@ -55,6 +58,37 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) -> 
         save_checkpoint(path, {"weight": torch.zeros(1000), "unpicklable": lambda: None})
     assert load_checkpoint(path) == {"epoch": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_full_disk_is_said_as_such_and_leaves_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.FileIO):
+        def write(self, data: Any) -> int:
+            if self.tell() > 1000:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(data)
+
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, {"epoch": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda self, mode: Full(self, mode))
+        with pytest.raises(OSError, match="No space left on device"):
+            save_checkpoint(path, STATE)
+    assert load_checkpoint(path) == {"epoch": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_text_on_a_full_disk_leaves_the_old_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.jsonl"
+    write_whole(path, "one \udcff\n")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, "two\n")
+    assert path.read_text() == "one \\udcff\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,7 @@ def test_bounds_of_the_recipe(field: str, edge: float, beyond: float) -> None:
         ("lr_range_seeds", 1, 0),
         ("refit_seeds", 1, 0),
         ("seed", 0, -1),
+        ("seed", 2**31 - 1, 2**31),
         ("max_failures", 0, -1),
     ],
 )

@@ -22,6 +22,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except RuntimeError as error:  # closing its archive, torch hides that the disk was full
+        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -29,8 +31,11 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 def write_whole(path: Path, text: str) -> None:
     """Writes a text file beside ``path``, then renames, so that a reader sees all or nothing."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text)
-    partial.replace(path)
+    try:
+        partial.write_text(text, "utf-8", "backslashreplace")  # names of files need not be UTF-8
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:

@@ -27,6 +27,7 @@ from tune_s11.console import (
     run,
     whole_number,
 )
+from tune_s11.disk import disk_trouble
 from tune_s11.results import find_search, load_search
 from tune_s11.search_space import SearchConfig
 
@@ -65,6 +66,15 @@ def search(
         str | None, typer.Option("--warm-start", metavar="SEARCH", help="Try first what was best in an earlier search.")
     ] = None,
     address: Annotated[str | None, typer.Option("--address", help="A running Ray cluster: auto or HOST:PORT.")] = None,
+    stall_timeout: Annotated[
+        int | None,
+        typer.Option(
+            "--stall-timeout",
+            parser=whole_number(1),
+            metavar="SECONDS",
+            help="Kill a worker that reports nothing for so long (default: 20 times the longest report, from 600).",
+        ),
+    ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
 ) -> None:
     """Searches: LR range test, trials that Optuna proposes and ASHA prunes, refit of the best, report."""
@@ -77,10 +87,13 @@ def search(
         if settings or data_dir or model or seed is not None or lr_bounds or no_asha or name or warm_start:
             raise InputError(
                 f"--resume {resume}: a search keeps its recipe, space and name; allowed beside it are "
-                "--samples, --gpus, --trials-per-gpu, --workers, --precision, --address and --no-report"
+                "--samples, --gpus, --trials-per-gpu, --workers, --precision, --address, --stall-timeout, --no-report"
             )
         path = find_search(resume, storage)
-        config = load_search(resume, storage).config
+        earlier_session = load_search(resume, storage)
+        config, begun = earlier_session.config, len(earlier_session.trials)
+        if samples is not None and samples < begun:
+            raise InputError(f"--samples {samples}: {begun} trials have begun; allowed is {begun} or more")
     else:
         config = resolve_config(space, settings, data_dir, model, seed)
         if no_asha:
@@ -95,15 +108,23 @@ def search(
 
     earlier = _best_of(warm_start, storage) if warm_start is not None else ()
     session = Session(path.resolve(), config.checked_for_search(), precision, Console(highlight=False), earlier)
+    elsewhere = f" --storage {shlex.quote(str(storage))}" if storage != RESULTS else ""
+    go_on = f"go on with: python run_search.py --resume {path.name}{elsewhere}"
     try:
-        session.run(address, gpus, workers, trials_per_gpu)
+        session.run(address, gpus, workers, trials_per_gpu, stall_timeout)
+    except InputError:
+        raise
     except SearchFailedError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except SearchInterruptedError as interruption:
-        elsewhere = f" --storage {shlex.quote(str(storage))}" if storage != RESULTS else ""
-        print(f"interrupted; go on with: python run_search.py --resume {path.name}{elsewhere}", file=sys.stderr)
+        print(f"interrupted; {go_on}", file=sys.stderr)
         sys.exit(interruption.exit_code)
+    except Exception as error:
+        trouble = disk_trouble(error)
+        if trouble is None:
+            raise
+        raise InputError(f"{trouble}; all that {path} holds is kept; {go_on}") from None
     if not no_report:
         from tune_s11.report import write_report
 

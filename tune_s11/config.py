@@ -143,7 +143,7 @@ class SearchSettings(Frozen):
     """Times each of them is, from the same seeds."""
     refit_seeds: Count = 3
     """Times the winner is trained anew on training and validation images."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of the split, the sampler, and, with the number of a trial or refit added, its training."""
     max_failures: Annotated[int, Field(ge=0)] = 2
     """Times a trial is taken up again from its checkpoint after its worker died."""

@@ -4,12 +4,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import Abort, TyperException
 
 from tune_s11.config import InputError
+from tune_s11.disk import disk_trouble
 from tune_s11.hardware import Precision
 from tune_s11.search_space import SearchConfig, load_space
 
@@ -72,11 +73,17 @@ def run(app: typer.Typer, name: str) -> None:
     except BrokenPipeError:  # `... | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except Exception as error:
+        trouble = disk_trouble(error)
+        if trouble is None:
+            raise
+        _exit(trouble)
     sys.exit(code or 0)
 
 
-def _exit(message: str) -> None:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+def _exit(message: str) -> NoReturn:
+    line = " ".join(message.split())  # names of files and keys may hold what a terminal obeys
+    print("error: " + "".join(c if c.isprintable() else repr(c)[1:-1] for c in line), file=sys.stderr)
     sys.exit(2)
 
 
@@ -123,6 +130,6 @@ def check_name(name: str) -> str:
     Raises:
         InputError: The name would lead elsewhere.
     """
-    if not name or name in {".", ".."} or "/" in name or "\\" in name or "\0" in name:
-        raise InputError(f"--name {name!r}: allowed is one folder name")
+    if not name or name in {".", ".."} or "/" in name or "\\" in name or not name.isprintable() or len(name) > 80:
+        raise InputError(f"--name {name!r:.99}: allowed is one folder name of up to 80 characters")
     return name

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from tune_s11 import __version__
+from tune_s11.config import InputError
 from tune_s11.data import Dataset
 from tune_s11.hardware import usable_cores
 
@@ -20,6 +21,20 @@ SCHEMA_VERSION = 1
 """Of everything written below a results folder; raised when an older reader would misread it."""
 
 _PACKAGES = ("torch", "torchvision", "albumentations", "ray", "optuna", "numpy", "scikit-learn", "pillow")
+
+
+def check_schema(manifest: dict[str, Any], where: str) -> None:
+    """Refuses what a later version of this program has written; what an earlier one wrote is read.
+
+    Raises:
+        InputError: The manifest's ``schema_version`` is above :data:`SCHEMA_VERSION`.
+    """
+    version = manifest.get("schema_version", SCHEMA_VERSION)
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise InputError(
+            f"{where}: schema_version {version!r}: allowed is at most {SCHEMA_VERSION}; "
+            f"a tune_s11 later than {__version__} wrote this, and can read it"
+        )
 
 
 def build_manifest(dataset: Dataset, seed: int) -> dict[str, Any]:

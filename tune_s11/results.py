@@ -1,5 +1,6 @@
 """Reads a search folder: finished, interrupted or still running. Needs no Ray, runs no pickle."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import yaml
 from tune_s11.config import InputError, Recipe
 from tune_s11.hardware import Hardware
 from tune_s11.lr_finder import LRBounds
+from tune_s11.manifest import check_schema
 from tune_s11.search_space import SearchConfig, parse_space
 
 SCORE = "ema_val_accuracy"
@@ -51,7 +53,7 @@ class TrialResult:
         hardware: What it computed with; None before its first report.
         rows: :class:`tune_s11.trainer.EpochMetrics` as dictionaries, one an epoch, rising.
         state: How it stands.
-        error: Last line of its traceback, where it failed.
+        error: What was raised, where it failed.
         spans: When and where it was trained, in the order reported; a report without times has none.
     """
 
@@ -93,13 +95,13 @@ class SearchResult:
     @property
     def bounds(self) -> LRBounds | None:
         """The range test's bounds; None where there was none, or not yet."""
-        plain = _read_json(self.path / "lr_range.json")
+        plain = read_json(self.path / "lr_range.json")
         return LRBounds(**plain["bounds"]) if plain else None
 
     @property
     def refit(self) -> dict[str, Any] | None:
         """``best/metrics.json``; None before the refit."""
-        metrics: dict[str, Any] | None = _read_json(self.path / "best" / "metrics.json")
+        metrics: dict[str, Any] | None = read_json(self.path / "best" / "metrics.json")
         return metrics
 
     @property
@@ -117,7 +119,7 @@ class SearchResult:
     @property
     def finalists(self) -> dict[str, Any] | None:
         """``finalists.json``; None where there is none, or the search has found other contenders since."""
-        verdict: dict[str, Any] | None = _read_json(self.path / "finalists.json")
+        verdict: dict[str, Any] | None = read_json(self.path / "finalists.json")
         names = {trial.name for trial in self.contenders}
         return verdict if verdict is not None and set(verdict["trials"]) == names else None
 
@@ -157,16 +159,17 @@ def load_search(name: str | None, storage: Path) -> SearchResult:
     """Reads a search as it stands.
 
     Raises:
-        InputError: There is none of that name, or its ``search.yaml`` is damaged.
+        InputError: There is none of that name, its ``search.yaml`` is damaged, or a later version wrote it.
     """
     path = find_search(name, storage)
+    manifest = read_json(path / "manifest.json") or {}
+    check_schema(manifest, str(path / "manifest.json"))
     where = f"{path / 'search.yaml'}: "
     try:
         parts = yaml.safe_load((path / "search.yaml").read_text())
     except (OSError, ValueError, yaml.YAMLError):
         raise InputError(f"{where}cannot be read") from None
     config = parse_space(parts, where)
-    manifest = _read_json(path / "manifest.json") or {}
     return SearchResult(path, config, manifest, read_trials(path, config))
 
 
@@ -183,7 +186,7 @@ def read_trials(path: Path, config: SearchConfig) -> list[TrialResult]:
 
 def read_audit(path: Path) -> dict[str, Any] | None:
     """An ``audit.json``; None where it is missing or damaged."""
-    plain = _read_json(path)
+    plain = read_json(path)
     keys = {"one_in", "decisions", "trials"}
     return plain if isinstance(plain, dict) and plain.keys() >= keys else None
 
@@ -195,14 +198,14 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def _read_trial(number: int, folders: list[Path], config: SearchConfig) -> TrialResult | None:
     """Joins a trial's attempts: of rows for the same epoch the latest counts."""
-    chosen = _read_json(folders[-1] / "params.json")
+    chosen = read_json(folders[-1] / "params.json")
     if chosen is None:
         return None
     reports = [report for folder in folders for report in _lines(folder / "result.json")]
     by_epoch = {row["epoch"]: row for report in reports for row in report["epochs"]}
     last = reports[-1] if reports else None
     rows = [by_epoch[epoch] for epoch in sorted(by_epoch) if epoch <= last["epoch"]] if last else []
-    error = _last_line(folders[-1] / "error.txt")  # stays where a later attempt got on
+    error = last_error(folders[-1] / "error.txt")  # stays where a later attempt got on
     state: State = "running"
     if rows and rows[-1]["diverged"]:
         state = "diverged"
@@ -255,15 +258,19 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             yield value
 
 
-def _last_line(path: Path) -> str | None:
+def last_error(path: Path) -> str | None:
+    """What the last traceback of a file says was raised, in one line; None where there is no file."""
     try:
         lines = path.read_text().strip().splitlines()
     except OSError:
         return None
-    return lines[-1].strip() if lines else ""
+    places = [index for index, line in enumerate(lines) if line.startswith("  File ")]
+    after = lines[places[-1] + 1 :] if places else lines[-1:]
+    raised = itertools.dropwhile(lambda line: line.startswith(" "), after)  # over the code at that place
+    return " ".join(" ".join(raised).split())
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
     """A JSON file's value; None where it is missing or half written."""
     try:
         return json.loads(path.read_text())

@@ -80,15 +80,18 @@ class SearchConfig:
         validated(Recipe, self.refit.applied_to(self.recipe).model_dump(), "refit: ", strict=False)
         return self
 
-    def to_yaml(self) -> str:
-        """The space file that reads back as this object."""
-        parts = {
+    def plain(self) -> dict[str, dict[str, Any]]:
+        """What a space file of it holds, as plain values."""
+        return {
             "recipe": self.recipe.model_dump(mode="json"),
             "space": {name: _plain(domain) for name, domain in self.space.items()},
             "search": self.search.model_dump(mode="json"),
             "refit": self.refit.model_dump(mode="json"),
         }
-        return yaml.safe_dump(parts, sort_keys=False)
+
+    def to_yaml(self) -> str:
+        """The space file that reads back as this object."""
+        return yaml.safe_dump(self.plain(), sort_keys=False)
 
 
 def load_space(name: str) -> SearchConfig:

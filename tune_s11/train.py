@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tune_s11.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from tune_s11.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from tune_s11.config import InputError, Recipe, validated
 from tune_s11.console import (
     RESULTS,
@@ -35,7 +35,7 @@ from tune_s11.console import (
 )
 from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
-from tune_s11.manifest import build_manifest
+from tune_s11.manifest import build_manifest, check_schema
 from tune_s11.results import load_search, read_rows
 from tune_s11.trainer import EpochMetrics, Trainer, TrainingData
 
@@ -99,7 +99,7 @@ def train(
             "manifest": build_manifest(dataset, planned.seed),
         }
         folder.mkdir(parents=True)
-        (folder / "run.json").write_text(json.dumps(record, indent=2))
+        write_whole(folder / "run.json", json.dumps(record, indent=2))
 
     console = Console(highlight=False)
     for note in dataset.notes:
@@ -151,7 +151,7 @@ def fit(
     saved = time.monotonic()
     for metrics in trainer:
         rows.append(asdict(metrics))
-        log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_whole(log, "".join(json.dumps(row) + "\n" for row in rows))
         if trainer.epoch == trainer.recipe.epochs or time.monotonic() - saved >= CHECKPOINT_SECONDS:
             save_checkpoint(checkpoint, trainer.state_dict())
             saved = time.monotonic()
@@ -175,6 +175,7 @@ def _read_run(folder: Path, where: str) -> Run:
     """The run that a folder records."""
     try:
         record: dict[str, Any] = json.loads((folder / "run.json").read_text())
+        check_schema(record["manifest"], f"{where}: {folder / 'run.json'}")
         return Run(
             validated(Recipe, record["recipe"], f"{where}: ", strict=True),
             record["seed"],

@@ -30,6 +30,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
     An actor serves many trials; each begins anew from its own seed.
     """
 
+    _config: dict[str, Any]
+    _trainer: Trainer | None
+
     def setup(
         self,
         config: dict[str, Any],
@@ -51,24 +54,30 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         """
         self._data, self._recipe, self._rungs = data, recipe, rungs
         self._hardware = choose_hardware(precision, threads)
-        self._begin(config)
+        self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begins another trial in the same actor."""
-        self._begin(new_config)
+        """Begins another trial in the same actor, as soon as it is to do something.
+
+        For Tune gives up a trial whose worker dies or raises while it is reset, and takes up one that has started.
+        """
+        self._config, self._trainer = new_config, None
         return True
 
-    def _begin(self, config: dict[str, Any]) -> None:
-        self._hardware.activate()
-        recipe = validated(Recipe, self._recipe.model_dump() | config["params"], "space.", strict=True)
-        self._trainer = Trainer(recipe, self._data, self._hardware, config["seed"])
-        self._saved = time.monotonic()
-        if config["checkpoint"] is not None:
-            self._restore(Path(config["checkpoint"]))
+    def _begun(self) -> Trainer:
+        """The trial's trainer."""
+        if self._trainer is None:
+            self._hardware.activate()
+            recipe = validated(Recipe, self._recipe.model_dump() | self._config["params"], "space.", strict=True)
+            self._trainer = Trainer(recipe, self._data, self._hardware, self._config["seed"])
+            self._saved = time.monotonic()
+            if self._config["checkpoint"] is not None:
+                self._restore(self._trainer, Path(self._config["checkpoint"]))
+        return self._trainer
 
     def step(self) -> dict[str, Any]:
         """Trains until there is something to report: all epochs since the last report, and the last one's score."""
-        trainer, rows, begun = self._trainer, [], time.monotonic()
+        trainer, rows, begun = self._begun(), [], time.monotonic()
         while True:
             rows.append(asdict(trainer.run_epoch()))
             done = trainer.diverged or trainer.epoch >= trainer.recipe.epochs
@@ -88,12 +97,12 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Writes all that is needed to go on."""
-        save_checkpoint(Path(checkpoint_dir) / _FILE, self._trainer.state_dict())
+        save_checkpoint(Path(checkpoint_dir) / _FILE, self._begun().state_dict())
         self._saved = time.monotonic()
 
     def load_checkpoint(self, checkpoint: str) -> None:
         """Goes on after the worker of an earlier attempt died."""
-        self._restore(Path(checkpoint) / _FILE)
+        self._restore(self._begun(), Path(checkpoint) / _FILE)
 
-    def _restore(self, path: Path) -> None:
-        self._trainer.load_state_dict(load_checkpoint(path, self._hardware.device))
+    def _restore(self, trainer: Trainer, path: Path) -> None:
+        trainer.load_state_dict(load_checkpoint(path, self._hardware.device))

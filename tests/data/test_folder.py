@@ -172,6 +172,7 @@ def test_damaged_entries_are_rebuilt(root: Path, monkeypatch: pytest.MonkeyPatch
         (entry / name).write_bytes({"truncated": data[:-3], "altered": data, "emptied": b""}[damage])
     rebuilt = read_folder(root, SIZE)
     assert rebuilt.fingerprint == whole.fingerprint
+    assert rebuilt.notes == (f"decoded anew, for what was kept of them is damaged: {str(entry)!r}",)
     assert assert_cached(root, monkeypatch).fingerprint == whole.fingerprint
 
 
@@ -256,6 +257,42 @@ def test_the_first_bad_file_is_the_one_named(root: Path, monkeypatch: pytest.Mon
     for file in (root / "train").rglob("*.png"):
         file.write_bytes(b"hello")
     refuse(root, str(root / "train" / "cat" / "0.png"))
+
+
+# --- hostile content
+
+
+def test_names_of_any_kind_are_names(root: Path) -> None:
+    hostile = ["<b>", "two\nlines", "élan 🦌", "\x1b[2J", "\udcff", "$(touch crater)", "a" * 200]
+    for name in hostile:
+        for split in ("train", "test"):
+            (root / split / name).mkdir()
+            picture(200).save(root / split / name / f"{name[:100]}.png")
+    dataset = read_folder(root, SIZE)
+    assert dataset.classes == tuple(sorted([*hostile, "cat", "dog"]))
+    assert len(dataset.train) == 4 + len(hostile)
+    assert len(dataset.fingerprint) == 16
+    (root / "train" / "two\nlines" / "bad.png").write_bytes(b"hello")
+    refuse(root, "two\\nlines/bad.png': cannot be decoded")
+
+
+def test_ten_thousand_classes(tmp_path: Path) -> None:
+    picture(7).save(tmp_path / "one.png")
+    for split in ("train", "test"):
+        for number in range(10_000):
+            folder = tmp_path / split / f"{number:05d}"
+            folder.mkdir(parents=True)
+            os.link(tmp_path / "one.png", folder / "0.png")
+    dataset = read_folder(tmp_path, SIZE)
+    assert len(dataset.classes) == len(dataset.train) == len(dataset.test) == 10_000
+    assert dataset.train.labels.tolist() == list(range(10_000))
+
+
+def test_a_loop_of_links_with_nothing_else_in_it_is_a_class_without_images(root: Path) -> None:
+    for split in ("train", "test"):
+        (root / split / "loop").mkdir()
+        (root / split / "loop" / "again").symlink_to(root / split / "loop")
+    refuse(root, "loop': this class has no images")
 
 
 # --- the real thing

@@ -305,6 +305,36 @@ def test_text_from_outside_is_escaped(page: str) -> None:
     assert "OSError: &lt;disk&gt; full" in page
 
 
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "two\nlines $\\frac{$ \udcff \u202e🐈 {{ 7 * 7 }}",
+]
+
+
+def test_hostile_class_names_are_text(search_path: Path) -> None:
+    manifest = load_json(search_path / "manifest.json")
+    manifest["data"]["classes"] = HOSTILE
+    (search_path / "manifest.json").write_text(json.dumps(manifest))
+    index = write_report(load_search(str(search_path), search_path.parent))
+    page = index.read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "{{ 7 * 7 }}" in page
+    assert load_json(index.with_name("report.json"))["confusion"]["classes"] == HOSTILE
+
+
+def test_of_thousands_of_classes_there_is_no_confusion_matrix(
+    search_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tune_s11.report.sections.test_images.MATRIX", 2)
+    index = write_report(load_search(str(search_path), search_path.parent))
+    numbers = load_json(index.with_name("report.json"))
+    assert numbers["confusion"] is None
+    assert {"what": "the confusion matrix", "why": "it has 3 classes, more than 2"} in numbers["not_shown"]
+
+
 def test_winner_in_the_middle_of_its_bounds_is_no_warning(numbers: dict[str, Any], page: str) -> None:
     assert numbers["edge"] is None
     assert "--lr-bounds" not in page

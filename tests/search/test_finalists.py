@@ -1,9 +1,17 @@
-"""Who wins among the finalists, and when that is said to be noise. Their runs are part of test_session.py."""
+"""Who wins among the finalists, and when by noise; a whole search of theirs is part of test_session.py."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tune_s11.checkpoint import CheckpointError
+from tune_s11.config import Recipe
+from tune_s11.data import Images
+from tune_s11.results import SCORE, read_rows
+from tune_s11.search import finalists
 from tune_s11.search.finalists import judge
+from tune_s11.trainer import TrainingData
 
 
 def test_the_best_mean_wins_and_leads_by_the_paired_differences() -> None:
@@ -39,3 +47,35 @@ def test_what_noise_explains_is_a_tie(first: list[float], second: list[float]) -
     assert verdict["winner"] == "t0000"
     assert verdict["tied"]
     assert (verdict["margin"]["low"] is None) == (len(first) == 1)
+
+
+def run_again(folder: Path, **changes: float) -> float:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+    images = Images(pixels, np.arange(60) % 3)
+    data = TrainingData(images, images, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
+    small = {"image_size": 8, "width": 2, "epochs": 3, "peak_epoch": 1, "batch_size": 16, "pad": 1, "cutout": 2}
+    return finalists._run_again(Recipe(**{**small, **changes}), data, "fp32", 1, 0, folder)
+
+
+@pytest.mark.parametrize("changes", [{}, {"max_lr": 1e30, "min_lr_fraction": 1.0}], ids=["complete", "diverged"])
+def test_a_run_that_has_ended_keeps_no_checkpoint_and_is_not_run_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, float]
+) -> None:
+    score = run_again(tmp_path, **changes)
+    assert score == read_rows(tmp_path / "metrics.jsonl")[-1][SCORE]
+    assert [file.name for file in tmp_path.iterdir()] == ["metrics.jsonl"]
+    monkeypatch.setattr(finalists, "fit", lambda *_: pytest.fail("run twice"))
+    assert run_again(tmp_path, **changes) == score
+
+
+def test_a_run_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, cut_off = tmp_path / "whole", tmp_path / "cut off"
+    score = run_again(whole)
+    cut_off.mkdir()
+    lines = (whole / "metrics.jsonl").read_text().splitlines()
+    (cut_off / "metrics.jsonl").write_text("\n".join([*lines[:2], lines[2][:30]]))
+    assert run_again(cut_off) == score
+    (cut_off / "metrics.jsonl").unlink()
+    (cut_off / "checkpoint.pt").write_bytes(b"damaged")
+    with pytest.raises(CheckpointError):
+        run_again(cut_off)

@@ -1,50 +1,11 @@
 """A search whose driver is killed ends, taken up again, as if it had not been."""
 
-import contextlib
-import ipaddress
-import os
 import signal
-from pathlib import Path
 
-import pytest
 from optuna.trial import TrialState
 
 from tune_s11.results import load_search
 from tune_s11.search.study import open_study
-
-
-def listening(pid: int) -> list[str]:
-    """Addresses on which a process and all that it has started listen."""
-    parents = {int(path.parent.name): _parent(path) for path in Path("/proc").glob("[0-9]*/stat")}
-    family = {pid}
-    while more := {child for child, parent in parents.items() if parent in family} - family:
-        family |= more
-    sockets = {link for member in family for link in _open_files(member)}
-    addresses = []
-    for table, length in (("tcp", 4), ("tcp6", 16)):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            _, local, _, state, *_, inode = line.split()[:10]
-            if state == "0A" and f"socket:[{inode}]" in sockets:
-                words = bytes.fromhex(local.partition(":")[0])  # each of four bytes, the last one first
-                packed = b"".join(words[k : k + 4][::-1] for k in range(0, length, 4))
-                address = ipaddress.ip_address(packed)
-                addresses.append(str(getattr(address, "ipv4_mapped", None) or address))
-    return addresses
-
-
-def _parent(stat: Path) -> int:
-    try:
-        return int(stat.read_text().rpartition(")")[2].split()[1])
-    except OSError:  # it has just ended
-        return 0
-
-
-def _open_files(pid: int) -> list[str]:
-    links = []
-    with contextlib.suppress(OSError):  # it, or one of its files, has just been closed
-        for path in Path(f"/proc/{pid}/fd").iterdir():
-            links.append(os.readlink(path))
-    return links
 
 
 def test_kill_and_resume(program) -> None:
@@ -57,8 +18,6 @@ def test_kill_and_resume(program) -> None:
         return folder.exists() and sum(t.state != "running" for t in load_search("killed", program.storage).trials) >= 2
 
     program.wait_for(lambda: (folder / "trials" / "t0000" / "params.json").exists())
-    assert set(listening(running.pid)) == {"127.0.0.1"}
-    assert (Path.home() / ".ray" / "auth_token").stat().st_mode & 0o077 == 0
     program.wait_for(some_have_ended)
     running.send_signal(signal.SIGKILL)
     running.wait()
@@ -78,16 +37,3 @@ def test_kill_and_resume(program) -> None:
     assert len(states) == 6
     assert set(states) <= {TrialState.COMPLETE, TrialState.PRUNED}
     assert search.refit is not None
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_it_says_how_to_go_on(program, number: signal.Signals, code: int) -> None:
-    name = f"interrupted-{code}"
-    running = program.start("--space", str(program.space), "--name", name, "--set", "epochs=400")
-    program.wait_for(lambda: (program.storage / name / "trials" / "t0000" / "params.json").exists())
-    running.send_signal(number)
-    assert running.wait(timeout=60) == code
-    output = program.output.read_text()
-    assert f"--resume {name}" in output
-    assert "Traceback" not in output

@@ -75,3 +75,14 @@ def test_a_trial_taken_up_again_keeps_its_place() -> None:
     assert rungs[2] == {"t0000": 0.9, "again": 0.6}
     assert report(scheduler, again, 3, 0.1) == TrialScheduler.CONTINUE
     assert rungs[2]["again"] == 0.6
+
+
+def test_a_trial_to_be_stopped_whose_worker_dies_first_is_stopped_at_the_same_rung() -> None:
+    scheduler = RememberingASHA(settings(), 8, NO_AUDIT, [result(0, [0.5, 0.9])])
+    worse = SimpleNamespace(trial_id="worse", config={"number": 1})
+    scheduler.on_trial_add(None, worse)
+    assert report(scheduler, worse, 2, 0.4) == TrialScheduler.STOP
+    scheduler.on_trial_error(None, worse)
+    scheduler.on_trial_add(None, worse)
+    assert report(scheduler, worse, 1, 0.3) == TrialScheduler.CONTINUE
+    assert report(scheduler, worse, 2, 0.4) == TrialScheduler.STOP

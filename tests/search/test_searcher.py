@@ -100,7 +100,7 @@ def test_settling_tells_what_had_ended_and_gives_back_the_rest(study: optuna.Stu
         asked.suggest(f"id{k}")
     complete = TrialResult(0, {}, Recipe(), 0, None, [row(k, 0.1 * k) for k in (1, 2, 3)], "complete")
     running = TrialResult(1, {}, Recipe(), 1, None, [row(1, 0.1)], "running")
-    interrupted = settle(study, tmp_path, [complete, running], EPOCHS)
+    interrupted = settle(study, tmp_path, [complete, running], EPOCHS, print)
     assert [it.trial.number for it in interrupted] == [1, 2]
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.RUNNING, TrialState.RUNNING]
     assert study.trials[0].value == pytest.approx(0.3)

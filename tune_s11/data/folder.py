@@ -76,10 +76,13 @@ def read_folder(root: Path, image_size: int) -> Dataset:
             arrays[f"{split}_labels"] = np.array([file.label for file in found], np.int64)
             changes += split_changes
         notes = describe_changes(changes, image_size)
+        damaged = entry.exists()
         try:
             write_entry(entry, arrays, {"notes": notes})
         except OSError as error:
             notes += (f"decoded images are not kept: cannot write {str(entry.parent)!r}: {error.strerror}",)
+        if damaged:
+            notes += (f"decoded anew, for what was kept of them is damaged: {str(entry)!r}",)
     train, test = (Images(arrays[f"{split}_pixels"], arrays[f"{split}_labels"]) for split in files)
     return Dataset(tuple(classes), train, test, notes)
 

@@ -15,10 +15,13 @@ def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
     """The network that the recipe names, freshly initialised from torch's global generator.
 
     Raises:
-        InputError: The import path names nothing that can be called, or what it returns is no module.
+        InputError: The import path names nothing that can be called, or that fails or returns no module.
     """
     build = S11ResNet if recipe.model == "s11" else _imported(recipe.model)
-    model = build(width=recipe.width, num_classes=num_classes, image_size=recipe.image_size)
+    try:
+        model = build(width=recipe.width, num_classes=num_classes, image_size=recipe.image_size)
+    except Exception as error:  # a network of the user's own may raise anything, and a wide one ask for all memory
+        raise InputError(f"model {recipe.model}: it cannot be built: {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"model {recipe.model}: returned {type(model).__name__}, allowed is a torch.nn.Module")
     return model
@@ -33,8 +36,8 @@ def _imported(path: str) -> Callable[..., object]:
         sys.path.insert(0, os.getcwd())
     try:
         build = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"model {path!r}: cannot be imported: {error}") from None
+    except Exception as error:  # and so may its module
+        raise InputError(f"model {path!r}: cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(build):
         raise InputError(f"model {path!r}: is not callable")
     return build  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tune_s11.config import InputError, Recipe, validated
+from tune_s11.manifest import check_schema
 from tune_s11.report.refit import read_refit
 from tune_s11.results import SCORE, SearchResult, load_search, read_rows
 
@@ -76,6 +77,7 @@ def _read_run(name: str, label: str, folder: Path) -> Compared:
         split_seed = int(record["split_seed"])
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{name}: {folder / 'run.json'} is damaged") from None
+    check_schema(record.get("manifest", {}), str(folder / "run.json"))
     rows = read_rows(folder / "metrics.jsonl")
     if not rows:
         raise InputError(f"{name}: the run has no epoch behind it yet")

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from tune_s11.checkpoint import write_whole
 from tune_s11.gradcam import DEFAULT_LAYER
 from tune_s11.results import SearchResult
 
@@ -41,9 +42,9 @@ def write_report(search: SearchResult, layer: str = DEFAULT_LAYER) -> Path:
         if picture is not None:
             (folder / f"{name}.png").write_bytes(picture)
             embedded[name] = base64.b64encode(picture).decode()
-    (folder / "report.json").write_text(json.dumps(contents.numbers, indent=1))
+    write_whole(folder / "report.json", json.dumps(contents.numbers, indent=1))
     index = folder / "index.html"
-    index.write_text(render(contents.numbers, embedded), encoding="utf-8")
+    write_whole(index, render(contents.numbers, embedded))
     return index
 
 

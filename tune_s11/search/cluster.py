@@ -2,9 +2,11 @@
 
 import math
 import os
+import secrets
 import socket
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,10 +103,13 @@ def connect(address: str | None, gpus: int | None, workers: int | None, trials_p
         present = torch.cuda.device_count() if torch.cuda.is_available() else 0
         plan = plan_workers(usable_cores(), present, gpus, workers, trials_per_gpu)
         cards = math.ceil(plan.slots * plan.gpus)
-        context = ray.init(
-            address="local", num_cpus=usable_cores(), num_gpus=cards, log_to_driver=False, logging_level="ERROR"
-        )
         _keep_token_private()
+        try:
+            context = ray.init(
+                address="local", num_cpus=usable_cores(), num_gpus=cards, log_to_driver=False, logging_level="ERROR"
+            )
+        except Exception as error:  # Ray raises just that where the machine is too busy, or its disk is full
+            raise InputError(f"Ray cannot be started on this machine: {error}") from error
     else:
         try:
             _knock(address)
@@ -130,7 +135,12 @@ def _knock(address: str) -> None:
 
 
 def _keep_token_private() -> None:
-    """Ray writes its token readable for all."""
+    """Ray makes its token where there is none, but readable for all; so it is made here, whole or not at all."""
     token = Path.home() / ".ray" / "auth_token"
-    if token.exists():
-        token.chmod(0o600)
+    token.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=token.parent) as file:  # readable for its owner alone
+        file.write(secrets.token_hex(32))
+        file.flush()
+        with suppress(FileExistsError):
+            os.link(file.name, token)
+    token.chmod(0o600)

@@ -31,10 +31,15 @@ CONFIDENCE = 0.95
 def _run_again(
     recipe: Recipe, data: TrainingData, precision: Precision, threads: int, seed: int, folder: Path
 ) -> float:
-    hardware = choose_hardware(precision, threads)
-    hardware.activate()
-    fit(Trainer(recipe, data, hardware, seed), folder)
-    score: float = read_rows(folder / "metrics.jsonl")[-1][SCORE]
+    log = folder / "metrics.jsonl"
+    rows = read_rows(log)
+    if not rows or (rows[-1]["epoch"] < recipe.epochs and not rows[-1]["diverged"]):
+        hardware = choose_hardware(precision, threads)
+        hardware.activate()
+        fit(Trainer(recipe, data, hardware, seed), folder)
+        rows = read_rows(log)
+    (folder / "checkpoint.pt").unlink(missing_ok=True)  # 15 of them would be the largest part of a search
+    score: float = rows[-1][SCORE]
     return score
 
 
@@ -51,7 +56,7 @@ def run_finalists(
 
     Args:
         path: The search folder. Gets ``finalists/TRIAL/seed-N/``; runs that are there already go on from where
-            they are.
+            they are. A run's checkpoint goes when it ends.
         finalists: Two or more complete trials.
         data: As the trials had it: to learn from and validate on.
         settings: ``finalist_seeds`` and the seed to count from.

@@ -1,6 +1,8 @@
 """What the user sees while the trials run: a live panel on a terminal, plain lines elsewhere."""
 
+import textwrap
 import time
+from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
@@ -9,16 +11,19 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tune_s11.results import SCORE, trial_name
+from tune_s11.results import SCORE, last_error, trial_name
 
 SHOWN = 12
 """Trials in the live table: those that run, then those that ended last."""
+
+REASON = 200
+"""Characters of a failure's reason that are shown; ``error.txt`` has all of it."""
 
 
 class SearchProgress(Callback):  # type: ignore[misc]
     """Follows the trials of one session.
 
-    Without a terminal it prints a line as a trial ends, and of many trials only each n-th.
+    It prints a line of each failure and, without a terminal, one as a trial ends, of many trials only each n-th.
 
     Args:
         console: Where to print.
@@ -76,6 +81,13 @@ class SearchProgress(Callback):  # type: ignore[misc]
         state = "complete" if last.get("epoch") == self._epochs else "pruned"
         self._end(trial, "diverged" if last.get("diverged") else state)
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has failed and will go on."""
+        last = self._running.pop(trial.trial_id, {"epoch": 0})
+        name, reason = trial_name(trial.config["number"]), _reason(trial)
+        self._say(f"{name} is taken up again from its last checkpoint: at epoch {last['epoch']}, {reason}")
+        self._draw()
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed for good."""
         self._end(trial, "failed")
@@ -85,12 +97,17 @@ class SearchProgress(Callback):  # type: ignore[misc]
         self._counts[state] += 1
         score = f"{last[SCORE]:.4f}" if SCORE in last else "-"
         self._ended.append((last["name"], state, str(last["epoch"]), score))
-        if self._live is None:
+        outcome = f"{last['name']} {state} at epoch {last['epoch']}/{self._epochs}"
+        if state == "failed":
+            self._say(f"{outcome}: {_reason(trial)} | {self._summary()}")
+        elif self._live is None:
             done = self._before + sum(self._counts.values())
             if done % max(1, self._samples // self.LINES) == 0 or done == self._samples:
-                outcome = f"{last['name']} {state} at epoch {last['epoch']}/{self._epochs}, validation {score}"
-                self._console.print(f"{outcome} | {self._summary()}", soft_wrap=True)
+                self._say(f"{outcome}, validation {score} | {self._summary()}")
         self._draw()
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, soft_wrap=True)
 
     def _summary(self) -> str:
         """Trials by state, the best so far, speed and time left."""
@@ -119,3 +136,7 @@ class SearchProgress(Callback):  # type: ignore[misc]
         for row in reversed(self._ended[-max(0, SHOWN - len(self._running)) :]):
             table.add_row(*row, style="dim")
         self._live.update(Group(table, Text(self._summary())), refresh=True)
+
+
+def _reason(trial: Any) -> str:
+    return textwrap.shorten(last_error(Path(trial.error_file)) or "", REASON, placeholder=" ...")

@@ -48,6 +48,7 @@ class RememberingASHA(ASHAScheduler):  # type: ignore[misc]
             reduction_factor=settings.factor,
         )
         self._audit = audit
+        self._stopped: dict[int, int] = {}
         self._earlier = {trial.number: trial for trial in earlier}
         for trial in self._earlier.values():
             self._recall(trial, SimpleNamespace(trial_id=trial.name))
@@ -66,9 +67,13 @@ class RememberingASHA(ASHAScheduler):  # type: ignore[misc]
         number, epoch = trial.config["number"], result["epoch"]
         if self._audit.rung(number) is not None:
             return str(TrialScheduler.CONTINUE)  # it ends by itself, at its last epoch
+        if epoch >= self._stopped.get(number, self._max_t):  # its worker died before it was told
+            return str(TrialScheduler.STOP)
         action = str(super().on_trial_result(tune_controller, trial, result))
         if action == TrialScheduler.STOP and epoch < self._max_t and self._audit.takes(number, epoch):
             return str(TrialScheduler.CONTINUE)
+        if action == TrialScheduler.STOP:
+            self._stopped[number] = epoch
         return action
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:

@@ -2,31 +2,36 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from optuna.distributions import BaseDistribution, FloatDistribution
+from ray.exceptions import RayError
 from rich.console import Console
 
-from tune_s11.checkpoint import write_whole
+from tune_s11.checkpoint import CheckpointError, load_checkpoint, write_whole
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset, load_dataset
+from tune_s11.disk import check_room, disk_trouble, in_words, size_of
 from tune_s11.hardware import Hardware, Precision, usable_cores
 from tune_s11.lr_finder import LRBounds, find_bounds, write_curve
 from tune_s11.manifest import build_manifest
-from tune_s11.results import SearchResult, TrialResult, load_search
+from tune_s11.results import SearchResult, TrialResult, last_error, load_search, read_json
 from tune_s11.search.cluster import Cluster, connect
+from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.finalists import run_finalists
 from tune_s11.search.scheduler import greatest_saving
 from tune_s11.search.tasks import measure_curve, refit
-from tune_s11.search.tuner import run_trials
+from tune_s11.search.tuner import drop_checkpoints, run_trials
 from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.trainer import Trainer, TrainingData
 
-
-class SearchFailedError(Exception):
-    """The search came to its end without a winner; the message is one line that says why."""
+RECORDS = 32_000_000
+"""Bytes that a search needs beside its checkpoints: rows, event files, test logits, the report."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,12 @@ class Session:
         self.console.print(line, markup=False, soft_wrap=True)
 
     def run(
-        self, address: str | None = None, gpus: int | None = None, workers: int | None = None, trials_per_gpu: int = 1
+        self,
+        address: str | None = None,
+        gpus: int | None = None,
+        workers: int | None = None,
+        trials_per_gpu: int = 1,
+        stall_timeout: float | None = None,
     ) -> SearchResult:
         """Runs what is left of the search.
 
@@ -63,44 +73,97 @@ class Session:
             gpus: At most so many GPUs.
             workers: Trials at a time on CPUs.
             trials_per_gpu: Trials that share a GPU.
+            stall_timeout: As :func:`tune_s11.search.tuner.run_trials`.
 
         Raises:
             InputError: Something the user gave is wrong.
             SearchFailedError: No trial came to its end.
             SearchInterruptedError: It was asked to stop.
         """
+        before = self._read_manifest()
+        self._check_same_search(before)
         recipe, settings = self.config.recipe, self.config.search
         dataset = load_dataset(recipe)
         data = TrainingData.to_choose(dataset, recipe, settings.seed)
         refit_recipe = self.config.refit.applied_to(recipe)
-        _try_out(recipe, data)
-        _try_out(refit_recipe, TrainingData.to_refit(dataset, refit_recipe, settings.seed))
-        self._check_same_data(dataset)
+        trial = _try_out(recipe, data)
+        refit = _try_out(refit_recipe, TrainingData.to_refit(dataset, refit_recipe, settings.seed))
+        if before and before["data"]["fingerprint"] != dataset.fingerprint:
+            raise InputError(
+                f"{self.path.name}: began on other images "
+                f"(fingerprint {before['data']['fingerprint']}, now {dataset.fingerprint})"
+            )
+        check_room(self.path, 0)
         with connect(address, gpus, workers, trials_per_gpu) as cluster:
+            slots = cluster.workers.slots  # each may write a third checkpoint before Tune drops the first of two
+            check_room(self.path, RECORDS + max(3 * slots * trial, (settings.refit_seeds + slots) * refit))
             self._begin(dataset)
             self._describe(dataset, data, cluster)
-            space, first = self._bounded_space(data, cluster)
-            tried_first = [first, *(recipe.model_dump() for recipe in self.warm_start)]
-            run_trials(self.path, self.config, space, tried_first, data, cluster.workers, self.precision, self.console)
-            self._refit(self._choose(data, cluster), dataset, cluster)
+            with self._explained():
+                space, first = self._bounded_space(data, cluster)
+                tried_first = [first, *(recipe.model_dump() for recipe in self.warm_start)]
+                run_trials(
+                    self.path,
+                    self.config,
+                    space,
+                    tried_first,
+                    data,
+                    cluster.workers,
+                    self.precision,
+                    stall_timeout,
+                    self.console,
+                )
+                drop_checkpoints(self.path)
+                self._drop_damaged_checkpoints()
+                self._refit(self._choose(data, cluster), dataset, cluster)
         return load_search(str(self.path), self.path.parent)
 
-    def _check_same_data(self, dataset: Dataset) -> None:
-        try:
-            before = json.loads((self.path / "manifest.json").read_text())["data"]["fingerprint"]
-        except FileNotFoundError:
+    def _read_manifest(self) -> dict[str, Any] | None:
+        """What an earlier session recorded; None where this is the first."""
+        file = self.path / "manifest.json"
+        manifest: dict[str, Any] | None = read_json(file)
+        if manifest is None and file.exists():
+            raise InputError(f"{file}: is damaged; if images, recipe and Ray are what the search began with, delete it")
+        return manifest
+
+    def _check_same_search(self, before: dict[str, Any] | None) -> None:
+        """Refuses to go on under another Ray or with another recipe, space or settings; ``samples`` may change."""
+        if before is None:
             return
-        if before != dataset.fingerprint:
+        if before["packages"]["ray"] != ray.__version__:
             raise InputError(
-                f"{self.path.name}: began on other images (fingerprint {before}, now {dataset.fingerprint})"
+                f"{self.path.name}: began under Ray {before['packages']['ray']}, this is {ray.__version__}; "
+                f"allowed is: pip install ray=={before['packages']['ray']}"
             )
+        now = self.config.plain()
+        for part in ("recipe", "space", "search"):
+            began = before.get("search", now)[part]
+            for key in {**began, **now[part]}:
+                if began.get(key) != now[part].get(key) and (part, key) != ("search", "samples"):
+                    raise InputError(
+                        f"{self.path / 'search.yaml'}: {part}.{key}: {now[part].get(key)}: the search began with "
+                        f"{began.get(key)} and keeps it; allowed is a new search: --space {self.path / 'search.yaml'}"
+                    )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Whatever is raised by a task beside the trials ends the search in one line; ``error.txt`` has the rest."""
+        try:
+            yield
+        except RayError as error:
+            if disk_trouble(error):
+                raise
+            file = self.path / "error.txt"
+            write_whole(file, str(error))
+            raise SearchFailedError(f"{last_error(file)}; {file} has the traceback") from None
 
     def _begin(self, dataset: Dataset) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         write_whole(self.path / "search.yaml", self.config.to_yaml())
         manifest = self.path / "manifest.json"
         if not manifest.exists():
-            write_whole(manifest, json.dumps(build_manifest(dataset, self.config.search.seed), indent=2))
+            circumstances = build_manifest(dataset, self.config.search.seed)
+            write_whole(manifest, json.dumps(circumstances | {"search": self.config.plain()}, indent=2))
 
     def _describe(self, dataset: Dataset, data: TrainingData, cluster: Cluster) -> None:
         recipe, settings = self.config.recipe, self.config.search
@@ -136,8 +199,8 @@ class Session:
 
     def _range_test(self, data: TrainingData, cluster: Cluster) -> LRBounds:
         file = self.path / "lr_range.json"
-        if file.exists():
-            return LRBounds(**json.loads(file.read_text())["bounds"])
+        if measured := load_search(str(self.path), self.path.parent).bounds:
+            return measured
         curve = measure_curve(self.config.recipe, data, self.config.search, cluster.workers, self.precision)
         bounds = find_bounds(curve)
         write_curve(file, curve, bounds)
@@ -165,7 +228,8 @@ class Session:
                 )
         winner, verdict = search.winner, search.finalists
         if winner is None:
-            raise SearchFailedError(f"no trial came to its end; {self.path / 'trials'} tells why")
+            reason = next((f": {trial.name}: {trial.error}" for trial in search.trials if trial.error), "")
+            raise SearchFailedError(f"no trial came to its end{reason}; {self.path / 'trials'} tells more")
         if verdict is not None:
             margin, mean = verdict["margin"]["mean"], verdict["trials"][winner.name]["mean"]
             self.say(
@@ -184,8 +248,8 @@ class Session:
         if not mark.exists() or mark.read_text() != chosen:  # none yet, or a longer search found a better one
             shutil.rmtree(best, ignore_errors=True)
             best.mkdir()
-            mark.write_text(chosen)
-        if not (best / "metrics.json").exists():
+            write_whole(mark, chosen)
+        if read_json(best / "metrics.json") is None:  # not there yet, or damaged
             if changes := self.config.refit.model_dump(exclude_none=True):
                 self.say("refit with " + ", ".join(f"{name} {value:,}" for name, value in changes.items()))
             runs = settings.refit_seeds
@@ -202,18 +266,32 @@ class Session:
                 )
             metrics |= json.loads(chosen) | {"validation_accuracy": winner.score}
             write_whole(best / "metrics.json", json.dumps(metrics, indent=2))
-        metrics = json.loads((best / "metrics.json").read_text())
+        metrics = read_json(best / "metrics.json")
         test = metrics["test_accuracy"]
         spread = "" if test["sd"] is None else f" ± {test['sd']:.4f}"
         self.say(
             f"test accuracy: {test['mean']:.4f}{spread} (n = {test['n']}, averaged weights), "
             f"raw weights {metrics['test_accuracy_raw']['mean']:.4f}"
         )
-        self.say(f"results: {self.path}")
+        self.say(f"results: {self.path}, {in_words(size_of(self.path))}")
+
+    def _drop_damaged_checkpoints(self) -> None:
+        """Of finalists and refits: such a run begins anew."""
+        for part in ("finalists", "best"):
+            for file in sorted((self.path / part).rglob("checkpoint.pt")):
+                try:
+                    load_checkpoint(file)
+                except CheckpointError as error:
+                    self.say(f"{error}; {file.parent.relative_to(self.path)} begins anew")
+                    file.unlink()
 
 
-def _try_out(recipe: Recipe, data: TrainingData) -> None:
-    """Builds the trainer here and asks it for two logits, so that a mistake shows before anything starts."""
+def _try_out(recipe: Recipe, data: TrainingData) -> int:
+    """Builds the trainer here and asks it for two logits, so that a mistake shows before anything starts.
+
+    Returns:
+        Bytes of a checkpoint: the weights, their average, their momentum.
+    """
     trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
     try:
         shape = tuple(trainer.predict(trainer.model, trainer.train[0][:2]).shape)
@@ -221,3 +299,5 @@ def _try_out(recipe: Recipe, data: TrainingData) -> None:
         raise InputError(f"model {recipe.model}: it fails on two images: {type(error).__name__}: {error}") from error
     if shape != (2, data.num_classes):
         raise InputError(f"model {recipe.model}: logits of shape {shape}, allowed is (N, {data.num_classes})")
+    weights: int = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())
+    return 3 * weights

@@ -4,8 +4,11 @@ A trial is COMPLETE, PRUNED or FAIL in the study, with a value for each epoch. O
 study is opened belongs to a session that was cut off; :func:`settle` sorts these.
 """
 
+import itertools
+import json
+import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
 from tune_s11.checkpoint import CheckpointError, load_checkpoint
-from tune_s11.config import SearchSettings
+from tune_s11.config import InputError, SearchSettings
 from tune_s11.results import SCORE, TrialResult, trial_name
 
 
@@ -42,6 +45,31 @@ def open_study(path: Path, settings: SearchSettings) -> optuna.Study:
     )
 
 
+def mend_journal(path: Path, say: Callable[[str], None]) -> None:
+    """Cuts off a last line that is half written, as a full disk leaves it: what follows would be lost with it.
+
+    Args:
+        path: The journal file. Need not exist.
+        say: Called with a line where something is cut off.
+
+    Raises:
+        InputError: A line before is damaged.
+    """
+    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            json.loads(line)
+        except ValueError:
+            if number < len(lines) - 1 or lines[-1]:
+                raise InputError(
+                    f"{path}: line {number} is damaged; the search cannot go on, its trials can still be read"
+                ) from None
+            lines[number - 1 :] = [line]
+    if lines[-1]:
+        say(f"{path}: its last line is half written and left out")
+        os.truncate(path, sum(len(line) + 1 for line in lines[:-1]))
+
+
 def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
     """The sampler that the settings name.
 
@@ -49,7 +77,7 @@ def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
         settings: Sampler and seed.
         trials_before: Trials in the study already: from the same seed a sampler would repeat itself.
     """
-    seed = settings.seed + 1_000_003 * trials_before
+    seed = (settings.seed + 1_000_003 * trials_before) % 2**32  # NumPy takes no greater one
     if settings.sampler == "random":
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
@@ -79,7 +107,9 @@ def tell(trial: Trial, last: dict[str, Any], epochs: int) -> None:
         trial.study.tell(trial, last[SCORE])
 
 
-def settle(study: optuna.Study, path: Path, results: Iterable[TrialResult], epochs: int) -> list[Interrupted]:
+def settle(
+    study: optuna.Study, path: Path, results: Iterable[TrialResult], epochs: int, say: Callable[[str], None]
+) -> list[Interrupted]:
     """Ends the trials that had ended before their study heard of it; returns those to take up again.
 
     Args:
@@ -87,8 +117,15 @@ def settle(study: optuna.Study, path: Path, results: Iterable[TrialResult], epoc
         path: The search folder.
         results: Its trials as far as their folders tell.
         epochs: Length of a complete trial.
+        say: Called with a line on whatever is damaged.
     """
     by_number = {result.number: result for result in results}
+    for frozen in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
+        result, epoch = by_number.get(frozen.number), frozen.last_step
+        have = len(result.rows) if result is not None else 0
+        if epoch is not None and have < epoch:
+            name = trial_name(frozen.number)
+            say(f"{path / 'trials' / name}: {have} of {epoch} epochs can be read; the trial counts, but cannot win")
     interrupted = []
     for frozen in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         trial = Trial(study, frozen._trial_id)
@@ -98,16 +135,22 @@ def settle(study: optuna.Study, path: Path, results: Iterable[TrialResult], epoc
             tell(trial, result.rows[-1], epochs)
         else:
             attempts = sorted((path / "trials").glob(f"{trial_name(frozen.number)}*"))
-            interrupted.append(Interrupted(trial, _last_checkpoint(attempts), len(attempts)))
+            rows = result.rows if result is not None else []
+            known = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1]["epoch"], enumerate(rows, 1)))
+            interrupted.append(Interrupted(trial, _last_checkpoint(attempts, known, say), len(attempts)))
     return interrupted
 
 
-def _last_checkpoint(attempts: Iterable[Path]) -> Path | None:
-    """The checkpoint of the latest epoch that can be read."""
+def _last_checkpoint(attempts: Iterable[Path], known: int, say: Callable[[str], None]) -> Path | None:
+    """The checkpoint of the latest epoch that can be read, not beyond the ``known`` ones, whose rows are there."""
     found: list[tuple[int, Path]] = []
+    damaged: list[Path] = []
     for file in (file for attempt in attempts for file in attempt.glob("checkpoint_*/checkpoint.pt")):
         try:
             found.append((load_checkpoint(file)["epoch"], file))
         except (CheckpointError, KeyError):
-            continue
-    return max(found, default=(0, None))[1]
+            damaged.append(file)
+    epoch, last = max((each for each in found if each[0] <= known), default=(0, None))
+    for file in damaged:
+        say(f"{file}: cannot be read as a checkpoint; the trial goes on from epoch {epoch}")
+    return last

@@ -125,7 +125,7 @@ def _refit(
     scores: dict[str, Any] = {"seed": seed, "hardware": hardware.model_dump(), "diverged": trainer.diverged}
     scores |= {name: test.accuracy(of_weights) for name, of_weights in logits.items()}
     np.savez_compressed(folder / "test_logits.npz", labels=images.labels, **logits)
-    (folder / "scores.json").write_text(json.dumps(scores, indent=2))
+    write_whole(folder / "scores.json", json.dumps(scores, indent=2))
     return scores
 
 

@@ -1,6 +1,7 @@
 """The trials: builds the Tuner, runs it, and goes on where an earlier session was cut off."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +9,20 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 from ray import tune
 from ray.tune import Callback
-from ray.tune.logger import JsonLoggerCallback
 from rich.console import Console
 
+from tune_s11.config import InputError
 from tune_s11.hardware import Precision
-from tune_s11.results import TrialResult, read_trials
+from tune_s11.results import TrialResult, read_trials, trial_name
 from tune_s11.search.audit import Audit
 from tune_s11.search.cluster import Workers
+from tune_s11.search.failures import FailureLimit, StallWatch
 from tune_s11.search.progress import SearchProgress
 from tune_s11.search.scheduler import build_scheduler
 from tune_s11.search.searcher import StudySearcher
-from tune_s11.search.study import open_study, settle
+from tune_s11.search.study import mend_journal, open_study, settle
 from tune_s11.search.tensorboard import TensorBoardFiles
+from tune_s11.search.trial_files import TrialFiles
 from tune_s11.search_space import SearchConfig
 from tune_s11.trainable import TrialTrainable
 from tune_s11.trainer import TrainingData
@@ -27,21 +30,39 @@ from tune_s11.trainer import TrainingData
 # Read by Tune. Interruptions are ours to handle: all that a resume needs is on disk at any moment.
 _TUNE_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # its new console prints a table even when told to be silent
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # of its three loggers only the JSON files are read
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the progress says it in a line
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 
 
+def drop_checkpoints(path: Path, name: str = "t*") -> None:
+    """Deletes the checkpoints of a trial that has ended, or of all: the winner is trained anew, nobody needs them.
+
+    Args:
+        path: The search folder.
+        name: Of the trial. Its earlier attempts' go too.
+    """
+    for pattern in (name, f"{name}.*"):
+        for checkpoint in (path / "trials").glob(f"{pattern}/checkpoint_*"):
+            shutil.rmtree(checkpoint, ignore_errors=True)
+
+
 class DropLosers(Callback):  # type: ignore[misc]
-    """Deletes the checkpoints of ended trials: the winner is trained anew, so nobody needs them."""
+    """Deletes the checkpoints of each trial as it ends, whatever its end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has ended by itself or was pruned."""
-        storage = trial.storage
-        for entry in Path(storage.trial_fs_path).glob("checkpoint_*"):
-            storage.storage_filesystem.delete_dir(str(entry))
+        drop_checkpoints(self._path, trial_name(trial.config["number"]))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has failed for good."""
+        drop_checkpoints(self._path, trial_name(trial.config["number"]))
 
 
 def run_trials(
@@ -52,6 +73,7 @@ def run_trials(
     data: TrainingData,
     workers: Workers,
     precision: Precision,
+    stall_timeout: float | None,
     console: Console,
 ) -> list[TrialResult]:
     """Runs the trials that are left of a search.
@@ -68,16 +90,29 @@ def run_trials(
         data: To learn from and validate on.
         workers: What runs at once.
         precision: As asked for.
+        stall_timeout: Seconds; as :class:`tune_s11.search.failures.StallWatch`.
         console: For the progress.
 
     Returns:
         All trials of the search.
+
+    Raises:
+        InputError: The study is damaged or missing.
+        SearchFailedError: One trial after the other has failed.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in _TUNE_ENVIRONMENT.items()})
     epochs, samples = config.recipe.epochs, config.search.samples
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
+
     earlier = read_trials(path, config)
-    study = open_study(path / "study.log", config.search)
-    interrupted = settle(study, path, earlier, epochs)
+    journal = path / "study.log"
+    if earlier and not journal.exists():
+        raise InputError(f"{journal}: is missing; without it the search cannot go on, its trials can still be read")
+    mend_journal(journal, say)
+    study = open_study(journal, config.search)
+    interrupted = settle(study, path, earlier, epochs, say)
     ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     if len(ended) >= samples:
         return earlier
@@ -94,13 +129,14 @@ def run_trials(
     )
     trainable = tune.with_resources(trainable, workers.resources)
     trainable.__qualname__ = TrialTrainable.__qualname__  # as the dashboard is to call the actors
+    reports = (span.end - span.begin for trial in earlier for span in trial.spans)
     with SearchProgress(console, samples, len(ended), best, epochs, workers.slots) as progress:
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=build_scheduler(config.search, epochs, Audit(path / "audit.json", config.search), earlier),
-                num_samples=samples - len(ended),
+                num_samples=max(samples - len(ended), len(interrupted)),
                 max_concurrent_trials=workers.slots,
                 reuse_actors=True,
                 trial_dirname_creator=_folder,
@@ -111,7 +147,14 @@ def run_trials(
                 storage_path=str(path),
                 failure_config=tune.FailureConfig(max_failures=config.search.max_failures),
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
-                callbacks=[progress, JsonLoggerCallback(), TensorBoardFiles(path / "tensorboard"), DropLosers()],
+                callbacks=[  # in this order: what explains a failure, what shows and keeps it, what ends the search
+                    StallWatch(stall_timeout, max(reports, default=0.0)),
+                    progress,
+                    TrialFiles(),
+                    TensorBoardFiles(path / "tensorboard"),
+                    DropLosers(path),
+                    FailureLimit(workers.slots),
+                ],
                 verbose=0,
             ),
         ).fit()

@@ -19,6 +19,9 @@ MISTAKES = 25
 CLASSES = 20
 """Classes on the sheet of correctly classified images, at most."""
 
+MATRIX = 1000
+"""Classes up to which there is a confusion matrix: of ten thousand it would fill a gigabyte."""
+
 LETTERS = 15
 """Of a class's name above an image, at most: a longer one would run into its neighbour."""
 
@@ -53,6 +56,9 @@ def _class_names(manifest: dict[str, Any]) -> list[str] | None:
 
 
 def _add_confusion(contents: Contents, predictions: Predictions, classes: list[str], seed: int) -> None:
+    if len(classes) > MATRIX:
+        contents.leave_out("the confusion matrix", f"it has {len(classes):,} classes, more than {MATRIX:,}")
+        return
     counts = predictions.confusion
     in_class = counts.sum(axis=1)
     of_class = counts.diagonal() / np.maximum(in_class, 1)

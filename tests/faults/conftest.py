@@ -1,0 +1,109 @@
+"""Searches in which something breaks on purpose."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NET = '''
+import os, signal, time
+from pathlib import Path
+
+import ray
+from tune_s11.models import S11ResNet
+
+ARMED = Path(os.environ["ARMED"])
+
+
+def strikes(fault):
+    """Whether this fault is armed and this worker of a trial the one that it meets."""
+    if not ray.is_initialized() or ray.get_runtime_context().get_actor_id() is None:
+        return False
+    try:
+        (ARMED / fault).rename(ARMED / f"{fault}.struck")
+    except FileNotFoundError:
+        return False
+    return True
+
+
+class Faulty(S11ResNet):
+    def forward(self, images):
+        if self.training:
+            if strikes("kill"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            if strikes("hang"):
+                time.sleep(3600)
+            if strikes("out of memory"):
+                raise MemoryError("no room for another layer")
+            if (ARMED / "raise").exists():
+                raise ValueError("too narrow\\nby far")
+        return super().forward(images)
+
+
+def build(width, num_classes, image_size):
+    if strikes("kill between trials"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Faulty(width, num_classes, image_size)
+'''
+
+
+class Faults:
+    """What is to break in the searches of ``program``, whose network waits for it.
+
+    Attributes:
+        arguments: Of a search of that network, without a range test and finalists.
+    """
+
+    def __init__(self, program: Any, folder: Path) -> None:
+        self._program, self._armed = program, folder / "armed"
+        self._armed.mkdir()
+        (folder / "fault_net.py").write_text(NET)
+        program.environment |= {"PYTHONPATH": str(folder), "ARMED": str(self._armed)}
+        small = ("--set", "search.finalists=0", "--set", "search.refit_seeds=1")
+        self.arguments = ("--space", str(program.space), "--lr-bounds", "0.01", "0.2", *small)
+        self.faulty = (*self.arguments, "--model", "fault_net:build")
+
+    def arm(self, fault: str) -> None:
+        """The next worker that comes by meets it; ``raise`` all of them, until :meth:`disarm`."""
+        (self._armed / fault).touch()
+
+    def disarm(self, fault: str) -> None:
+        (self._armed / fault).unlink()
+
+    def struck(self, fault: str) -> bool:
+        return (self._armed / f"{fault}.struck").exists()
+
+    def workers(self, driver: int) -> list[int]:
+        """Processes that train trials, or are about to."""
+        return sorted(pid for pid in self._program.family(driver) if _title(pid).startswith("ray::TrialTrainable"))
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+@pytest.fixture(scope="module")
+def faults(program: Any, tmp_path_factory: pytest.TempPathFactory) -> Faults:
+    return Faults(program, tmp_path_factory.mktemp("faults"))
+
+
+@pytest.fixture
+def started(program: Any) -> Iterator[Any]:
+    """Starts the program; whatever of it is left at the end of the test is killed."""
+    begun = []
+
+    def start(*arguments: str) -> Any:
+        begun.append(program.start(*arguments))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        for pid in program.family(process.pid) if process.poll() is None else ():
+            os.kill(pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,72 @@
+"""SIGINT and SIGTERM at any moment: the search says how to go on, leaves nothing behind, and goes on."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SECONDS = 15.0
+"""Within these the program leaves after a signal."""
+
+
+def alive(family: set[int]) -> set[int]:
+    """Those of the processes that are still there, zombies included."""
+    return {pid for pid in family if Path(f"/proc/{pid}").exists()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_says_how_to_go_on_and_leaves_nothing_behind(
+    program: Any, faults: Any, started: Callable[..., Any], number: signal.Signals, code: int
+) -> None:
+    name = f"interrupted-{code}"
+    running = started(*faults.arguments, "--name", name, "--set", "epochs=400")
+    program.wait_for(lambda: (program.storage / name / "trials" / "t0000" / "result.json").exists())
+    family = program.family(running.pid)
+    assert faults.workers(running.pid)
+    begun = time.monotonic()
+    running.send_signal(number)
+    assert running.wait(timeout=60) == code
+    print(f"left {time.monotonic() - begun:.1f} s after {number.name}")
+    assert time.monotonic() - begun < SECONDS
+    output = program.output.read_text()
+    assert f"go on with: python run_search.py --resume {name}" in output
+    assert "Traceback" not in output
+    program.wait_for(lambda: not alive(family), 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_before_anything_is_written_it_leaves_without_a_word(
+    program: Any, faults: Any, started: Callable[..., Any], number: signal.Signals
+) -> None:
+    """While Ray starts: there is nothing to go on with yet."""
+    running = started(*faults.arguments, "--name", f"early-{number.name}")
+    program.wait_for(lambda: len(program.family(running.pid)) > 1)
+    family = program.family(running.pid)
+    running.send_signal(number)
+    assert running.wait(timeout=60) in {128 + number, -number}  # of the second a shell makes the first
+    assert "Traceback" not in program.output.read_text()
+    program.wait_for(lambda: not alive(family), 10)
+
+
+@pytest.mark.slow
+def test_a_second_signal_leaves_at_once(program: Any, faults: Any, started: Callable[..., Any]) -> None:
+    running = started(*faults.arguments, "--name", "twice", "--set", "epochs=400")
+    program.wait_for(lambda: (program.storage / "twice" / "trials" / "t0000" / "result.json").exists())
+    family = program.family(running.pid)
+    for pid in faults.workers(running.pid):
+        os.kill(pid, signal.SIGSTOP)  # so that there is something to wait for
+    running.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    running.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    assert running.wait(timeout=60) == 130
+    print(f"left {time.monotonic() - begun:.1f} s after the second SIGINT")
+    assert time.monotonic() - begun < 5
+    assert "Traceback" not in program.output.read_text()
+    program.wait_for(lambda: not alive(family), 30)

@@ -1,0 +1,164 @@
+"""A study and its trials' files as a full disk, a kill or a bad sector leaves them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import torch
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState
+
+from tune_s11.checkpoint import save_checkpoint
+from tune_s11.config import InputError, Recipe, SearchSettings
+from tune_s11.results import SCORE, TrialResult
+from tune_s11.search.study import mend_journal, open_study, settle
+
+SPACE = {"momentum": FloatDistribution(0.8, 0.98)}
+SETTINGS = SearchSettings(samples=4)
+EPOCHS = 6
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """Of three trials that have ended."""
+    path = tmp_path / "study.log"
+    study = open_study(path, SETTINGS)
+    for score in (0.5, 0.7, 0.6):
+        trial = study.ask(SPACE)
+        for epoch in range(1, EPOCHS + 1):
+            trial.report(score, epoch)
+        study.tell(trial, score)
+    return path
+
+
+def values(path: Path) -> list[float | None]:
+    return [trial.value for trial in open_study(path, SETTINGS).trials]
+
+
+def test_a_whole_journal_stays_as_it_is(journal: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    before = journal.read_bytes()
+    mend_journal(journal, said.append)
+    mend_journal(tmp_path / "none.log", said.append)
+    assert journal.read_bytes() == before
+    assert said == []
+
+
+@pytest.mark.parametrize("cut", [2, 20, 60])
+@pytest.mark.parametrize("tail", [b"", b"\0" * 40, b"\n"], ids=["cut short", "zeros after it", "a line's end after it"])
+def test_a_half_line_goes_and_what_follows_is_kept(journal: Path, cut: int, tail: bytes) -> None:
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:-cut] + tail)
+    said: list[str] = []
+    mend_journal(journal, said.append)
+    assert said == [f"{journal}: its last line is half written and left out"]
+    assert whole.startswith(journal.read_bytes())
+    study = open_study(journal, SETTINGS)
+    study.tell(study.ask(SPACE), 0.9)
+    assert values(journal)[:2] == [0.5, 0.7]
+    assert values(journal)[3] == 0.9
+
+
+def test_an_earlier_line_that_is_damaged_is_named(journal: Path) -> None:
+    lines = journal.read_bytes().split(b"\n")
+    lines[3] = lines[3][:10]
+    journal.write_bytes(b"\n".join(lines))
+    with pytest.raises(InputError) as caught:
+        mend_journal(journal, print)
+    assert str(caught.value).startswith(f"{journal}: line 4 is damaged; ")
+    assert journal.read_bytes() == b"\n".join(lines)
+
+
+def interrupted(path: Path) -> tuple[optuna.Study, Path]:
+    """A study whose one trial was cut off after checkpoints of epochs 2 and 4."""
+    study = open_study(path / "study.log", SETTINGS)
+    study.ask(SPACE)
+    for index, epoch in enumerate((2, 4)):
+        folder = path / "trials" / "t0000" / f"checkpoint_{index:06d}"
+        folder.mkdir(parents=True)
+        save_checkpoint(folder / "checkpoint.pt", {"epoch": epoch, "padding": list(range(1000))})
+    return study, folder / "checkpoint.pt"
+
+
+def result(number: int, epochs: int) -> TrialResult:
+    rows: list[dict[str, Any]] = [{"epoch": k, SCORE: 0.5, "diverged": False} for k in range(1, epochs + 1)]
+    state = "complete" if epochs == EPOCHS else "running"
+    return TrialResult(number, {}, Recipe(), number, None, rows, state)
+
+
+def damage(file: Path, how: str) -> None:
+    content = bytearray(file.read_bytes())
+    if how == "truncated":
+        del content[len(content) // 2 :]
+    elif how == "emptied":
+        content.clear()
+    else:
+        content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["truncated", "emptied", "a bit flipped"])
+def test_of_damaged_checkpoints_the_last_good_one_is_used_and_that_is_said(tmp_path: Path, how: str) -> None:
+    study, last = interrupted(tmp_path)
+    damage(last, how)
+    said: list[str] = []
+    (again,) = settle(study, tmp_path, [result(0, 4)], EPOCHS, said.append)
+    assert again.checkpoint == last.parents[1] / "checkpoint_000000" / "checkpoint.pt"
+    assert said == [f"{last}: cannot be read as a checkpoint; the trial goes on from epoch 2"]
+
+
+def test_without_a_good_checkpoint_a_trial_begins_anew(tmp_path: Path) -> None:
+    study, last = interrupted(tmp_path)
+    for file in last.parents[1].glob("*/*"):
+        damage(file, "truncated")
+    said: list[str] = []
+    (again,) = settle(study, tmp_path, [result(0, 4)], EPOCHS, said.append)
+    assert again.checkpoint is None
+    assert len(said) == 2
+    assert all(line.endswith("the trial goes on from epoch 0") for line in said)
+
+
+def test_rows_that_an_ended_trial_has_lost_are_said(journal: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    study = open_study(journal, SETTINGS)
+    assert settle(study, tmp_path, [result(0, EPOCHS), result(1, 3)], EPOCHS, said.append) == []
+    assert said == [
+        f"{tmp_path}/trials/t0001: 3 of 6 epochs can be read; the trial counts, but cannot win",
+        f"{tmp_path}/trials/t0002: 0 of 6 epochs can be read; the trial counts, but cannot win",
+    ]
+    assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+    assert json.loads(journal.read_text().splitlines()[-1])
+
+
+class Bomb:
+    """Leaves a file behind where it is unpickled by running what it says."""
+
+    def __init__(self, crater: Path) -> None:
+        self.crater = crater
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.crater,)
+
+
+def test_a_bomb_placed_as_the_last_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    study, last = interrupted(tmp_path)
+    torch.save({"epoch": 4, "model": Bomb(tmp_path / "crater")}, last)
+    said: list[str] = []
+    (again,) = settle(study, tmp_path, [result(0, 4)], EPOCHS, said.append)
+    assert again.checkpoint == last.parents[1] / "checkpoint_000000" / "checkpoint.pt"
+    assert said == [f"{last}: cannot be read as a checkpoint; the trial goes on from epoch 2"]
+    assert not (tmp_path / "crater").exists()
+    torch.load(last, weights_only=False)
+    assert (tmp_path / "crater").exists()
+
+
+@pytest.mark.parametrize(("rows", "epoch"), [([1, 2, 3, 4], 4), ([1, 2, 3], 2), ([1, 3, 4], None), ([], None)])
+def test_no_checkpoint_beyond_rows_that_are_lost(tmp_path: Path, rows: list[int], epoch: int | None) -> None:
+    study, last = interrupted(tmp_path)
+    whole = result(0, 4)
+    left = replace(whole, rows=[row for row in whole.rows if row["epoch"] in rows])
+    (again,) = settle(study, tmp_path, [left], EPOCHS, print)
+    assert again.checkpoint == {4: last, 2: last.parents[1] / "checkpoint_000000" / "checkpoint.pt", None: None}[epoch]

@@ -1,0 +1,113 @@
+"""Workers that hang are killed, and a search in which nothing works ends.
+
+A trial whose worker dies, of whatever, Tune itself takes up again from its last checkpoint, ``max_failures`` times.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.tune import Callback
+from ray.tune.result import TIME_THIS_ITER_S
+
+from tune_s11.results import last_error, trial_name
+
+LEAST_FAILURES = 3
+"""A search ends after so many failed trials in a row, or as many as it has workers where these are more."""
+
+STALL_FIRST = 4 * 3600.0
+"""Seconds that the first report may take while none has been measured: more than an epoch of the full recipe takes
+on one slow core."""
+
+STALL_FACTOR = 20.0
+"""Thereafter a report may take so many times the longest one so far: wider networks and a busy machine included."""
+
+STALL_LEAST = 600.0
+"""But no worker is killed before so many seconds."""
+
+
+class SearchFailedError(Exception):
+    """The search came to its end without a winner; the message is one line that says why."""
+
+
+class StallWatch(Callback):  # type: ignore[misc]
+    """Kills the worker of a trial that reports nothing for too long.
+
+    Args:
+        seconds: ``--stall-timeout``; None: by the longest report so far.
+        longest: Seconds of the longest report of an earlier session; 0 where there was none.
+    """
+
+    def __init__(self, seconds: float | None, longest: float) -> None:
+        self._seconds, self._longest = seconds, longest
+        self._heard: dict[str, float] = {}
+        self._killed: dict[str, str] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its callbacks for a way to restore that is not used here."""
+        return {}
+
+    @property
+    def limit(self) -> float:
+        """Seconds without a word after which a worker is killed."""
+        if self._seconds is not None:
+            return self._seconds
+        return max(STALL_LEAST, STALL_FACTOR * self._longest) if self._longest else STALL_FIRST
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial has reported."""
+        self._heard[trial.trial_id] = time.monotonic()
+        self._longest = max(self._longest, result[TIME_THIS_ITER_S])
+
+    def on_trial_save(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has saved a checkpoint."""
+        self._heard[trial.trial_id] = time.monotonic()
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Tune has handled an event, or a tenth of a second has gone by without one."""
+        now, limit = time.monotonic(), self.limit
+        workers = {trial.trial_id: trial.temporary_state.ray_actor for trial in trials}
+        self._heard = {name: self._heard.get(name, now) for name, worker in workers.items() if worker is not None}
+        for name, heard in self._heard.items():
+            if now - heard > limit and name not in self._killed:
+                self._killed[name] = f"its worker reported nothing for {limit:.0f} s and was killed (--stall-timeout)"
+                ray.kill(workers[name])
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has failed and will go on."""
+        self._explain(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has failed for good."""
+        self._explain(trial)
+
+    def _explain(self, trial: Any) -> None:
+        reason = self._killed.pop(trial.trial_id, None)
+        if reason is not None:
+            with Path(trial.error_file).open("a") as file:
+                file.write(reason + "\n")
+
+
+class FailureLimit(Callback):  # type: ignore[misc]
+    """Ends the search when trials fail one after the other, and none comes to an end in between.
+
+    Args:
+        workers: Trials at a time.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._limit, self._in_a_row = max(LEAST_FAILURES, workers), 0
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has ended by itself or was pruned."""
+        self._in_a_row = 0
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has failed for good."""
+        self._in_a_row += 1
+        if self._in_a_row == self._limit:
+            name, reason = trial_name(trial.config["number"]), last_error(Path(trial.error_file))
+            raise SearchFailedError(f"{self._limit} trials in a row have failed, at last {name}: {reason}")

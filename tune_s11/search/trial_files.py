@@ -1,0 +1,57 @@
+"""What is kept of each trial, written into its folder at once.
+
+Tune's own logger writes into Ray's session folder, from where the search folder is brought up to date every ten
+seconds or more: a driver that is killed would lose the rows of trials that the study calls ended.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback
+
+from tune_s11.checkpoint import write_whole
+
+
+class TrialFiles(Callback):  # type: ignore[misc]
+    """A trial's ``params.json``, its reports in ``result.json``, ``error.txt`` where it failed for good.
+
+    What made it fail before that, and be taken up again, is in ``recovered.txt``.
+    """
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has its worker."""
+        _folder(trial)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial has reported. Where it ends with this, the study hears of it only afterwards."""
+        _write(_folder(trial) / "result.json", json.dumps(result, default=str) + "\n", "a")
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has failed, perhaps before it started, and will go on."""
+        tracebacks = Path(trial.error_file)
+        _write(_folder(trial) / "recovered.txt", tracebacks.read_text(), "a")
+        tracebacks.unlink()  # it would be brought into the folder, and there mean an end
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has failed for good."""
+        _write(_folder(trial) / "error.txt", Path(trial.error_file).read_text(), "w")
+
+
+def _folder(trial: Any) -> Path:
+    """The trial's folder, made with its ``params.json`` where it is missing."""
+    folder = Path(trial.storage.trial_fs_path)
+    if not (folder / "params.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "params.json", json.dumps(trial.config, indent=2))
+    return folder
+
+
+def _write(path: Path, text: str, mode: str) -> None:
+    with path.open(mode) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
