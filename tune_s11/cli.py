@@ -114,7 +114,9 @@ def search(
         sys.exit(1)
     except SearchInterruptedError as interruption:
         elsewhere = f" --storage {shlex.quote(str(storage))}" if storage != RESULTS else ""
-        print(f"interrupted; go on with: python run_search.py --resume {path.name}{elsewhere}", file=sys.stderr)
+        resume_line = f"go on with: python run_search.py --resume {path.name}{elsewhere}"
+        written = (path / "search.yaml").exists()
+        print("interrupted;", resume_line if written else "nothing has been written yet", file=sys.stderr)
         sys.exit(interruption.exit_code)
     if not no_report:
         from tune_s11.report import write_report

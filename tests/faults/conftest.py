@@ -78,14 +78,15 @@ class Faults:
 
     def workers(self, driver: int) -> list[int]:
         """Processes that train trials, or are about to."""
-        return sorted(pid for pid in self._program.family(driver) if _title(pid).startswith("ray::TrialTrainable"))
+        return sorted(pid for pid in self._program.family(driver) if self.title(pid).startswith("ray::TrialTrainable"))
 
-
-def _title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
+    @staticmethod
+    def title(pid: int) -> str:
+        """A process's command line; empty once it has ended."""
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text()
+        except OSError:
+            return ""
 
 
 @pytest.fixture(scope="module")
