@@ -60,7 +60,7 @@ def write_images(folder: Path, count: int = 20, size: int = 32) -> None:
         (["--warm-start", "nobody"], ["--warm-start nobody", "no such search"]),
         (["--lr-bounds", "1", "0.1"], ["--lr-bounds 1 0.1", "LOW < HIGH"]),
         (["--lr-bounds", "0", "1"], ["--lr-bounds 0 1"]),
-        (["--resume", "nothing"], ["nothing", "no such search"]),
+        (["--resume", "nothing"], ["--resume nothing", "no such search"]),
         (["--resume", "x", "--seed", "1"], ["--resume x", "--samples"]),
         (["--data-dir", "nowhere"], ["--data-dir nowhere", "no such folder"]),
         (["--model", "no_such_module:build"], ["no_such_module:build", "cannot be imported"]),

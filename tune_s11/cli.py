@@ -28,7 +28,7 @@ from tune_s11.console import (
     whole_number,
 )
 from tune_s11.disk import disk_trouble
-from tune_s11.results import find_search, load_search
+from tune_s11.results import SearchResult, load_search
 from tune_s11.search_space import SearchConfig
 
 
@@ -89,11 +89,10 @@ def search(
                 f"--resume {resume}: a search keeps its recipe, space and name; allowed beside it are "
                 "--samples, --gpus, --trials-per-gpu, --workers, --precision, --address, --stall-timeout, --no-report"
             )
-        path = find_search(resume, storage)
-        earlier_session = load_search(resume, storage)
-        config, begun = earlier_session.config, len(earlier_session.trials)
-        if samples is not None and samples < begun:
-            raise InputError(f"--samples {samples}: {begun} trials have begun; allowed is {begun} or more")
+        begun = _load("--resume", resume, storage)
+        path, config = begun.path, begun.config
+        if samples is not None and samples < (least := len(begun.trials)):
+            raise InputError(f"--samples {samples}: {least} trials have begun; allowed is {least} or more")
     else:
         config = resolve_config(space, settings, data_dir, model, seed)
         if no_asha:
@@ -134,11 +133,16 @@ def search(
     session.say(f"next: python -m tune_s11.report best {path.name} --open")
 
 
-def _best_of(name: str, storage: Path) -> tuple[Recipe, ...]:
+def _load(option: str, name: str, storage: Path) -> SearchResult:
+    """The search that an option names, which errors name too."""
     try:
-        search = load_search(name, storage)
+        return load_search(name, storage)
     except InputError as error:
-        raise InputError(f"--warm-start {error}") from None
+        raise InputError(f"{option} {error}") from None
+
+
+def _best_of(name: str, storage: Path) -> tuple[Recipe, ...]:
+    search = _load("--warm-start", name, storage)
     if not search.contenders:
         raise InputError(f"--warm-start {name}: none of its trials is complete; allowed is a search that has one")
     return tuple(trial.recipe for trial in search.contenders)
