@@ -117,9 +117,7 @@ class World:
 
     def with_search(self, **changes: Any) -> "World":
         """The same with other settings of the search."""
-        return replace(
-            self, config=replace(self.config, search=self.config.search.model_copy(update=changes, deep=True))
-        )
+        return replace(self, config=replace(self.config, search=self.config.search.model_copy(update=changes)))
 
     def simulate(self, workers: Workers) -> Simulated:
         """Runs the search; the same again for the same seed."""

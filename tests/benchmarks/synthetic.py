@@ -3,7 +3,9 @@
 from typing import Any
 
 import numpy as np
+from recorded import build_curves
 from recording import draw
+from simulator import World
 
 from tune_s11.search_space import load_space
 
@@ -77,3 +79,9 @@ def recording_of_s11(count: int, *, noise: float = 0.02) -> tuple[dict[str, Any]
     for line, config in zip(lines, configs, strict=True):
         line["config"] = config
     return header | {"bounds": BOUNDS}, lines
+
+
+def s11_world() -> World:
+    """A short search over 30 such configurations, with trials of every end and audited ones in it."""
+    world = World.recorded(build_curves(*recording_of_s11(30)), load_space("s11"))
+    return world.with_search(samples=13, grace=2, factor=2.0, audit=0.5, seed=1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import simulate
-from recorded import append_line, read_curves
+from recorded import CIFAR10_W16, append_line, read_curves
 from simulate import compare_policy, figures_file, judge_policy, measure_policy
 from simulator import Workers
 from synthetic import recording_of_s11
@@ -29,6 +29,20 @@ def curves(tmp_path: Path) -> Path:
     for line in [header, *lines]:
         append_line(path, line)
     return path
+
+
+@pytest.mark.slow
+def test_the_policy_is_no_worse_than_its_record() -> None:
+    """On real curves. Where it fails and the change is meant: ``simulate.py --record``, and say why."""
+    goals = judge_policy(CIFAR10_W16)
+    assert all(goal["met"] for goal in goals.values()), goals
+
+
+@pytest.mark.slow
+def test_the_record_is_of_the_recording_beside_it() -> None:
+    kept = json.loads(figures_file(CIFAR10_W16).read_text())
+    assert len(read_curves(CIFAR10_W16, kept["configurations"]).score) == kept["configurations"]
+    assert set(kept["figures"]) == set(simulate.BETTER)
 
 
 def test_a_worse_policy_fails(curves: Path, monkeypatch: pytest.MonkeyPatch) -> None:

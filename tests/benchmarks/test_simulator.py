@@ -1,4 +1,9 @@
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -6,7 +11,7 @@ import pytest
 from asha import Policy, build_ladder, replay
 from recorded import build_curves
 from simulator import Simulated, Workers, World
-from synthetic import recording_of_s11
+from synthetic import recording_of_s11, s11_world
 
 from tune_s11.search_space import load_space
 
@@ -87,3 +92,18 @@ def test_the_search_begins_with_the_range_tests_suggestion() -> None:
     params = WORLD.with_search(samples=1).simulate(Workers(1)).trials[0].params
     assert params["max_lr"] == 0.667
     assert params["min_lr_fraction"] == pytest.approx(0.0026 / 0.667)
+
+
+@pytest.mark.slow
+def test_tune_itself_does_the_same(tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    paths = os.pathsep.join(str(path) for path in (here, here.parents[1] / "benchmarks", here.parents[1]))
+    command = [sys.executable, str(here / "through_tune.py"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths}, check=False)
+    assert done.returncode == 0, done.stderr
+    trials = s11_world().simulate(Workers(1)).trials
+    states = {"complete": "COMPLETE", "pruned": "PRUNED", "diverged": "PRUNED"}
+    expected = [[trial.params, states[trial.state], trial.epoch] for trial in trials]
+    assert json.loads(done.stdout.splitlines()[-1]) == expected
+    assert {trial.state for trial in trials} == set(states)
+    assert json.loads((tmp_path / "audit.json").read_text()) == s11_world().simulate(Workers(1)).audit
