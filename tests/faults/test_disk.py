@@ -92,7 +92,7 @@ def test_a_read_only_disk_is_refused_before_anything_starts(program, mount) -> N
 def test_a_disk_too_small_is_refused_before_anything_is_written(program, mount) -> None:
     storage = mount("size=8m")
     line = refused(program, storage, "--space", str(program.space), "--name", "a", *BOUNDS)
-    assert f"{storage} has 8.4 MB left on its disk, up to 32." in line
+    assert f"{storage} has 8.4 MB left on its disk, up to 34.8 MB are needed" in line
     assert list(storage.iterdir()) == []
 
 
