@@ -118,7 +118,8 @@ def search(
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except SearchInterruptedError as interruption:
-        print(f"interrupted; {go_on}", file=sys.stderr)
+        written = (path / "search.yaml").exists()
+        print("interrupted;", go_on if written else "nothing has been written yet", file=sys.stderr)
         sys.exit(interruption.exit_code)
     except Exception as error:
         trouble = disk_trouble(error)

@@ -26,6 +26,7 @@ def strikes(fault):
         (ARMED / fault).rename(ARMED / f"{fault}.struck")
     except FileNotFoundError:
         return False
+    (ARMED / f"{fault}.struck").write_text(str(os.getpid()))
     return True
 
 
@@ -73,19 +74,22 @@ class Faults:
     def disarm(self, fault: str) -> None:
         (self._armed / fault).unlink()
 
-    def struck(self, fault: str) -> bool:
-        return (self._armed / f"{fault}.struck").exists()
+    def struck(self, fault: str) -> int | None:
+        """The process that met it; None before."""
+        file = self._armed / f"{fault}.struck"
+        return int(file.read_text()) if file.exists() and file.read_text() else None
 
     def workers(self, driver: int) -> list[int]:
         """Processes that train trials, or are about to."""
-        return sorted(pid for pid in self._program.family(driver) if _title(pid).startswith("ray::TrialTrainable"))
+        return sorted(pid for pid in self._program.family(driver) if self.title(pid).startswith("ray::TrialTrainable"))
 
-
-def _title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
+    @staticmethod
+    def title(pid: int) -> str:
+        """A process's command line; empty once it has ended."""
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text()
+        except OSError:
+            return ""
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 import torch
 
 from tune_s11.config import InputError
 from tune_s11.hardware import usable_cores, why_no_gpu
+from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.interruption import interruptible
 
 
@@ -96,35 +98,44 @@ def connect(address: str | None, gpus: int | None, workers: int | None, trials_p
 
     Raises:
         InputError: There is no cluster at the address, or more is asked for than there is.
+        SearchFailedError: Ray does not start.
         SearchInterruptedError: See :func:`tune_s11.search.interruption.interruptible`.
     """
     address = address or os.environ.get("RAY_ADDRESS")
-    if address is None:
-        present = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        plan = plan_workers(usable_cores(), present, gpus, workers, trials_per_gpu)
-        cards = math.ceil(plan.slots * plan.gpus)
-        _keep_token_private()
+    with interruptible():
+        context, plan = _start(gpus, workers, trials_per_gpu) if address is None else (_join(address), None)
+    with interruptible():
         try:
-            context = ray.init(
-                address="local", num_cpus=usable_cores(), num_gpus=cards, log_to_driver=False, logging_level="ERROR"
-            )
-        except Exception as error:  # Ray raises just that where the machine is too busy, or its disk is full
-            raise InputError(f"Ray cannot be started on this machine: {error}") from error
-    else:
-        try:
-            _knock(address)
-            context = ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-        except (OSError, RuntimeError, ValueError) as error:
-            raise InputError(f"--address {address}: {str(error).splitlines()[0]}") from None
-    try:
-        with interruptible():
-            if address is not None:
+            if plan is None:
                 have = ray.cluster_resources()
                 plan = plan_workers(int(have.get("CPU", 0)), int(have.get("GPU", 0)), gpus, workers, trials_per_gpu)
             url = context.dashboard_url
             yield Cluster(plan, f"http://{url}" if url else None)
-    finally:
-        ray.shutdown()
+        finally:
+            ray.shutdown()
+
+
+def _start(gpus: int | None, workers: int | None, trials_per_gpu: int) -> tuple[Any, Workers]:
+    """Ray on this machine, with no more of it than is to be used."""
+    present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    plan = plan_workers(usable_cores(), present, gpus, workers, trials_per_gpu)
+    cards = math.ceil(plan.slots * plan.gpus)
+    _keep_token_private()
+    try:
+        context = ray.init(
+            address="local", num_cpus=usable_cores(), num_gpus=cards, log_to_driver=False, logging_level="ERROR"
+        )
+    except Exception as error:  # of no class of its own: on a machine under heavy load it gives up after a while
+        raise SearchFailedError(f"Ray did not start: {' '.join(str(error).split())}") from None
+    return context, plan
+
+
+def _join(address: str) -> Any:
+    try:
+        _knock(address)
+        return ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"--address {address}: {str(error).splitlines()[0]}") from None
 
 
 def _knock(address: str) -> None:

@@ -99,7 +99,7 @@ class FailureLimit(Callback):  # type: ignore[misc]
     """
 
     def __init__(self, workers: int) -> None:
-        self._limit, self._in_a_row = max(LEAST_FAILURES, workers), 0
+        self._limit, self._in_a_row, self._last = max(LEAST_FAILURES, workers), 0, ""
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has ended by itself or was pruned."""
@@ -108,6 +108,9 @@ class FailureLimit(Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed for good."""
         self._in_a_row += 1
-        if self._in_a_row == self._limit:
-            name, reason = trial_name(trial.config["number"]), last_error(Path(trial.error_file))
-            raise SearchFailedError(f"{self._limit} trials in a row have failed, at last {name}: {reason}")
+        self._last = f"{trial_name(trial.config['number'])}: {last_error(Path(trial.error_file))}"
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Here, and not where a trial fails, Tune lets through what is raised."""
+        if self._in_a_row >= self._limit:
+            raise SearchFailedError(f"{self._in_a_row} trials in a row have failed, at last {self._last}")

@@ -22,8 +22,9 @@ class SearchInterruptedError(Exception):
 def interruptible() -> Iterator[None]:
     """Within it the first SIGINT or SIGTERM ends as a :class:`SearchInterruptedError`.
 
-    Entered once Ray is started, for Ray sets handlers of its own. Ray turns a signal that meets it while
-    it waits into a KeyboardInterrupt that no longer says which it was, so the handler keeps the number.
+    Entered anew once Ray is started, for Ray sets a handler of its own, which exits with the bare number of SIGTERM.
+    Ray turns a signal that meets it while it waits into a KeyboardInterrupt that no longer says which it was, so
+    the handler keeps the number.
 
     Raises:
         SearchInterruptedError: At the end of the block, whatever became of the KeyboardInterrupt inside it.
@@ -39,7 +40,9 @@ def interruptible() -> Iterator[None]:
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, SystemExit) and error.code == signal.SIGTERM:
+            received.append(signal.SIGTERM)
         if received:
             raise SearchInterruptedError(received[0]) from None
         raise
