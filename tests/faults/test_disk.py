@@ -101,7 +101,7 @@ def test_a_disk_that_fills_up_ends_the_search_and_nothing_of_it(program, started
     storage = mount("size=64m")
     path = storage / "a"
     running = started("--storage", str(storage), "--space", str(program.space), "--name", "a", *LONG)
-    program.wait_for(lambda: any(path.glob("trials/t*/checkpoint_*/checkpoint.pt")))
+    program.wait_for(lambda: any(path.glob("trials/t*/checkpoint_*/checkpoint.pt")), 900)
     with (storage / "filler").open("wb", buffering=0) as filler:
         while (free := shutil.disk_usage(storage).free) > 0:
             filler.write(bytes(min(free, 2**20)))
@@ -132,7 +132,7 @@ def test_a_search_goes_on_elsewhere_with_its_files_damaged(program, started, tmp
         names = {file.parents[1].name for file in files}
         return {name: [file for file in files if file.parents[1].name == name] for name in sorted(names)}
 
-    program.wait_for(lambda: any(len(files) >= 2 for files in checkpoints(here).values()))
+    program.wait_for(lambda: any(len(files) >= 2 for files in checkpoints(here).values()), 900)
     running.send_signal(signal.SIGKILL)
     running.wait()
     there.parent.mkdir()
