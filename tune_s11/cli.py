@@ -25,6 +25,7 @@ from tune_s11.console import (
     new_app,
     resolve_config,
     run,
+    storage_option,
     whole_number,
 )
 from tune_s11.disk import disk_trouble
@@ -107,8 +108,7 @@ def search(
 
     earlier = _best_of(warm_start, storage) if warm_start is not None else ()
     session = Session(path.resolve(), config.checked_for_search(), precision, Console(highlight=False), earlier)
-    elsewhere = f" --storage {shlex.quote(str(storage))}" if storage != RESULTS else ""
-    go_on = f"go on with: python run_search.py --resume {path.name}{elsewhere}"
+    go_on = f"go on with: python run_search.py --resume {shlex.quote(path.name)}{storage_option(path)}"
     try:
         session.run(address, gpus, workers, trials_per_gpu, stall_timeout)
     except InputError:

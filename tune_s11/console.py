@@ -1,6 +1,7 @@
 """What every command line of the project shares: its options, and errors of one line."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +123,18 @@ def _key_value(setting: str) -> tuple[str, str]:
     if not (key and equals):
         raise InputError(f"--set {setting!r}: allowed is KEY=VALUE")
     return key, value
+
+
+def storage_option(folder: Path) -> str:
+    """What a command on the search or run in ``folder`` needs beside its name: nothing where results lie by default."""
+    storage = folder.resolve().parent
+    return "" if storage == RESULTS.resolve() else f" --storage {shlex.quote(str(shown_path(storage)))}"
+
+
+def shown_path(path: Path) -> Path:
+    """The path as seen from here where it lies below, for a report that is passed on; else the absolute path."""
+    path = path.resolve()
+    return path.relative_to(os.getcwd()) if path.is_relative_to(os.getcwd()) else path
 
 
 def check_name(name: str) -> str:

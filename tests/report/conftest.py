@@ -157,12 +157,14 @@ def write_search(path: Path, images: Path) -> None:
         "search": {"samples": 6, "grace": 2, "factor": 2.0, "refit_seeds": 2},
         "refit": {"width": 3},
     }
-    (path / "search.yaml").write_text(parse_space(parts, "").to_yaml())
+    config = parse_space(parts, "")
+    (path / "search.yaml").write_text(config.to_yaml())
     manifest = {
         "created": "2026-01-02T03:04:05+00:00",
         "command": "run_search.py --space own",
         "packages": {"torch": "2.15.0"},
         "data": {"fingerprint": "0123456789abcdef", "train_images": 24, "classes": CLASSES, "notes": []},
+        "search": config.plain(),
     }
     (path / "manifest.json").write_text(json.dumps(manifest))
     write_range_test(path / "lr_range.json")

@@ -274,10 +274,12 @@ def test_finalists_are_the_file_and_the_optimism_their_difference(
     assert "lies 1.50\u202f% above its finalist's mean" in text
 
 
-def test_range_test_and_manifest_are_the_files(pristine: Path, numbers: dict[str, Any]) -> None:
+def test_range_test_and_manifest_are_the_files(pristine: Path, numbers: dict[str, Any], page: str) -> None:
     measured = load_json(pristine / "lr_range.json")
     assert numbers["range_test"] == {key: measured[key] for key in ("suggestions", "bounds")}
     assert numbers["manifest"] == load_json(pristine / "manifest.json")
+    assert "packages, torch" in page
+    assert "search, recipe" not in page
 
 
 def test_page_shows_the_numbers(page: str, numbers: dict[str, Any]) -> None:

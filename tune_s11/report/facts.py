@@ -1,17 +1,15 @@
 """The numbers of the report, as plain values: what the page shows, and what ``report.json`` holds."""
 
 import math
-import os
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from tune_s11.config import Recipe
-from tune_s11.console import RESULTS
+from tune_s11.console import shown_path, storage_option
 from tune_s11.lr_finder import Floats
 from tune_s11.report.range_test import RangeTest
 from tune_s11.results import SearchResult, TrialResult
@@ -148,15 +146,7 @@ def commands(search: SearchResult, winner: TrialResult | None) -> dict[str, str]
     """Shell commands that do it again, by what they do."""
     space = shlex.quote(str(shown_path(search.path / "search.yaml")))
     lines = {"search": f"python run_search.py --space {space}"}
-    storage = search.path.resolve().parent
     if winner is not None:
-        lines["winner"] = f"python -m tune_s11.train --trial {shlex.quote(search.path.name)}/{winner.name}"
-        if storage != RESULTS.resolve():
-            lines["winner"] += f" --storage {shlex.quote(str(shown_path(storage)))}"
+        trial = f"{shlex.quote(search.path.name)}/{winner.name}"
+        lines["winner"] = f"python -m tune_s11.train --trial {trial}{storage_option(search.path)}"
     return lines
-
-
-def shown_path(path: Path) -> Path:
-    """The path as seen from here where it lies below, for a report that is passed on; else the absolute path."""
-    path = path.resolve()
-    return path.relative_to(os.getcwd()) if path.is_relative_to(os.getcwd()) else path

@@ -64,7 +64,9 @@ def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
     )
     environment.filters |= {"percent": _percent, "number": _number, "duration": _duration}
     page = environment.get_template("page.html.j2")
-    return page.render(numbers, pictures=pictures, circumstances=list(_flat(numbers["manifest"])))
+    # The manifest's copy of the configuration is for a resume to compare with; the page has what matters of it above.
+    circumstances = _flat({key: value for key, value in numbers["manifest"].items() if key != "search"})
+    return page.render(numbers, pictures=pictures, circumstances=list(circumstances))
 
 
 def _percent(fraction: float | None, digits: int = 2) -> str:
