@@ -83,6 +83,15 @@ class Faults:
         """Processes that train trials, or are about to."""
         return sorted(pid for pid in self._program.family(driver) if self.title(pid).startswith("ray::TrialTrainable"))
 
+    def reports(self, search: str) -> int:
+        """How often its trials have reported so far."""
+        files = (self._program.storage / search).glob("trials/t*/result.json")
+        return sum(len(file.read_text().splitlines()) for file in files)
+
+    def wait_for_report(self, search: str, before: int) -> None:
+        """Until its trials have reported more than ``before`` times."""
+        self._program.wait_for(lambda: self.reports(search) > before)
+
     @staticmethod
     def title(pid: int) -> str:
         """A process's command line; empty once it has ended."""

@@ -20,6 +20,8 @@ from tune_s11.search.scheduler import RememberingASHA
 from tune_s11.search.study import open_study
 from tune_s11.trainer import Trainer, TrainingData
 
+pytestmark = pytest.mark.timeout(1800)  # for a busy machine
+
 SEED = 20261124
 SAMPLES, EPOCHS, GRACE, NAME = 8, 120, 30, "killed"
 TIMES = {"seconds": 0.0, "images_per_second": 0.0}
@@ -48,8 +50,11 @@ def search(program: Any, faults: Any) -> Iterator[SearchResult]:
     before: dict[int, TrialResult] = {}
     for kill in range(10):
         running = program.start(*(("--resume", NAME) if path.exists() else anew))
-        if kill >= 3:  # the first three meet it while it starts
+        reported = faults.reports(NAME)
+        if kill >= 2:  # the first two meet it while it starts, the next two its workers, the others its trials
             program.wait_for(lambda: "dashboard" in program.output.read_text())
+        if kill >= 4:
+            faults.wait_for_report(NAME, reported)
         time.sleep(rng.uniform(0.0, 8.0))
         assert running.poll() is None, program.output.read_text()
         running.kill()
