@@ -12,7 +12,8 @@ def test_kill_and_resume(program) -> None:
     folder = program.storage / "killed"
     # Trials of several seconds even on a fast machine, so that the kill meets some in the middle.
     long = ("--set", "epochs=160", "--set", "search.grace=80", "--lr-bounds", "0.01", "0.2")
-    running = program.start("--space", str(program.space), "--name", "killed", *long)
+    short = ("--set", "search.finalists=0", "--set", "refit.epochs=6")  # what comes after the trials
+    running = program.start("--space", str(program.space), "--name", "killed", *long, *short)
 
     def some_have_ended() -> bool:
         return folder.exists() and sum(t.state != "running" for t in load_search("killed", program.storage).trials) >= 2
