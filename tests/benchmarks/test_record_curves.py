@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from recorded import read_lines
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "record_curves.py"
@@ -20,6 +21,7 @@ def without_times(line: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in line.items() if key != "seconds"}
 
 
+@pytest.mark.slow
 def test_an_interrupted_recording_goes_on(tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
     done = record(whole, "--count", "2")

@@ -57,6 +57,7 @@ def stop(running: "subprocess.Popen[str]") -> None:
     assert running.wait(timeout=120) == 130
 
 
+@pytest.mark.slow
 def test_a_local_search_is_open_to_nobody_else(program) -> None:
     long = ("--set", "epochs=4000", "--lr-bounds", "0.01", "0.1")
     running = program.start("--space", str(program.space), "--name", "local", *long)
