@@ -2,12 +2,14 @@
 
 import signal
 
+import pytest
 from optuna.trial import TrialState
 
 from tune_s11.results import load_search
 from tune_s11.search.study import open_study
 
 
+@pytest.mark.slow
 def test_kill_and_resume(program) -> None:
     folder = program.storage / "killed"
     # Trials of several seconds even on a fast machine, so that the kill meets some in the middle.
