@@ -112,6 +112,5 @@ class Surrogate:
 
     def _place(self, params: Mapping[str, Any]) -> "np.typing.NDArray[np.float32]":
         """On the scales on which values are drawn; single precision is the trees'."""
-        logarithmic = {name: domain.log for name, domain in self._domains.items()}
-        values = [np.log(params[name]) if log else params[name] for name, log in logarithmic.items()]
+        values = [np.log(params[name]) if domain.log else params[name] for name, domain in self._domains.items()]
         return np.array(values, np.float32)

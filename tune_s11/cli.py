@@ -2,7 +2,6 @@
 
 import datetime
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -24,8 +23,8 @@ from tune_s11.console import (
     check_name,
     new_app,
     resolve_config,
+    resume_command,
     run,
-    storage_option,
     whole_number,
 )
 from tune_s11.disk import disk_trouble
@@ -108,7 +107,7 @@ def search(
 
     earlier = _best_of(warm_start, storage) if warm_start is not None else ()
     session = Session(path.resolve(), config.checked_for_search(), precision, Console(highlight=False), earlier)
-    go_on = f"go on with: python run_search.py --resume {shlex.quote(path.name)}{storage_option(path)}"
+    go_on = f"go on with: {resume_command(path)}"
     try:
         session.run(address, gpus, workers, trials_per_gpu, stall_timeout)
     except InputError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
 from tune_s11.config import InputError
@@ -123,6 +124,16 @@ def _key_value(setting: str) -> tuple[str, str]:
     if not (key and equals):
         raise InputError(f"--set {setting!r}: allowed is KEY=VALUE")
     return key, value
+
+
+def say(console: Console, line: str) -> None:
+    """Prints one line as it is: unfolded, and whatever is in brackets is no markup."""
+    console.print(line, markup=False, soft_wrap=True)
+
+
+def resume_command(folder: Path) -> str:
+    """What to type to go on with the search in ``folder``."""
+    return f"python run_search.py --resume {shlex.quote(folder.name)}{storage_option(folder)}"
 
 
 def storage_option(folder: Path) -> str:

@@ -95,8 +95,7 @@ class SearchResult:
     @property
     def bounds(self) -> LRBounds | None:
         """The range test's bounds; None where there was none, or not yet."""
-        plain = read_json(self.path / "lr_range.json")
-        return LRBounds(**plain["bounds"]) if plain else None
+        return read_bounds(self.path / "lr_range.json")
 
     @property
     def refit(self) -> dict[str, Any] | None:
@@ -182,6 +181,12 @@ def read_trials(path: Path, config: SearchConfig) -> list[TrialResult]:
             attempts.setdefault(int(number), []).append(folder)
     trials = (_read_trial(number, folders, config) for number, folders in sorted(attempts.items()))
     return [trial for trial in trials if trial is not None]
+
+
+def read_bounds(path: Path) -> LRBounds | None:
+    """The bounds of an ``lr_range.json``; None where it is missing or damaged."""
+    plain = read_json(path)
+    return LRBounds(**plain["bounds"]) if plain else None
 
 
 def read_audit(path: Path) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 import webbrowser
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tune_s11.config import InputError
-from tune_s11.console import RESULTS, StorageOption, new_app, whole_number
+from tune_s11.console import RESULTS, StorageOption, new_app, say, whole_number
 from tune_s11.gradcam import DEFAULT_LAYER
 from tune_s11.report.compare import comparison, comparison_cells, read_compared
 from tune_s11.report.facts import ranked, trial_facts
@@ -39,23 +40,20 @@ def best(
     search = load_search(name, storage)
     index = write_report(search, layer)
     numbers = json.loads(index.with_name("report.json").read_text())
-    console = Console(highlight=False)
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, soft_wrap=True)
+    tell = partial(say, Console(highlight=False))
 
     winner = numbers["winner"]
     if winner is None:
-        say(f"{search.path.name}: no winner yet, {len(search.trials)} of {search.config.search.samples} trials begun")
+        tell(f"{search.path.name}: no winner yet, {len(search.trials)} of {search.config.search.samples} trials begun")
     else:
-        say(f"{search.path.name}: {winner['trial']}, validation accuracy {winner['score']:.4f} (averaged weights)")
+        tell(f"{search.path.name}: {winner['trial']}, validation accuracy {winner['score']:.4f} (averaged weights)")
     if numbers["test"] is not None:
         test = numbers["test"]["accuracy"]
         spread = "" if test["sd"] is None else f" ± {test['sd']:.4f}"
-        say(f"test accuracy: {test['mean']:.4f}{spread} (n = {test['n']}, averaged weights)")
+        tell(f"test accuracy: {test['mean']:.4f}{spread} (n = {test['n']}, averaged weights)")
     for gap in numbers["not_shown"]:
-        say(f"not shown: {gap['what']}: {gap['why']}")
-    say(f"report: {index}")
+        tell(f"not shown: {gap['what']}: {gap['why']}")
+    tell(f"report: {index}")
     if show:
         webbrowser.open(index.resolve().as_uri())
 

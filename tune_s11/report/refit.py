@@ -1,7 +1,6 @@
 """What the report reads of the refit winner: its scores, its test curve, and what it looks at in test images."""
 
 import math
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 
 from tune_s11.checkpoint import CheckpointError, load_checkpoint
 from tune_s11.config import InputError, Recipe
-from tune_s11.console import storage_option
+from tune_s11.console import resume_command
 from tune_s11.data import load_dataset, normalise
 from tune_s11.gradcam import heat_maps
 from tune_s11.models import build_model
@@ -52,7 +51,7 @@ def read_refit(search: SearchResult, winner: TrialResult) -> dict[str, Any]:
     Raises:
         InputError: There is none yet, it is damaged, or it is of a trial that has been outdone since.
     """
-    again = f"python run_search.py --resume {shlex.quote(search.path.name)}{storage_option(search.path)}"
+    again = resume_command(search.path)
     metrics = search.refit
     if metrics is None:
         raise InputError(f"the winner is not refit yet; {again} does it")

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from tune_s11.console import say
 from tune_s11.results import SCORE, last_error, trial_name
 
 SHOWN = 12
@@ -85,7 +86,7 @@ class SearchProgress(Callback):  # type: ignore[misc]
         """A trial has failed and will go on."""
         last = self._running.pop(trial.trial_id, {"epoch": 0})
         name, reason = trial_name(trial.config["number"]), _reason(trial)
-        self._say(f"{name} is taken up again from its last checkpoint: at epoch {last['epoch']}, {reason}")
+        say(self._console, f"{name} is taken up again from its last checkpoint: at epoch {last['epoch']}, {reason}")
         self._draw()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -99,15 +100,12 @@ class SearchProgress(Callback):  # type: ignore[misc]
         self._ended.append((last["name"], state, str(last["epoch"]), score))
         outcome = f"{last['name']} {state} at epoch {last['epoch']}/{self._epochs}"
         if state == "failed":
-            self._say(f"{outcome}: {_reason(trial)} | {self._summary()}")
+            say(self._console, f"{outcome}: {_reason(trial)} | {self._summary()}")
         elif self._live is None:
             done = self._before + sum(self._counts.values())
             if done % max(1, self._samples // self.LINES) == 0 or done == self._samples:
-                self._say(f"{outcome}, validation {score} | {self._summary()}")
+                say(self._console, f"{outcome}, validation {score} | {self._summary()}")
         self._draw()
-
-    def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, soft_wrap=True)
 
     def _summary(self) -> str:
         """Trials by state, the best so far, speed and time left."""

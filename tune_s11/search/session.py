@@ -15,12 +15,13 @@ from rich.console import Console
 
 from tune_s11.checkpoint import CheckpointError, load_checkpoint, write_whole
 from tune_s11.config import InputError, Recipe
+from tune_s11.console import say
 from tune_s11.data import Dataset, load_dataset
 from tune_s11.disk import check_room, disk_trouble, in_words, size_of
 from tune_s11.hardware import Hardware, Precision, usable_cores
 from tune_s11.lr_finder import LRBounds, find_bounds, write_curve
 from tune_s11.manifest import build_manifest
-from tune_s11.results import SearchResult, TrialResult, last_error, load_search, read_json
+from tune_s11.results import SearchResult, TrialResult, last_error, load_search, read_bounds, read_json
 from tune_s11.search.cluster import Cluster, connect
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.finalists import run_finalists
@@ -54,7 +55,7 @@ class Session:
 
     def say(self, line: str) -> None:
         """Prints one line for the user."""
-        self.console.print(line, markup=False, soft_wrap=True)
+        say(self.console, line)
 
     def run(
         self,
@@ -199,7 +200,7 @@ class Session:
 
     def _range_test(self, data: TrainingData, cluster: Cluster) -> LRBounds:
         file = self.path / "lr_range.json"
-        if measured := load_search(str(self.path), self.path.parent).bounds:
+        if measured := read_bounds(file):
             return measured
         curve = measure_curve(self.config.recipe, data, self.config.search, cluster.workers, self.precision)
         bounds = find_bounds(curve)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ray.tune import Callback
 from rich.console import Console
 
 from tune_s11.config import InputError
+from tune_s11.console import say
 from tune_s11.hardware import Precision
 from tune_s11.results import TrialResult, read_trials, trial_name
 from tune_s11.search.audit import Audit
@@ -103,17 +105,14 @@ def run_trials(
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in _TUNE_ENVIRONMENT.items()})
     epochs, samples = config.recipe.epochs, config.search.samples
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, soft_wrap=True)
-
+    tell = partial(say, console)
     earlier = read_trials(path, config)
     journal = path / "study.log"
     if earlier and not journal.exists():
         raise InputError(f"{journal}: is missing; without it the search cannot go on, its trials can still be read")
-    mend_journal(journal, say)
+    mend_journal(journal, tell)
     study = open_study(journal, config.search)
-    interrupted = settle(study, path, earlier, epochs, say)
+    interrupted = settle(study, path, earlier, epochs, tell)
     ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     if len(ended) >= samples:
         return earlier
