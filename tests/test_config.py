@@ -26,6 +26,10 @@ def test_the_default_recipe_is_the_s11_recipe() -> None:
     assert recipe.ema_horizon == pytest.approx(1 / 3)
 
 
+def test_an_error_is_one_line_that_a_terminal_cannot_obey() -> None:
+    assert str(InputError("a\n  b \x1b[2J \ud7fc é")) == "a b \\x1b[2J \\ud7fc é"
+
+
 def test_min_lr_is_a_fraction_of_max_lr() -> None:
     assert Recipe(max_lr=0.5, min_lr_fraction=0.02).min_lr == pytest.approx(0.01)
 

@@ -12,6 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 class InputError(Exception):
     """Something the user gave is wrong; the message is one line that says what and what is allowed."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(message: str) -> str:
+    """A message on one line, with escapes for what a terminal would obey: names of files and keys may hold anything."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
+
 
 class Frozen(BaseModel):
     """Base of all configuration: immutable, unknown keys refused, NaN and infinity refused."""

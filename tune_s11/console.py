@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
-from tune_s11.config import InputError
+from tune_s11.config import InputError, printable
 from tune_s11.disk import disk_trouble
 from tune_s11.hardware import Precision
 from tune_s11.search_space import SearchConfig, load_space
@@ -84,8 +84,7 @@ def run(app: typer.Typer, name: str) -> None:
 
 
 def _exit(message: str) -> NoReturn:
-    line = " ".join(message.split())  # names of files and keys may hold what a terminal obeys
-    print("error: " + "".join(c if c.isprintable() else repr(c)[1:-1] for c in line), file=sys.stderr)
+    print(f"error: {printable(message)}", file=sys.stderr)
     sys.exit(2)
 
 
