@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,74 @@ class Program:
             time.sleep(0.05)
 
 
+class S3Server:
+    """A real S3 server on loopback: moto's, in a process and an environment of its own.
+
+    It answers at ``endpoint`` from :meth:`start` to :meth:`stop`, and forgets all then.
+
+    Attributes:
+        environment: What a client needs to find it and be let in.
+    """
+
+    BUCKET = "bucket"
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "key-of-the-test",
+            "AWS_SECRET_ACCESS_KEY": "secret-of-the-test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        requirements = str(Path(__file__).with_name("s3_server.txt"))
+        command = ["uv", "run", "--quiet", "--isolated", "--no-project", "--python", sys.executable]
+        self._process = subprocess.Popen(
+            [*command, "--with-requirements", requirements, "moto_server", "-H", "127.0.0.1", "-p", str(self.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # uv has the server as a child
+        )
+        deadline = time.monotonic() + 120  # it may have to be installed
+        while True:
+            try:
+                self.request("PUT", f"/{self.BUCKET}")
+                return
+            except OSError:
+                assert self._process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+
+    def request(self, method: str, path: str, body: bytes = b"") -> bytes:
+        asked = urllib.request.Request(
+            self.endpoint + path, data=body, method=method, headers={"Content-Type": "text/plain"}
+        )
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            return bytes(answer.read())
+
+    def pause(self) -> None:
+        """From here on nobody answers, until :meth:`resume`; what is stored stays."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        self._signal(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait()
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
+
 def _parent(stat: Path) -> int:
     try:
         return int(stat.read_text().rpartition(")")[2].split()[1])
@@ -103,6 +174,20 @@ def one_thread() -> None:
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return Program(tmp_path_factory.mktemp("search"))
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3 server; needs uv, which fetches it."""
+    if shutil.which("uv") is None:
+        pytest.skip("uv is not installed")
+    server = S3Server()
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

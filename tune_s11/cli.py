@@ -25,11 +25,14 @@ from tune_s11.console import (
     resolve_config,
     resume_command,
     run,
+    storage_option,
     whole_number,
 )
 from tune_s11.disk import disk_trouble
+from tune_s11.mirror import begin, take_up
 from tune_s11.results import SearchResult, load_search
 from tune_s11.search_space import SearchConfig
+from tune_s11.storage import Storage
 
 
 def search(
@@ -89,7 +92,8 @@ def search(
                 f"--resume {resume}: a search keeps its recipe, space and name; allowed beside it are "
                 "--samples, --gpus, --trials-per-gpu, --workers, --precision, --address, --stall-timeout, --no-report"
             )
-        begun = _load("--resume", resume, storage)
+        folder, mirror = take_up(storage, resume)
+        begun = _load("--resume", resume, storage if mirror is None else folder.parent)
         path, config = begun.path, begun.config
         if samples is not None and samples < (least := len(begun.trials)):
             raise InputError(f"--samples {samples}: {least} trials have begun; allowed is {least} or more")
@@ -99,14 +103,13 @@ def search(
             config = config.with_overrides({"search.scheduler": "none"})
         if lr_bounds is not None:
             config = _with_lr_bounds(config, *lr_bounds)
-        path = storage / check_name(name or f"{Path(space).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
-        if path.exists():
-            raise InputError(f"--name {path.name}: {path} exists; allowed is a new name, or --resume {path.name}")
+        name = check_name(name or f"{Path(space).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+        path, mirror = begin(storage, name)
     if samples is not None:
         config = config.with_overrides({"search.samples": str(samples)})
 
     earlier = _best_of(warm_start, storage) if warm_start is not None else ()
-    session = Session(path.resolve(), config.checked_for_search(), precision, Console(highlight=False), earlier)
+    session = Session(path.resolve(), config.checked_for_search(), precision, Console(highlight=False), earlier, mirror)
     go_on = f"go on with: {resume_command(path)}"
     try:
         session.run(address, gpus, workers, trials_per_gpu, stall_timeout)
@@ -127,12 +130,14 @@ def search(
     if not no_report:
         from tune_s11.report import write_report
 
-        index = write_report(load_search(str(path), storage))
+        index = write_report(load_search(str(path), path.parent))
         session.say(f"report: {index}")
-    session.say(f"next: python -m tune_s11.report best {path.name} --open")
+        if mirror is not None:
+            mirror.finish()
+    session.say(f"next: python -m tune_s11.report best {path.name}{storage_option(path)} --open")
 
 
-def _load(option: str, name: str, storage: Path) -> SearchResult:
+def _load(option: str, name: str, storage: Storage) -> SearchResult:
     """The search that an option names, which errors name too."""
     try:
         return load_search(name, storage)
@@ -140,7 +145,7 @@ def _load(option: str, name: str, storage: Path) -> SearchResult:
         raise InputError(f"{option} {error}") from None
 
 
-def _best_of(name: str, storage: Path) -> tuple[Recipe, ...]:
+def _best_of(name: str, storage: Storage) -> tuple[Recipe, ...]:
     search = _load("--warm-start", name, storage)
     if not search.contenders:
         raise InputError(f"--warm-start {name}: none of its trials is complete; allowed is a search that has one")

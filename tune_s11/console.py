@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ from tune_s11.config import InputError, printable
 from tune_s11.disk import disk_trouble
 from tune_s11.hardware import Precision
 from tune_s11.search_space import SearchConfig, load_space
+from tune_s11.storage import parse_storage
 
 
 def whole_number(least: int) -> Callable[[str | int], int]:
@@ -49,7 +50,17 @@ PrecisionOption = Annotated[
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", parser=whole_number(1), metavar="N", help="CPU threads (default: all cores).")
 ]
-StorageOption = Annotated[Path, typer.Option("--storage", help="Parent folder of the results.")]
+StorageOption = Annotated[
+    Any,  # a Storage; typer knows no unions
+    typer.Option(
+        "--storage",
+        parser=parse_storage,
+        metavar="DIR|URI",
+        help="Parent of the results: a folder, or s3://BUCKET/PATH.",
+    ),
+]
+STORAGE_FILE = "storage.uri"
+"""In the parent of folders that are this machine's copies: the address of the storage."""
 
 
 def new_app(help: str) -> typer.Typer:
@@ -138,6 +149,9 @@ def resume_command(folder: Path) -> str:
 def storage_option(folder: Path) -> str:
     """What a command on the search or run in ``folder`` needs beside its name: nothing where results lie by default."""
     storage = folder.resolve().parent
+    address = storage / STORAGE_FILE
+    if address.exists():
+        return f" --storage {shlex.quote(address.read_text())}"
     return "" if storage == RESULTS.resolve() else f" --storage {shlex.quote(str(shown_path(storage)))}"
 
 

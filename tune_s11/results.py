@@ -13,7 +13,9 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.hardware import Hardware
 from tune_s11.lr_finder import LRBounds
 from tune_s11.manifest import check_schema
+from tune_s11.mirror import latest, places
 from tune_s11.search_space import SearchConfig, parse_space
+from tune_s11.storage import Remote, Storage
 
 SCORE = "ema_val_accuracy"
 """What ranks epochs, rungs and trials: validation accuracy of the averaged weights."""
@@ -136,25 +138,29 @@ def trial_name(number: int) -> str:
     return f"t{number:04d}"
 
 
-def find_search(name: str | None, storage: Path) -> Path:
-    """The folder of a search by name or path; without a name the one begun last.
+def find_search(name: str | None, storage: Storage) -> Path:
+    """The folder of a search by name or path; without a name the one begun last. From a storage it is pulled first.
 
     Raises:
         InputError: There is none.
     """
-    if name is None:
+    if isinstance(storage, Remote):
+        begun = []
+        name = name or latest(storage)
+    else:
         begun = sorted(storage.glob("*/search.yaml"), key=lambda path: path.stat().st_mtime)
+    if name is None:
         if not begun:
             raise InputError(f"{storage}: holds no search yet; one begins with: python run_search.py --space quick")
         return begun[-1].parent
-    for folder in (storage / name, Path(name)):
+    for folder in places(name, storage):
         if (folder / "search.yaml").is_file():
             return folder
-    names = sorted(path.parent.name for path in storage.glob("*/search.yaml"))
+    names = sorted(path.parent.name for path in begun)
     raise InputError(f"{name}: no such search; {storage} has {', '.join(names) or 'none'}")
 
 
-def load_search(name: str | None, storage: Path) -> SearchResult:
+def load_search(name: str | None, storage: Storage) -> SearchResult:
     """Reads a search as it stands.
 
     Raises:

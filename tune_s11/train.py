@@ -8,7 +8,9 @@ import datetime
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,11 +34,14 @@ from tune_s11.console import (
     new_app,
     resolve_config,
     run,
+    say,
 )
 from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.manifest import build_manifest, check_schema
+from tune_s11.mirror import begin, take_up
 from tune_s11.results import load_search, read_rows
+from tune_s11.storage import Storage
 from tune_s11.trainer import EpochMetrics, Trainer, TrainingData
 
 CHECKPOINT_SECONDS = 10.0
@@ -75,12 +80,11 @@ def train(
 ) -> None:
     """Trains one trial of a recipe on the GPU, else on the CPU, and validates after each epoch."""
     if resume is not None:
-        folder = storage / check_name(resume)
+        folder, mirror = take_up(storage, check_name(resume))
         planned = _read_run(folder, f"--resume {resume}")
     else:
-        folder = storage / check_name(name or f"run-{datetime.datetime.now():%Y%m%d-%H%M%S}")
-        if folder.exists():
-            raise InputError(f"--name {folder.name}: {folder} exists; allowed is a new name, or --resume {folder.name}")
+        name = check_name(name or f"run-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+        folder, mirror = begin(storage, name)
         if trial is not None:
             planned = _run_of_trial(trial, storage)
         else:
@@ -115,8 +119,12 @@ def train(
             progress.update(task, completed=trainer.epoch * trainer.steps_per_epoch)
 
         trainer.on_step = on_step
+        copying = nullcontext() if mirror is None else mirror.copying(partial(say, console))
         try:
-            fit(trainer, folder, on_start, lambda metrics: console.print(epoch_line(metrics, trainer.recipe.epochs)))
+            with copying:
+                fit(
+                    trainer, folder, on_start, lambda metrics: console.print(epoch_line(metrics, trainer.recipe.epochs))
+                )
         except CheckpointError as error:
             raise InputError(f"--resume {resume}: {error}") from None
     console.print(f"run: {folder}", markup=False, soft_wrap=True)
@@ -186,7 +194,7 @@ def _read_run(folder: Path, where: str) -> Run:
         raise InputError(f"{where}: {folder} holds no run to go on with") from None
 
 
-def _run_of_trial(trial: str, storage: Path) -> Run:
+def _run_of_trial(trial: str, storage: Storage) -> Run:
     """The run that repeats a trial of a search."""
     search_name, slash, trial_name = trial.rstrip("/").rpartition("/")
     if not slash:

@@ -4,15 +4,18 @@ import os
 import time
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ray import tune
+from ray.train._internal.session import _TrainingResult
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
 from tune_s11.checkpoint import load_checkpoint, save_checkpoint
 from tune_s11.config import Recipe, validated
 from tune_s11.hardware import Precision, choose_hardware
 from tune_s11.results import SCORE
+from tune_s11.storage import Remote, local_file
 from tune_s11.trainer import Trainer, TrainingData
 
 REPORT_SECONDS = 5.0
@@ -41,6 +44,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         rungs: frozenset[int],
         precision: Precision,
         threads: int,
+        remote: Remote | None = None,
     ) -> None:
         """Keeps what all trials share, then begins the first.
 
@@ -51,8 +55,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             rungs: Epochs at which the scheduler decides.
             precision: As asked for; ``auto`` is resolved here, where the device is.
             threads: CPU threads.
+            remote: Where a storage keeps the trials' checkpoints; None: where Tune does.
         """
-        self._data, self._recipe, self._rungs = data, recipe, rungs
+        self._data, self._recipe, self._rungs, self._remote = data, recipe, rungs, remote
         self._hardware = choose_hardware(precision, threads)
         self.reset_config(config)
 
@@ -72,7 +77,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             self._trainer = Trainer(recipe, self._data, self._hardware, self._config["seed"])
             self._saved = time.monotonic()
             if self._config["checkpoint"] is not None:
-                self._restore(self._trainer, Path(self._config["checkpoint"]))
+                with local_file(self._config["checkpoint"]) as file:
+                    self._restore(self._trainer, file)
         return self._trainer
 
     def step(self) -> dict[str, Any]:
@@ -94,6 +100,22 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             DONE: done,
             SHOULD_CHECKPOINT: not trainer.diverged and (done or at_rung or stale),
         }
+
+    def save(self, checkpoint_dir: str | None = None) -> Any:
+        """As Tune calls it. A storage that is away costs no more than this checkpoint: the next report tries again."""
+        if self._remote is None:
+            return super().save(checkpoint_dir)
+        with TemporaryDirectory() as folder:
+            self.save_checkpoint(folder)
+            content = (Path(folder) / _FILE).read_bytes()
+        place, checkpoint = self._remote / self._config["folder"] / f"checkpoint_{self._begun().epoch:06d}", None
+        try:
+            (place / _FILE).write(content)
+            filesystem, path = place.resolved()
+            checkpoint = tune.Checkpoint(path, filesystem=filesystem)
+        except OSError:
+            self._saved = float("-inf")
+        return _TrainingResult(checkpoint=checkpoint, metrics=dict(self._last_result or {}))
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Writes all that is needed to go on."""

@@ -16,6 +16,7 @@ from rich.table import Table
 from tune_s11.config import InputError
 from tune_s11.console import RESULTS, StorageOption, new_app, say, whole_number
 from tune_s11.gradcam import DEFAULT_LAYER
+from tune_s11.mirror import publish
 from tune_s11.report.compare import comparison, comparison_cells, read_compared
 from tune_s11.report.facts import ranked, trial_facts
 from tune_s11.report.page import write_report
@@ -54,6 +55,8 @@ def best(
     for gap in numbers["not_shown"]:
         tell(f"not shown: {gap['what']}: {gap['why']}")
     tell(f"report: {index}")
+    if published := publish(search.path, "report"):
+        tell(f"copied to {published}")
     if show:
         webbrowser.open(index.resolve().as_uri())
 

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from tune_s11.config import InputError, Recipe, validated
 from tune_s11.manifest import check_schema
+from tune_s11.mirror import places
 from tune_s11.report.refit import read_refit
 from tune_s11.results import SCORE, SearchResult, load_search, read_rows
+from tune_s11.storage import Storage
 
 MOST = 8
 """Runs that a picture tells apart."""
@@ -39,7 +41,7 @@ class Compared:
     test: dict[str, Any] | None
 
 
-def read_compared(names: Sequence[str], storage: Path) -> list[Compared]:
+def read_compared(names: Sequence[str], storage: Storage) -> list[Compared]:
     """Reads what is to be compared.
 
     Args:
@@ -59,8 +61,8 @@ def read_compared(names: Sequence[str], storage: Path) -> list[Compared]:
     return [_read(name, label, storage) for name, label in zip(names, labels, strict=True)]
 
 
-def _read(name: str, label: str, storage: Path) -> Compared:
-    for folder in (storage / name, Path(name)):
+def _read(name: str, label: str, storage: Storage) -> Compared:
+    for folder in places(name, storage):
         if (folder / "run.json").is_file():
             return _read_run(name, label, folder)
     search = load_search(name, storage)

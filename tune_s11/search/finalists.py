@@ -15,10 +15,12 @@ import ray
 
 from tune_s11.checkpoint import write_whole
 from tune_s11.config import Recipe, SearchSettings
+from tune_s11.copies import Shared
 from tune_s11.hardware import Precision, choose_hardware
+from tune_s11.mirror import Mirror
 from tune_s11.results import SCORE, TrialResult, read_rows
 from tune_s11.search.cluster import Workers
-from tune_s11.search.tasks import summary, wait_for
+from tune_s11.search.tasks import shared_folder, summary, wait_for
 from tune_s11.train import fit
 from tune_s11.trainer import Trainer, TrainingData
 
@@ -29,16 +31,17 @@ CONFIDENCE = 0.95
 
 
 def _run_again(
-    recipe: Recipe, data: TrainingData, precision: Precision, threads: int, seed: int, folder: Path
+    recipe: Recipe, data: TrainingData, precision: Precision, threads: int, seed: int, shared: Shared
 ) -> float:
-    log = folder / "metrics.jsonl"
-    rows = read_rows(log)
-    if not rows or (rows[-1]["epoch"] < recipe.epochs and not rows[-1]["diverged"]):
-        hardware = choose_hardware(precision, threads)
-        hardware.activate()
-        fit(Trainer(recipe, data, hardware, seed), folder)
+    with shared.opened() as (folder, grown):
+        log = folder / "metrics.jsonl"
         rows = read_rows(log)
-    (folder / "checkpoint.pt").unlink(missing_ok=True)  # 15 of them would be the largest part of a search
+        if not rows or (rows[-1]["epoch"] < recipe.epochs and not rows[-1]["diverged"]):
+            hardware = choose_hardware(precision, threads)
+            hardware.activate()
+            fit(Trainer(recipe, data, hardware, seed), folder, on_epoch=lambda metrics: grown())
+            rows = read_rows(log)
+        (folder / "checkpoint.pt").unlink(missing_ok=True)  # 15 of them would be the largest part of a search
     score: float = rows[-1][SCORE]
     return score
 
@@ -50,6 +53,7 @@ def run_finalists(
     settings: SearchSettings,
     workers: Workers,
     precision: Precision,
+    mirror: Mirror | None,
     on_progress: Callable[[int, int], None],
 ) -> None:
     """Runs each finalist from ``finalist_seeds`` seeds and writes ``finalists.json``.
@@ -62,14 +66,19 @@ def run_finalists(
         settings: ``finalist_seeds`` and the seed to count from.
         workers: A run's resources are a trial's.
         precision: As asked for.
+        mirror: Of the search folder, where results go to a storage.
         on_progress: Called now and then with epochs done and epochs in all.
     """
-    shared = ray.put(data)
+    images = ray.put(data)
     task = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(_run_again)
     seeds = range(settings.seed + SEEDS_FROM, settings.seed + SEEDS_FROM + settings.finalist_seeds)
-    runs = [(trial, path / "finalists" / trial.name / f"seed-{seed}", seed) for trial in finalists for seed in seeds]
-    waiting = [task.remote(trial.recipe, shared, precision, workers.cpus, seed, folder) for trial, folder, seed in runs]
-    scores = wait_for(waiting, [folder for _, folder, _ in runs], finalists[0].recipe.epochs, on_progress)
+    runs = [
+        (trial, shared_folder(path / "finalists" / trial.name / f"seed-{seed}", mirror), seed)
+        for trial in finalists
+        for seed in seeds
+    ]
+    waiting = [task.remote(trial.recipe, images, precision, workers.cpus, seed, folder) for trial, folder, seed in runs]
+    scores = wait_for(waiting, [folder for _, folder, _ in runs], finalists[0].recipe.epochs, mirror, on_progress)
     rows = np.reshape(scores, (len(finalists), len(seeds)))
     verdict = judge({trial.name: row.tolist() for trial, row in zip(finalists, rows, strict=True)})
     write_whole(path / "finalists.json", json.dumps({"seeds": list(seeds)} | verdict, indent=2))

@@ -3,8 +3,9 @@
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from rich.console import Console
 from tune_s11.checkpoint import CheckpointError, load_checkpoint, write_whole
 from tune_s11.config import InputError, Recipe
 from tune_s11.console import say
+from tune_s11.copies import patiently
 from tune_s11.data import Dataset, load_dataset
 from tune_s11.disk import check_room, disk_trouble, in_words, size_of
 from tune_s11.hardware import Hardware, Precision, usable_cores
 from tune_s11.lr_finder import LRBounds, find_bounds, write_curve
 from tune_s11.manifest import build_manifest
+from tune_s11.mirror import Mirror
 from tune_s11.results import SearchResult, TrialResult, last_error, load_search, read_bounds, read_json
 from tune_s11.search.cluster import Cluster, connect
 from tune_s11.search.failures import SearchFailedError
@@ -29,6 +32,7 @@ from tune_s11.search.scheduler import greatest_saving
 from tune_s11.search.tasks import measure_curve, refit
 from tune_s11.search.tuner import drop_checkpoints, run_trials
 from tune_s11.search_space import RANGE_TEST, SearchConfig
+from tune_s11.storage import check_writable
 from tune_s11.trainer import Trainer, TrainingData
 
 RECORDS = 32_000_000
@@ -45,6 +49,7 @@ class Session:
         precision: As asked for.
         console: Where to print.
         warm_start: Recipes of an earlier search, which are tried after the range test's suggestion.
+        mirror: Of the folder, where results go to a storage.
     """
 
     path: Path
@@ -52,6 +57,7 @@ class Session:
     precision: Precision
     console: Console
     warm_start: tuple[Recipe, ...] = ()
+    mirror: Mirror | None = None
 
     def say(self, line: str) -> None:
         """Prints one line for the user."""
@@ -95,12 +101,15 @@ class Session:
                 f"(fingerprint {before['data']['fingerprint']}, now {dataset.fingerprint})"
             )
         check_room(self.path, 0)
+        if self.mirror is not None:
+            check_writable(self.mirror.remote)
         with connect(address, gpus, workers, trials_per_gpu) as cluster:
             slots = cluster.workers.slots  # each may write a third checkpoint before Tune drops the first of two
             check_room(self.path, RECORDS + max(3 * slots * trial, (settings.refit_seeds + slots) * refit))
             self._begin(dataset)
             self._describe(dataset, data, cluster)
-            with self._explained():
+            copying = nullcontext() if self.mirror is None else self.mirror.copying(self.say)
+            with self._explained(), copying:
                 space, first = self._bounded_space(data, cluster)
                 tried_first = [first, *(recipe.model_dump() for recipe in self.warm_start)]
                 run_trials(
@@ -113,8 +122,9 @@ class Session:
                     self.precision,
                     stall_timeout,
                     self.console,
+                    self.mirror,
                 )
-                drop_checkpoints(self.path)
+                drop_checkpoints(self.path, self.mirror)
                 self._drop_damaged_checkpoints()
                 self._refit(self._choose(data, cluster), dataset, cluster)
         return load_search(str(self.path), self.path.parent)
@@ -225,6 +235,7 @@ class Session:
                     settings,
                     cluster.workers,
                     self.precision,
+                    self.mirror,
                     lambda done, total: status.update(f"finalists {names}: epoch {done} of {total}"),
                 )
         winner, verdict = search.winner, search.finalists
@@ -250,6 +261,8 @@ class Session:
             shutil.rmtree(best, ignore_errors=True)
             best.mkdir()
             write_whole(mark, chosen)
+            if self.mirror is not None:  # or a refit would go on from the earlier winner's
+                patiently(self.mirror.push)
         if read_json(best / "metrics.json") is None:  # not there yet, or damaged
             if changes := self.config.refit.model_dump(exclude_none=True):
                 self.say("refit with " + ", ".join(f"{name} {value:,}" for name, value in changes.items()))
@@ -263,6 +276,7 @@ class Session:
                     cluster.workers,
                     self.precision,
                     best,
+                    self.mirror,
                     lambda done, total: status.update(f"refit over {runs} seeds: epoch {done} of {total}"),
                 )
             metrics |= json.loads(chosen) | {"validation_accuracy": winner.score}
@@ -278,6 +292,9 @@ class Session:
 
     def _drop_damaged_checkpoints(self) -> None:
         """Of finalists and refits: such a run begins anew."""
+        if self.mirror is not None:  # what tasks have written there since the driver last looked
+            for part in ("finalists", "best"):
+                patiently(partial(self.mirror.pull, part))
         for part in ("finalists", "best"):
             for file in sorted((self.path / part).rglob("checkpoint.pt")):
                 try:
@@ -285,6 +302,8 @@ class Session:
                 except CheckpointError as error:
                     self.say(f"{error}; {file.parent.relative_to(self.path)} begins anew")
                     file.unlink()
+        if self.mirror is not None:
+            patiently(self.mirror.push)
 
 
 def _try_out(recipe: Recipe, data: TrainingData) -> int:

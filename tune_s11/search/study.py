@@ -22,6 +22,7 @@ from optuna.trial import Trial, TrialState
 from tune_s11.checkpoint import CheckpointError, load_checkpoint
 from tune_s11.config import InputError, SearchSettings
 from tune_s11.results import SCORE, TrialResult, trial_name
+from tune_s11.storage import Remote
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Interrupted:
     """A trial to take up again: its place in the study, its last good checkpoint, its attempts so far."""
 
     trial: Trial
-    checkpoint: Path | None
+    checkpoint: Path | Remote | None
     attempts: int
 
 

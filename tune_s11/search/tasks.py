@@ -1,7 +1,10 @@
 """The work around the trials, as Ray tasks with a trial's resources: range test ramps and refits."""
 
 import json
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,11 @@ import torch.nn.functional as F
 
 from tune_s11.checkpoint import write_whole
 from tune_s11.config import Recipe, SearchSettings
+from tune_s11.copies import SECONDS, Shared, patiently
 from tune_s11.data import Images
 from tune_s11.hardware import Precision, choose_hardware
 from tune_s11.lr_finder import Floats, LRCurve, ramp, range_test
+from tune_s11.mirror import Mirror
 from tune_s11.results import read_rows
 from tune_s11.search.cluster import Workers
 from tune_s11.train import fit
@@ -78,7 +83,7 @@ class _TestImages:
         return row
 
 
-def _fit_with_test_curve(trainer: Trainer, test: _TestImages, folder: Path) -> None:
+def _fit_with_test_curve(trainer: Trainer, test: _TestImages, folder: Path, grown: Callable[[], None]) -> None:
     """As :func:`tune_s11.train.fit`, and after each epoch the test images are evaluated into ``test_curve.jsonl``.
 
     This leaks nothing. The winner is chosen before, by validation images; here its recipe is frozen, nothing is
@@ -99,6 +104,7 @@ def _fit_with_test_curve(trainer: Trainer, test: _TestImages, folder: Path) -> N
 
     def on_epoch(metrics: EpochMetrics) -> None:
         write(test.row())
+        grown()
 
     fit(trainer, folder, on_start, on_epoch)
 
@@ -110,22 +116,23 @@ def _refit(
     precision: Precision,
     threads: int,
     seed: int,
-    folder: Path,
+    shared: Shared,
     test_curve: bool,
 ) -> dict[str, Any]:
     hardware = choose_hardware(precision, threads)
     hardware.activate()
     trainer = Trainer(recipe, data, hardware, seed)
     test = _TestImages(trainer, images)
-    if test_curve:
-        _fit_with_test_curve(trainer, test, folder)
-    else:
-        fit(trainer, folder)
-    logits: dict[str, Any] = test.logits()
-    scores: dict[str, Any] = {"seed": seed, "hardware": hardware.model_dump(), "diverged": trainer.diverged}
-    scores |= {name: test.accuracy(of_weights) for name, of_weights in logits.items()}
-    np.savez_compressed(folder / "test_logits.npz", labels=images.labels, **logits)
-    write_whole(folder / "scores.json", json.dumps(scores, indent=2))
+    with shared.opened() as (folder, grown):
+        if test_curve:
+            _fit_with_test_curve(trainer, test, folder, grown)
+        else:
+            fit(trainer, folder, on_epoch=lambda metrics: grown())
+        logits: dict[str, Any] = test.logits()
+        scores: dict[str, Any] = {"seed": seed, "hardware": hardware.model_dump(), "diverged": trainer.diverged}
+        scores |= {name: test.accuracy(of_weights) for name, of_weights in logits.items()}
+        np.savez_compressed(folder / "test_logits.npz", labels=images.labels, **logits)
+        write_whole(folder / "scores.json", json.dumps(scores, indent=2))
     return scores
 
 
@@ -137,6 +144,7 @@ def refit(
     workers: Workers,
     precision: Precision,
     folder: Path,
+    mirror: Mirror | None,
     on_progress: Callable[[int, int], None],
 ) -> dict[str, Any]:
     """Trains the winner anew from several seeds and tests each at its end.
@@ -153,20 +161,21 @@ def refit(
         precision: As asked for.
         folder: Gets a folder for each seed: metrics.jsonl, checkpoint.pt, test_logits.npz, scores.json,
             and the first test_curve.jsonl. A refit whose checkpoint is there already goes on from it.
+        mirror: Of the search folder, where results go to a storage.
         on_progress: Called now and then with epochs done and epochs in all.
 
     Returns:
         What ``best/metrics.json`` holds: accuracies as fractions, over seeds.
     """
-    shared = ray.put(data), ray.put(test)
+    images = ray.put(data), ray.put(test)
     task = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(_refit)
     seeds = range(settings.seed, settings.seed + settings.refit_seeds)
-    folders = [folder / f"seed-{seed}" for seed in seeds]
+    folders = [shared_folder(folder / f"seed-{seed}", mirror) for seed in seeds]
     waiting = [
-        task.remote(recipe, *shared, precision, workers.cpus, seed, path, seed == settings.seed)
-        for seed, path in zip(seeds, folders, strict=True)
+        task.remote(recipe, *images, precision, workers.cpus, seed, shared, seed == settings.seed)
+        for seed, shared in zip(seeds, folders, strict=True)
     ]
-    runs = wait_for(waiting, folders, recipe.epochs, on_progress)
+    runs = wait_for(waiting, folders, recipe.epochs, mirror, on_progress)
     return {
         "test_accuracy": summary([run["ema"] for run in runs]),
         "test_accuracy_raw": summary([run["raw"] for run in runs]),
@@ -174,15 +183,32 @@ def refit(
     }
 
 
+def shared_folder(path: Path, mirror: Mirror | None) -> Shared:
+    """A folder for a task, which may run on any node."""
+    return Shared(path, None if mirror is None else mirror.remote_of(path))
+
+
 def wait_for(
-    waiting: list[Any], folders: list[Path], epochs: int, on_progress: Callable[[int, int], None]
+    waiting: list[Any],
+    folders: list[Shared],
+    epochs: int,
+    mirror: Mirror | None,
+    on_progress: Callable[[int, int], None],
 ) -> list[Any]:
     """Results of tasks that each train for ``epochs`` in a folder of their own; reports epochs done and in all."""
-    pending = list(waiting)
+    pending, pulled = list(waiting), time.monotonic()
     while pending:
         _, pending = ray.wait(pending, num_returns=len(pending), timeout=POLL_SECONDS)
-        on_progress(sum(_epochs(path) for path in folders), epochs * len(folders))
+        if mirror is not None and time.monotonic() - pulled >= SECONDS:
+            with suppress(OSError):  # a matter of the progress alone
+                for folder in folders:
+                    mirror.pull(folder.path, lambda name: name.endswith(".jsonl"))
+            pulled = time.monotonic()
+        on_progress(sum(_epochs(folder.path) for folder in folders), epochs * len(folders))
     results: list[Any] = ray.get(waiting)
+    if mirror is not None:
+        for folder in folders:
+            patiently(partial(mirror.pull, folder.path))
     return results
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rich.console import Console
 from tune_s11.config import InputError
 from tune_s11.console import say
 from tune_s11.hardware import Precision
+from tune_s11.mirror import Mirror
 from tune_s11.results import TrialResult, read_trials, trial_name
 from tune_s11.search.audit import Audit
 from tune_s11.search.cluster import Workers
@@ -41,13 +43,16 @@ _TUNE_ENVIRONMENT = {
 }
 
 
-def drop_checkpoints(path: Path, name: str = "t*") -> None:
+def drop_checkpoints(path: Path, mirror: Mirror | None, name: str = "t*") -> None:
     """Deletes the checkpoints of a trial that has ended, or of all: the winner is trained anew, nobody needs them.
 
     Args:
         path: The search folder.
+        mirror: Of the folder, where results go to a storage; the storage's go too.
         name: Of the trial. Its earlier attempts' go too.
     """
+    if mirror is not None:
+        mirror.drop_checkpoints(name)
     for pattern in (name, f"{name}.*"):
         for checkpoint in (path / "trials").glob(f"{pattern}/checkpoint_*"):
             shutil.rmtree(checkpoint, ignore_errors=True)
@@ -56,16 +61,20 @@ def drop_checkpoints(path: Path, name: str = "t*") -> None:
 class DropLosers(Callback):  # type: ignore[misc]
     """Deletes the checkpoints of each trial as it ends, whatever its end."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, mirror: Mirror | None) -> None:
+        self._path, self._mirror = path, mirror
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its callbacks for a way to restore that is not used here."""
+        return {}
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has ended by itself or was pruned."""
-        drop_checkpoints(self._path, trial_name(trial.config["number"]))
+        drop_checkpoints(self._path, self._mirror, trial_name(trial.config["number"]))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed for good."""
-        drop_checkpoints(self._path, trial_name(trial.config["number"]))
+        drop_checkpoints(self._path, self._mirror, trial_name(trial.config["number"]))
 
 
 def run_trials(
@@ -78,6 +87,7 @@ def run_trials(
     precision: Precision,
     stall_timeout: float | None,
     console: Console,
+    mirror: Mirror | None,
 ) -> list[TrialResult]:
     """Runs the trials that are left of a search.
 
@@ -95,6 +105,7 @@ def run_trials(
         precision: As asked for.
         stall_timeout: Seconds; as :class:`tune_s11.search.failures.StallWatch`.
         console: For the progress.
+        mirror: Of the folder, where results go to a storage: the workers' checkpoints go there at once.
 
     Returns:
         All trials of the search.
@@ -113,6 +124,8 @@ def run_trials(
     mend_journal(journal, tell)
     study = open_study(journal, config.search)
     interrupted = settle(study, path, earlier, epochs, tell)
+    if mirror is not None:  # workers elsewhere do not see this machine's folder
+        interrupted = [replace(each, checkpoint=mirror.remote_of(each.checkpoint)) for each in interrupted]
     ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     if len(ended) >= samples:
         return earlier
@@ -126,6 +139,7 @@ def run_trials(
         rungs=frozenset(config.search.rung_epochs(epochs)),
         precision=precision,
         threads=workers.cpus,
+        remote=None if mirror is None else mirror.remote / "trials",
     )
     trainable = tune.with_resources(trainable, workers.resources)
     trainable.__qualname__ = TrialTrainable.__qualname__  # as the dashboard is to call the actors
@@ -152,7 +166,7 @@ def run_trials(
                     progress,
                     TrialFiles(),
                     TensorBoardFiles(path / "tensorboard"),
-                    DropLosers(path),
+                    DropLosers(path, mirror),
                     FailureLimit(workers.slots),
                 ],
                 verbose=0,

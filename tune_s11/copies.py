@@ -1,0 +1,225 @@
+"""A folder on this machine's disk and its copy in a storage, brought to the same state in either direction.
+
+Files are copied whole. An interruption between two of them leaves what a resume reads correctly: the study as it was
+before the rows that it is copied after, a run's checkpoint after its rows.
+"""
+
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tune_s11.checkpoint import write_whole
+from tune_s11.storage import Remote, Stamp
+
+SECONDS = 10.0
+"""Between two snapshots of a search, and between two of a task's folder."""
+
+PATIENCE = 600.0
+"""Seconds that what cannot go on without the storage waits for it."""
+
+SNAPSHOT, STATE = "snapshot.json", ".storage.json"
+"""The last snapshot's identity in the storage; in the folder, what is known of both."""
+
+_GROWING = ("study.log", "result.json")
+"""Files that are written line by line; the others are replaced whole."""
+
+_LAST = ("study.log", "checkpoint.pt")
+"""What is copied after all the rest, because a reader takes it to be complete up to there."""
+
+
+class Copy:
+    """A folder and its copy. Names that begin with a dot stay where they are, and so does what Tune keeps for itself.
+
+    Args:
+        folder: On this machine.
+        remote: In the storage.
+    """
+
+    def __init__(self, folder: Path, remote: Remote) -> None:
+        self.folder, self.remote = folder, remote
+        self.lock = threading.RLock()
+        self._files: dict[str, tuple[Stamp, Stamp | None]] = {}  # as last seen alike: here, and there where it is known
+        self.snapshots: list[str | None] = [None]  # the last one there; two while one is being written
+        self.whole = not folder.exists()
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            state = json.loads((folder / STATE).read_text())
+            for name, (here, there) in state["files"].items():
+                self._files[name] = Stamp(*here), Stamp(*there) if there else None
+            self.snapshots, self.whole = state["snapshots"], state["whole"]
+
+    def pull(self, under: str | Path = "", wanted: Callable[[str], bool] = lambda name: True) -> None:
+        """Brings the folder up to date. A file that has changed here since both were alike is left as it is.
+
+        Args:
+            under: A folder in it, by its path or from here; empty: all.
+            wanted: Which files, by name.
+
+        Raises:
+            OSError: The storage or the disk fails; what has been copied stays.
+        """
+        with self.lock:
+            under = under.relative_to(self.folder).as_posix() if isinstance(under, Path) else under
+            prefix = f"{under}/" if under else ""
+            found = (self.remote / under if under else self.remote).files()
+            there = {prefix + name: stamp for name, stamp in found.items() if wanted(prefix + name)}
+            try:
+                for name, stamp in sorted(there.items()):
+                    file = self.folder / name
+                    alike = self._files.get(name, (None, None))
+                    if _stamp(file) == alike[0] and stamp != alike[1] and not is_hidden(name):
+                        (self.remote / name).download(file)
+                        self._files[name] = _must(_stamp(file)), stamp
+                for name in [name for name in self._files if name.startswith(prefix) and wanted(name)]:
+                    if name not in there and _stamp(self.folder / name) == self._files[name][0]:
+                        (self.folder / name).unlink()
+                        del self._files[name]
+            finally:
+                self.save()
+
+    def push(self, under: str = "") -> bool:
+        """Brings the storage up to date; returns whether anything had changed.
+
+        Raises:
+            OSError: The storage fails.
+        """
+        with self.lock:
+            prefix = f"{under}/" if under else ""
+            here = {name: stamp for name, stamp in self._here().items() if name.startswith(prefix)}
+            changed = [name for name, stamp in here.items() if name not in self._files or self._files[name][0] != stamp]
+            gone = [n for n in self._files if n.startswith(prefix) and n not in here and not is_elsewhere(n)]
+            # As they are now, before the rows are read: what the study calls ended has all its rows in the copy then.
+            held = {name: self._read(name) for name in changed if name.rpartition("/")[2] in _LAST}
+            try:
+                for name in gone:
+                    (self.remote / name).delete()
+                    del self._files[name]
+                for name in sorted(changed, key=lambda name: (name in held, name)):
+                    content = held[name] if name in held else self._read(name)
+                    if content is not None:
+                        (self.remote / name).write(content)
+                        self._files[name] = here[name], None
+            finally:
+                self.save()
+            return bool(changed or gone)
+
+    def is_changed(self) -> bool:
+        """Whether the folder holds what the storage has not got."""
+        here = self._here()
+        known = {name: alike[0] for name, alike in self._files.items() if not is_elsewhere(name)}
+        return here != known
+
+    def _here(self) -> dict[str, Stamp]:
+        files = (Path(root) / name for root, _, names in os.walk(self.folder) for name in names)
+        stamps = {file.relative_to(self.folder).as_posix(): _stamp(file) for file in files}
+        return {name: stamp for name, stamp in stamps.items() if stamp is not None and not is_elsewhere(name)}
+
+    def _read(self, name: str) -> bytes | None:
+        """A file's content; None where it has just gone."""
+        try:
+            content = (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        return content[: content.rfind(b"\n") + 1] if name.rpartition("/")[2] in _GROWING else content
+
+    def save(self) -> None:
+        """Writes down what is known of both, for the next process."""
+        files = {
+            name: [[here.size, here.mtime], [there.size, there.mtime] if there else None]
+            for name, (here, there) in self._files.items()
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {"snapshots": self.snapshots, "whole": self.whole, "files": files}
+        write_whole(self.folder / STATE, json.dumps(state))
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A folder that a task on any node fills and the driver reads.
+
+    Attributes:
+        path: Where the driver has it.
+        remote: Where the task copies it; None: all nodes see ``path``.
+    """
+
+    path: Path
+    remote: Remote | None
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[Path, Callable[[], None]]]:
+        """The folder where the task is, with what an earlier one has left in it, copied at the end.
+
+        Yields:
+            The folder, and what to call whenever it has grown: it copies now and then.
+
+        Raises:
+            OSError: The storage has been away for :data:`PATIENCE` at the beginning or at the end.
+        """
+        if self.remote is None:
+            yield self.path, lambda: None
+            return
+        with TemporaryDirectory() as scratch:
+            copy = Copy(Path(scratch) / "folder", self.remote)
+            patiently(copy.pull)
+            copied = time.monotonic()
+
+            def grown() -> None:
+                nonlocal copied
+                if time.monotonic() - copied >= SECONDS:
+                    with suppress(OSError):
+                        copy.push()
+                    copied = time.monotonic()
+
+            yield copy.folder, grown
+            patiently(copy.push)
+
+
+def patiently(action: Callable[[], object]) -> None:
+    """Does it, again and again while a storage is away.
+
+    Raises:
+        OSError: It still is after :data:`PATIENCE`.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            action()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(2)
+
+
+def is_elsewhere(name: str) -> bool:
+    """Whether a file is not for the driver to copy: hidden, Tune's own, or a checkpoint, which its worker copies."""
+    return is_hidden(name) or is_tunes(name) or (name.startswith("trials/") and "/checkpoint_" in name)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file belongs to one side alone: half written, or about the copying itself."""
+    return any(part.startswith(".") for part in name.split("/")) or name == SNAPSHOT
+
+
+def is_tunes(name: str) -> bool:
+    """Whether Tune alone reads a file: pickles and states of an experiment that is not restored by them."""
+    return re.fullmatch(r"trials/[^/]*", name) is not None
+
+
+def _stamp(file: Path) -> Stamp | None:
+    try:
+        found = file.lstat()
+    except OSError:
+        return None
+    return Stamp(found.st_size, found.st_mtime_ns)
+
+
+def _must(stamp: Stamp | None) -> Stamp:
+    assert stamp is not None
+    return stamp
