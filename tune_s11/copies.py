@@ -16,7 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tune_s11.checkpoint import write_whole
-from tune_s11.storage import Remote, Stamp
+from tune_s11.config import InputError
+from tune_s11.storage import Remote, Stamp, remote_trouble
 
 SECONDS = 10.0
 """Between two snapshots of a search, and between two of a task's folder."""
@@ -24,7 +25,7 @@ SECONDS = 10.0
 PATIENCE = 600.0
 """Seconds that what cannot go on without the storage waits for it."""
 
-SNAPSHOT, STATE = "snapshot.json", ".storage.json"
+SNAPSHOT, STATE = "snapshot", ".storage.json"
 """The last snapshot's identity in the storage; in the folder, what is known of both."""
 
 _GROWING = ("study.log", "result.json")
@@ -159,7 +160,7 @@ class Shared:
             The folder, and what to call whenever it has grown: it copies now and then.
 
         Raises:
-            OSError: The storage has been away for :data:`PATIENCE` at the beginning or at the end.
+            InputError: The storage has been away for :data:`PATIENCE` at the beginning or at the end.
         """
         if self.remote is None:
             yield self.path, lambda: None
@@ -184,16 +185,20 @@ def patiently(action: Callable[[], object]) -> None:
     """Does it, again and again while a storage is away.
 
     Raises:
-        OSError: It still is after :data:`PATIENCE`.
+        InputError: It still is after :data:`PATIENCE`.
+        OSError: It is something else.
     """
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             action()
             return
-        except OSError:
-            if time.monotonic() > deadline:
+        except OSError as error:
+            if error.errno is not None:  # of a disk, for what pyarrow raises of a server has none
                 raise
+            if time.monotonic() > deadline:
+                away = f"the storage has been away for {PATIENCE / 60:.0f} minutes: {remote_trouble(error)}"
+                raise InputError(f"{away}; go on with --resume once it is back") from None
         time.sleep(2)
 
 

@@ -1,12 +1,11 @@
 """The folder that a search works in and its copy in a storage: pulled to begin with, pushed as it grows.
 
 A search whose results go to a storage works in a folder below the cache, as any search does, and a thread copies what
-has changed. Each snapshot has an identity, in ``snapshot.json``; the folder remembers the last that it has seen, so
+has changed. Each snapshot has an identity, in ``snapshot``; the folder remembers the last that it has seen, so
 that neither another machine's results nor its own are ever written over by older ones.
 """
 
 import hashlib
-import json
 import re
 import threading
 import uuid
@@ -19,7 +18,7 @@ from tune_s11.config import InputError
 from tune_s11.console import STORAGE_FILE, resume_command
 from tune_s11.copies import SECONDS, SNAPSHOT, Copy, is_tunes
 from tune_s11.data.cache import cache_dir
-from tune_s11.storage import Remote, Storage, is_uri, parse_storage, remote_trouble, s3_endpoint
+from tune_s11.storage import Remote, Storage, check_writable, is_uri, parse_storage, remote_trouble, s3_endpoint
 
 
 class Mirror(Copy):
@@ -163,10 +162,10 @@ class Mirror(Copy):
     def snapshot(self) -> str | None:
         """Of the last one in the storage; None before the first."""
         content = (self.remote / SNAPSHOT).read()
-        return None if content is None else str(json.loads(content)["snapshot"])
+        return None if content is None else content.decode(errors="replace").strip()
 
     def _claim(self, snapshot: str) -> None:
-        (self.remote / SNAPSHOT).write(json.dumps({"snapshot": snapshot}).encode())
+        (self.remote / SNAPSHOT).write(f"{snapshot}\n".encode())
 
     def _both_changed(self) -> str:
         return (
@@ -186,6 +185,8 @@ def begin(storage: Storage, name: str) -> tuple[Path, Mirror | None]:
         for place in (folder, storage / name):
             if place.exists():
                 raise InputError(f"--name {name}: {place} exists; allowed is a new name, or --resume {name}")
+    if isinstance(storage, Remote):
+        check_writable(storage)
     return folder, None if isinstance(storage, Path) else Mirror(folder, storage / name)
 
 
@@ -201,6 +202,7 @@ def take_up(storage: Storage, name: str) -> tuple[Path, Mirror | None]:
     with _in_words(storage):
         if not _is_name(name) or (mirror.snapshot() is None and not mirror.folder.exists()):
             raise InputError(_no_such(name, storage))
+        check_writable(storage)
         mirror.catch_up()
     return mirror.folder, mirror
 

@@ -7,6 +7,7 @@ import pytest
 
 from tune_s11.checkpoint import CheckpointError
 from tune_s11.config import Recipe
+from tune_s11.copies import Shared
 from tune_s11.data import Images
 from tune_s11.results import SCORE, read_rows
 from tune_s11.search import finalists
@@ -54,7 +55,7 @@ def run_again(folder: Path, **changes: float) -> float:
     images = Images(pixels, np.arange(60) % 3)
     data = TrainingData(images, images, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
     small = {"image_size": 8, "width": 2, "epochs": 3, "peak_epoch": 1, "batch_size": 16, "pad": 1, "cutout": 2}
-    return finalists._run_again(Recipe(**{**small, **changes}), data, "fp32", 1, 0, folder)
+    return finalists._run_again(Recipe(**{**small, **changes}), data, "fp32", 1, 0, Shared(folder, None))
 
 
 @pytest.mark.parametrize("changes", [{}, {"max_lr": 1e30, "min_lr_fraction": 1.0}], ids=["complete", "diverged"])

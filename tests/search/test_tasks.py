@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from tune_s11 import train
 from tune_s11.checkpoint import load_checkpoint
 from tune_s11.config import Recipe
+from tune_s11.copies import Shared
 from tune_s11.data import Images
 from tune_s11.results import read_rows
 from tune_s11.search import tasks
@@ -29,7 +30,8 @@ def images(count: int, seed: int) -> Images:
 def refit(folder: Path, test_curve: bool = True, **changes: Any) -> dict[str, Any]:
     small = {"image_size": 8, "width": 2, "epochs": EPOCHS, "peak_epoch": 2, "batch_size": 16, "pad": 1, "cutout": 2}
     data = TrainingData(images(80, seed=1), None, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
-    return tasks._refit(Recipe(**{**small, **changes}), data, images(50, seed=2), "fp32", 1, 3, folder, test_curve)
+    chosen, test, shared = Recipe(**{**small, **changes}), images(50, seed=2), Shared(folder, None)
+    return tasks._refit(chosen, data, test, "fp32", 1, 3, shared, test_curve)
 
 
 def curve(folder: Path) -> list[dict[str, Any]]:

@@ -53,8 +53,8 @@ def run_finalists(
     settings: SearchSettings,
     workers: Workers,
     precision: Precision,
-    mirror: Mirror | None,
     on_progress: Callable[[int, int], None],
+    mirror: Mirror | None = None,
 ) -> None:
     """Runs each finalist from ``finalist_seeds`` seeds and writes ``finalists.json``.
 
@@ -66,8 +66,8 @@ def run_finalists(
         settings: ``finalist_seeds`` and the seed to count from.
         workers: A run's resources are a trial's.
         precision: As asked for.
-        mirror: Of the search folder, where results go to a storage.
         on_progress: Called now and then with epochs done and epochs in all.
+        mirror: Of the search folder, where results go to a storage.
     """
     images = ray.put(data)
     task = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(_run_again)

@@ -32,7 +32,6 @@ from tune_s11.search.scheduler import greatest_saving
 from tune_s11.search.tasks import measure_curve, refit
 from tune_s11.search.tuner import drop_checkpoints, run_trials
 from tune_s11.search_space import RANGE_TEST, SearchConfig
-from tune_s11.storage import check_writable
 from tune_s11.trainer import Trainer, TrainingData
 
 RECORDS = 32_000_000
@@ -101,8 +100,6 @@ class Session:
                 f"(fingerprint {before['data']['fingerprint']}, now {dataset.fingerprint})"
             )
         check_room(self.path, 0)
-        if self.mirror is not None:
-            check_writable(self.mirror.remote)
         with connect(address, gpus, workers, trials_per_gpu) as cluster:
             slots = cluster.workers.slots  # each may write a third checkpoint before Tune drops the first of two
             check_room(self.path, RECORDS + max(3 * slots * trial, (settings.refit_seeds + slots) * refit))
@@ -235,8 +232,8 @@ class Session:
                     settings,
                     cluster.workers,
                     self.precision,
-                    self.mirror,
                     lambda done, total: status.update(f"finalists {names}: epoch {done} of {total}"),
+                    self.mirror,
                 )
         winner, verdict = search.winner, search.finalists
         if winner is None:
@@ -276,8 +273,8 @@ class Session:
                     cluster.workers,
                     self.precision,
                     best,
-                    self.mirror,
                     lambda done, total: status.update(f"refit over {runs} seeds: epoch {done} of {total}"),
+                    self.mirror,
                 )
             metrics |= json.loads(chosen) | {"validation_accuracy": winner.score}
             write_whole(best / "metrics.json", json.dumps(metrics, indent=2))

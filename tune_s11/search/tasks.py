@@ -144,8 +144,8 @@ def refit(
     workers: Workers,
     precision: Precision,
     folder: Path,
-    mirror: Mirror | None,
     on_progress: Callable[[int, int], None],
+    mirror: Mirror | None = None,
 ) -> dict[str, Any]:
     """Trains the winner anew from several seeds and tests each at its end.
 
@@ -161,8 +161,8 @@ def refit(
         precision: As asked for.
         folder: Gets a folder for each seed: metrics.jsonl, checkpoint.pt, test_logits.npz, scores.json,
             and the first test_curve.jsonl. A refit whose checkpoint is there already goes on from it.
-        mirror: Of the search folder, where results go to a storage.
         on_progress: Called now and then with epochs done and epochs in all.
+        mirror: Of the search folder, where results go to a storage.
 
     Returns:
         What ``best/metrics.json`` holds: accuracies as fractions, over seeds.

@@ -1,0 +1,188 @@
+"""Whole searches whose results go to a real S3 server on loopback."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tune_s11.storage import Remote
+
+SMALL = ("--set", "search.finalists=0", "--set", "search.refit_seeds=1", "--lr-bounds", "0.01", "0.2")
+
+
+class Machine:
+    """A machine that has nothing of any search but what it gets from the storage."""
+
+    def __init__(self, program: Any, s3: Any, folder: Path) -> None:
+        self._program, self._folder = program, folder
+        self.storage = Remote(f"s3://{s3.BUCKET}/{folder.parent.name}")
+        program.environment |= s3.environment
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"XDG_CACHE_HOME": str(self._folder)}
+
+    def command(self, *arguments: str, report: bool = False) -> list[str]:
+        program = ["-m", "tune_s11.report"] if report else [str(Path(__file__).parents[2] / "run_search.py")]
+        return [sys.executable, *program, *arguments, "--storage", str(self.storage)]
+
+    def run(self, *arguments: str, report: bool = False, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments, report=report),
+            capture_output=True,
+            text=True,
+            env=self._program.environment | self.environment,
+            timeout=560,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        self.output = self._folder.with_suffix(".txt")
+        with self.output.open("w") as output:
+            return subprocess.Popen(
+                self.command("--no-report", *arguments),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=self._program.environment | self.environment,
+            )
+
+
+@pytest.fixture
+def machines(program: Any, s3: Any, tmp_path: Path) -> tuple[Machine, Machine]:
+    return Machine(program, s3, tmp_path / "one"), Machine(program, s3, tmp_path / "two")
+
+
+@pytest.fixture
+def started(program: Any) -> Iterator[Any]:
+    """What is left at the end of the test of the processes that are given to it is killed."""
+    begun: list[Any] = []
+    yield lambda process: begun.append(process) or process
+    for process in begun:
+        for pid in program.family(process.pid) if process.poll() is None else ():
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def rows(search: Remote) -> dict[str, list[dict[str, Any]]]:
+    """By trial its epochs, last report last; times left out."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in search.files():
+        if name.startswith("trials/") and name.endswith("/result.json"):
+            lines = ((search / name).read() or b"").splitlines()
+            found[name.split("/")[1][:5]] = [row for line in lines for row in json.loads(line)["epochs"]]
+    return found
+
+
+@pytest.mark.slow
+def test_a_search_goes_into_the_storage_and_is_read_from_there(program: Any, machines: Any) -> None:
+    one, two = machines
+    done = one.run("--space", str(program.space), "--name", "whole", "--set", "search.samples=4")
+    search = one.storage / "whole"
+    files = search.files()
+    assert {"search.yaml", "manifest.json", "lr_range.json", "study.log", "finalists.json"} <= files.keys()
+    assert {"best/metrics.json", "best/seed-1/checkpoint.pt", "report/index.html"} <= files.keys()
+    assert not [name for name in files if name.startswith("trials/") and "checkpoint" in name]
+    assert "secret-of-the-test" not in done.stdout + done.stderr + str((search / "manifest.json").read())
+    assert f"next: python -m tune_s11.report best whole --storage {one.storage} --open" in done.stdout
+
+    told = two.run("best", report=True).stdout
+    metrics = json.loads((search / "best/metrics.json").read() or b"")
+    assert f"test accuracy: {metrics['test_accuracy']['mean']:.4f}" in told
+    assert f"copied to {search}/report" in told
+    assert "t0003" in two.run("trials", "whole", report=True).stdout
+    refused = two.run("--space", str(program.space), "--name", "whole", code=2)
+    assert refused.stderr.startswith("error: --name whole:")
+    assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_exactly_on_another_machine(program: Any, machines: Any, started: Any) -> None:
+    one, two = machines
+    arguments = ("--space", str(program.space), *SMALL, "--set", "epochs=60", "--no-asha", "--set", "search.samples=2")
+    search = one.storage / "cut"
+    process = started(one.start(*arguments, "--name", "cut", "--workers", "1"))
+    program.wait_for(lambda: any(name.endswith("checkpoint.pt") for name in search.files()) and bool(rows(search)))
+    for pid in program.family(process.pid):
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    begun = rows(search)
+
+    two.run("--resume", "cut", "--no-report", "--workers", "1")
+    whole = two.storage / "uncut"
+    two.run(*arguments, "--name", "uncut", "--no-report", "--workers", "1")
+    scores = [
+        {name: {row["epoch"]: row["ema_val_accuracy"] for row in epochs} for name, epochs in rows(each).items()}
+        for each in (search, whole)
+    ]
+    assert begun
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_goes_on_from_the_storage(program: Any, machines: Any, started: Any) -> None:
+    one, _ = machines
+    arguments = ("--space", str(program.space), *SMALL, "--no-asha", "--set", "epochs=60", "--set", "search.samples=1")
+    process = started(one.start(*arguments, "--name", "worker", "--workers", "1"))
+    search = one.storage / "worker"
+    program.wait_for(lambda: any("/checkpoint_" in name for name in search.files()))
+    workers = [
+        pid
+        for pid in program.family(process.pid)
+        if Path(f"/proc/{pid}/cmdline").read_text().startswith("ray::TrialTrainable")
+    ]
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    assert workers
+    assert process.wait(500) == 0
+    assert "t0000 is taken up again from its last checkpoint" in one.output.read_text()
+    epochs = [row["epoch"] for row in rows(search)["t0000"]]
+    assert epochs[-1] == 60
+    assert epochs.count(1) == 1  # not from its beginning
+
+
+@pytest.mark.slow
+def test_a_storage_that_is_away_for_a_while_costs_nothing(program: Any, machines: Any, started: Any, s3: Any) -> None:
+    one, _ = machines
+    arguments = ("--space", str(program.space), *SMALL, "--set", "search.samples=8", "--set", "epochs=30")
+    process = started(one.start(*arguments, "--name", "away"))
+    search = one.storage / "away"
+    program.wait_for(lambda: bool(rows(search)))
+    s3.pause()
+    try:
+        program.wait_for(lambda: "the server cannot be reached; the search goes on in" in one.output.read_text())
+    finally:
+        s3.resume()
+    assert process.wait(500) == 0, one.output.read_text()
+    output = one.output.read_text()
+    assert output.count("the server cannot be reached") == 1
+    assert output.count("is back and up to date") == 1
+    assert "Traceback" not in output
+    assert len(rows(search)) == 8
+    assert (search / "best/metrics.json").read()
+
+
+@pytest.mark.slow
+def test_what_could_not_be_brought_up_is_brought_up_later(program: Any, machines: Any, started: Any, s3: Any) -> None:
+    one, _ = machines
+    search = one.storage / "late"
+    process = started(one.start("--space", str(program.space), *SMALL, "--set", "epochs=60", "--name", "late"))
+    program.wait_for(lambda: bool(rows(search)))
+    s3.pause()
+    try:
+        program.wait_for(lambda: "the search goes on in" in one.output.read_text())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(300) == 130
+    finally:
+        s3.resume()
+    last = one.output.read_text().splitlines()[-1]
+    assert last == f"interrupted; go on with: python run_search.py --resume late --storage {one.storage}"
+    one.run("--resume", "late", "--no-report")
+    assert (search / "best/metrics.json").read()
