@@ -116,6 +116,20 @@ def test_what_two_machines_have_made_of_it_is_never_mixed(storage: Remote, on: A
     assert (taken_up(storage)[0] / "search.yaml").read_text() == "two"
 
 
+def test_a_folder_that_never_got_there_is_not_mixed_with_what_did(storage: Remote, on: Any) -> None:
+    on("one")
+    folder, _ = begin(storage, "a")
+    folder.mkdir()
+    (folder / "search.yaml").write_text("one")
+    assert taken_up(storage)[0] == folder
+    on("two")
+    begun(storage)
+    on("one")
+    with pytest.raises(InputError, match="so has this one"):
+        take_up(storage, "a")
+    assert (folder / "search.yaml").read_text() == "one"
+
+
 def test_a_pull_that_was_cut_off_begins_anew(storage: Remote, on: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     on("one")
     folder, mirror = begun(storage)
@@ -136,29 +150,36 @@ def test_a_pull_that_was_cut_off_begins_anew(storage: Remote, on: Any, monkeypat
     assert (taken_up(storage)[0] / "search.yaml").read_text() == "first"
 
 
-@pytest.mark.parametrize("named", [False, True])
-def test_a_push_that_was_cut_off_after_its_last_file(
-    storage: Remote, on: Any, monkeypatch: pytest.MonkeyPatch, named: bool
+@pytest.mark.parametrize("after", ["snapshot", "search.yaml"])
+def test_a_push_that_was_cut_off_after_a_file(
+    storage: Remote, on: Any, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
-    """Before the snapshot has its name, or before this machine knows that it has."""
     on("one")
     folder, mirror = begun(storage)
+    on("two")
+    other, _ = taken_up(storage)
+    on("one")
     (folder / "search.yaml").write_text("second")
-    claim = Mirror._claim
+    (folder / "z.json").write_text("{}")
+    write = Remote.write
 
-    def die(self: Mirror, snapshot: str) -> None:
-        if named:
-            claim(self, snapshot)
-        raise KeyboardInterrupt
+    def die(self: Remote, content: bytes) -> None:
+        write(self, content)
+        if self.name == after:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Mirror, "_claim", die)
+        patch.setattr(Remote, "write", die)
         with pytest.raises(KeyboardInterrupt):
             mirror.push()
+    on("two")
+    assert taken_up(storage)[0] == other  # which sees that there is something newer
+    assert (other / "search.yaml").read_bytes() == (storage / "a/search.yaml").read()
+    on("one")
     _, mirror = taken_up(storage)
-    (folder / "search.yaml").write_text("third")
     mirror.push()
-    assert (storage / "a/search.yaml").read() == b"third"
+    assert (storage / "a/search.yaml").read() == b"second"
+    assert (storage / "a/z.json").read() == b"{}"
 
 
 def test_it_copies_while_the_search_goes_on(storage: Remote, on: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """A folder on this machine's disk and its copy in a storage, brought to the same state in either direction.
 
-Files are copied whole. An interruption between two of them leaves what a resume reads correctly: the study as it was
-before the rows that it is copied after, a run's checkpoint after its rows.
+Files are copied whole. An interruption between two of them leaves what a resume reads correctly: the study is read
+before the trials' rows and written after them, a run's checkpoint likewise.
 """
 
 import json
@@ -48,7 +48,7 @@ class Copy:
         self.lock = threading.RLock()
         self._files: dict[str, tuple[Stamp, Stamp | None]] = {}  # as last seen alike: here, and there where it is known
         self.snapshots: list[str | None] = [None]  # the last one there; two while one is being written
-        self.whole = not folder.exists()
+        self.whole = True  # but for a pull that was cut off
         with suppress(OSError, ValueError, TypeError, KeyError):
             state = json.loads((folder / STATE).read_text())
             for name, (here, there) in state["files"].items():
@@ -71,7 +71,8 @@ class Copy:
             found = (self.remote / under if under else self.remote).files()
             there = {prefix + name: stamp for name, stamp in found.items() if wanted(prefix + name)}
             try:
-                for name, stamp in sorted(there.items()):
+                # What is complete up to somewhere comes before what it is complete by, which may be growing there.
+                for name, stamp in sorted(there.items(), key=lambda each: (_basename(each[0]) not in _LAST, each[0])):
                     file = self.folder / name
                     alike = self._files.get(name, (None, None))
                     if _stamp(file) == alike[0] and stamp != alike[1] and not is_hidden(name):
@@ -96,7 +97,7 @@ class Copy:
             changed = [name for name, stamp in here.items() if name not in self._files or self._files[name][0] != stamp]
             gone = [n for n in self._files if n.startswith(prefix) and n not in here and not is_elsewhere(n)]
             # As they are now, before the rows are read: what the study calls ended has all its rows in the copy then.
-            held = {name: self._read(name) for name in changed if name.rpartition("/")[2] in _LAST}
+            held = {name: self._read(name) for name in changed if _basename(name) in _LAST}
             try:
                 for name in gone:
                     (self.remote / name).delete()
@@ -127,7 +128,7 @@ class Copy:
             content = (self.folder / name).read_bytes()
         except FileNotFoundError:
             return None
-        return content[: content.rfind(b"\n") + 1] if name.rpartition("/")[2] in _GROWING else content
+        return content[: content.rfind(b"\n") + 1] if _basename(name) in _GROWING else content
 
     def save(self) -> None:
         """Writes down what is known of both, for the next process."""
@@ -215,6 +216,10 @@ def is_hidden(name: str) -> bool:
 def is_tunes(name: str) -> bool:
     """Whether Tune alone reads a file: pickles and states of an experiment that is not restored by them."""
     return re.fullmatch(r"trials/[^/]*", name) is not None
+
+
+def _basename(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _stamp(file: Path) -> Stamp | None:

@@ -65,17 +65,17 @@ class Mirror(Copy):
             there, mine = self.snapshot(), uuid.uuid4().hex
             if there not in self.snapshots:
                 raise InputError(self._both_changed())
-            self.snapshots, self.whole = [there, mine], True
+            if not self.is_changed():
+                return False
+            self.snapshots = [there, mine]  # either, should this be cut off
             self.save()
-            if there is None:  # two machines may begin under one name at once
-                self._claim(mine)
-                if self.snapshot() != mine:
-                    raise InputError(f"--name {self.remote.name}: {self.remote} has just been begun elsewhere")
-            if changed := super().push(under):
-                self._claim(mine)
-            self.snapshots = [mine if changed or there is None else there]
+            (self.remote / SNAPSHOT).write(f"{mine}\n".encode())  # before the files: who has the one before pulls these
+            if self.snapshot() != mine:
+                raise InputError(self._both_changed())
+            super().push(under)
+            self.snapshots = [mine]
             self.save()
-            return changed
+            return True
 
     @contextmanager
     def copying(self, say: Callable[[str], None]) -> Iterator[None]:
@@ -163,9 +163,6 @@ class Mirror(Copy):
         """Of the last one in the storage; None before the first."""
         content = (self.remote / SNAPSHOT).read()
         return None if content is None else content.decode(errors="replace").strip()
-
-    def _claim(self, snapshot: str) -> None:
-        (self.remote / SNAPSHOT).write(f"{snapshot}\n".encode())
 
     def _both_changed(self) -> str:
         return (

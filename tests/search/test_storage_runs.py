@@ -106,7 +106,7 @@ def test_a_search_goes_into_the_storage_and_is_read_from_there(program: Any, mac
 @pytest.mark.slow
 def test_a_killed_search_goes_on_exactly_on_another_machine(program: Any, machines: Any, started: Any) -> None:
     one, two = machines
-    arguments = ("--space", str(program.space), *SMALL, "--set", "epochs=60", "--no-asha", "--set", "search.samples=2")
+    arguments = ("--space", str(program.space), *SMALL, "--set", "epochs=60", "--set", "search.samples=2")
     search = one.storage / "cut"
     process = started(one.start(*arguments, "--name", "cut", "--workers", "1"))
     program.wait_for(lambda: any(name.endswith("checkpoint.pt") for name in search.files()) and bool(rows(search)))
@@ -129,7 +129,7 @@ def test_a_killed_search_goes_on_exactly_on_another_machine(program: Any, machin
 @pytest.mark.slow
 def test_a_worker_that_dies_goes_on_from_the_storage(program: Any, machines: Any, started: Any) -> None:
     one, _ = machines
-    arguments = ("--space", str(program.space), *SMALL, "--no-asha", "--set", "epochs=60", "--set", "search.samples=1")
+    arguments = ("--space", str(program.space), *SMALL, "--set", "epochs=60", "--set", "search.samples=1")
     process = started(one.start(*arguments, "--name", "worker", "--workers", "1"))
     search = one.storage / "worker"
     program.wait_for(lambda: any("/checkpoint_" in name for name in search.files()))

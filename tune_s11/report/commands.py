@@ -55,8 +55,11 @@ def best(
     for gap in numbers["not_shown"]:
         tell(f"not shown: {gap['what']}: {gap['why']}")
     tell(f"report: {index}")
-    if published := publish(search.path, "report"):
-        tell(f"copied to {published}")
+    try:
+        if published := publish(search.path, "report"):
+            tell(f"copied to {published}")
+    except InputError as error:  # who may read need not be one who may write
+        tell(f"not copied: {error}")
     if show:
         webbrowser.open(index.resolve().as_uri())
 

@@ -86,7 +86,7 @@ class Session:
             SearchFailedError: No trial came to its end.
             SearchInterruptedError: It was asked to stop.
         """
-        before = self._read_manifest()
+        before, fresh = self._read_manifest(), not self.path.exists()
         self._check_same_search(before)
         recipe, settings = self.config.recipe, self.config.search
         dataset = load_dataset(recipe)
@@ -103,7 +103,7 @@ class Session:
         with connect(address, gpus, workers, trials_per_gpu) as cluster:
             slots = cluster.workers.slots  # each may write a third checkpoint before Tune drops the first of two
             check_room(self.path, RECORDS + max(3 * slots * trial, (settings.refit_seeds + slots) * refit))
-            self._begin(dataset)
+            self._begin(dataset, fresh)
             self._describe(dataset, data, cluster)
             copying = nullcontext() if self.mirror is None else self.mirror.copying(self.say)
             with self._explained(), copying:
@@ -165,8 +165,11 @@ class Session:
             write_whole(file, str(error))
             raise SearchFailedError(f"{last_error(file)}; {file} has the traceback") from None
 
-    def _begin(self, dataset: Dataset) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+    def _begin(self, dataset: Dataset, fresh: bool) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=not fresh)
+        except FileExistsError:
+            raise InputError(f"--name {self.path.name}: {self.path} has just been begun elsewhere") from None
         write_whole(self.path / "search.yaml", self.config.to_yaml())
         manifest = self.path / "manifest.json"
         if not manifest.exists():
