@@ -19,6 +19,7 @@ from tune_s11.results import TrialResult, read_trials, trial_name
 from tune_s11.search.audit import Audit
 from tune_s11.search.cluster import Workers
 from tune_s11.search.failures import FailureLimit, StallWatch
+from tune_s11.search.forecast import Budget
 from tune_s11.search.progress import SearchProgress
 from tune_s11.search.scheduler import build_scheduler
 from tune_s11.search.searcher import StudySearcher
@@ -77,6 +78,7 @@ def run_trials(
     workers: Workers,
     precision: Precision,
     stall_timeout: float | None,
+    budget: Budget | None,
     console: Console,
 ) -> list[TrialResult]:
     """Runs the trials that are left of a search.
@@ -94,6 +96,7 @@ def run_trials(
         workers: What runs at once.
         precision: As asked for.
         stall_timeout: Seconds; as :class:`tune_s11.search.failures.StallWatch`.
+        budget: Ends the trials in time, some perhaps unfinished; None: they take what they take.
         console: For the progress.
 
     Returns:
@@ -147,6 +150,7 @@ def run_trials(
                 storage_path=str(path),
                 failure_config=tune.FailureConfig(max_failures=config.search.max_failures),
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+                stop=budget,
                 callbacks=[  # in this order: what explains a failure, what shows and keeps it, what ends the search
                     StallWatch(stall_timeout, max(reports, default=0.0)),
                     progress,
