@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 from ray import tune
 from ray.tune import Callback
+from ray.tune.result import DONE, SHOULD_CHECKPOINT
 from rich.console import Console
 
 from tune_s11.config import InputError
@@ -55,10 +56,17 @@ def drop_checkpoints(path: Path, name: str = "t*") -> None:
 
 
 class DropLosers(Callback):  # type: ignore[misc]
-    """Deletes the checkpoints of each trial as it ends, whatever its end."""
+    """Deletes the checkpoints of each trial as it ends, whatever its end, and has none made of one that is ending."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial has reported; where it ends with this, by itself or at a rung, Tune asks here once more."""
+        if result[DONE]:
+            result[SHOULD_CHECKPOINT] = False
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has ended by itself or was pruned."""
@@ -149,7 +157,7 @@ def run_trials(
                 name="trials",
                 storage_path=str(path),
                 failure_config=tune.FailureConfig(max_failures=config.search.max_failures),
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=2, checkpoint_at_end=False),
                 stop=budget,
                 callbacks=[  # in this order: what explains a failure, what shows and keeps it, what ends the search
                     StallWatch(stall_timeout, max(reports, default=0.0)),
