@@ -15,14 +15,14 @@ from ray.tune import Stopper
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.schedulers.async_hyperband import _Bracket
 
-from tune_s11.config import Recipe, SearchSettings
+from tune_s11.config import SearchSettings
 from tune_s11.console import in_time
 from tune_s11.disk import in_words
 from tune_s11.hardware import Precision
 from tune_s11.search.audit import one_in
 from tune_s11.search.cluster import Workers
+from tune_s11.search.material import Material
 from tune_s11.search.pace import Pace, pace_of_all, start_all
-from tune_s11.trainer import TrainingData
 
 REPLAYS = 40
 """Imagined searches of which a forecast is the mean."""
@@ -104,34 +104,26 @@ class Forecast:
 
 
 def forecast(
-    settings: SearchSettings,
-    recipes: tuple[Recipe, Recipe],
-    data: tuple[TrainingData, TrainingData],
-    test_images: int,
-    samples: int,
-    ranged: bool,
-    workers: Workers,
-    precision: Precision,
+    material: Material, settings: SearchSettings, samples: int, ranged: bool, workers: Workers, precision: Precision
 ) -> Forecast:
     """Times some steps in as many workers as will run at once, and reckons the rest.
 
     Args:
+        material: Images and recipes.
         settings: Rungs, audit, finalists and refits.
-        recipes: Of a trial and of a refit.
-        data: To choose by and to refit with.
-        test_images: How many there are; their pixels are not needed.
         samples: Trials to come.
         ranged: Whether there is a range test to come.
         workers: What runs at once.
         precision: As asked for.
+
+    Raises:
+        SearchFailedError: A worker fails.
     """
     start = start_all(workers)
-    validated = 0 if data[0].validation is None else len(data[0].validation)
-    trial, refit = (
-        pace_of_all(recipe, material, evaluated, workers, precision)
-        for recipe, material, evaluated in zip(recipes, data, (validated, test_images), strict=True)
-    )
-    epochs, slots = recipes[0].epochs, workers.slots
+    assert material.data.validation is not None
+    trial = pace_of_all(material.recipe, material.data, len(material.data.validation), workers, precision)
+    refit = pace_of_all(material.refit_recipe, material.refit_data(), len(material.dataset.test), workers, precision)
+    epochs, slots = material.recipe.epochs, workers.slots
     turn = TURNOVER + trial.begin
     replays = [imagine(settings, samples, epochs, slots, turn, trial.epoch, seed) for seed in range(REPLAYS)]
     ramps = math.ceil(settings.lr_range_seeds / slots) * (trial.begin + settings.lr_range_steps * trial.step)
@@ -144,7 +136,7 @@ def forecast(
         samples=samples,
         epochs_each=epochs,
         finalists=math.ceil(finalists * settings.finalist_seeds / slots) * trial.run(epochs),
-        refits=math.ceil(settings.refit_seeds / slots) * refit.run(recipes[1].epochs),
+        refits=math.ceil(settings.refit_seeds / slots) * refit.run(material.refit_recipe.epochs),
         trial=trial,
         refit=refit,
     )

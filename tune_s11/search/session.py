@@ -151,14 +151,12 @@ class Session:
         """Of the trials that have not ended, and what comes after them."""
         begun = read_trials(self.path, self.config)
         return forecast(
+            material,
             self.config.search,
-            (material.recipe, material.refit_recipe),
-            (material.data, material.refit_data()),
-            len(material.dataset.test),
-            self.config.search.samples - sum(trial.state != "running" for trial in begun),
-            RANGE_TEST in self.config.space.values() and read_bounds(self.path / "lr_range.json") is None,
-            cluster.workers,
-            self.precision,
+            samples=self.config.search.samples - sum(trial.state != "running" for trial in begun),
+            ranged=RANGE_TEST in self.config.space.values() and read_bounds(self.path / "lr_range.json") is None,
+            workers=cluster.workers,
+            precision=self.precision,
         )
 
     def _tell_unfinished(self) -> None:
