@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from goals import at_least, at_most, judged
 from recorded import CIFAR10_W16, Curves, read_curves
 from simulator import Simulated, Workers, World
 
@@ -94,11 +95,7 @@ def judge(lines: Sequence[list[Audited]]) -> dict[str, Any]:
     """The audit's goals, each by the line that does worst in it."""
     coverage = min(float(np.mean([each.covered for each in found])) for found in lines)
     extra = max(float(np.mean([each.extra for each in found])) for found in lines)
-    goals = {
-        "coverage": {"value": round(coverage, 3), "goal": 0.9, "met": coverage >= 0.9},
-        "extra_epochs": {"value": round(extra, 4), "goal": 0.08, "met": extra <= 0.08},
-    }
-    return {"met": all(goal["met"] for goal in goals.values()), "goals": goals}
+    return judged({"coverage": at_least(coverage, 0.9), "extra_epochs": at_most(extra, 0.08, digits=4)})
 
 
 app = new_app("Measure the pruning audit in simulated searches.")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from bounds_analysis import RULES, Measured, compare_momenta, try_rule
+from goals import at_least, at_most, judged
 
 LEAST = 12
 """Conditions that the goals are to hold in."""
@@ -69,14 +70,15 @@ def judge(measured: Sequence[Measured]) -> dict[str, Any]:
     span = float(max(spans, default=np.inf))
     near = try_rule("the program's", measured).within(2)
     spread = max(_spread(each) for each in measured)
-    goals = {
-        "conditions": {"value": n, "goal": LEAST, "met": n >= LEAST},
-        "bounds_hold_the_best": {"value": round(held / n, 3), "goal": 1.0, "met": held == n},
-        "span_in_decades": {"value": round(span, 3), "goal": 1.5, "met": span <= 1.5},
-        "suggestion_within_2x": {"value": round(near, 3), "goal": 0.8, "met": near >= 0.8},
-        "spread_over_seeds": {"value": round(spread, 3), "goal": 1.5, "met": spread <= 1.5},
-    }
-    return {"met": all(goal["met"] for goal in goals.values()), "goals": goals}
+    return judged(
+        {
+            "conditions": at_least(n, LEAST),
+            "bounds_hold_the_best": at_least(held / n, 1.0),
+            "span_in_decades": at_most(span, 1.5),
+            "suggestion_within_2x": at_least(near, 0.8),
+            "spread_over_seeds": at_most(spread, 1.5),
+        }
+    )
 
 
 def _spread(each: Measured) -> float:

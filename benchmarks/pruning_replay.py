@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from asha import Policy, Trade, measure, pareto_front
+from goals import at_least, at_most, judged
 from ranking import best_third, correlate, predict_score, spearman
 from recorded import CIFAR10_W16, Curves, Floats, read_curves
 
@@ -117,16 +118,12 @@ def recommend(trades: list[Trade], allowed: float) -> Trade:
 
 def judge(recommended: Trade, present: Trade) -> dict[str, Any]:
     """The goals of pruning, by name; the stretch goal does not count towards ``met``."""
-
-    def goal(value: float, wanted: float, met: bool) -> dict[str, Any]:
-        return {"value": round(value, 3), "goal": wanted, "met": met}
-
     goals = {
-        "accuracy_points_lost": goal(recommended.lost, TOLERANCE, recommended.lost <= TOLERANCE),
-        "saving_of_grace_8": goal(present.saving, 1.6, present.saving >= 1.6),
-        "stretch_saving": goal(recommended.saving, 4.0, recommended.saving >= 4.0),
+        "accuracy_points_lost": at_most(recommended.lost, TOLERANCE),
+        "saving_of_grace_8": at_least(present.saving, 1.6),
+        "stretch_saving": at_least(recommended.saving, 4.0),
     }
-    return {"met": all(each["met"] for name, each in goals.items() if name != "stretch_saving"), "goals": goals}
+    return judged(goals, stretch=["stretch_saving"])
 
 
 app = new_app("Replay pruning policies on recorded learning curves.")

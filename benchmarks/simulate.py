@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from goals import Goal, at_least, at_most, judged
 from recorded import CIFAR10_W16, Curves, read_curves
 from simulator import Simulated, Workers, World
 
@@ -65,13 +66,13 @@ def measure_policy(curves: Curves) -> dict[str, Any]:
     return figures
 
 
-def compare_policy(found: dict[str, Any], recorded: dict[str, Any]) -> dict[str, Any]:
-    """By figure whether it is no worse than recorded, beyond the recorded tolerance; in the form of goals."""
+def compare_policy(found: dict[str, Any], recorded: dict[str, Any]) -> dict[str, Goal]:
+    """By figure whether it is no worse than recorded, beyond the recorded tolerance."""
     goals = {}
     for name, sign in BETTER.items():
         limit = recorded[name]["value"] - sign * recorded[name]["tolerance"]
-        value = found[name]["value"]
-        goals[f"policy_{name}"] = {"value": value, "goal": round(limit, 5), "met": sign * (value - limit) >= 0}
+        compare = at_least if sign > 0 else at_most
+        goals[f"policy_{name}"] = compare(found[name]["value"], round(limit, 5), digits=5)
     return goals
 
 
@@ -183,8 +184,8 @@ def main(
     tell_workers(world)
     tell_arrival(world, recorded)
     seconds = time_the_largest(world)
-    goals = {"seconds_of_the_largest": {"value": round(seconds, 1), "goal": 30, "met": seconds < 30}} | policy
-    print(json.dumps({"met": all(goal["met"] for goal in goals.values()), "goals": goals, "n": n}))
+    goals = {"seconds_of_the_largest": at_most(seconds, 30, digits=1)} | policy
+    print(json.dumps(judged(goals) | {"n": n}))
 
 
 if __name__ == "__main__":

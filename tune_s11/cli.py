@@ -25,6 +25,7 @@ from tune_s11.console import (
     resolve_config,
     resume_command,
     run,
+    span_of_time,
     storage_option,
     whole_number,
 )
@@ -78,6 +79,11 @@ def search(
             help="Kill a worker that reports nothing for so long (default: 20 times the longest report, from 600).",
         ),
     ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option("--budget", parser=span_of_time, metavar="TIME", help="End in time, such as 2h, report included."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what the search will cost.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
 ) -> None:
     """Searches: LR range test, trials that Optuna proposes and ASHA prunes, refit of the best, report."""
@@ -90,7 +96,8 @@ def search(
         if settings or data_dir or model or seed is not None or lr_bounds or no_asha or name or warm_start:
             raise InputError(
                 f"--resume {resume}: a search keeps its recipe, space and name; allowed beside it are "
-                "--samples, --gpus, --trials-per-gpu, --workers, --precision, --address, --stall-timeout, --no-report"
+                "--samples, --gpus, --trials-per-gpu, --workers, --precision, --address, --stall-timeout, --budget, "
+                "--dry-run, --no-report"
             )
         folder, mirror = take_up(storage, resume)
         begun = _load("--resume", resume, storage if mirror is None else folder.parent)
@@ -112,7 +119,10 @@ def search(
     session = Session(path.resolve(), config.checked_for_search(), precision, Console(highlight=False), earlier, mirror)
     go_on = f"go on with: {resume_command(path)}"
     try:
-        session.run(address, gpus, workers, trials_per_gpu, stall_timeout)
+        if dry_run:
+            session.forecast(address, gpus, workers, trials_per_gpu)
+            return
+        session.run(address, gpus, workers, trials_per_gpu, stall_timeout, budget)
     except InputError:
         raise
     except SearchFailedError as error:

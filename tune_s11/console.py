@@ -1,6 +1,7 @@
 """What every command line of the project shares: its options, and errors of one line."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -28,6 +29,25 @@ def whole_number(least: int) -> Callable[[str | int], int]:
         return int(text)
 
     return read
+
+
+def span_of_time(value: str) -> float:
+    """Reads an option's time, such as ``90m``, ``2h`` or ``1h30m``, into seconds."""
+    parts = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", value)
+    hours, minutes, seconds = (int(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
+    if not (total := 3600 * hours + 60 * minutes + seconds):
+        raise typer.BadParameter(f"{value!r}: allowed is a time such as 90m, 2h or 1h30m")
+    return float(total)
+
+
+def in_time(seconds: float) -> str:
+    """Seconds as people read them, such as ``0.4 s``, ``12 s``, ``2 min 5 s``, ``38 min`` or ``2 h 5 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 9.5 else f"{seconds:.2g} s"
+    if seconds < 600:
+        return f"{round(seconds) // 60} min {round(seconds) % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60:,} h {minutes % 60} min"
 
 
 RESULTS = Path("results")

@@ -22,7 +22,7 @@ REPORT_SECONDS = 5.0
 """A trial reports at rungs, at its end, and when this long has passed: a report costs the driver's time."""
 
 CHECKPOINT_SECONDS = 60.0
-"""A trial is checkpointed at rungs, and when this long has passed."""
+"""A trial that goes on is checkpointed at rungs, and when this long has passed."""
 
 _FILE = "checkpoint.pt"
 
@@ -98,7 +98,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             "hardware": self._hardware.model_dump(),
             "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"),
             DONE: done,
-            SHOULD_CHECKPOINT: not trainer.diverged and (done or at_rung or stale),
+            SHOULD_CHECKPOINT: not done and (at_rung or stale),
         }
 
     def save(self, checkpoint_dir: str | None = None) -> Any:

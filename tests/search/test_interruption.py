@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from tune_s11.search.interruption import SearchInterruptedError, interruptible
@@ -48,16 +49,24 @@ def test_other_errors_pass() -> None:
         _ = 1 / 0
 
 
-def test_second_signal_leaves_at_once() -> None:
+def test_second_signal_leaves_at_once_with_all_that_was_started() -> None:
     program = """
-import os, signal, time
+import os, signal, subprocess, sys, time
 from tune_s11.search.interruption import interruptible
+nested = "import subprocess; child = subprocess.Popen(['sleep', '600']); print(child.pid, flush=True); child.wait()"
 with interruptible():
     try:
+        child = subprocess.Popen([sys.executable, "-c", nested], stdout=subprocess.PIPE, text=True)
+        print(child.pid, child.stdout.readline(), flush=True)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)
     finally:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(600)
 """
-    assert subprocess.run([sys.executable, "-c", program], timeout=300).returncode == 130
+    done = subprocess.run([sys.executable, "-c", program], timeout=300, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 130
+    child, grandchild = (int(pid) for pid in done.stdout.split())
+    time.sleep(0.5)
+    for pid in (child, grandchild):
+        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE

@@ -3,7 +3,9 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import psutil
 
 
 class SearchInterruptedError(Exception):
@@ -33,6 +35,7 @@ def interruptible() -> Iterator[None]:
 
     def on_signal(number: int, frame: object) -> None:
         if received:
+            _kill_children()
             os._exit(128 + number)
         received.append(number)
         raise KeyboardInterrupt
@@ -51,3 +54,10 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
     if received:
         raise SearchInterruptedError(received[0])
+
+
+def _kill_children() -> None:
+    """And theirs: two of Ray's processes would outlive it for a minute, in which they tell a dead one of its death."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

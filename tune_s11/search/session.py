@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,26 +17,25 @@ from rich.console import Console
 
 from tune_s11.checkpoint import CheckpointError, load_checkpoint, write_whole
 from tune_s11.config import InputError, Recipe
-from tune_s11.console import say
+from tune_s11.console import in_time, resume_command, say
 from tune_s11.copies import patiently
-from tune_s11.data import Dataset, load_dataset
+from tune_s11.data import Dataset
 from tune_s11.disk import check_room, disk_trouble, in_words, size_of
-from tune_s11.hardware import Hardware, Precision, usable_cores
+from tune_s11.hardware import Precision
 from tune_s11.lr_finder import LRBounds, find_bounds, write_curve
 from tune_s11.manifest import build_manifest
 from tune_s11.mirror import Mirror
-from tune_s11.results import SearchResult, TrialResult, last_error, load_search, read_bounds, read_json
+from tune_s11.results import SearchResult, TrialResult, last_error, load_search, read_bounds, read_json, read_trials
 from tune_s11.search.cluster import Cluster, connect
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.finalists import run_finalists
+from tune_s11.search.forecast import Budget, Forecast, forecast
+from tune_s11.search.material import Material
 from tune_s11.search.scheduler import greatest_saving
 from tune_s11.search.tasks import measure_curve, refit
 from tune_s11.search.tuner import drop_checkpoints, run_trials
 from tune_s11.search_space import RANGE_TEST, SearchConfig
-from tune_s11.trainer import Trainer, TrainingData
-
-RECORDS = 32_000_000
-"""Bytes that a search needs beside its checkpoints: rows, event files, test logits, the report."""
+from tune_s11.trainer import TrainingData
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Session:
         workers: int | None = None,
         trials_per_gpu: int = 1,
         stall_timeout: float | None = None,
+        budget: float | None = None,
     ) -> SearchResult:
         """Runs what is left of the search.
 
@@ -80,51 +81,108 @@ class Session:
             workers: Trials at a time on CPUs.
             trials_per_gpu: Trials that share a GPU.
             stall_timeout: As :func:`tune_s11.search.tuner.run_trials`.
+            budget: Seconds in which all is to be done; where that leaves trials unfinished, a resumed search goes on
+                with them. None: what it takes.
 
         Raises:
             InputError: Something the user gave is wrong.
             SearchFailedError: No trial came to its end.
             SearchInterruptedError: It was asked to stop.
         """
-        before, fresh = self._read_manifest(), not self.path.exists()
-        self._check_same_search(before)
-        recipe, settings = self.config.recipe, self.config.search
-        dataset = load_dataset(recipe)
-        data = TrainingData.to_choose(dataset, recipe, settings.seed)
-        refit_recipe = self.config.refit.applied_to(recipe)
-        trial = _try_out(recipe, data)
-        refit = _try_out(refit_recipe, TrainingData.to_refit(dataset, refit_recipe, settings.seed))
-        if before and before["data"]["fingerprint"] != dataset.fingerprint:
-            raise InputError(
-                f"{self.path.name}: began on other images "
-                f"(fingerprint {before['data']['fingerprint']}, now {dataset.fingerprint})"
-            )
-        check_room(self.path, 0)
+        begun, fresh = time.monotonic(), not self.path.exists()
+        material = self._checked()
         with connect(address, gpus, workers, trials_per_gpu) as cluster:
-            slots = cluster.workers.slots  # each may write a third checkpoint before Tune drops the first of two
-            check_room(self.path, RECORDS + max(3 * slots * trial, (settings.refit_seeds + slots) * refit))
-            self._begin(dataset, fresh)
-            self._describe(dataset, data, cluster)
+            check_room(self.path, material.bytes_needed(cluster.workers, self.config.search.refit_seeds))
+            limit = None if budget is None else self._budget(begun, budget, material, cluster)
+            self._begin(material.dataset, fresh)
+            self._describe(material, cluster)
+            if cluster.dashboard:
+                self.say(f"dashboard: {cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)")
             copying = nullcontext() if self.mirror is None else self.mirror.copying(self.say)
             with self._explained(), copying:
-                space, first = self._bounded_space(data, cluster)
+                space, first = self._bounded_space(material.data, cluster)
                 tried_first = [first, *(recipe.model_dump() for recipe in self.warm_start)]
                 run_trials(
                     self.path,
                     self.config,
                     space,
                     tried_first,
-                    data,
+                    material.data,
                     cluster.workers,
                     self.precision,
                     stall_timeout,
+                    limit,
                     self.console,
                     self.mirror,
                 )
-                drop_checkpoints(self.path, self.mirror)
-                self._drop_damaged_checkpoints()
-                self._refit(self._choose(data, cluster), dataset, cluster)
+                self._drop_needless_checkpoints()
+                if limit is not None:
+                    self._tell_unfinished()
+                self._refit(self._choose(material.data, cluster), material.dataset, cluster)
         return load_search(str(self.path), self.path.parent)
+
+    def forecast(
+        self, address: str | None = None, gpus: int | None = None, workers: int | None = None, trials_per_gpu: int = 1
+    ) -> None:
+        """Prints what is left of the search and what it will cost. Writes nothing; its arguments are :meth:`run`'s.
+
+        Raises:
+            InputError: Something the user gave is wrong.
+        """
+        material = self._checked()
+        with connect(address, gpus, workers, trials_per_gpu) as cluster:
+            need = material.bytes_needed(cluster.workers, self.config.search.refit_seeds)
+            check_room(self.path, need)
+            self._describe(material, cluster)
+            told = self._forecast(material, cluster)
+        for line in told.lines():
+            self.say(line)
+        self.say(f"  disk      up to {in_words(need)}")
+        self.say("nothing was begun (--dry-run)")
+
+    def _checked(self) -> Material:
+        """What the search works on, once it is sure that it is what it began with."""
+        before = self._read_manifest()
+        self._check_same_search(before)
+        material = Material.checked(self.config)
+        fingerprint = material.dataset.fingerprint
+        if before and before["data"]["fingerprint"] != fingerprint:
+            raise InputError(
+                f"{self.path.name}: began on other images "
+                f"(fingerprint {before['data']['fingerprint']}, now {fingerprint})"
+            )
+        check_room(self.path, 0)
+        return material
+
+    def _forecast(self, material: Material, cluster: Cluster) -> Forecast:
+        """Of the trials that have not ended, and what comes after them."""
+        begun = read_trials(self.path, self.config)
+        return forecast(
+            material,
+            self.config.search,
+            samples=self.config.search.samples - sum(trial.state != "running" for trial in begun),
+            ranged=RANGE_TEST in self.config.space.values() and read_bounds(self.path / "lr_range.json") is None,
+            workers=cluster.workers,
+            precision=self.precision,
+        )
+
+    def _tell_unfinished(self) -> None:
+        ended = sum(trial.state != "running" for trial in read_trials(self.path, self.config))
+        if ended < self.config.search.samples:
+            self.say(
+                f"the budget ends the trials: {ended} of {self.config.search.samples} have come to their end; "
+                f"the others, when there is time: {resume_command(self.path)}"
+            )
+
+    def _budget(self, begun: float, budget: float, material: Material, cluster: Cluster) -> Budget:
+        told = self._forecast(material, cluster)
+        least = time.monotonic() - begun + told.least
+        if budget < least:
+            raise InputError(
+                f"--budget {in_time(budget)}: allowed is at least {in_time(least)}: so long take start, range test, "
+                "one complete trial, finalists, refits and report"
+            )
+        return Budget(begun + budget, told)
 
     def _read_manifest(self) -> dict[str, Any] | None:
         """What an earlier session recorded; None where this is the first."""
@@ -176,8 +234,9 @@ class Session:
             circumstances = build_manifest(dataset, self.config.search.seed)
             write_whole(manifest, json.dumps(circumstances | {"search": self.config.plain()}, indent=2))
 
-    def _describe(self, dataset: Dataset, data: TrainingData, cluster: Cluster) -> None:
+    def _describe(self, material: Material, cluster: Cluster) -> None:
         recipe, settings = self.config.recipe, self.config.search
+        dataset, data = material.dataset, material.data
         assert data.validation is not None
         self.say(
             f"search {self.path.name}: {settings.samples} trials of {recipe.epochs} epochs, "
@@ -186,8 +245,6 @@ class Session:
         )
         for note in dataset.notes:
             self.say(f"data: {note}")
-        if cluster.dashboard:
-            self.say(f"dashboard: {cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)")
         rungs = settings.rung_epochs(recipe.epochs)
         if rungs:
             saving = greatest_saving(rungs, settings.factor, recipe.epochs)
@@ -290,8 +347,11 @@ class Session:
         )
         self.say(f"results: {self.path}, {in_words(size_of(self.path))}")
 
-    def _drop_damaged_checkpoints(self) -> None:
-        """Of finalists and refits: such a run begins anew."""
+    def _drop_needless_checkpoints(self) -> None:
+        """Of trials that have ended, and damaged ones of finalists and refits: such a run begins anew."""
+        for trial in read_trials(self.path, self.config):
+            if trial.state != "running":
+                drop_checkpoints(self.path, self.mirror, trial.name)
         if self.mirror is not None:  # what tasks have written there since the driver last looked
             for part in ("finalists", "best"):
                 patiently(partial(self.mirror.pull, part))
@@ -304,20 +364,3 @@ class Session:
                     file.unlink()
         if self.mirror is not None:
             patiently(self.mirror.push)
-
-
-def _try_out(recipe: Recipe, data: TrainingData) -> int:
-    """Builds the trainer here and asks it for two logits, so that a mistake shows before anything starts.
-
-    Returns:
-        Bytes of a checkpoint: the weights, their average, their momentum.
-    """
-    trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
-    try:
-        shape = tuple(trainer.predict(trainer.model, trainer.train[0][:2]).shape)
-    except Exception as error:  # a network of the user's own may raise anything
-        raise InputError(f"model {recipe.model}: it fails on two images: {type(error).__name__}: {error}") from error
-    if shape != (2, data.num_classes):
-        raise InputError(f"model {recipe.model}: logits of shape {shape}, allowed is (N, {data.num_classes})")
-    weights: int = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())
-    return 3 * weights

@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 from ray import tune
 from ray.tune import Callback
+from ray.tune.result import DONE, SHOULD_CHECKPOINT
 from rich.console import Console
 
 from tune_s11.config import InputError
@@ -21,6 +22,7 @@ from tune_s11.results import TrialResult, read_trials, trial_name
 from tune_s11.search.audit import Audit
 from tune_s11.search.cluster import Workers
 from tune_s11.search.failures import FailureLimit, StallWatch
+from tune_s11.search.forecast import Budget
 from tune_s11.search.progress import SearchProgress
 from tune_s11.search.scheduler import build_scheduler
 from tune_s11.search.searcher import StudySearcher
@@ -43,7 +45,7 @@ _TUNE_ENVIRONMENT = {
 }
 
 
-def drop_checkpoints(path: Path, mirror: Mirror | None, name: str = "t*") -> None:
+def drop_checkpoints(path: Path, mirror: Mirror | None, name: str) -> None:
     """Deletes the checkpoints of a trial that has ended, or of all: the winner is trained anew, nobody needs them.
 
     Args:
@@ -59,7 +61,7 @@ def drop_checkpoints(path: Path, mirror: Mirror | None, name: str = "t*") -> Non
 
 
 class DropLosers(Callback):  # type: ignore[misc]
-    """Deletes the checkpoints of each trial as it ends, whatever its end."""
+    """Deletes the checkpoints of each trial as it ends, whatever its end, and has none made of one that is ending."""
 
     def __init__(self, path: Path, mirror: Mirror | None) -> None:
         self._path, self._mirror = path, mirror
@@ -67,6 +69,13 @@ class DropLosers(Callback):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks for a way to restore that is not used here."""
         return {}
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial has reported; where it ends with this, by itself or at a rung, Tune asks here once more."""
+        if result[DONE]:
+            result[SHOULD_CHECKPOINT] = False
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has ended by itself or was pruned."""
@@ -86,6 +95,7 @@ def run_trials(
     workers: Workers,
     precision: Precision,
     stall_timeout: float | None,
+    budget: Budget | None,
     console: Console,
     mirror: Mirror | None,
 ) -> list[TrialResult]:
@@ -104,6 +114,7 @@ def run_trials(
         workers: What runs at once.
         precision: As asked for.
         stall_timeout: Seconds; as :class:`tune_s11.search.failures.StallWatch`.
+        budget: Ends the trials in time, some perhaps unfinished; None: they take what they take.
         console: For the progress.
         mirror: Of the folder, where results go to a storage: the workers' checkpoints go there at once.
 
@@ -160,7 +171,8 @@ def run_trials(
                 name="trials",
                 storage_path=str(path),
                 failure_config=tune.FailureConfig(max_failures=config.search.max_failures),
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=2, checkpoint_at_end=False),
+                stop=budget,
                 callbacks=[  # in this order: what explains a failure, what shows and keeps it, what ends the search
                     StallWatch(stall_timeout, max(reports, default=0.0)),
                     progress,

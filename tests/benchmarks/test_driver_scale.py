@@ -1,0 +1,45 @@
+"""A search whose workers are stand-ins is the program's own in all else."""
+
+from pathlib import Path
+
+import pytest
+import ray
+from driver_scale import LOAD, REPORTS, reports, search, stand_ins, tell
+from optuna.trial import TrialState
+
+from tune_s11.results import TrialResult
+from tune_s11.search.study import open_study
+from tune_s11.search_space import load_space
+
+
+def test_a_trial_reports_as_one_that_trains() -> None:
+    told = list(reports({"max_lr": 0.4}, seed=1))
+    assert [report["epoch"] for report in told] == list(REPORTS)
+    assert [row["epoch"] for report in told for row in report["epochs"]] == list(range(1, 25))
+    assert told == list(reports({"max_lr": 0.4}, seed=1))
+
+
+def test_gpus_that_are_fed(capsys: pytest.CaptureFixture[str]) -> None:
+    config = load_space("s11")
+    trials = [
+        TrialResult(number, {}, config.recipe, 0, None, [{"epoch": epoch}], "complete")
+        for number, epoch in enumerate((24, 8))
+    ]
+    assert tell("two", 0.5, trials) == pytest.approx(LOAD * (10 + 10 / 3) / 0.5)
+    assert capsys.readouterr().out.split() == ["two", "2", "8", "125.0", "250.0", "13"]
+
+
+@pytest.mark.slow
+def test_stand_ins_run_a_search_to_its_end(tmp_path: Path) -> None:
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    try:
+        with stand_ins():
+            _, trials = search(tmp_path / "search", 4, 12)
+    finally:
+        ray.shutdown()
+    assert len(trials) == 12
+    assert {trial.epoch for trial in trials} <= {REPORTS[0], REPORTS[-1]}
+    states = {trial.epoch: trial.state for trial in trials}
+    assert states == {REPORTS[0]: "pruned", REPORTS[-1]: "complete"}
+    study = open_study(tmp_path / "search" / "study.log", load_space("s11").search)
+    assert all(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in study.trials)

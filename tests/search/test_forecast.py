@@ -1,0 +1,138 @@
+"""A forecast reckons with ASHA's own rungs, and a budget leaves time for what comes after the trials."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.trial import TrialState
+
+from tune_s11.config import Recipe, SearchSettings
+from tune_s11.data import Images
+from tune_s11.results import load_search
+from tune_s11.search import pace as pace_module
+from tune_s11.search.forecast import MARGIN, REPORT, Budget, Forecast, imagine
+from tune_s11.search.pace import Pace, measure_pace
+from tune_s11.search.scheduler import greatest_saving
+from tune_s11.search.study import open_study
+from tune_s11.trainer import TrainingData
+
+PACE = Pace(begin=1.0, step=0.1, evaluation=0.5, steps=10, memory=1, gpu_memory=0)
+
+
+def forecast(finalists: float = 30.0) -> Forecast:
+    spread = (100.0, 90.0, 110.0)
+    return Forecast(5.0, 10.0, spread, spread, 10, 12, finalists, 20.0, PACE, PACE)
+
+
+@given(samples=st.integers(1, 30), slots=st.integers(1, 8), epochs=st.integers(1, 30))
+def test_without_asha_workers_take_turns(samples: int, slots: int, epochs: int) -> None:
+    settings = SearchSettings(scheduler="none")
+    trained, seconds = imagine(settings, samples, epochs, slots, begin=1.0, epoch=2.0, seed=0)
+    assert trained == samples * epochs
+    assert seconds == pytest.approx(math.ceil(samples / slots) * (1.0 + 2.0 * epochs))
+
+
+@given(
+    samples=st.integers(1, 40),
+    slots=st.integers(1, 8),
+    grace=st.integers(1, 12),
+    factor=st.floats(1.5, 4.0),
+    audit=st.sampled_from([0.0, 0.05, 0.3]),
+    seed=st.integers(0, 5),
+)
+def test_rungs_save_epochs_and_never_time_beyond_them(
+    samples: int, slots: int, grace: int, factor: float, audit: float, seed: int
+) -> None:
+    settings = SearchSettings(samples=samples, grace=grace, factor=factor, audit=audit)
+    trained, seconds = imagine(settings, samples, 24, slots, begin=1.0, epoch=2.0, seed=seed)
+    least = samples * settings.rung_epochs(24)[0] if settings.rung_epochs(24) else samples * 24
+    assert least <= trained <= samples * 24
+    assert trained >= 24  # the first at each rung goes on
+    assert seconds >= (samples + 2.0 * trained) / slots - 1e-6
+    assert seconds <= samples + 2.0 * trained + 1e-6
+
+
+def test_many_trials_come_near_the_greatest_saving() -> None:
+    settings = SearchSettings(audit=0.0)
+    trained = np.mean([imagine(settings, 400, 24, 8, 0.0, 1.0, seed)[0] for seed in range(5)])
+    saved = 400 * 24 / trained
+    greatest = greatest_saving(settings.rung_epochs(24), settings.factor, 24)
+    assert 0.95 * greatest < saved < 1.02 * greatest
+
+
+def test_an_audit_costs_epochs() -> None:
+    one, other = (
+        np.mean([imagine(SearchSettings(audit=audit), 64, 24, 4, 0.0, 1.0, seed)[0] for seed in range(10)])
+        for audit in (0.0, 0.2)
+    )
+    assert one < other
+
+
+def test_a_budget_leaves_time_for_finalists_refits_and_report() -> None:
+    needed = MARGIN * (30.0 + 20.0 + REPORT)
+    now = time.monotonic()
+    assert not Budget(now + needed + 5, forecast()).stop_all()
+    assert Budget(now + needed - 1, forecast()).stop_all()
+    slower = Budget(now + needed + 5, forecast())
+    assert slower("t0000", {"epochs": [{"seconds": 2 * PACE.epoch}]}) is False
+    assert slower.stop_all()
+
+
+def test_what_a_search_takes() -> None:
+    told = forecast()
+    assert told.total == 5 + 10 + 100 + 30 + 20 + REPORT
+    assert told.least == pytest.approx(10 + (1 + 12 * 1.5) + MARGIN * (50 + REPORT))
+    assert "  epochs    120 without pruning, about 100 with it (90 to 110), 1.5 s each" in told.lines()
+    assert "finalists" in told.lines()[2]
+    assert "finalists" not in forecast(finalists=0.0).lines()[2]
+
+
+def test_a_pace_is_that_of_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace_module, "MEASURED_SECONDS", 0.05)
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 8, 8, 3), dtype=np.uint8)
+    data = TrainingData(Images(pixels, np.arange(70) % 3), None, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
+    recipe = Recipe(image_size=8, width=2, epochs=6, batch_size=16, pad=1, cutout=2)
+    pace = measure_pace(recipe, data, 32, "fp32", 1)
+    assert pace.steps == 4
+    assert pace.epoch == pytest.approx(4 * pace.step + pace.evaluation)
+    assert pace.run(6) == pytest.approx(pace.begin + 6 * pace.epoch)
+    assert min(pace.begin, pace.step, pace.evaluation) > 0
+    assert pace.memory > 50e6
+
+
+def test_a_dry_run_writes_nothing(program) -> None:  # type: ignore[no-untyped-def]
+    done = program.run("--space", str(program.space), "--name", "dry", "--dry-run")
+    assert "without pruning, about" in done.stdout
+    assert done.stdout.endswith("nothing was begun (--dry-run)\n")
+    assert not (program.storage / "dry").exists()
+
+
+@pytest.mark.slow
+def test_a_budget_that_is_too_small(program) -> None:  # type: ignore[no-untyped-def]
+    refused = program.run("--space", str(program.space), "--name", "hasty", "--budget", "5s", code=2)
+    assert refused.stderr.startswith("error: --budget 5 s: allowed is at least ")
+    assert not (program.storage / "hasty").exists()
+
+
+@pytest.mark.slow
+def test_a_budget_ends_a_search_in_time_and_a_resumed_one_goes_on(program) -> None:  # type: ignore[no-untyped-def]
+    def ended() -> int:
+        search = load_search("brief", program.storage)
+        assert search.refit is not None
+        return sum(trial.state != "running" for trial in search.trials)
+
+    begun = time.monotonic()
+    many = ("--samples", "2000", "--set", "epochs=40", "--set", "search.grace=20")
+    done = program.run("--space", str(program.space), "--name", "brief", *many, "--budget", "2m")
+    assert time.monotonic() - begun < 240  # a busy machine is late, 2000 trials take hours
+    first = ended()
+    assert f"the budget ends the trials: {first} of 2000 have come to their end" in done.stdout
+    program.run("--resume", "brief", "--budget", "2m")
+    search = load_search("brief", program.storage)
+    assert ended() > first
+    assert any(program.storage.glob("brief/trials/t*.1")), "what ran when time was up goes on"
+    states = [trial.state for trial in open_study(search.path / "study.log", search.config.search).trials]
+    assert states.count(TrialState.RUNNING) == sum(trial.state == "running" for trial in search.trials)

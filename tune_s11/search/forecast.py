@@ -1,0 +1,219 @@
+"""What a search will cost, told before it begins: its epochs with and without pruning, its time, its memory."""
+
+import heapq
+import itertools
+import math
+import random
+import statistics
+import time
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from ray.tune import Stopper
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers.async_hyperband import _Bracket
+
+from tune_s11.config import SearchSettings
+from tune_s11.console import in_time
+from tune_s11.disk import in_words
+from tune_s11.hardware import Precision
+from tune_s11.search.audit import one_in
+from tune_s11.search.cluster import Workers
+from tune_s11.search.material import Material
+from tune_s11.search.pace import Pace, pace_of_all, start_all
+
+REPLAYS = 40
+"""Imagined searches of which a forecast is the mean."""
+
+MARGIN = 1.1
+"""By which the work after the trials may take longer than forecast, and still be done in a budget."""
+
+TURNOVER = 1.0
+"""Seconds between two trials of one worker, beside what the next takes to begin: the driver's."""
+
+REPORT = 20.0
+"""Seconds that the report takes."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a search will cost; times in seconds.
+
+    Attributes:
+        start: Until the workers are there.
+        range_test: 0 where there is none.
+        trials: Mean, least and most of nine in ten imagined searches.
+        epochs: Of all trials, likewise.
+        samples: Trials to come.
+        epochs_each: Of a complete trial.
+        finalists: 0 where there are none.
+        refits: Of the winner.
+        trial: Pace of a worker with a trial.
+        refit: Pace of a worker with a refit.
+    """
+
+    start: float
+    range_test: float
+    trials: tuple[float, float, float]
+    epochs: tuple[float, float, float]
+    samples: int
+    epochs_each: int
+    finalists: float
+    refits: float
+    trial: Pace
+    refit: Pace
+
+    @property
+    def after_trials(self) -> float:
+        """From the end of the trials to the end of the report."""
+        return self.finalists + self.refits + REPORT
+
+    @property
+    def total(self) -> float:
+        """From the first worker's start to the end of the report."""
+        return self.start + self.range_test + self.trials[0] + self.after_trials
+
+    @property
+    def least(self) -> float:
+        """From the range test on, if a single trial is to come to its end and win."""
+        complete = self.trial.run(self.epochs_each) if self.samples else 0.0
+        return self.range_test + complete + MARGIN * self.after_trials
+
+    def lines(self) -> list[str]:
+        """For the user."""
+        (trials, least, most), (epochs, fewest, greatest) = self.trials, self.epochs
+        parts = {
+            "start": in_time(self.start),
+            "range test": in_time(self.range_test) if self.range_test else "",
+            "trials": f"{in_time(trials)} ({in_time(least)} to {in_time(most)})",
+            "finalists": in_time(self.finalists) if self.finalists else "",
+            "refits": in_time(self.refits),
+            "report": in_time(REPORT),
+        }
+        shares = ", ".join(f"{name} {seconds}" for name, seconds in parts.items() if seconds)
+        on_gpu = f", {in_words(self.trial.gpu_memory)} of its GPU" if self.trial.gpu_memory else ""
+        return [
+            "forecast, from steps timed in all workers at once:",
+            f"  epochs    {self.samples * self.epochs_each:,} without pruning, about {epochs:,.0f} with it "
+            f"({fewest:,.0f} to {greatest:,.0f}), {in_time(self.trial.epoch)} each",
+            f"  time      about {in_time(self.total)}: {shares}",
+            f"  memory    {in_words(max(self.trial.memory, self.refit.memory))} a worker{on_gpu}",
+        ]
+
+
+def forecast(
+    material: Material, settings: SearchSettings, samples: int, ranged: bool, workers: Workers, precision: Precision
+) -> Forecast:
+    """Times some steps in as many workers as will run at once, and reckons the rest.
+
+    Args:
+        material: Images and recipes.
+        settings: Rungs, audit, finalists and refits.
+        samples: Trials to come.
+        ranged: Whether there is a range test to come.
+        workers: What runs at once.
+        precision: As asked for.
+
+    Raises:
+        SearchFailedError: A worker fails.
+    """
+    start = start_all(workers)
+    assert material.data.validation is not None
+    trial = pace_of_all(material.recipe, material.data, len(material.data.validation), workers, precision)
+    refit = pace_of_all(material.refit_recipe, material.refit_data(), len(material.dataset.test), workers, precision)
+    epochs, slots = material.recipe.epochs, workers.slots
+    turn = TURNOVER + trial.begin
+    replays = [imagine(settings, samples, epochs, slots, turn, trial.epoch, seed) for seed in range(REPLAYS)]
+    ramps = math.ceil(settings.lr_range_seeds / slots) * (trial.begin + settings.lr_range_steps * trial.step)
+    finalists = min(settings.finalists, samples) if settings.finalists > 1 else 0
+    return Forecast(
+        start=start,
+        range_test=ranged * ramps,
+        trials=_spread([seconds for _, seconds in replays]),
+        epochs=_spread([float(trained) for trained, _ in replays]),
+        samples=samples,
+        epochs_each=epochs,
+        finalists=math.ceil(finalists * settings.finalist_seeds / slots) * trial.run(epochs),
+        refits=math.ceil(settings.refit_seeds / slots) * refit.run(material.refit_recipe.epochs),
+        trial=trial,
+        refit=refit,
+    )
+
+
+class Budget(Stopper):  # type: ignore[misc]
+    """Ends the trials when there is just time for what comes after them.
+
+    Trials that run then stay as an interruption leaves them: nothing is told of them, and a resumed search goes on with
+    them from their checkpoints.
+
+    Args:
+        deadline: When all is to be done, on the monotonic clock, in seconds.
+        forecast: What comes after the trials, corrected by how much longer their epochs take than it says.
+    """
+
+    def __init__(self, deadline: float, forecast: Forecast) -> None:
+        self._deadline, self._forecast = deadline, forecast
+        self._epochs: list[float] = []
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Takes note of a report; no trial ends by it."""
+        self._epochs += [row["seconds"] for row in result["epochs"]]
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether the trials are to end now."""
+        slower = max(1.0, statistics.median(self._epochs) / self._forecast.trial.epoch) if self._epochs else 1.0
+        return time.monotonic() + MARGIN * slower * self._forecast.after_trials >= self._deadline
+
+
+def imagine(
+    settings: SearchSettings, samples: int, epochs: int, slots: int, begin: float, epoch: float, seed: int
+) -> tuple[int, float]:
+    """Runs through a search without training, with ASHA's own rungs, as if its proposals never got better.
+
+    Args:
+        settings: Rungs and audit.
+        samples: Trials.
+        epochs: Length of a complete trial.
+        slots: Trials at a time.
+        begin: Seconds before the first epoch of a trial.
+        epoch: Seconds of an epoch.
+        seed: Of the order in which good and bad trials come.
+
+    Returns:
+        Epochs trained, and the seconds until the last trial has ended.
+    """
+    stops = [*settings.rung_epochs(epochs), epochs]
+    bracket = _Bracket(settings.grace, epochs, settings.factor, 0)
+    generator, every = random.Random(seed), one_in(settings)
+    quality = [generator.random() for _ in range(samples)]
+    verdicts = itertools.count(generator.randrange(every) if every else 0)
+    audited: set[int] = set()
+
+    def goes_on(number: int, rung: int) -> bool:
+        trial = SimpleNamespace(trial_id=number)
+        if number in audited or bracket.on_result(trial, rung, quality[number]) == TrialScheduler.CONTINUE:
+            return True
+        if every and next(verdicts) % every == 0:
+            audited.add(number)
+        return number in audited
+
+    numbers = iter(range(samples))
+    decisions = [(begin + stops[0] * epoch, number, 0) for number in itertools.islice(numbers, slots)]
+    trained, now = 0, 0.0
+    while decisions:
+        now, number, passed = heapq.heappop(decisions)
+        if stops[passed] < epochs and goes_on(number, stops[passed]):
+            heapq.heappush(decisions, (now + (stops[passed + 1] - stops[passed]) * epoch, number, passed + 1))
+            continue
+        trained += stops[passed]
+        for following in itertools.islice(numbers, 1):
+            heapq.heappush(decisions, (now + begin + stops[0] * epoch, following, 0))
+    return trained, now
+
+
+def _spread(values: list[float]) -> tuple[float, float, float]:
+    low, high = np.quantile(values, [0.05, 0.95])
+    return float(np.mean(values)), float(low), float(high)

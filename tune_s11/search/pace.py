@@ -1,0 +1,151 @@
+"""How fast the workers are: some steps, timed in all of them at once."""
+
+import itertools
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import ray
+import torch
+from ray.exceptions import RayError
+
+from tune_s11.config import Recipe
+from tune_s11.hardware import Precision, choose_hardware
+from tune_s11.search.cluster import Workers
+from tune_s11.search.failures import SearchFailedError
+from tune_s11.trainer import Trainer, TrainingData
+
+MEASURED_SECONDS = 4.0
+"""A worker's steps are timed for so long, and at least three of them."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What one worker takes while the others are as busy, in seconds and bytes.
+
+    Attributes:
+        begin: Of making a trainer, first step included.
+        step: Of a training step.
+        evaluation: Of what is evaluated after an epoch.
+        steps: In an epoch, a count.
+        memory: What its process held at most.
+        gpu_memory: What torch took of its GPU at most; 0 on a CPU.
+    """
+
+    begin: float
+    step: float
+    evaluation: float
+    steps: int
+    memory: int
+    gpu_memory: int
+
+    @property
+    def epoch(self) -> float:
+        """Of an epoch, evaluation included."""
+        return self.steps * self.step + self.evaluation
+
+    def run(self, epochs: int) -> float:
+        """Of a whole run."""
+        return self.begin + epochs * self.epoch
+
+
+def start_all(workers: Workers) -> float:
+    """Has as many workers as run at once import what they need; returns the seconds that it takes."""
+    begun = time.monotonic()
+    _on_each(workers, _wake)
+    return time.monotonic() - begun
+
+
+def pace_of_all(recipe: Recipe, data: TrainingData, evaluated: int, workers: Workers, precision: Precision) -> Pace:
+    """The mean pace of workers that are all busy; what the greediest of them holds.
+
+    Args:
+        recipe: As :func:`measure_pace`, and so the next two.
+        data: What each worker gets.
+        evaluated: Images.
+        workers: What runs at once.
+        precision: As asked for.
+
+    Raises:
+        SearchFailedError: A worker fails.
+    """
+    paces = _on_each(workers, measure_pace, recipe, ray.put(data), evaluated, precision, workers.cpus)
+    return Pace(
+        begin=float(np.mean([pace.begin for pace in paces])),
+        step=float(np.mean([pace.step for pace in paces])),
+        evaluation=float(np.mean([pace.evaluation for pace in paces])),
+        steps=paces[0].steps,
+        memory=max(pace.memory for pace in paces),
+        gpu_memory=max(pace.gpu_memory for pace in paces),
+    )
+
+
+def measure_pace(recipe: Recipe, data: TrainingData, evaluated: int, precision: Precision, threads: int) -> Pace:
+    """Times what a run of the recipe consists of.
+
+    Args:
+        recipe: Of the run.
+        data: To learn from.
+        evaluated: Images that are evaluated after each epoch, with the raw and the averaged weights.
+        precision: As asked for.
+        threads: CPU threads.
+    """
+    hardware = choose_hardware(precision, threads)
+    hardware.activate()
+    on_gpu = hardware.device == "cuda"
+
+    def now() -> float:
+        if on_gpu:
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    begun = now()
+    trainer = Trainer(recipe, data, hardware, seed=0)
+    batches = itertools.chain.from_iterable(trainer.batches(epoch) for epoch in itertools.count())
+
+    def step() -> None:
+        trainer.step(*next(batches), lr=recipe.min_lr)
+        trainer.average.update()
+
+    step()
+    ready, steps = now(), 0
+    while steps < 3 or now() - ready < MEASURED_SECONDS:
+        step()
+        steps += 1
+    trained = now()
+    pixels, labels = (part[: recipe.batch_size] for part in trainer.train)
+    trainer.evaluate(trainer.model, (pixels, labels))
+    evaluation = now() - trained
+    return Pace(
+        begin=ready - begun,
+        step=(trained - ready) / steps,
+        evaluation=2 * evaluation * evaluated / len(labels),
+        steps=trainer.steps_per_epoch,
+        memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        gpu_memory=torch.cuda.max_memory_reserved() if on_gpu else 0,
+    )
+
+
+def _on_each(workers: Workers, function: Callable[..., Result], *arguments: object) -> list[Result]:
+    """Calls a function in as many workers as run at once, all at the same time.
+
+    Raises:
+        SearchFailedError: One of them has failed.
+    """
+    task = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(function)
+    try:
+        results: list[Result] = ray.get([task.remote(*arguments) for _ in range(workers.slots)])
+    except RayError as error:
+        cause = getattr(error, "cause", None) or error
+        raise SearchFailedError(f"a worker fails in its first steps: {type(cause).__name__}: {cause}") from None
+    return results
+
+
+def _wake() -> None:
+    """Has the worker imported what it needs."""
