@@ -111,7 +111,7 @@ class Mirror(Copy):
         return self.remote / file.relative_to(self.folder).as_posix() if isinstance(file, Path) else file
 
     def drop_checkpoints(self, trial: str) -> None:
-        """Deletes the checkpoints of a trial, of all its attempts, in the storage; where it is away, the end does it."""
+        """Deletes the checkpoints of a trial, of all its attempts, in the storage, or leaves them to the end."""
         attempts = [each for pattern in (trial, f"{trial}.*") for each in (self.folder / "trials").glob(pattern)]
         with suppress(OSError):
             for place in (self.remote / "trials" / attempt.name for attempt in attempts):
