@@ -22,7 +22,7 @@ from tune_s11.storage import Remote, Storage, check_writable, is_uri, parse_stor
 
 
 class Mirror(Copy):
-    """The folder that a search or a run works in, and its copy. Entered, it copies every :data:`SECONDS`.
+    """The folder that a search or a run works in, and its copy, which remembers whose snapshot it is.
 
     Args:
         folder: On this machine.
