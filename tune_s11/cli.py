@@ -100,6 +100,11 @@ def search(
         if lr_bounds is not None:
             config = _with_lr_bounds(config, *lr_bounds)
         path = storage / check_name(name or f"{Path(space).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+        if "working_dir_files" in path.resolve().parts:  # where Ray unpacks what `ray job submit --working-dir` sends
+            raise InputError(
+                f"--storage {storage}: lies in this Ray job's temporary copy of the working directory; "
+                "allowed is an absolute path, such as a network mount that all nodes share"
+            )
         if path.exists():
             raise InputError(f"--name {path.name}: {path} exists; allowed is a new name, or --resume {path.name}")
     if samples is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import ray
 from ray.tune import Callback
+from ray.tune.experiment import Trial
 from ray.tune.result import TIME_THIS_ITER_S
 
 from tune_s11.results import last_error, trial_name
@@ -95,11 +96,15 @@ class FailureLimit(Callback):  # type: ignore[misc]
     """Ends the search when trials fail one after the other, and none comes to an end in between.
 
     Args:
-        workers: Trials at a time.
+        workers: Trials at a time, as it begins; where nodes join it may come to be more.
     """
 
     def __init__(self, workers: int) -> None:
         self._limit, self._in_a_row, self._last = max(LEAST_FAILURES, workers), 0, ""
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has its worker."""
+        self._limit = max(self._limit, sum(each.status == Trial.RUNNING for each in trials))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has ended by itself or was pruned."""

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ray
+from ray import ObjectRef
 
 from tune_s11.checkpoint import write_whole
 from tune_s11.config import Recipe, SearchSettings
 from tune_s11.hardware import Precision, choose_hardware
 from tune_s11.results import SCORE, TrialResult, read_rows
 from tune_s11.search.cluster import Workers
-from tune_s11.search.tasks import summary, wait_for
+from tune_s11.search.tasks import epochs_done, run_tasks, summary
 from tune_s11.train import fit
 from tune_s11.trainer import Trainer, TrainingData
 
@@ -36,8 +36,7 @@ def _run_again(
     if not rows or (rows[-1]["epoch"] < recipe.epochs and not rows[-1]["diverged"]):
         hardware = choose_hardware(precision, threads)
         hardware.activate()
-        fit(Trainer(recipe, data, hardware, seed), folder)
-        rows = read_rows(log)
+        rows = fit(Trainer(recipe, data, hardware, seed), folder)
     (folder / "checkpoint.pt").unlink(missing_ok=True)  # 15 of them would be the largest part of a search
     score: float = rows[-1][SCORE]
     return score
@@ -46,7 +45,7 @@ def _run_again(
 def run_finalists(
     path: Path,
     finalists: list[TrialResult],
-    data: TrainingData,
+    data: ObjectRef,
     settings: SearchSettings,
     workers: Workers,
     precision: Precision,
@@ -58,18 +57,17 @@ def run_finalists(
         path: The search folder. Gets ``finalists/TRIAL/seed-N/``; runs that are there already go on from where
             they are. A run's checkpoint goes when it ends.
         finalists: Two or more complete trials.
-        data: As the trials had it: to learn from and validate on.
+        data: As the trials had it: to learn from and validate on, in the object store.
         settings: ``finalist_seeds`` and the seed to count from.
         workers: A run's resources are a trial's.
         precision: As asked for.
         on_progress: Called now and then with epochs done and epochs in all.
     """
-    shared = ray.put(data)
-    task = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(_run_again)
     seeds = range(settings.seed + SEEDS_FROM, settings.seed + SEEDS_FROM + settings.finalist_seeds)
     runs = [(trial, path / "finalists" / trial.name / f"seed-{seed}", seed) for trial in finalists for seed in seeds]
-    waiting = [task.remote(trial.recipe, shared, precision, workers.cpus, seed, folder) for trial, folder, seed in runs]
-    scores = wait_for(waiting, [folder for _, folder, _ in runs], finalists[0].recipe.epochs, on_progress)
+    calls = [(trial.recipe, data, precision, workers.cpus, seed, folder) for trial, folder, seed in runs]
+    on_wait = epochs_done([folder for _, folder, _ in runs], finalists[0].recipe.epochs, on_progress)
+    scores = run_tasks(_run_again, calls, workers, on_wait)
     rows = np.reshape(scores, (len(finalists), len(seeds)))
     verdict = judge({trial.name: row.tolist() for trial, row in zip(finalists, rows, strict=True)})
     write_whole(path / "finalists.json", json.dumps({"seeds": list(seeds)} | verdict, indent=2))

@@ -10,6 +10,7 @@ from typing import Any
 
 import ray
 from optuna.distributions import BaseDistribution, FloatDistribution
+from ray import ObjectRef
 from ray.exceptions import RayError
 from rich.console import Console
 
@@ -25,6 +26,7 @@ from tune_s11.results import SearchResult, TrialResult, last_error, load_search,
 from tune_s11.search.cluster import Cluster, connect
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.finalists import run_finalists
+from tune_s11.search.nodes import check_nodes, fingerprint
 from tune_s11.search.scheduler import greatest_saving
 from tune_s11.search.tasks import measure_curve, refit
 from tune_s11.search.tuner import drop_checkpoints, run_trials
@@ -81,6 +83,7 @@ class Session:
             SearchFailedError: No trial came to its end.
             SearchInterruptedError: It was asked to stop.
         """
+        anew = not self.path.exists()
         before = self._read_manifest()
         self._check_same_search(before)
         recipe, settings = self.config.recipe, self.config.search
@@ -98,17 +101,19 @@ class Session:
         with connect(address, gpus, workers, trials_per_gpu) as cluster:
             slots = cluster.workers.slots  # each may write a third checkpoint before Tune drops the first of two
             check_room(self.path, RECORDS + max(3 * slots * trial, (settings.refit_seeds + slots) * refit))
-            self._begin(dataset)
+            shared = ray.put(data)  # once: each node fetches it when it first needs it, and its workers read that copy
+            check_nodes(cluster.nodes, self.path, shared, fingerprint(data))
+            self._begin(dataset, anew)
             self._describe(dataset, data, cluster)
             with self._explained():
-                space, first = self._bounded_space(data, cluster)
+                space, first = self._bounded_space(shared, cluster)
                 tried_first = [first, *(recipe.model_dump() for recipe in self.warm_start)]
                 run_trials(
                     self.path,
                     self.config,
                     space,
                     tried_first,
-                    data,
+                    shared,
                     cluster.workers,
                     self.precision,
                     stall_timeout,
@@ -116,7 +121,7 @@ class Session:
                 )
                 drop_checkpoints(self.path)
                 self._drop_damaged_checkpoints()
-                self._refit(self._choose(data, cluster), dataset, cluster)
+                self._refit(self._choose(shared, cluster), dataset, cluster)
         return load_search(str(self.path), self.path.parent)
 
     def _read_manifest(self) -> dict[str, Any] | None:
@@ -158,8 +163,12 @@ class Session:
             write_whole(file, str(error))
             raise SearchFailedError(f"{last_error(file)}; {file} has the traceback") from None
 
-    def _begin(self, dataset: Dataset) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+    def _begin(self, dataset: Dataset, anew: bool) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=not anew)
+        except FileExistsError:
+            reason = f"another search has just begun in {self.path}; allowed is a new name"
+            raise InputError(f"--name {self.path.name}: {reason}") from None
         write_whole(self.path / "search.yaml", self.config.to_yaml())
         manifest = self.path / "manifest.json"
         if not manifest.exists():
@@ -184,9 +193,7 @@ class Session:
             at = ", ".join(str(rung) for rung in rungs)
             self.say(f"ASHA: rungs at epoch {at}, factor {settings.factor:g}; saves at most {saving:.1f}x the epochs")
 
-    def _bounded_space(
-        self, data: TrainingData, cluster: Cluster
-    ) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
+    def _bounded_space(self, data: ObjectRef, cluster: Cluster) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
         """The space with bounds in place of ``range_test``, and what to try first."""
         recipe = self.config.recipe
         fixed = {name: domain for name, domain in self.config.space.items() if isinstance(domain, BaseDistribution)}
@@ -198,7 +205,7 @@ class Session:
         first = {"max_lr": bounds.suggestion, "min_lr_fraction": min(1.0, bounds.min_lr / bounds.suggestion)}
         return space, recipe.model_dump() | first
 
-    def _range_test(self, data: TrainingData, cluster: Cluster) -> LRBounds:
+    def _range_test(self, data: ObjectRef, cluster: Cluster) -> LRBounds:
         file = self.path / "lr_range.json"
         if measured := read_bounds(file):
             return measured
@@ -211,7 +218,7 @@ class Session:
         )
         return bounds
 
-    def _choose(self, data: TrainingData, cluster: Cluster) -> TrialResult:
+    def _choose(self, data: ObjectRef, cluster: Cluster) -> TrialResult:
         """The winner, after the finalists' runs where there are some."""
         search = load_search(str(self.path), self.path.parent)
         contenders = search.contenders

@@ -1,7 +1,8 @@
 """The work around the trials, as Ray tasks with a trial's resources: range test ramps and refits."""
 
 import json
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import ray
 import torch
 import torch.nn.functional as F
+from ray import ObjectRef
 
 from tune_s11.checkpoint import write_whole
 from tune_s11.config import Recipe, SearchSettings
@@ -33,15 +35,13 @@ def _measure_ramp(
 
 
 def measure_curve(
-    recipe: Recipe, data: TrainingData, settings: SearchSettings, workers: Workers, precision: Precision
+    recipe: Recipe, data: ObjectRef, settings: SearchSettings, workers: Workers, precision: Precision
 ) -> LRCurve:
-    """Runs the range test's ramps, one a seed, side by side."""
+    """Runs the range test's ramps, one a seed, side by side, on training data in the object store."""
     lrs = ramp("exponential", *settings.lr_range, settings.lr_range_steps)
-    shared = ray.put(data)
-    task = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(_measure_ramp)
     seeds = range(settings.seed, settings.seed + settings.lr_range_seeds)
-    ramps = [task.remote(recipe, shared, precision, workers.cpus, lrs, seed) for seed in seeds]
-    return LRCurve(lrs, np.stack(ray.get(ramps)))
+    ramps = [(recipe, data, precision, workers.cpus, lrs, seed) for seed in seeds]
+    return LRCurve(lrs, np.stack(run_tasks(_measure_ramp, ramps, workers)))
 
 
 class _TestImages:
@@ -159,14 +159,13 @@ def refit(
         What ``best/metrics.json`` holds: accuracies as fractions, over seeds.
     """
     shared = ray.put(data), ray.put(test)
-    task = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(_refit)
     seeds = range(settings.seed, settings.seed + settings.refit_seeds)
     folders = [folder / f"seed-{seed}" for seed in seeds]
-    waiting = [
-        task.remote(recipe, *shared, precision, workers.cpus, seed, path, seed == settings.seed)
+    refits = [
+        (recipe, *shared, precision, workers.cpus, seed, path, seed == settings.seed)
         for seed, path in zip(seeds, folders, strict=True)
     ]
-    runs = wait_for(waiting, folders, recipe.epochs, on_progress)
+    runs = run_tasks(_refit, refits, workers, epochs_done(folders, recipe.epochs, on_progress))
     return {
         "test_accuracy": summary([run["ema"] for run in runs]),
         "test_accuracy_raw": summary([run["raw"] for run in runs]),
@@ -174,16 +173,42 @@ def refit(
     }
 
 
-def wait_for(
-    waiting: list[Any], folders: list[Path], epochs: int, on_progress: Callable[[int, int], None]
+def run_tasks(
+    task: Callable[..., Any],
+    calls: Iterable[tuple[Any, ...]],
+    workers: Workers,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> list[Any]:
-    """Results of tasks that each train for ``epochs`` in a folder of their own; reports epochs done and in all."""
-    pending = list(waiting)
-    while pending:
-        _, pending = ray.wait(pending, num_returns=len(pending), timeout=POLL_SECONDS)
-        on_progress(sum(_epochs(path) for path in folders), epochs * len(folders))
-    results: list[Any] = ray.get(waiting)
+    """Runs a task with each tuple of arguments, with a trial's resources and no more at a time than trials may run.
+
+    One whose node or worker is lost Ray runs again, three times, elsewhere; those that train in a folder go on from
+    their checkpoint there.
+
+    Args:
+        task: The function.
+        calls: Its arguments, a tuple a call; object references in them are resolved.
+        workers: What runs at once.
+        on_wait: Called every other second, and as calls end.
+
+    Returns:
+        The results, in the order of the calls.
+    """
+    remote = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(task)
+    left, begun = deque(calls), []
+    running: list[ObjectRef] = []
+    while left or running:
+        while left and (workers.cap is None or len(running) < workers.cap):
+            running.append(remote.remote(*left.popleft()))
+            begun.append(running[-1])
+        _, running = ray.wait(running, timeout=POLL_SECONDS)
+        on_wait()
+    results: list[Any] = ray.get(begun)
     return results
+
+
+def epochs_done(folders: list[Path], epochs: int, on_progress: Callable[[int, int], None]) -> Callable[[], None]:
+    """Reports epochs done and in all of runs that each train for ``epochs`` in a folder of their own."""
+    return lambda: on_progress(sum(_epochs(path) for path in folders), epochs * len(folders))
 
 
 def summary(values: list[float]) -> dict[str, Any]:
