@@ -213,9 +213,14 @@ def _join(address: str) -> Any:
     package = {"py_modules": [str(Path(tune_s11.__file__).parent)]}
     try:
         _knock(address)
-        return ray.init(address=address, runtime_env=package, log_to_driver=False, logging_level="ERROR")
+    except OSError as error:
+        raise InputError(f"--address {address}: {error}") from None
+    try:
+        with _silenced():
+            return ray.init(address=address, runtime_env=package, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        raise InputError(f"--address {address}: {str(error).splitlines()[0]}") from None
+        allowed = f"a cluster of Ray {ray.__version__} that this machine is part of, with its token and RAY_AUTH_MODE"
+        raise InputError(f"--address {address}: {str(error).splitlines()[0]}; allowed is {allowed}") from None
 
 
 def _knock(address: str) -> None:
@@ -223,6 +228,19 @@ def _knock(address: str) -> None:
     host, colon, port = address.rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=5).close()
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Ray's own libraries write to stderr, twenty times, what its exception says."""
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _keep_token_private() -> None:

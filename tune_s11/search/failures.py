@@ -9,7 +9,6 @@ from typing import Any
 
 import ray
 from ray.tune import Callback
-from ray.tune.experiment import Trial
 from ray.tune.result import TIME_THIS_ITER_S
 
 from tune_s11.results import last_error, trial_name
@@ -104,7 +103,8 @@ class FailureLimit(Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has its worker."""
-        self._limit = max(self._limit, sum(each.status == Trial.RUNNING for each in trials))
+        running = sum(each.temporary_state.ray_actor is not None for each in trials)
+        self._limit = max(self._limit, running)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has ended by itself or was pruned."""

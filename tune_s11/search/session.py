@@ -102,7 +102,7 @@ class Session:
             slots = cluster.workers.slots  # each may write a third checkpoint before Tune drops the first of two
             check_room(self.path, RECORDS + max(3 * slots * trial, (settings.refit_seeds + slots) * refit))
             shared = ray.put(data)  # once: each node fetches it when it first needs it, and its workers read that copy
-            check_nodes(cluster.nodes, self.path, shared, fingerprint(data))
+            check_nodes(cluster.nodes, self.path, recipe, shared, fingerprint(data))
             self._begin(dataset, anew)
             self._describe(dataset, data, cluster)
             with self._explained():
