@@ -71,6 +71,8 @@ def write_images(folder: Path, count: int = 20, size: int = 32) -> None:
         (["--workers", "99999"], ["--workers 99999", "CPUs there are"]),
         (["--trials-per-gpu", "2"], ["--trials-per-gpu 2", "no GPU is used"]),
         (["--address", "127.0.0.1:1"], ["--address 127.0.0.1:1"]),
+        (["--address", "http://127.0.0.1:8265"], ["--address http://127.0.0.1:8265", "HOST:PORT"]),
+        (["--storage", "/tmp/ray/working_dir_files/pkg/results"], ["--storage", "temporary", "absolute path"]),
     ],
     ids=" ".join,
 )

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import uuid
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ class CheckpointError(Exception):
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Writes tensors and plain values beside ``path``, then renames, so that a reader sees all or nothing."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = _partial(path)
     try:
         with partial.open("wb") as file:
             torch.save(state, file)
@@ -30,12 +31,17 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Writes a text file beside ``path``, then renames, so that a reader sees all or nothing."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = _partial(path)
     try:
         partial.write_text(text, "utf-8", "backslashreplace")  # names of files need not be UTF-8
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    """Where to write what becomes ``path``; processes of other machines may do so too, and have the same number."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:

@@ -112,6 +112,11 @@ def search(
             config = _with_lr_bounds(config, *lr_bounds)
         name = check_name(name or f"{Path(space).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
         path, mirror = begin(storage, name)
+        if "working_dir_files" in path.resolve().parts:  # where Ray unpacks what `ray job submit --working-dir` sends
+            raise InputError(
+                f"--storage {storage}: lies in this Ray job's temporary copy of the working directory; "
+                "allowed is an absolute path, such as a network mount that all nodes share"
+            )
     if samples is not None:
         config = config.with_overrides({"search.samples": str(samples)})
 

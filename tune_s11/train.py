@@ -135,7 +135,7 @@ def fit(
     folder: Path,
     on_start: Callable[[], None] | None = None,
     on_epoch: Callable[[EpochMetrics], None] | None = None,
-) -> None:
+) -> list[dict[str, Any]]:
     """Trains to the end in a folder: a line an epoch in ``metrics.jsonl``, and ``checkpoint.pt`` now and then.
 
     Goes on from the folder's checkpoint where it has one.
@@ -145,6 +145,10 @@ def fit(
         folder: Made where it is missing.
         on_start: Called once the trainer is where it goes on from.
         on_epoch: Called after each epoch.
+
+    Returns:
+        All rows of ``metrics.jsonl``. The file may for a while have those of a worker whose node was cut off, and
+        which knows nothing of this one.
 
     Raises:
         CheckpointError: The folder's checkpoint cannot be read.
@@ -165,6 +169,7 @@ def fit(
             saved = time.monotonic()
         if on_epoch:
             on_epoch(metrics)
+    return rows
 
 
 def epoch_line(metrics: EpochMetrics, epochs: int) -> str:

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tune_s11.config import InputError
-from tune_s11.search.cluster import Workers, plan_workers
+from tune_s11.search.cluster import Node, Workers, plan_workers
 
 HOLD = """
 import ray, sys
@@ -20,27 +22,86 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize(
-    ("cpus", "present", "gpus", "workers", "share", "plan"),
+    ("node", "gpus", "workers", "share", "plan"),
     [
-        (2, 0, None, None, 1, Workers(2, 1, 0)),
-        (16, 0, None, 4, 1, Workers(4, 4, 0)),
-        (1, 0, None, None, 1, Workers(1, 1, 0)),
-        (16, 4, None, None, 1, Workers(4, 4, 1)),
-        (16, 4, 2, None, 1, Workers(2, 8, 1)),
-        (16, 4, 4, None, 2, Workers(8, 2, 0.5)),
-        (2, 4, None, None, 1, Workers(4, 1, 1)),
-        (16, 4, 0, 2, 1, Workers(2, 8, 0)),
+        (Node(2, 0), None, None, 1, Workers(2, 1, 0, 2)),
+        (Node(3, 0), None, None, 1, Workers(2, 1, 0, 2)),
+        (Node(16, 0), None, 4, 1, Workers(4, 4, 0, 4)),
+        (Node(1, 0), None, None, 1, Workers(1, 1, 0, 1)),
+        (Node(16, 4), None, None, 1, Workers(4, 4, 1, 4)),
+        (Node(16, 4), 2, None, 1, Workers(2, 8, 1, 2)),
+        (Node(16, 4), 4, None, 2, Workers(8, 2, 0.5, 8)),
+        (Node(2, 4), None, None, 1, Workers(2, 1, 1, 2)),
+        (Node(16, 4), 0, 2, 1, Workers(2, 8, 0, 2)),
     ],
 )
-def test_plan(cpus: int, present: int, gpus: int | None, workers: int | None, share: int, plan: Workers) -> None:
-    assert plan_workers(cpus, present, gpus, workers, share) == plan
+def test_plan(node: Node, gpus: int | None, workers: int | None, share: int, plan: Workers) -> None:
+    assert plan_workers([node], gpus, workers, share, elastic=False) == plan
 
 
-def test_more_than_there_is() -> None:
-    with pytest.raises(InputError, match="--gpus 4: there are 2; allowed is 0 to 2"):
-        plan_workers(8, 2, 4, None, 1)
-    with pytest.raises(InputError, match="--workers 9: allowed is at most the 8 CPUs"):
-        plan_workers(8, 0, None, 9, 1)
+@pytest.mark.parametrize(
+    ("nodes", "gpus", "workers", "share", "plan"),
+    [
+        # Three CPUs in all, but a trial of three would fit nowhere.
+        ([Node(2, 0), Node(1, 0)], None, 1, 1, Workers(1, 2, 0, 1)),
+        ([Node(2, 0), Node(1, 0)], None, 2, 1, Workers(2, 1, 0, 2)),
+        ([Node(2, 0), Node(1, 0)], None, None, 1, Workers(3, 1, 0, None)),
+        ([Node(16, 0), Node(16, 0)], None, None, 1, Workers(4, 8, 0, None)),
+        # A head that only coordinates; a small one beside GPUs.
+        ([Node(0, 0), Node(4, 0)], None, None, 1, Workers(2, 2, 0, None)),
+        ([Node(2, 0), Node(16, 4), Node(8, 4)], None, None, 1, Workers(8, 2, 1, None)),
+        ([Node(2, 0), Node(16, 4), Node(8, 4)], 4, None, 1, Workers(4, 5, 1, 4)),
+        ([Node(8, 1), Node(8, 1)], None, None, 3, Workers(6, 2, 1 / 3, None)),
+        # GPUs that lack a CPU stay idle, unless they were asked for.
+        ([Node(2, 4)], None, None, 1, Workers(2, 1, 1, None)),
+    ],
+)
+def test_plan_on_a_cluster(nodes: list[Node], gpus: int | None, workers: int | None, share: int, plan: Workers) -> None:
+    assert plan_workers(nodes, gpus, workers, share, elastic=True) == plan
+
+
+@given(
+    st.lists(st.builds(Node, st.integers(0, 64), st.integers(0, 8)), min_size=1, max_size=5),
+    st.none() | st.integers(0, 20),
+    st.none() | st.integers(1, 20),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_what_is_planned_fits_and_keeps_to_the_caps(
+    nodes: list[Node], gpus: int | None, workers: int | None, share: int, elastic: bool
+) -> None:
+    try:
+        plan = plan_workers(nodes, gpus, workers, share, elastic=elastic)
+    except InputError:
+        return
+    assert 1 <= plan.slots <= sum(node.room(plan.cpus, plan.gpus) for node in nodes)
+    if plan.gpus:
+        assert plan.slots <= share * sum(node.gpus for node in nodes)
+        assert gpus is None or plan.slots == plan.cap == gpus * share
+    else:
+        assert workers is None or plan.slots == plan.cap == workers
+    assert elastic or plan.cap == plan.slots
+
+
+@pytest.mark.parametrize(
+    ("nodes", "gpus", "workers", "line"),
+    [
+        ([Node(8, 2)], 4, None, "--gpus 4: there are 2; allowed is 0 to 2 .* Ray has 1 node of 8 CPUs and 2 GPUs"),
+        ([Node(8, 0), Node(8, 0)], 1, None, "--gpus 1: there are 0; .* Ray has 2 nodes of 8 CPUs$"),
+        (
+            [Node(2, 4)],
+            4,
+            None,
+            "--gpus 4: .* CPUs for 2 trials; allowed is 0 to 2; Ray has 1 node of 2 CPUs and 4 GPUs",
+        ),
+        ([Node(8, 0)], None, 9, "--workers 9: allowed is at most the 8 CPUs there are; Ray has 1 node of 8 CPUs"),
+        ([Node(0, 0)], None, None, "no node has room for a trial, which takes 1 CPU; Ray has 1 node of 0 CPUs"),
+        ([Node(8, 0), Node(0, 1)], None, None, "1 CPU and a GPU; Ray has 1 node of 8 CPUs, 1 node of 0 CPUs and 1 GPU"),
+    ],
+)
+def test_what_cannot_be_placed(nodes: list[Node], gpus: int | None, workers: int | None, line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        plan_workers(nodes, gpus, workers, 1, elastic=True)
 
 
 @pytest.fixture(scope="module")

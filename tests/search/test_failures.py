@@ -105,6 +105,17 @@ def test_failures_in_a_row_end_the_search(tmp_path: Path, workers: int, limit: i
         counted.on_step_end(0, [])
 
 
+def test_nodes_that_join_allow_for_as_many_failures_as_they_have_workers(tmp_path: Path) -> None:
+    workers, counted = [trial(tmp_path, number) for number in range(5)], FailureLimit(1)
+    counted.on_trial_start(0, [*workers, trial(tmp_path, 5, worker=None)], workers[-1])
+    for failed in workers[:4]:
+        counted.on_trial_error(0, workers, failed)
+    counted.on_step_end(0, workers)
+    counted.on_trial_error(0, workers, workers[4])
+    with pytest.raises(SearchFailedError, match="5 trials in a row"):
+        counted.on_step_end(0, workers)
+
+
 TRACEBACK = """Failure # 1 (occurred at 2026-11-24_21-00-00)
 ray::TrialTrainable.train() (pid=7, ip=127.0.0.1)
 Traceback (most recent call last):

@@ -5,7 +5,8 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 
 import ray
 import torch
+from ray.exceptions import RayError
 
+import tune_s11
 from tune_s11.config import InputError
 from tune_s11.hardware import usable_cores, why_no_gpu
 from tune_s11.search.failures import SearchFailedError
@@ -21,18 +24,41 @@ from tune_s11.search.interruption import interruptible
 
 
 @dataclass(frozen=True)
+class Node:
+    """One machine of a cluster.
+
+    Attributes:
+        cpus: CPUs that Ray shares out there.
+        gpus: GPUs likewise.
+        name: Its address.
+        id: Ray's name for it.
+    """
+
+    cpus: int
+    gpus: int
+    name: str = ""
+    id: str = ""
+
+    def room(self, cpus: int, gpus: float) -> int:
+        """Trials of so many CPUs and so much of a GPU that fit on it at a time."""
+        return min(self.cpus // cpus, round(self.gpus / gpus)) if gpus else self.cpus // cpus
+
+
+@dataclass(frozen=True)
 class Workers:
     """What runs at once.
 
     Attributes:
-        slots: Trials at a time.
+        slots: Trials at a time on the nodes that there are.
         cpus: CPUs of a trial, and its threads.
         gpus: GPUs of a trial, a fraction where several share one.
+        cap: At most so many trials at a time, whatever joins; None: as many as there is room for.
     """
 
     slots: int
     cpus: int
     gpus: float
+    cap: int | None
 
     @property
     def resources(self) -> dict[str, float]:
@@ -40,37 +66,67 @@ class Workers:
         return {"cpu": self.cpus, "gpu": self.gpus}
 
     def describe(self) -> str:
-        """Such as ``2 workers of 1 CPU``."""
+        """Such as ``2 workers, each of 1 CPU``."""
         of = f"{self.cpus} CPU{'s' * (self.cpus > 1)}" + (f" and {self.gpus:g} GPU" if self.gpus else "")
-        return f"{self.slots} worker{'s' * (self.slots > 1)}, each of {of}"
+        more = ", more as nodes join" if self.cap is None else ""
+        return f"{self.slots} worker{'s' * (self.slots > 1)}, each of {of}{more}"
 
 
-def plan_workers(cpus: int, gpus_present: int, gpus: int | None, workers: int | None, trials_per_gpu: int) -> Workers:
-    """Shares resources out among trials.
+def plan_workers(
+    nodes: Sequence[Node], gpus: int | None, workers: int | None, trials_per_gpu: int, *, elastic: bool
+) -> Workers:
+    """Shares nodes out among trials. A trial runs on one node: its CPUs are a share of that node's, not of the sum.
 
     Args:
-        cpus: CPUs there are.
-        gpus_present: GPUs there are.
+        nodes: One or more.
         gpus: ``--gpus``: at most so many are used; None: all there are.
-        workers: ``--workers``: trials at a time on CPUs; None: 2, or 1 on a single core.
+        workers: ``--workers``: trials at a time on CPUs; None: 2 a node, or 1 where it has a single core.
         trials_per_gpu: ``--trials-per-gpu``.
+        elastic: Nodes may join; those get trials too, where neither ``gpus`` nor ``workers`` is a cap.
 
     Raises:
-        InputError: More was asked for than there is.
+        InputError: More was asked for than there is, or no node has room for a trial.
     """
-    if gpus is not None and gpus > gpus_present:
-        have = f"there are {gpus_present}" if gpus_present else f"there is none to use: {why_no_gpu()}"
-        raise InputError(f"--gpus {gpus}: {have}; allowed is 0 to {gpus_present} (--gpus 0 uses the CPU)")
-    used = gpus_present if gpus is None else gpus
+    present = sum(node.gpus for node in nodes)
+    have = f"Ray has {_in_words(nodes)}"
+    if gpus is not None and gpus > present:
+        raise InputError(
+            f"--gpus {gpus}: there are {present}; allowed is 0 to {present} (--gpus 0 uses the CPU); {have}"
+        )
+    used = present if gpus is None else gpus
     if used:
-        slots = used * trials_per_gpu
-        return Workers(slots, max(1, cpus // slots), 1 / trials_per_gpu)
-    if trials_per_gpu > 1:
+        asked, wanted, share = gpus, used * trials_per_gpu, 1 / trials_per_gpu
+    elif trials_per_gpu > 1:
         raise InputError(f"--trials-per-gpu {trials_per_gpu}: no GPU is used; allowed is 1, or --workers N on CPUs")
-    slots = workers if workers is not None else min(2, cpus)
-    if slots > cpus:
-        raise InputError(f"--workers {slots}: allowed is at most the {cpus} CPUs there are")
-    return Workers(slots, cpus // slots, 0)
+    else:
+        asked, wanted, share = workers, workers or sum(min(2, node.cpus) for node in nodes), 0.0
+
+    def room(cpus: int) -> int:
+        return sum(node.room(cpus, share) for node in nodes)
+
+    most = room(1)
+    if most == 0:
+        raise InputError(f"no node has room for a trial, which takes 1 CPU{' and a GPU' if used else ''}; {have}")
+    if asked is not None and wanted > most and used:
+        raise InputError(
+            f"--gpus {gpus}: each trial takes a CPU of its GPU's node too, and there are CPUs for {most} trials; "
+            f"allowed is 0 to {most // trials_per_gpu}; {have}"
+        )
+    if asked is not None and wanted > most:
+        raise InputError(f"--workers {workers}: allowed is at most the {most} CPUs there are; {have}")
+    cpus = max(cpus for cpus in range(1, max(node.cpus for node in nodes) + 1) if room(cpus) >= min(wanted, most))
+    cap = None if elastic and asked is None else min(wanted, most)
+    return Workers(cap or room(cpus), cpus, share, cap)
+
+
+def _in_words(nodes: Sequence[Node]) -> str:
+    """Such as ``2 nodes of 16 CPUs and 4 GPUs, 1 node of 2 CPUs``."""
+    alike = Counter((node.cpus, node.gpus) for node in nodes)
+    return ", ".join(
+        f"{count} node{'s' * (count > 1)} of {cpus} CPU{'s' * (cpus != 1)}"
+        + (f" and {gpus} GPU{'s' * (gpus > 1)}" if gpus else "")
+        for (cpus, gpus), count in alike.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -79,10 +135,12 @@ class Cluster:
 
     Attributes:
         workers: What runs at once.
+        nodes: Of a cluster that was joined, those that have room for a trial; none where Ray was started here.
         dashboard: Address of its dashboard; None without one.
     """
 
     workers: Workers
+    nodes: tuple[Node, ...]
     dashboard: str | None
 
 
@@ -106,43 +164,83 @@ def connect(address: str | None, gpus: int | None, workers: int | None, trials_p
         context, plan = _start(gpus, workers, trials_per_gpu) if address is None else (_join(address), None)
     with interruptible():
         try:
+            nodes: tuple[Node, ...] = ()
             if plan is None:
-                have = ray.cluster_resources()
-                plan = plan_workers(int(have.get("CPU", 0)), int(have.get("GPU", 0)), gpus, workers, trials_per_gpu)
+                present = alive_nodes()
+                plan = plan_workers(present, gpus, workers, trials_per_gpu, elastic=True)
+                nodes = tuple(node for node in present if node.room(plan.cpus, plan.gpus))
             url = context.dashboard_url
-            yield Cluster(plan, f"http://{url}" if url else None)
+            yield Cluster(plan, nodes, f"http://{url}" if url else None)
         finally:
             ray.shutdown()
+
+
+def alive_nodes() -> list[Node]:
+    """The nodes of the cluster that this process is connected to, as Ray knows them now."""
+    return [
+        Node(
+            int(node["Resources"].get("CPU", 0)),
+            int(node["Resources"].get("GPU", 0)),
+            node["NodeManagerAddress"],
+            node["NodeID"],
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
 
 
 def _start(gpus: int | None, workers: int | None, trials_per_gpu: int) -> tuple[Any, Workers]:
     """Ray on this machine, with no more of it than is to be used."""
     present = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    plan = plan_workers(usable_cores(), present, gpus, workers, trials_per_gpu)
+    if gpus and not present:
+        raise InputError(f"--gpus {gpus}: there is none to use: {why_no_gpu()}; allowed is 0 (--gpus 0 uses the CPU)")
+    used = present if gpus is None else gpus
+    cpus = max(usable_cores(), used * trials_per_gpu)  # no GPU is to idle for want of a CPU
+    plan = plan_workers([Node(cpus, present)], gpus, workers, trials_per_gpu, elastic=False)
     cards = math.ceil(plan.slots * plan.gpus)
     _keep_token_private()
     try:
-        context = ray.init(
-            address="local", num_cpus=usable_cores(), num_gpus=cards, log_to_driver=False, logging_level="ERROR"
-        )
+        context = ray.init(address="local", num_cpus=cpus, num_gpus=cards, log_to_driver=False, logging_level="ERROR")
     except Exception as error:  # of no class of its own: the machine is too busy, or its disk is full
         raise SearchFailedError(f"Ray did not start: {' '.join(str(error).split())}") from None
     return context, plan
 
 
 def _join(address: str) -> Any:
+    """The cluster at an address. Its nodes are given this package: they need what it imports, not itself."""
+    if "://" in address:
+        raise InputError(f"--address {address}: allowed is auto or HOST:PORT, where `ray start --head` listens (6379)")
+    package = {"py_modules": [str(Path(tune_s11.__file__).parent)]}
     try:
         _knock(address)
-        return ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"--address {address}: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        raise InputError(f"--address {address}: {error}") from None
+    try:
+        with _silenced():
+            return ray.init(address=address, runtime_env=package, log_to_driver=False, logging_level="ERROR")
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        allowed = f"a cluster of Ray {ray.__version__} that this machine is part of, with its token and RAY_AUTH_MODE"
+        raise InputError(f"--address {address}: {str(error).splitlines()[0]}; allowed is {allowed}") from None
 
 
 def _knock(address: str) -> None:
     """Fails within seconds where nobody listens, which Ray itself would try for minutes."""
     host, colon, port = address.rpartition(":")
     if colon and port.isdecimal():
-        socket.create_connection((host.rpartition("//")[2], int(port)), timeout=5).close()
+        socket.create_connection((host, int(port)), timeout=5).close()
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Ray's own libraries write to stderr, twenty times, what its exception says."""
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _keep_token_private() -> None:

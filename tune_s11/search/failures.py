@@ -95,11 +95,16 @@ class FailureLimit(Callback):  # type: ignore[misc]
     """Ends the search when trials fail one after the other, and none comes to an end in between.
 
     Args:
-        workers: Trials at a time.
+        workers: Trials at a time, as it begins; where nodes join it may come to be more.
     """
 
     def __init__(self, workers: int) -> None:
         self._limit, self._in_a_row, self._last = max(LEAST_FAILURES, workers), 0, ""
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial has its worker."""
+        running = sum(each.temporary_state.ray_actor is not None for each in trials)
+        self._limit = max(self._limit, running)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has ended by itself or was pruned."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ray
+from ray import ObjectRef
 
 from tune_s11.checkpoint import write_whole
 from tune_s11.config import Recipe, SearchSettings
@@ -20,7 +20,7 @@ from tune_s11.hardware import Precision, choose_hardware
 from tune_s11.mirror import Mirror
 from tune_s11.results import SCORE, TrialResult, read_rows
 from tune_s11.search.cluster import Workers
-from tune_s11.search.tasks import shared_folder, summary, wait_for
+from tune_s11.search.tasks import run_in_folders, shared_folder, summary
 from tune_s11.train import fit
 from tune_s11.trainer import Trainer, TrainingData
 
@@ -34,13 +34,11 @@ def _run_again(
     recipe: Recipe, data: TrainingData, precision: Precision, threads: int, seed: int, shared: Shared
 ) -> float:
     with shared.opened() as (folder, grown):
-        log = folder / "metrics.jsonl"
-        rows = read_rows(log)
+        rows = read_rows(folder / "metrics.jsonl")
         if not rows or (rows[-1]["epoch"] < recipe.epochs and not rows[-1]["diverged"]):
             hardware = choose_hardware(precision, threads)
             hardware.activate()
-            fit(Trainer(recipe, data, hardware, seed), folder, on_epoch=lambda metrics: grown())
-            rows = read_rows(log)
+            rows = fit(Trainer(recipe, data, hardware, seed), folder, on_epoch=lambda metrics: grown())
         (folder / "checkpoint.pt").unlink(missing_ok=True)  # 15 of them would be the largest part of a search
     score: float = rows[-1][SCORE]
     return score
@@ -49,7 +47,7 @@ def _run_again(
 def run_finalists(
     path: Path,
     finalists: list[TrialResult],
-    data: TrainingData,
+    data: ObjectRef,
     settings: SearchSettings,
     workers: Workers,
     precision: Precision,
@@ -62,23 +60,22 @@ def run_finalists(
         path: The search folder. Gets ``finalists/TRIAL/seed-N/``; runs that are there already go on from where
             they are. A run's checkpoint goes when it ends.
         finalists: Two or more complete trials.
-        data: As the trials had it: to learn from and validate on.
+        data: As the trials had it: to learn from and validate on, in the object store.
         settings: ``finalist_seeds`` and the seed to count from.
         workers: A run's resources are a trial's.
         precision: As asked for.
         on_progress: Called now and then with epochs done and epochs in all.
         mirror: Of the search folder, where results go to a storage.
     """
-    images = ray.put(data)
-    task = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(_run_again)
     seeds = range(settings.seed + SEEDS_FROM, settings.seed + SEEDS_FROM + settings.finalist_seeds)
     runs = [
         (trial, shared_folder(path / "finalists" / trial.name / f"seed-{seed}", mirror), seed)
         for trial in finalists
         for seed in seeds
     ]
-    waiting = [task.remote(trial.recipe, images, precision, workers.cpus, seed, folder) for trial, folder, seed in runs]
-    scores = wait_for(waiting, [folder for _, folder, _ in runs], finalists[0].recipe.epochs, mirror, on_progress)
+    calls = [(trial.recipe, data, precision, workers.cpus, seed, folder) for trial, folder, seed in runs]
+    folders, epochs = [folder for _, folder, _ in runs], finalists[0].recipe.epochs
+    scores = run_in_folders(_run_again, calls, folders, epochs, workers, mirror, on_progress)
     rows = np.reshape(scores, (len(finalists), len(seeds)))
     verdict = judge({trial.name: row.tolist() for trial, row in zip(finalists, rows, strict=True)})
     write_whole(path / "finalists.json", json.dumps({"seeds": list(seeds)} | verdict, indent=2))

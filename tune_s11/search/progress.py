@@ -32,15 +32,12 @@ class SearchProgress(Callback):  # type: ignore[misc]
         ended: Trials that had ended before this session.
         best: Score and number of the best of those.
         epochs: Length of a complete trial.
-        workers: Trials at a time.
     """
 
     LINES = 20
 
-    def __init__(
-        self, console: Console, samples: int, ended: int, best: tuple[float, int] | None, epochs: int, workers: int
-    ) -> None:
-        self._console, self._samples, self._epochs, self._workers = console, samples, epochs, workers
+    def __init__(self, console: Console, samples: int, ended: int, best: tuple[float, int] | None, epochs: int) -> None:
+        self._console, self._samples, self._epochs = console, samples, epochs
         self._before, self._best = ended, best
         self._counts = {"complete": 0, "pruned": 0, "diverged": 0, "failed": 0}
         self._running: dict[str, dict[str, Any]] = {}

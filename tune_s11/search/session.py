@@ -12,6 +12,7 @@ from typing import Any
 
 import ray
 from optuna.distributions import BaseDistribution, FloatDistribution
+from ray import ObjectRef
 from ray.exceptions import RayError
 from rich.console import Console
 
@@ -31,6 +32,7 @@ from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.finalists import run_finalists
 from tune_s11.search.forecast import Budget, Forecast, forecast
 from tune_s11.search.material import Material
+from tune_s11.search.nodes import check_nodes, fingerprint
 from tune_s11.search.scheduler import greatest_saving
 from tune_s11.search.tasks import measure_curve, refit
 from tune_s11.search.tuner import drop_checkpoints, run_trials
@@ -93,6 +95,10 @@ class Session:
         material = self._checked()
         with connect(address, gpus, workers, trials_per_gpu) as cluster:
             check_room(self.path, material.bytes_needed(cluster.workers, self.config.search.refit_seeds))
+            # Once: each node fetches it when it first needs it, and its workers read that copy.
+            data = ray.put(material.data)
+            seen_by_all = self.path if self.mirror is None else None
+            check_nodes(cluster.nodes, seen_by_all, material.recipe, data, fingerprint(material.data))
             limit = None if budget is None else self._budget(begun, budget, material, cluster)
             self._begin(material.dataset, fresh)
             self._describe(material, cluster)
@@ -100,14 +106,14 @@ class Session:
                 self.say(f"dashboard: {cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)")
             copying = nullcontext() if self.mirror is None else self.mirror.copying(self.say)
             with self._explained(), copying:
-                space, first = self._bounded_space(material.data, cluster)
+                space, first = self._bounded_space(data, cluster)
                 tried_first = [first, *(recipe.model_dump() for recipe in self.warm_start)]
                 run_trials(
                     self.path,
                     self.config,
                     space,
                     tried_first,
-                    material.data,
+                    data,
                     cluster.workers,
                     self.precision,
                     stall_timeout,
@@ -118,7 +124,7 @@ class Session:
                 self._drop_needless_checkpoints()
                 if limit is not None:
                     self._tell_unfinished()
-                self._refit(self._choose(material.data, cluster), material.dataset, cluster)
+                self._refit(self._choose(data, cluster), material.dataset, cluster)
         return load_search(str(self.path), self.path.parent)
 
     def forecast(
@@ -227,7 +233,8 @@ class Session:
         try:
             self.path.mkdir(parents=True, exist_ok=not fresh)
         except FileExistsError:
-            raise InputError(f"--name {self.path.name}: {self.path} has just been begun elsewhere") from None
+            reason = f"another search has just begun in {self.path}; allowed is a new name"
+            raise InputError(f"--name {self.path.name}: {reason}") from None
         write_whole(self.path / "search.yaml", self.config.to_yaml())
         manifest = self.path / "manifest.json"
         if not manifest.exists():
@@ -251,9 +258,7 @@ class Session:
             at = ", ".join(str(rung) for rung in rungs)
             self.say(f"ASHA: rungs at epoch {at}, factor {settings.factor:g}; saves at most {saving:.1f}x the epochs")
 
-    def _bounded_space(
-        self, data: TrainingData, cluster: Cluster
-    ) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
+    def _bounded_space(self, data: ObjectRef, cluster: Cluster) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
         """The space with bounds in place of ``range_test``, and what to try first."""
         recipe = self.config.recipe
         fixed = {name: domain for name, domain in self.config.space.items() if isinstance(domain, BaseDistribution)}
@@ -265,7 +270,7 @@ class Session:
         first = {"max_lr": bounds.suggestion, "min_lr_fraction": min(1.0, bounds.min_lr / bounds.suggestion)}
         return space, recipe.model_dump() | first
 
-    def _range_test(self, data: TrainingData, cluster: Cluster) -> LRBounds:
+    def _range_test(self, data: ObjectRef, cluster: Cluster) -> LRBounds:
         file = self.path / "lr_range.json"
         if measured := read_bounds(file):
             return measured
@@ -278,7 +283,7 @@ class Session:
         )
         return bounds
 
-    def _choose(self, data: TrainingData, cluster: Cluster) -> TrialResult:
+    def _choose(self, data: ObjectRef, cluster: Cluster) -> TrialResult:
         """The winner, after the finalists' runs where there are some."""
         search = load_search(str(self.path), self.path.parent)
         contenders = search.contenders

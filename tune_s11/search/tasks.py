@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import ray
 import torch
 import torch.nn.functional as F
+from ray import ObjectRef
 
 from tune_s11.checkpoint import write_whole
 from tune_s11.config import Recipe, SearchSettings
@@ -38,15 +40,13 @@ def _measure_ramp(
 
 
 def measure_curve(
-    recipe: Recipe, data: TrainingData, settings: SearchSettings, workers: Workers, precision: Precision
+    recipe: Recipe, data: ObjectRef, settings: SearchSettings, workers: Workers, precision: Precision
 ) -> LRCurve:
-    """Runs the range test's ramps, one a seed, side by side."""
+    """Runs the range test's ramps, one a seed, side by side, on training data in the object store."""
     lrs = ramp("exponential", *settings.lr_range, settings.lr_range_steps)
-    shared = ray.put(data)
-    task = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(_measure_ramp)
     seeds = range(settings.seed, settings.seed + settings.lr_range_seeds)
-    ramps = [task.remote(recipe, shared, precision, workers.cpus, lrs, seed) for seed in seeds]
-    return LRCurve(lrs, np.stack(ray.get(ramps)))
+    ramps = [(recipe, data, precision, workers.cpus, lrs, seed) for seed in seeds]
+    return LRCurve(lrs, np.stack(run_tasks(_measure_ramp, ramps, workers)))
 
 
 class _TestImages:
@@ -168,14 +168,13 @@ def refit(
         What ``best/metrics.json`` holds: accuracies as fractions, over seeds.
     """
     images = ray.put(data), ray.put(test)
-    task = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(_refit)
     seeds = range(settings.seed, settings.seed + settings.refit_seeds)
     folders = [shared_folder(folder / f"seed-{seed}", mirror) for seed in seeds]
-    waiting = [
-        task.remote(recipe, *images, precision, workers.cpus, seed, shared, seed == settings.seed)
+    refits = [
+        (recipe, *images, precision, workers.cpus, seed, shared, seed == settings.seed)
         for seed, shared in zip(seeds, folders, strict=True)
     ]
-    runs = wait_for(waiting, folders, recipe.epochs, mirror, on_progress)
+    runs = run_in_folders(_refit, refits, folders, recipe.epochs, workers, mirror, on_progress)
     return {
         "test_accuracy": summary([run["ema"] for run in runs]),
         "test_accuracy_raw": summary([run["raw"] for run in runs]),
@@ -188,27 +187,67 @@ def shared_folder(path: Path, mirror: Mirror | None) -> Shared:
     return Shared(path, None if mirror is None else mirror.remote_of(path))
 
 
-def wait_for(
-    waiting: list[Any],
+def run_in_folders(
+    task: Callable[..., Any],
+    calls: Iterable[tuple[Any, ...]],
     folders: list[Shared],
     epochs: int,
+    workers: Workers,
     mirror: Mirror | None,
     on_progress: Callable[[int, int], None],
 ) -> list[Any]:
-    """Results of tasks that each train for ``epochs`` in a folder of their own; reports epochs done and in all."""
-    pending, pulled = list(waiting), time.monotonic()
-    while pending:
-        _, pending = ray.wait(pending, num_returns=len(pending), timeout=POLL_SECONDS)
+    """As :func:`run_tasks`, for tasks that each train for ``epochs`` in a folder of their own.
+
+    Reports epochs done and in all; where results go to a storage, the folders are pulled from there.
+    """
+    pulled = time.monotonic()
+
+    def on_wait() -> None:
+        nonlocal pulled
         if mirror is not None and time.monotonic() - pulled >= SECONDS:
             with suppress(OSError):  # a matter of the progress alone
                 for folder in folders:
                     mirror.pull(folder.path, lambda name: name.endswith(".jsonl"))
             pulled = time.monotonic()
         on_progress(sum(_epochs(folder.path) for folder in folders), epochs * len(folders))
-    results: list[Any] = ray.get(waiting)
+
+    results = run_tasks(task, calls, workers, on_wait)
     if mirror is not None:
         for folder in folders:
             patiently(partial(mirror.pull, folder.path))
+    return results
+
+
+def run_tasks(
+    task: Callable[..., Any],
+    calls: Iterable[tuple[Any, ...]],
+    workers: Workers,
+    on_wait: Callable[[], None] = lambda: None,
+) -> list[Any]:
+    """Runs a task with each tuple of arguments, with a trial's resources and no more at a time than trials may run.
+
+    One whose node or worker is lost Ray runs again, three times, elsewhere; those that train in a folder go on from
+    their checkpoint there.
+
+    Args:
+        task: The function.
+        calls: Its arguments, a tuple a call; object references in them are resolved.
+        workers: What runs at once.
+        on_wait: Called every other second, and as calls end.
+
+    Returns:
+        The results, in the order of the calls.
+    """
+    remote = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(task)
+    left, begun = deque(calls), []
+    running: list[ObjectRef] = []
+    while left or running:
+        while left and (workers.cap is None or len(running) < workers.cap):
+            running.append(remote.remote(*left.popleft()))
+            begun.append(running[-1])
+        _, running = ray.wait(running, timeout=POLL_SECONDS)
+        on_wait()
+    results: list[Any] = ray.get(begun)
     return results
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
-from ray import tune
+from ray import ObjectRef, tune
 from ray.tune import Callback
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 from rich.console import Console
@@ -31,7 +31,6 @@ from tune_s11.search.tensorboard import TensorBoardFiles
 from tune_s11.search.trial_files import TrialFiles
 from tune_s11.search_space import SearchConfig
 from tune_s11.trainable import TrialTrainable
-from tune_s11.trainer import TrainingData
 
 # Read by Tune. Interruptions are ours to handle: all that a resume needs is on disk at any moment.
 _TUNE_ENVIRONMENT = {
@@ -91,7 +90,7 @@ def run_trials(
     config: SearchConfig,
     space: dict[str, BaseDistribution],
     first: list[dict[str, Any]],
-    data: TrainingData,
+    data: ObjectRef,
     workers: Workers,
     precision: Precision,
     stall_timeout: float | None,
@@ -110,7 +109,7 @@ def run_trials(
         config: The search.
         space: Its space with the bounds of the range test.
         first: Parameters to try first, in this order.
-        data: To learn from and validate on.
+        data: To learn from and validate on, in the object store.
         workers: What runs at once.
         precision: As asked for.
         stall_timeout: Seconds; as :class:`tune_s11.search.failures.StallWatch`.
@@ -155,14 +154,14 @@ def run_trials(
     trainable = tune.with_resources(trainable, workers.resources)
     trainable.__qualname__ = TrialTrainable.__qualname__  # as the dashboard is to call the actors
     reports = (span.end - span.begin for trial in earlier for span in trial.spans)
-    with SearchProgress(console, samples, len(ended), best, epochs, workers.slots) as progress:
+    with SearchProgress(console, samples, len(ended), best, epochs) as progress:
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=build_scheduler(config.search, epochs, Audit(path / "audit.json", config.search), earlier),
                 num_samples=max(samples - len(ended), len(interrupted)),
-                max_concurrent_trials=workers.slots,
+                max_concurrent_trials=workers.cap,
                 reuse_actors=True,
                 trial_dirname_creator=_folder,
                 trial_name_creator=_folder,

@@ -1,0 +1,133 @@
+"""Nodes that come and go under a search, searches side by side, and what a cluster refuses; a cluster with a token."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tune_s11.results import load_search
+
+pytestmark = pytest.mark.slow
+
+SHORT = ("--lr-bounds", "0.01", "0.2", "--set", "search.finalists=0", "--set", "search.refit_seeds=1")
+
+OBJECTS = """
+import sys, ray
+from ray.util.state import list_objects
+ray.init(address=sys.argv[1], log_to_driver=False, logging_level="ERROR")
+print(len({each.object_id for each in list_objects(limit=1000) if each.object_size > 200_000}))
+"""
+"""How many objects there are that hold images: 1,437 of 192 bytes; everything else is smaller."""
+
+
+def arguments(program: Any, nodes: Any, name: str, *more: str) -> tuple[str, ...]:
+    return ("--space", str(program.space), "--name", name, "--address", nodes.address, *SHORT, *more)
+
+
+@pytest.fixture
+def joined(program, nodes):
+    """The program, whose searches join the cluster with the token."""
+    program.environment |= {name: nodes.environment[name] for name in ("HOME", "RAY_AUTH_MODE", "RAY_TMPDIR")}
+    return program
+
+
+def test_a_node_that_comes_gets_a_trial_and_one_that_goes_loses_none(joined, nodes) -> None:
+    long = ("--no-asha", "--samples", "3", "--set", "epochs=200", "--set", "refit.epochs=3")
+    nodes.add("first")
+    running = joined.start(*arguments(joined, nodes, "elastic", *long))
+    trials = joined.storage / "elastic" / "trials"
+    joined.wait_for(lambda: all((trials / f"t000{number}" / "result.json").exists() for number in (0, 1)))
+    assert not (trials / "t0002" / "params.json").exists()
+
+    nodes.add("second")
+    begun = time.monotonic()
+    joined.wait_for(lambda: (trials / "t0002" / "params.json").exists())
+    assert time.monotonic() - begun < 30
+    nodes.remove("first")
+    assert running.wait(timeout=300) == 0, joined.output.read_text()
+    nodes.remove("second")
+
+    said = joined.output.read_text()
+    assert "2 workers, each of 1 CPU, more as nodes join" in said
+    assert len(re.findall(r"t\d{4} is taken up again", said)) == 1
+    search = load_search("elastic", joined.storage)
+    assert [(trial.state, len(trial.rows)) for trial in search.trials] == [("complete", 200)] * 3
+    assert search.refit is not None
+
+
+def test_two_searches_share_the_workers_and_one_copy_of_the_images_each(joined, nodes) -> None:
+    nodes.add("other")
+    names = ("left", "right")
+    long = ("--workers", "1", "--samples", "2", "--set", "epochs=100", "--no-asha")
+    running = []
+    for name in names:
+        joined.output = joined.storage.parent / f"{name}.log"
+        running.append(joined.start(*arguments(joined, nodes, name, *long)))
+    begun = [joined.storage / name / "trials" / "t0000" / "result.json" for name in names]
+    joined.wait_for(lambda: all(file.exists() for file in begun))
+    counted = subprocess.run(
+        [sys.executable, "-c", OBJECTS, nodes.address], env=nodes.environment, capture_output=True, text=True
+    )
+    assert counted.stdout.strip() == "2", counted.stderr
+    assert [process.wait(timeout=300) for process in running] == [0, 0]
+    nodes.remove("other")
+    for name in names:
+        search = load_search(name, joined.storage)
+        assert [trial.state for trial in search.trials] == ["complete"] * 2
+        assert all([row["epoch"] for row in trial.rows] == list(range(1, 101)) for trial in search.trials)
+        assert search.refit is not None
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--workers", "3"), ["--workers 3", "at most the 1 CPUs", "Ray has 1 node of 1 CPU"]),
+        (("--gpus", "2"), ["--gpus 2", "there are 0", "Ray has 1 node of 1 CPU"]),
+    ],
+    ids=" ".join,
+)
+def test_what_the_cluster_lacks_is_said_at_once(joined, nodes, more: tuple[str, ...], words: list[str]) -> None:
+    refused = joined.run(*arguments(joined, nodes, "refused", *more), code=2)
+    assert refused.stdout == ""
+    assert refused.stderr.count("\n") == 1
+    assert all(word in refused.stderr for word in words)
+    assert not (joined.storage / "refused").exists()
+
+
+ASK = """
+import sys
+from pathlib import Path
+import numpy as np, ray
+from tune_s11.config import Recipe
+from tune_s11.data import Images
+from tune_s11.search.cluster import _join, alive_nodes
+from tune_s11.search.nodes import check_nodes, fingerprint
+from tune_s11.trainer import TrainingData
+
+_join(sys.argv[1])
+images = [Images(np.full((4, 8, 8, 3), value, np.uint8), np.arange(4)) for value in (1, 2)]
+sent, other = (TrainingData(images[which], images[0], 4, (0.5,) * 3, (0.2,) * 3) for which in (0, 1))
+folder = Path(sys.argv[2])
+recipe = Recipe(width=2, image_size=8)
+check_nodes(alive_nodes(), folder / "not" / "there", recipe, ray.put(sent), fingerprint(sent))
+assert list(folder.iterdir()) == []
+check_nodes(alive_nodes(), folder, recipe, ray.put(sent), fingerprint(other))
+"""
+
+
+def test_images_that_differ_on_a_node_are_refused_and_nothing_is_left(nodes, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ASK, nodes.address, str(tmp_path)]
+    asked = subprocess.run(command, capture_output=True, text=True, env=nodes.environment)
+    assert re.search(r"InputError: node [\d.]+: its images have the fingerprint [0-9a-f]{16}, here it is", asked.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_token_is_refused(joined, nodes) -> None:
+    refused = joined.run(*arguments(joined, nodes, "refused"), code=2, RAY_AUTH_TOKEN="0" * 64)
+    assert refused.stderr.count("\n") == 1
+    assert f"--address {nodes.address}" in refused.stderr
+    assert "token" in refused.stderr
