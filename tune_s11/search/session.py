@@ -28,6 +28,7 @@ from tune_s11.manifest import build_manifest
 from tune_s11.mirror import Mirror
 from tune_s11.results import SearchResult, TrialResult, last_error, load_search, read_bounds, read_json, read_trials
 from tune_s11.search.cluster import Cluster, connect
+from tune_s11.search.earlier import check_same_images, check_same_search, earlier_manifest
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.finalists import run_finalists
 from tune_s11.search.forecast import Budget, Forecast, forecast
@@ -148,15 +149,12 @@ class Session:
 
     def _checked(self) -> Material:
         """What the search works on, once it is sure that it is what it began with."""
-        before = self._read_manifest()
-        self._check_same_search(before)
+        before = earlier_manifest(self.path)
+        if before is not None:
+            check_same_search(self.path, self.config, before)
         material = Material.checked(self.config)
-        fingerprint = material.dataset.fingerprint
-        if before and before["data"]["fingerprint"] != fingerprint:
-            raise InputError(
-                f"{self.path.name}: began on other images "
-                f"(fingerprint {before['data']['fingerprint']}, now {fingerprint})"
-            )
+        if before is not None:
+            check_same_images(self.path, material.dataset, before)
         check_room(self.path, 0)
         return material
 
@@ -189,33 +187,6 @@ class Session:
                 "one complete trial, finalists, refits and report"
             )
         return Budget(begun + budget, told)
-
-    def _read_manifest(self) -> dict[str, Any] | None:
-        """What an earlier session recorded; None where this is the first."""
-        file = self.path / "manifest.json"
-        manifest: dict[str, Any] | None = read_json(file)
-        if manifest is None and file.exists():
-            raise InputError(f"{file}: is damaged; if images, recipe and Ray are what the search began with, delete it")
-        return manifest
-
-    def _check_same_search(self, before: dict[str, Any] | None) -> None:
-        """Refuses to go on under another Ray or with another recipe, space or settings; ``samples`` may change."""
-        if before is None:
-            return
-        if before["packages"]["ray"] != ray.__version__:
-            raise InputError(
-                f"{self.path.name}: began under Ray {before['packages']['ray']}, this is {ray.__version__}; "
-                f"allowed is: pip install ray=={before['packages']['ray']}"
-            )
-        now = self.config.plain()
-        for part in ("recipe", "space", "search"):
-            began = before.get("search", now)[part]
-            for key in {**began, **now[part]}:
-                if began.get(key) != now[part].get(key) and (part, key) != ("search", "samples"):
-                    raise InputError(
-                        f"{self.path / 'search.yaml'}: {part}.{key}: {now[part].get(key)}: the search began with "
-                        f"{began.get(key)} and keeps it; allowed is a new search: --space {self.path / 'search.yaml'}"
-                    )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -1,0 +1,64 @@
+"""What an earlier session of a search began with, and must not have changed since."""
+
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from tune_s11.config import InputError
+from tune_s11.data import Dataset
+from tune_s11.results import read_json
+from tune_s11.search_space import SearchConfig
+
+
+def earlier_manifest(path: Path) -> dict[str, Any] | None:
+    """What an earlier session recorded in the search folder; None where this is the first.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    file = path / "manifest.json"
+    manifest: dict[str, Any] | None = read_json(file)
+    if manifest is None and file.exists():
+        raise InputError(f"{file}: is damaged; if images, recipe and Ray are what the search began with, delete it")
+    return manifest
+
+
+def check_same_search(path: Path, config: SearchConfig, before: dict[str, Any]) -> None:
+    """Makes sure that a search goes on under the same Ray with the same recipe, space and settings; samples may change.
+
+    Args:
+        path: The search folder.
+        config: As it is now.
+        before: The manifest.
+
+    Raises:
+        InputError: Something is not the same.
+    """
+    if before["packages"]["ray"] != ray.__version__:
+        raise InputError(
+            f"{path.name}: began under Ray {before['packages']['ray']}, this is {ray.__version__}; "
+            f"allowed is: pip install ray=={before['packages']['ray']}"
+        )
+    now = config.plain()
+    for part in ("recipe", "space", "search"):
+        began = before.get("search", now)[part]
+        for key in {**began, **now[part]}:
+            if began.get(key) != now[part].get(key) and (part, key) != ("search", "samples"):
+                raise InputError(
+                    f"{path / 'search.yaml'}: {part}.{key}: {now[part].get(key)}: the search began with "
+                    f"{began.get(key)} and keeps it; allowed is a new search: --space {path / 'search.yaml'}"
+                )
+
+
+def check_same_images(path: Path, dataset: Dataset, before: dict[str, Any]) -> None:
+    """Makes sure that a search goes on with the images that it began with; arguments as :func:`check_same_search`.
+
+    Raises:
+        InputError: They are others.
+    """
+    if before["data"]["fingerprint"] != dataset.fingerprint:
+        raise InputError(
+            f"{path.name}: began on other images "
+            f"(fingerprint {before['data']['fingerprint']}, now {dataset.fingerprint})"
+        )
