@@ -211,9 +211,8 @@ def search(folder: Path, actors: int, samples: int) -> tuple[float, list[TrialRe
     data = TrainingData(NO_IMAGES, NO_IMAGES, 10, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
     folder.mkdir()
     first = [config.recipe.model_dump()]
-    trials = run_trials(
-        folder, config, space, first, data, Workers(actors, 1, 0), "fp32", None, None, Console(quiet=True)
-    )
+    workers, quiet = Workers(actors, 1, 0, actors), Console(quiet=True)
+    trials = run_trials(folder, config, space, first, ray.put(data), workers, "fp32", None, None, quiet, None)
     times = [file.stat().st_mtime for file in folder.glob("trials/*/result.json")]
     begun = min(file.stat().st_mtime for file in folder.glob("trials/*/params.json"))
     return max(times) - begun, trials

@@ -29,12 +29,12 @@ def _look(marker: Path, data: TrainingData, recipe: Recipe) -> tuple[bool, str]:
     return marker.exists(), fingerprint(data)
 
 
-def check_nodes(nodes: Iterable[Node], folder: Path, recipe: Recipe, data: ObjectRef, expected: str) -> None:
+def check_nodes(nodes: Iterable[Node], folder: Path | None, recipe: Recipe, data: ObjectRef, expected: str) -> None:
     """Has each node look for a file that is made beside the results for a moment, and at the images it was sent.
 
     Args:
         nodes: Those that trials may run on.
-        folder: Of the search. Need not exist.
+        folder: Of the search, which need not exist; None: its results go to a storage, where no folder has to be seen.
         recipe: What is to be trained.
         data: The trials' :class:`tune_s11.trainer.TrainingData` in the object store. Each node gets it here.
         expected: Its :func:`fingerprint`.
@@ -42,7 +42,7 @@ def check_nodes(nodes: Iterable[Node], folder: Path, recipe: Recipe, data: Objec
     Raises:
         InputError: A node does not see the folder, has other images, or cannot run this program.
     """
-    parent = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    parent = next((parent for parent in (folder, *folder.parents) if parent.exists()), None) if folder else None
     look = ray.remote(num_cpus=0)(_look)
     with tempfile.NamedTemporaryFile(dir=parent, prefix=".tune_s11-") as marker:
         answers = []
@@ -59,7 +59,7 @@ def check_nodes(nodes: Iterable[Node], folder: Path, recipe: Recipe, data: Objec
                     continue  # it has left, or its link is down
                 reason = str(getattr(error, "cause", None) or error).strip().splitlines()[-1]
                 raise InputError(f"node {node.name}: trials cannot run on it: {reason}") from None
-            if not seen:
+            if folder is not None and not seen:
                 raise InputError(
                     f"--storage {folder.parent}: the node {node.name} does not see this folder; allowed on a cluster "
                     "is one that all nodes share, such as a network mount"
