@@ -54,9 +54,3 @@ def test_in_a_fresh_worker_for_each_trial(program: Any, first: list[Any], tmp_pa
     search = load_search("fresh", program.storage)
     assert told(search) == first
     assert len({span.worker for trial in search.trials for span in trial.spans}) == len(search.trials)
-
-
-@pytest.mark.slow
-def test_another_seed_is_another_search(program: Any, first: list[Any]) -> None:
-    program.run("--space", str(program.space), "--name", "other", "--workers", "1", "--seed", "8", "--samples", "2")
-    assert told(load_search("other", program.storage))[0] != first[0][:2]
