@@ -50,15 +50,19 @@ class Nodes:
 
     def __init__(self, folder: Path) -> None:
         self.environment = os.environ | with_token(folder / "home") | {"RAY_TMPDIR": str(folder)}
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", NODES],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=self.environment,
-        )
-        self.address = self._answer()
+        for _ in range(3):  # Ray gives its parts half a minute to start, which on a busy machine may be too short
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", NODES],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env=self.environment,
+            )
+            if answer := self._answer():
+                break
+        assert answer, "Ray does not start"
+        self.address = answer
 
     def add(self, name: str) -> None:
         self._tell(f"add {name}")

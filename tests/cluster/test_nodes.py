@@ -112,7 +112,7 @@ _join(sys.argv[1])
 images = [Images(np.full((4, 8, 8, 3), value, np.uint8), np.arange(4)) for value in (1, 2)]
 sent, other = (TrainingData(images[which], images[0], 4, (0.5,) * 3, (0.2,) * 3) for which in (0, 1))
 folder = Path(sys.argv[2])
-recipe = Recipe(width=2, image_size=8)
+recipe = Recipe(width=2, image_size=8, pad=1, cutout=2)
 check_nodes(alive_nodes(), folder / "not" / "there", recipe, ray.put(sent), fingerprint(sent))
 assert list(folder.iterdir()) == []
 check_nodes(alive_nodes(), folder, recipe, ray.put(sent), fingerprint(other))
@@ -122,7 +122,9 @@ check_nodes(alive_nodes(), folder, recipe, ray.put(sent), fingerprint(other))
 def test_images_that_differ_on_a_node_are_refused_and_nothing_is_left(nodes, tmp_path: Path) -> None:
     command = [sys.executable, "-c", ASK, nodes.address, str(tmp_path)]
     asked = subprocess.run(command, capture_output=True, text=True, env=nodes.environment)
-    assert re.search(r"InputError: node [\d.]+: its images have the fingerprint [0-9a-f]{16}, here it is", asked.stderr)
+    assert re.search(
+        r"InputError: node [\d.]+: its images have the fingerprint [0-9a-f]{16}, here it is", asked.stderr
+    ), asked.stderr
     assert list(tmp_path.iterdir()) == []
 
 
