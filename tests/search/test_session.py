@@ -142,15 +142,6 @@ def test_tensorboard_shows_each_trial_under_a_name_that_tells_it_apart(search: S
 
 
 @pytest.mark.slow
-def test_a_finished_search_can_be_extended(search: SearchResult, program) -> None:
-    program.run("--resume", "whole", "--samples", "7")
-    longer = load_search("whole", program.storage)
-    assert len(longer.trials) == 7
-    assert longer.trials[:6] == search.trials
-    assert len(open_study(search.path).trials) == 7
-
-
-@pytest.mark.slow
 def test_the_best_of_the_finalists_wins(program) -> None:
     bounds = ("--lr-bounds", "0.02", "0.3")
     done = program.run("--space", str(program.space), "--name", "judged", "--no-asha", "--samples", "3", *bounds)
