@@ -124,7 +124,6 @@ def test_a_killed_search_goes_on_exactly_on_another_machine(program: Any, machin
         {row["epoch"]: row["ema_val_accuracy"] for row in rows(each)["t0000"]} for each in (search, whole)
     )
     assert scores == expected
-    assert json.loads((search / "trials/t0000.1/params.json").read() or b"")["checkpoint"].startswith("s3://")
 
 
 @pytest.mark.slow
