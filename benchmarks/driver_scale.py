@@ -205,7 +205,7 @@ def stand_ins() -> Iterator[None]:
 
 
 def search(folder: Path, actors: int, samples: int) -> tuple[float, list[TrialResult]]:
-    """Runs the trials of a search of ``s11.yaml``; returns the seconds from its first result to its last."""
+    """Runs the trials of a search of ``s11.yaml``; returns the seconds from the first start to the last result."""
     config: SearchConfig = load_space("s11").with_lr_bounds(0.05, 2.0).with_overrides({"search.samples": str(samples)})
     space = {name: domain for name, domain in config.space.items() if not isinstance(domain, str)}
     data = TrainingData(NO_IMAGES, NO_IMAGES, 10, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))

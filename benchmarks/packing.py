@@ -9,6 +9,7 @@ import json
 from statistics import median
 from typing import Annotated
 
+import ray
 import torch
 import typer
 from goals import Goal, at_least, judged
@@ -41,7 +42,7 @@ def main(
     """Prints, for each number of trials at a time, a step's time, trials a minute and what a worker holds."""
     recipe = Recipe(width=width)
     train, validation = (noise(count) for count in FULL)
-    data = TrainingData(train, validation, 10, MEAN, STD)
+    images = TrainingData(train, validation, 10, MEAN, STD)
     on_gpu = torch.cuda.is_available()
     numbers = range(1, MOST + 1) if on_gpu else range(1, min(MOST, usable_cores()) + 1)
     found: dict[int, list[Pace]] = {number: [] for number in numbers}
@@ -50,7 +51,7 @@ def main(
             options = (1, None, number) if on_gpu else (0, number, 1)
             with connect(None, *options) as cluster:
                 start_all(cluster.workers)
-                found[number].append(pace_of_all(recipe, data, len(validation), cluster.workers, precision))
+                found[number].append(pace_of_all(recipe, ray.put(images), len(validation), cluster.workers, precision))
     rates = {n: [trials_a_minute(pace, n, recipe.epochs) for pace in paces] for n, paces in found.items()}
     print(f"{'at a time':>9}{'ms a step':>12}{'trials a minute':>28}{'a worker holds':>18}{'of its GPU':>14}")
     for number, paces in found.items():

@@ -41,7 +41,7 @@ def check_room(folder: Path, need: int) -> None:
     Raises:
         InputError: It cannot be written, or has less room.
     """
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    there = existing(folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"--storage: {there} cannot be written; allowed is a folder that can")
     free = shutil.disk_usage(there).free
@@ -50,6 +50,11 @@ def check_room(folder: Path, need: int) -> None:
             f"--storage: {there} has {in_words(free)} left on its disk, up to {in_words(need)} are needed; "
             "allowed is a folder on a disk with more"
         )
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that there is."""
+    return next(parent for parent in (folder, *folder.parents) if parent.exists())
 
 
 def size_of(folder: Path) -> int:

@@ -260,9 +260,7 @@ def _object_store(scheme: str, bucket: str, query: str) -> Any:
             project_id=given.get("project_id"),
             retry_time_limit=datetime.timedelta(seconds=ATTEMPTS * REQUEST_SECONDS),
         )
-    endpoint = given.get("endpoint_override") or os.environ.get(
-        "AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL")
-    )
+    endpoint = given.get("endpoint_override") or s3_endpoint()
     region = given.get("region") or os.environ.get("AWS_REGION", os.environ.get("AWS_DEFAULT_REGION"))
     return fs.S3FileSystem(
         region=region if endpoint or region else fs.resolve_s3_region(bucket),

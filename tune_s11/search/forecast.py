@@ -11,6 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import ray
+from ray import ObjectRef
 from ray.tune import Stopper
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.schedulers.async_hyperband import _Bracket
@@ -104,12 +106,19 @@ class Forecast:
 
 
 def forecast(
-    material: Material, settings: SearchSettings, samples: int, ranged: bool, workers: Workers, precision: Precision
+    material: Material,
+    data: ObjectRef,
+    settings: SearchSettings,
+    samples: int,
+    ranged: bool,
+    workers: Workers,
+    precision: Precision,
 ) -> Forecast:
     """Times some steps in as many workers as will run at once, and reckons the rest.
 
     Args:
         material: Images and recipes.
+        data: Its images to choose by, in the object store.
         settings: Rungs, audit, finalists and refits.
         samples: Trials to come.
         ranged: Whether there is a range test to come.
@@ -121,8 +130,9 @@ def forecast(
     """
     start = start_all(workers)
     assert material.data.validation is not None
-    trial = pace_of_all(material.recipe, material.data, len(material.data.validation), workers, precision)
-    refit = pace_of_all(material.refit_recipe, material.refit_data(), len(material.dataset.test), workers, precision)
+    trial = pace_of_all(material.recipe, data, len(material.data.validation), workers, precision)
+    all_images = ray.put(material.refit_data())
+    refit = pace_of_all(material.refit_recipe, all_images, len(material.dataset.test), workers, precision)
     epochs, slots = material.recipe.epochs, workers.slots
     turn = TURNOVER + trial.begin
     replays = [imagine(settings, samples, epochs, slots, turn, trial.epoch, seed) for seed in range(REPLAYS)]

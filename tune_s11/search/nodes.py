@@ -14,6 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset
+from tune_s11.disk import existing
 from tune_s11.models import build_model
 from tune_s11.search.cluster import Node, alive_nodes
 from tune_s11.trainer import TrainingData
@@ -42,7 +43,7 @@ def check_nodes(nodes: Iterable[Node], folder: Path | None, recipe: Recipe, data
     Raises:
         InputError: A node does not see the folder, has other images, or cannot run this program.
     """
-    parent = next((parent for parent in (folder, *folder.parents) if parent.exists()), None) if folder else None
+    parent = None if folder is None else existing(folder)
     look = ray.remote(num_cpus=0)(_look)
     with tempfile.NamedTemporaryFile(dir=parent, prefix=".tune_s11-") as marker:
         answers = []

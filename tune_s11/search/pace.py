@@ -6,23 +6,22 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
-import ray
 import torch
+from ray import ObjectRef
 from ray.exceptions import RayError
 
 from tune_s11.config import Recipe
 from tune_s11.hardware import Precision, choose_hardware
 from tune_s11.search.cluster import Workers
 from tune_s11.search.failures import SearchFailedError
+from tune_s11.search.tasks import run_tasks
 from tune_s11.trainer import Trainer, TrainingData
 
 MEASURED_SECONDS = 4.0
 """A worker's steps are timed for so long, and at least three of them."""
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -62,20 +61,20 @@ def start_all(workers: Workers) -> float:
     return time.monotonic() - begun
 
 
-def pace_of_all(recipe: Recipe, data: TrainingData, evaluated: int, workers: Workers, precision: Precision) -> Pace:
+def pace_of_all(recipe: Recipe, data: ObjectRef, evaluated: int, workers: Workers, precision: Precision) -> Pace:
     """The mean pace of workers that are all busy; what the greediest of them holds.
 
     Args:
-        recipe: As :func:`measure_pace`, and so the next two.
-        data: What each worker gets.
-        evaluated: Images.
+        recipe: As :func:`measure_pace`.
+        data: The same in the object store.
+        evaluated: As :func:`measure_pace`.
         workers: What runs at once.
         precision: As asked for.
 
     Raises:
         SearchFailedError: A worker fails.
     """
-    paces = _on_each(workers, measure_pace, recipe, ray.put(data), evaluated, precision, workers.cpus)
+    paces = _on_each(workers, measure_pace, recipe, data, evaluated, precision, workers.cpus)
     return Pace(
         begin=float(np.mean([pace.begin for pace in paces])),
         step=float(np.mean([pace.step for pace in paces])),
@@ -132,19 +131,17 @@ def measure_pace(recipe: Recipe, data: TrainingData, evaluated: int, precision: 
     )
 
 
-def _on_each(workers: Workers, function: Callable[..., Result], *arguments: object) -> list[Result]:
+def _on_each(workers: Workers, function: Callable[..., Any], *arguments: object) -> list[Any]:
     """Calls a function in as many workers as run at once, all at the same time.
 
     Raises:
         SearchFailedError: One of them has failed.
     """
-    task = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(function)
     try:
-        results: list[Result] = ray.get([task.remote(*arguments) for _ in range(workers.slots)])
+        return run_tasks(function, [arguments] * workers.slots, workers)
     except RayError as error:
         cause = getattr(error, "cause", None) or error
         raise SearchFailedError(f"a worker fails in its first steps: {type(cause).__name__}: {cause}") from None
-    return results
 
 
 def _wake() -> None:

@@ -38,7 +38,6 @@ from tune_s11.search.scheduler import greatest_saving
 from tune_s11.search.tasks import measure_curve, refit
 from tune_s11.search.tuner import drop_checkpoints, run_trials
 from tune_s11.search_space import RANGE_TEST, SearchConfig
-from tune_s11.trainer import TrainingData
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class Session:
             data = ray.put(material.data)
             seen_by_all = self.path if self.mirror is None else None
             check_nodes(cluster.nodes, seen_by_all, material.recipe, data, fingerprint(material.data))
-            limit = None if budget is None else self._budget(begun, budget, material, cluster)
+            limit = None if budget is None else self._budget(begun, budget, material, data, cluster)
             self._begin(material.dataset, fresh)
             self._describe(material, cluster)
             if cluster.dashboard:
@@ -125,7 +124,7 @@ class Session:
                 self._drop_needless_checkpoints()
                 if limit is not None:
                     self._tell_unfinished()
-                self._refit(self._choose(data, cluster), material.dataset, cluster)
+                self._refit(self._choose(data, cluster), material, cluster)
         return load_search(str(self.path), self.path.parent)
 
     def forecast(
@@ -141,7 +140,7 @@ class Session:
             need = material.bytes_needed(cluster.workers, self.config.search.refit_seeds)
             check_room(self.path, need)
             self._describe(material, cluster)
-            told = self._forecast(material, cluster)
+            told = self._forecast(material, ray.put(material.data), cluster)
         for line in told.lines():
             self.say(line)
         self.say(f"  disk      up to {in_words(need)}")
@@ -158,11 +157,12 @@ class Session:
         check_room(self.path, 0)
         return material
 
-    def _forecast(self, material: Material, cluster: Cluster) -> Forecast:
+    def _forecast(self, material: Material, data: ObjectRef, cluster: Cluster) -> Forecast:
         """Of the trials that have not ended, and what comes after them."""
         begun = read_trials(self.path, self.config)
         return forecast(
             material,
+            data,
             self.config.search,
             samples=self.config.search.samples - sum(trial.state != "running" for trial in begun),
             ranged=RANGE_TEST in self.config.space.values() and read_bounds(self.path / "lr_range.json") is None,
@@ -178,8 +178,8 @@ class Session:
                 f"the others, when there is time: {resume_command(self.path)}"
             )
 
-    def _budget(self, begun: float, budget: float, material: Material, cluster: Cluster) -> Budget:
-        told = self._forecast(material, cluster)
+    def _budget(self, begun: float, budget: float, material: Material, data: ObjectRef, cluster: Cluster) -> Budget:
+        told = self._forecast(material, data, cluster)
         least = time.monotonic() - begun + told.least
         if budget < least:
             raise InputError(
@@ -286,7 +286,7 @@ class Session:
         self.say("  " + ", ".join(f"{name} {value:.4g}" for name, value in winner.params.items()))
         return winner
 
-    def _refit(self, winner: TrialResult, dataset: Dataset, cluster: Cluster) -> None:
+    def _refit(self, winner: TrialResult, material: Material, cluster: Cluster) -> None:
         recipe, settings, best = self.config.refit.applied_to(winner.recipe), self.config.search, self.path / "best"
         chosen = json.dumps({"trial": winner.name, "recipe": recipe.model_dump(mode="json")}, indent=2)
         mark = best / "winner.json"
@@ -303,8 +303,8 @@ class Session:
             with self.console.status("") as status:
                 metrics = refit(
                     recipe,
-                    TrainingData.to_refit(dataset, recipe, settings.seed),
-                    dataset.test,
+                    material.refit_data(),
+                    material.dataset.test,
                     settings,
                     cluster.workers,
                     self.precision,
