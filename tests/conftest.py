@@ -44,12 +44,13 @@ class Program:
     def __init__(self, folder: Path) -> None:
         self.storage = folder / "results"
         self.output = folder / "output"
+        self.script = [str(ROOT / "run_search.py")]
         self.space = folder / "tiny.yaml"
         self.space.write_text(TINY)
         self.environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, str(ROOT / "run_search.py"), "--storage", str(self.storage), "--no-report", *arguments]
+        return [sys.executable, *self.script, "--storage", str(self.storage), "--no-report", *arguments]
 
     def run(self, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(

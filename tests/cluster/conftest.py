@@ -25,6 +25,7 @@ for line in sys.stdin:
         nodes[name] = cluster.add_node(num_cpus=1)
     else:
         cluster.remove_node(nodes.pop(name), allow_graceful=False)
+        cluster.wait_for_nodes(timeout=120)  # until Ray has noticed
     print("done", flush=True)
 cluster.shutdown()
 """

@@ -107,19 +107,21 @@ def test_a_search_goes_into_the_storage_and_is_read_from_there(program: Any, mac
 @pytest.mark.slow
 def test_a_killed_search_goes_on_exactly_on_another_machine(program: Any, machines: Any, started: Any) -> None:
     one, two = machines
-    arguments = ("--space", str(program.space), *SMALL, "--set", "epochs=20", "--set", "search.samples=1")
+    arguments = ("--space", str(program.space), *SMALL, "--set", "epochs=250", "--set", "search.samples=1")
     search = one.storage / "cut"
     process = started(one.start(*arguments, "--name", "cut", "--workers", "1"))
-    program.wait_for(lambda: any(name.endswith("checkpoint.pt") for name in search.files()) and bool(rows(search)))
+    program.wait_for(lambda: any("/checkpoint_" in name for name in search.files()) and bool(rows(search)))
     for pid in program.family(process.pid):
         os.kill(pid, signal.SIGKILL)
     process.wait()
-    begun = rows(search)
+    begun = rows(search)["t0000"][-1]["epoch"]
 
     two.run("--resume", "cut", "--no-report", "--workers", "1")
+    again = json.loads((search / "trials/t0000.1/params.json").read() or b"")
+    assert again["checkpoint"].startswith(str(search))
     whole = two.storage / "uncut"
     two.run(*arguments, "--name", "uncut", "--no-report", "--workers", "1")
-    assert begun
+    assert begun < 250
     scores, expected = (
         {row["epoch"]: row["ema_val_accuracy"] for row in rows(each)["t0000"]} for each in (search, whole)
     )

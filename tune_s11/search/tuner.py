@@ -167,8 +167,9 @@ def run_trials(
                 trial_name_creator=_folder,
             ),
             run_config=tune.RunConfig(
-                name="trials",
-                storage_path=str(path),
+                # Ray stages files below its session, the second and this name: in full, for two searches begin at once.
+                storage_path="/",
+                name=str(path.relative_to("/") / "trials"),
                 failure_config=tune.FailureConfig(max_failures=config.search.max_failures),
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=2, checkpoint_at_end=False),
                 stop=budget,
