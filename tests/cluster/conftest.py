@@ -88,7 +88,8 @@ class Nodes:
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
     """A cluster of a head alone."""
-    with tempfile.TemporaryDirectory(prefix="s11-", dir="/tmp") as folder:  # sockets must have short paths
+    # Sockets must have short paths; Ray's last processes may still write into the folder while it is removed.
+    with tempfile.TemporaryDirectory(prefix="s11-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         cluster = Nodes(Path(folder))
         yield cluster
         cluster.end()
