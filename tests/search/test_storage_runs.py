@@ -29,7 +29,7 @@ class Machine:
         return {"XDG_CACHE_HOME": str(self._folder)}
 
     def command(self, *arguments: str, report: bool = False) -> list[str]:
-        program = ["-m", "tune_s11.report"] if report else [str(Path(__file__).parents[2] / "run_search.py")]
+        program = ["-m", "tune_s11.report"] if report else self._program.script
         return [sys.executable, *program, *arguments, "--storage", str(self.storage)]
 
     def run(self, *arguments: str, report: bool = False, code: int = 0) -> subprocess.CompletedProcess[str]:
