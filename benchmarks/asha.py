@@ -7,13 +7,12 @@ that reaches a rung is compared with those that were there before it and stopped
 
 import heapq
 import itertools
-import math
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from recorded import Curves
+from recorded import Curves, Floats, Ints, score_of_winner
 
 
 class Rung:
@@ -59,8 +58,8 @@ class Policy:
 class Outcome:
     """What one search found and spent."""
 
-    winner: int
-    """The trial chosen, by its validation accuracy, among those that were trained to the end."""
+    unstopped: list[int]
+    """Trials that came to an end by themselves, diverged ones among them, in the order in which they did."""
     spent: float
     """Epochs of all trials, signals that cost extra included."""
 
@@ -73,13 +72,14 @@ class Ladder:
         rungs: Epochs, rising.
         values: Of each trial at each rung.
         costs: Of a rung's signal, in epochs.
+        ended: Epochs of each trial.
+        factor: One in this many is kept at a rung.
     """
 
     rungs: list[int]
     values: list[list[float]]
     costs: list[float]
     ended: list[int]
-    chosen_by: list[float]
     factor: float
 
 
@@ -103,7 +103,6 @@ def build_ladder(curves: Curves, policy: Policy) -> Ladder | None:
         np.stack(columns, axis=1).tolist(),
         costs,
         curves.ended.tolist(),
-        curves.chosen_by.tolist(),
         policy.factor,
     )
 
@@ -116,7 +115,8 @@ def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
     """
     rungs = [Rung(ladder.factor) for _ in ladder.rungs]
     stops = [*ladder.rungs, max(ladder.ended) + 1]  # the last is never reached
-    spent, winner, best = 0.0, arrival[0], -math.inf
+    spent = 0.0
+    unstopped: list[int] = []
     queue = iter(enumerate(arrival))
     # When a trial next has something to tell, how many started before it, the trial, its next rung, its epochs then.
     events: list[tuple[float, int, int, int, int]] = []
@@ -135,13 +135,13 @@ def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
         if epoch == stops[rung]:
             now, spent = now + ladder.costs[rung], spent + ladder.costs[rung]
             goes_on = rungs[rung].keeps(ladder.values[trial][rung]) and epoch < ladder.ended[trial]
-        elif ladder.chosen_by[trial] > best:
-            winner, best = trial, ladder.chosen_by[trial]
+        else:
+            unstopped.append(trial)
         if goes_on:
             train(now, start, trial, rung + 1, epoch)
         elif (following := next(queue, None)) is not None:
             train(now, *following)
-    return Outcome(winner, spent)
+    return Outcome(unstopped, spent)
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Trade:
     saving: float
     """Epochs of all trials unpruned over epochs spent."""
     lost: float
-    """Best final accuracy of all trials less the winner's, in points."""
+    """Final accuracy of the winner that the same search has without pruning less its own winner's, in points."""
     lost_90: float
     """The 90th percentile over the replays of what ``lost`` is the mean of."""
 
@@ -162,9 +162,7 @@ class Trade:
         return better and self.saving >= other.saving and self.lost <= other.lost
 
 
-def measure(
-    curves: Curves, policy: Policy, *, workers: Sequence[int] = (2, 8), replays: int = 200, share: float = 1.0
-) -> Trade | None:
+def measure(curves: Curves, policy: Policy, *, workers: Sequence[int] = (2, 8), replays: int = 200) -> Trade | None:
     """Replays a policy with shuffled arrival, the same shuffles for every policy.
 
     Args:
@@ -172,7 +170,6 @@ def measure(
         policy: Who is stopped.
         workers: Trials at a time; each number is tried, and the worst counts, separately in each respect.
         replays: Searches for each number.
-        share: Of the trials that a search has, a random choice of its own.
 
     Returns:
         None where the policy's signal was not recorded at its first rung.
@@ -181,21 +178,51 @@ def measure(
     if ladder is None:
         return None
     generator = np.random.default_rng(0)
-    trials = round(share * len(curves.score))
-    arrivals = [generator.permutation(len(curves.score))[:trials] for _ in range(replays)]
-    unpruned = sum(int(curves.ended[arrival].sum()) for arrival in arrivals)
-    best = np.array([curves.score[arrival].max() for arrival in arrivals])
-    savings, losses = [], []
-    for count in workers:
-        outcomes = [replay(ladder, arrival.tolist(), count) for arrival in arrivals]
-        savings.append(unpruned / sum(outcome.spent for outcome in outcomes))
-        losses.append(100 * (best - curves.score[[outcome.winner for outcome in outcomes]]))
+    arrivals = [generator.permutation(len(curves.score)) for _ in range(replays)]
+    tried = [_replay_all(curves, ladder, arrivals, count) for count in workers]
     return Trade(
         policy,
-        min(savings),
-        max(float(lost.mean()) for lost in losses),
-        max(float(np.percentile(lost, 90)) for lost in losses),
+        min(saving for saving, _ in tried),
+        max(float(lost.mean()) for _, lost in tried),
+        max(float(np.percentile(lost, 90)) for _, lost in tried),
     )
+
+
+def resample(
+    curves: Curves, policy: Policy, *, workers: int = 8, resamples: int = 200, replays: int = 20
+) -> tuple[float, float]:
+    """95% interval of what a policy loses: the percentile bootstrap's over the configurations.
+
+    Args:
+        curves: ``n`` of them, of which each resample draws ``n`` with replacement.
+        policy: Its signal was recorded at its first rung.
+        workers: Trials at a time.
+        resamples: Of the configurations.
+        replays: Searches over each resample, with shuffled arrival.
+    """
+    ladder = build_ladder(curves, policy)
+    assert ladder is not None
+    generator, n, means = np.random.default_rng(0), len(curves.score), []
+    for _ in range(resamples):
+        drawn = generator.integers(n, size=n)
+        arrivals = [generator.permutation(drawn) for _ in range(replays)]
+        means.append(_replay_all(curves, ladder, arrivals, workers)[1].mean())
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _replay_all(curves: Curves, ladder: Ladder, arrivals: Sequence[Ints], workers: int) -> tuple[float, Floats]:
+    """How many times fewer epochs the searches take than without pruning; points that each one loses by it."""
+    ends = list(zip(curves.chosen_by.tolist(), curves.score.tolist(), strict=True))
+    share, lost = [], []
+    for arrival in arrivals:
+        outcome = replay(ladder, arrival.tolist(), workers)
+        share.append(outcome.spent / curves.ended[arrival].sum())
+        winner, unpruned = (
+            score_of_winner([ends[trial] for trial in trials]) for trials in (outcome.unstopped, arrival.tolist())
+        )
+        lost.append(100 * (unpruned - winner))
+    return float(1 / np.mean(share)), np.array(lost)
 
 
 def pareto_front(trades: Sequence[Trade]) -> list[Trade]:

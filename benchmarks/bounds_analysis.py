@@ -1,5 +1,6 @@
 """What a range test says of LRMAX, beside what a sweep over LRMAX found: pure functions of recorded lines."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -40,15 +41,19 @@ class Sweep:
     images: int
 
     @property
-    def plateau(self) -> tuple[float, float]:
-        """Ends of the values about the highest accuracy that are within its standard error.
-
-        The accuracies are smoothed first, by a quarter of either neighbour that did not diverge; the error is that
-        of a share of so many images.
-        """
+    def smoothed(self) -> Floats:
+        """The accuracies, (n,), each with a quarter of either neighbour that did not diverge."""
         alive = (self.accuracies > 0).astype(float)
         weights = np.convolve(alive, [0.25, 0.5, 0.25], "same")
-        smoothed = np.convolve(self.accuracies, [0.25, 0.5, 0.25], "same") * alive / np.maximum(weights, 0.25)
+        return np.convolve(self.accuracies, [0.25, 0.5, 0.25], "same") * alive / np.maximum(weights, 0.25)
+
+    @property
+    def plateau(self) -> tuple[float, float]:
+        """Ends of the values about the highest smoothed accuracy that are within its standard error.
+
+        The error is that of a share of so many images.
+        """
+        smoothed = self.smoothed
         top = int(np.argmax(smoothed))
         within = smoothed >= smoothed[top] - np.sqrt(smoothed[top] * (1 - smoothed[top]) / self.images)
         low = high = top
@@ -63,6 +68,16 @@ class Sweep:
         """The geometric middle of the plateau."""
         return float(np.sqrt(np.prod(self.plateau)))
 
+    @property
+    def failed(self) -> "np.typing.NDArray[np.bool_]":
+        """The trainings, (n,), above the best value that diverged or have less than half of the highest accuracy."""
+        return (self.values > self.best) & (self.accuracies < self.accuracies.max() / 2)
+
+    def lost(self, value: float) -> float:
+        """Points of smoothed accuracy below the highest at ``value``; beyond an end of the sweep, as at that end."""
+        there = np.interp(np.log(value), np.log(self.values), self.smoothed)
+        return float(100 * (self.smoothed.max() - there))
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -70,26 +85,25 @@ class Measured:
 
     Attributes:
         rates: Over LRMAX.
-        diverged: Which of its trainings did, (n,).
         fractions: Over LRMIN/LRMAX, at the best LRMAX.
         ramps: Of the range test, one a seed.
     """
 
     condition: Condition
     rates: Sweep
-    diverged: "np.typing.NDArray[np.bool_]"
     fractions: Sweep
     ramps: LRCurve
 
     @property
     def bounds(self) -> LRBounds | None:
         """As a search has them, from the median of three seeds; None where the range test says nothing."""
-        return _bounds(_of_seeds(self.ramps, 0, 3))
+        return _bounds(_of_seeds(self.ramps, slice(3)))
 
-    @property
-    def bounds_of_each(self) -> list[LRBounds | None]:
-        """From each seed alone."""
-        return [_bounds(_of_seeds(self.ramps, k, k + 1)) for k in range(len(self.ramps.losses))]
+    def bounds_of(self, seeds: int) -> list[LRBounds | None]:
+        """From each choice of so many of the seeds; from all where there are fewer."""
+        n = len(self.ramps.losses)
+        chosen = itertools.combinations(range(n), min(seeds, n))
+        return [_bounds(_of_seeds(self.ramps, list(some))) for some in chosen]
 
 
 def sweep_of(lines: Iterable[dict[str, Any]], field: str, images: int) -> Sweep:
@@ -110,13 +124,12 @@ def collect(header: dict[str, Any], lines: Iterable[dict[str, Any]]) -> list[Mea
         rates, fractions, ramps = (parts[what] for what in ("max_lr", "min_lr_fraction", "ramp"))
         if [len(rates), len(fractions), len(ramps)] != [of["rates"], of["fractions"], of["seeds"]]:
             continue
-        images = of["images"][condition.dataset]["apart"]
+        images = of["images"]["apart"]
         losses = [line["losses"] for line in sorted(ramps, key=lambda line: int(line["seed"]))]
         found.append(
             Measured(
                 condition,
                 sweep_of(rates, "max_lr", images),
-                np.array([line["accuracy"] == 0 for line in sorted(rates, key=lambda line: float(line["max_lr"]))]),
                 sweep_of(fractions, "min_lr_fraction", images),
                 LRCurve.from_dict({"lrs": of["lrs"], "losses": losses}),
             )
@@ -124,8 +137,8 @@ def collect(header: dict[str, Any], lines: Iterable[dict[str, Any]]) -> list[Mea
     return found
 
 
-def _of_seeds(curve: LRCurve, first: int, end: int) -> LRCurve:
-    return LRCurve(curve.lrs, curve.losses[first:end])
+def _of_seeds(curve: LRCurve, seeds: slice | list[int]) -> LRCurve:
+    return LRCurve(curve.lrs, curve.losses[seeds])
 
 
 def _bounds(curve: LRCurve) -> LRBounds | None:
@@ -165,10 +178,12 @@ class RuleResult:
     Attributes:
         ratios: Suggestion, from three seeds, over the best LRMAX, one a condition; NaN where there is no suggestion.
         spreads: Highest over lowest suggestion of single seeds, one a condition; infinite where a seed has none.
+        lost: Points of accuracy that a training at the suggestion has less than one at the best, one a condition.
     """
 
     ratios: Floats
     spreads: Floats
+    lost: Floats
 
     @property
     def typical(self) -> float:
@@ -189,22 +204,24 @@ class RuleResult:
 
 def try_rule(rule: str, measured: Sequence[Measured]) -> RuleResult:
     """One rule under all conditions."""
-    ratios, spreads = [], []
+    ratios, spreads, lost = [], [], []
     for each in measured:
-        ratios.append(suggest(rule, _of_seeds(each.ramps, 0, 3)) / each.rates.best)
-        single = [suggest(rule, _of_seeds(each.ramps, k, k + 1)) for k in range(len(each.ramps.losses))]
+        suggestion = suggest(rule, _of_seeds(each.ramps, slice(3)))
+        ratios.append(suggestion / each.rates.best)
+        lost.append(each.rates.lost(suggestion))
+        single = [suggest(rule, _of_seeds(each.ramps, [k])) for k in range(len(each.ramps.losses))]
         spreads.append(max(single) / min(single) if np.isfinite(single).all() else np.inf)
-    return RuleResult(np.array(ratios), np.array(spreads))
+    return RuleResult(np.array(ratios), np.array(spreads), np.array(lost))
 
 
 @dataclass(frozen=True)
 class Momenta:
-    """Conditions that differ in their momentum alone; of each figure one for LRMAX and one for LRMAX/(1 - momentum).
+    """Conditions that differ in their momentum; of each figure one for LRMAX and one for LRMAX/(1 - momentum).
 
     Attributes:
-        name: What they share.
+        name: What else they share; ``all`` where that is nothing.
         ranges: Highest best over lowest.
-        misplaced: Share of the pairs of a diverged and a surviving training in which the diverged had the lower rate;
+        misplaced: Share of the pairs of a failed and a surviving training in which the failed one had the lower rate;
             NaN where there are none.
         carried: Bounds of one momentum that hold the best of another, and pairs in all.
     """
@@ -215,7 +232,7 @@ class Momenta:
     carried: tuple[int, int, int]
 
 
-def compare_momenta(measured: Iterable[Measured]) -> list[Momenta]:
+def compare_momenta(measured: Sequence[Measured]) -> list[Momenta]:
     """Whether the learning rate or the effective one, LRMAX/(1 - momentum), is what carries over.
 
     Steps of heavy-ball SGD add up to that of a rate 1/(1 - momentum) times as high, where gradients hardly change.
@@ -223,7 +240,8 @@ def compare_momenta(measured: Iterable[Measured]) -> list[Momenta]:
     groups: dict[str, list[Measured]] = defaultdict(list)
     for each in measured:
         groups[str(each.condition).rpartition(", ")[0]].append(each)
-    return [_momenta(name, group) for name, group in groups.items() if len(group) > 1]
+    compared = [_momenta(name, group) for name, group in groups.items() if len(group) > 1]
+    return [*compared, _momenta("all", measured)] if len(groups) > 1 else compared
 
 
 def _momenta(name: str, group: Sequence[Measured]) -> Momenta:
@@ -233,7 +251,7 @@ def _momenta(name: str, group: Sequence[Measured]) -> Momenta:
         best = [factor * each.rates.best for factor, each in zip(factors, group, strict=True)]
         ranges.append(max(best) / min(best))
         rates = np.concatenate([factor * each.rates.values for factor, each in zip(factors, group, strict=True)])
-        gone = np.concatenate([each.diverged for each in group])
+        gone = np.concatenate([each.rates.failed for each in group])
         pairs = rates[gone][:, None] < rates[~gone]
         misplaced.append(float(np.mean(pairs)) if pairs.size else np.nan)
         bounds = [

@@ -14,22 +14,28 @@ LEAST = 12
 def tell(measured: Sequence[Measured]) -> None:
     """Prints the sweeps beside the bounds, how the rules compare, and what carries over between momenta."""
     n = len(measured)
-    print(f"\nLRMAX (n = {n} conditions). Best: the middle of what is within a standard error of the highest accuracy.")
-    heads = (("best", 8), ("within an error", 18), ("accuracy", 10), ("bounds", 16), ("first", 8), ("spread", 8))
-    print(" " * 42 + "".join(f"{head:>{width}}" for head, width in heads) + f"{'diverged':>10}")
+    print(f"\nLRMAX (n = {n} conditions). Best: the middle of what is within a standard error of the highest accuracy")
+    print("Loses: points at the rate to try first. Spread of the upper bound: from single seeds, from any three of ten")
+    heads = (("best", 8), ("within an error", 18), ("accuracy", 10), ("bounds", 16))
+    heads += (("first", 8), ("loses", 8), ("spread", 15), ("fails", 12))
+    print(" " * 42 + "".join(f"{head:>{width}}" for head, width in heads))
     for each in measured:
         low, high = each.rates.plateau
+        spread = f"{_spread(each, 1):.2f}x, {_spread(each, 3):.2f}x"
         bounds = each.bounds
-        told = ("none", "none") if bounds is None else (_range(bounds.low, bounds.high), f"{bounds.suggestion:.3g}")
+        told = ("none", "none", "none")
+        if bounds is not None:
+            lost = each.rates.lost(bounds.suggestion)
+            told = (_range(bounds.low, bounds.high), f"{bounds.suggestion:.3g}", f"{lost:.1f}")
         print(
             f"{each.condition!s:42}{each.rates.best:8.3g}{_range(low, high):>18}{each.rates.accuracies.max():10.4f}"
-            f"{told[0]:>16}{told[1]:>8}{_spread(each):7.2f}x{_from(each):>10}"
+            f"{told[0]:>16}{told[1]:>8}{told[2]:>8}{spread:>15}{_from(each):>12}"
         )
     print(f"\nLRMIN/LRMAX at that LRMAX\n{'':42}{'best':>8}{'within an error':>18}{'first':>10}")
     for each in measured:
         low, high = each.fractions.plateau
         bounds = each.bounds
-        first = "none" if bounds is None else f"{min(1.0, bounds.min_lr / bounds.suggestion):.3g}"
+        first = "none" if bounds is None else f"{bounds.first['min_lr_fraction']:.3g}"
         print(f"{each.condition!s:42}{each.fractions.best:8.2g}{_range(low, high):>18}{first:>10}")
     _tell_rules(measured)
     _tell_momenta(measured)
@@ -38,7 +44,8 @@ def tell(measured: Sequence[Measured]) -> None:
 def _tell_rules(measured: Sequence[Measured]) -> None:
     print("\nSuggestions beside the best LRMAX; of single seeds the highest over the lowest of ten is the spread")
     print("A multiple: within a factor 2 after division by the median ratio")
-    heads = (("within 2x", 10), ("median of best", 16), ("a multiple", 12), ("median spread", 15), ("worst spread", 14))
+    heads = (("within 2x", 10), ("median of best", 16), ("a multiple", 12))
+    heads += (("median spread", 15), ("worst spread", 14), ("loses, median", 15), ("worst", 8))
     print(" " * 20 + "".join(f"{head:>{width}}" for head, width in heads))
     for rule in RULES:
         result = try_rule(rule, measured)
@@ -46,14 +53,13 @@ def _tell_rules(measured: Sequence[Measured]) -> None:
         print(
             f"{rule:20}{share:10.0%}{result.typical:15.2f}x{scaled:12.0%}"
             f"{np.median(result.spreads):14.2f}x{result.spreads.max():13.2f}x"
+            f"{np.median(result.lost):15.1f}{result.lost.max():8.1f}"
         )
 
 
 def _tell_momenta(measured: Sequence[Measured]) -> None:
     print("\nLRMAX / effective LRMAX, which is LRMAX/(1 - momentum), over the momenta")
-    print(
-        f"{'':28}{'highest best over lowest':>26}{'diverged below survivors':>26}{'bounds of one hold the other':>30}"
-    )
+    print(f"{'':28}{'highest best over lowest':>26}{'failed below survivors':>26}{'bounds of one hold the other':>30}")
     for group in compare_momenta(measured):
         plain, effective, pairs = group.carried
         print(
@@ -69,7 +75,7 @@ def judge(measured: Sequence[Measured]) -> dict[str, Any]:
     spans = [np.log10(each.bounds.high / each.bounds.low) for each in measured if each.bounds is not None]
     span = float(max(spans, default=np.inf))
     near = try_rule("the program's", measured).within(2)
-    spread = max(_spread(each) for each in measured)
+    spread = max(_spread(each, 3) for each in measured)
     return judged(
         {
             "conditions": at_least(n, LEAST),
@@ -81,9 +87,9 @@ def judge(measured: Sequence[Measured]) -> dict[str, Any]:
     )
 
 
-def _spread(each: Measured) -> float:
-    """Highest over lowest upper bound of single seeds; infinite where a seed gives none."""
-    highs = [np.nan if bounds is None else bounds.high for bounds in each.bounds_of_each]
+def _spread(each: Measured, seeds: int) -> float:
+    """Highest over lowest upper bound from so many seeds; infinite where some give none."""
+    highs = [np.nan if bounds is None else bounds.high for bounds in each.bounds_of(seeds)]
     return float(max(highs) / min(highs)) if np.isfinite(highs).all() else np.inf
 
 
@@ -92,5 +98,6 @@ def _range(low: float, high: float) -> str:
 
 
 def _from(each: Measured) -> str:
-    """The lowest rate that diverged."""
-    return f"from {each.rates.values[each.diverged].min():.3g}" if each.diverged.any() else "none"
+    """The lowest rate that came to nothing."""
+    failed = each.rates.failed
+    return f"from {each.rates.values[failed].min():.3g}" if failed.any() else "none"

@@ -45,11 +45,17 @@ class Variant:
         seeds: Runs.
         changes: What it has in place of the winner's values.
         suggestion: It is the range test's suggestion, and otherwise the space file's recipe, in place of the winner.
+        held_out: Whether the validation images are not trained on, for it needs them.
     """
 
     seeds: int
     changes: dict[str, Any] = field(default_factory=dict)
     suggestion: bool = False
+    held_out: bool = False
+
+
+PLATEAU = {"schedule": "plateau", "min_lr_fraction": 1e-4}
+"""It divides by ten at a time: the winner's own floor may be a single division away."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,9 @@ PROFILES = {
         ("--samples", "64", "--set", "search.refit_seeds=20"),
         {
             "the range test's suggestion alone": Variant(20, suggestion=True),
-            "ReduceLROnPlateau, 24 epochs": Variant(10, {"schedule": "plateau"}),
-            "ReduceLROnPlateau, 50 epochs": Variant(10, {"schedule": "plateau", "epochs": 50}),
+            "one cycle, without the validation images": Variant(10, held_out=True),
+            "ReduceLROnPlateau, 24 epochs, without them too": Variant(10, PLATEAU, held_out=True),
+            "ReduceLROnPlateau, 50 epochs, without them too": Variant(10, PLATEAU | {"epochs": 50}, held_out=True),
             "without label smoothing": Variant(10, {"label_smoothing": 0.0}),
             "logits not scaled": Variant(10, {"logit_scale": 1.0}),
         },
@@ -187,8 +194,7 @@ def compare(search: SearchResult, variants: dict[str, Variant]) -> dict[str, Any
             folder = search.path / "variants" / name.replace(" ", "-").replace("'", "").replace(",", "")
             recipe = recipe_of(search, variant)
             if not (folder / "metrics.json").exists():
-                # The plateau is found on validation images, which then cannot be trained on.
-                divide = TrainingData.to_choose if recipe.schedule == "plateau" else TrainingData.to_refit
+                divide = TrainingData.to_choose if variant.held_out else TrainingData.to_refit
                 folder.mkdir(parents=True, exist_ok=True)
                 metrics = refit(
                     recipe,
@@ -213,9 +219,7 @@ def recipe_of(search: SearchResult, variant: Variant) -> Recipe:
     recipe = search.winner.recipe
     if variant.suggestion:
         assert search.bounds is not None
-        suggestion = search.bounds.suggestion
-        first = {"max_lr": suggestion, "min_lr_fraction": min(1.0, search.bounds.min_lr / suggestion)}
-        recipe = search.config.recipe.model_copy(update=first)
+        recipe = search.config.recipe.model_copy(update=search.bounds.first)
     return search.config.refit.applied_to(recipe).model_copy(update=variant.changes)
 
 

@@ -1,11 +1,12 @@
 """Do the range test's bounds hold the best LRMAX, whatever the network, the batch, the momentum and the images?
 
     uv run python benchmarks/lr_bounds.py --data-dir CIFAR10    # measures what is missing, then tells
+    uv run python benchmarks/lr_bounds.py --groups 3            # digits alone, for which no images are needed
     uv run python benchmarks/lr_bounds.py --tell                # only tells what has been measured
 
 Under each condition the range test is run from ten seeds and LRMAX, then LRMIN/LRMAX, swept by whole trainings. Each
-result is a line of JSON, appended when it is done; the same command goes on where an interrupted one stopped. The
-last line of the output is JSON.
+result is a line of JSON in its dataset's file, appended when it is done; the same command goes on where an interrupted
+one stopped. The last line of the output is JSON.
 """
 
 import json
@@ -20,7 +21,7 @@ import typer
 from background import Background, read_begun
 from bounds_analysis import Condition, collect, sweep_of
 from bounds_tables import judge, tell
-from recorded import append_line, read_lines
+from recorded import CURVES, append_line, read_lines
 from recording import hold_apart
 
 from tune_s11.config import InputError, Recipe
@@ -41,14 +42,12 @@ from tune_s11.manifest import build_manifest
 from tune_s11.search_space import SearchConfig
 from tune_s11.trainer import Trainer, TrainingData
 
-OUT = Path(__file__).parent / "curves" / "lr-bounds.jsonl"
-
 DEFAULTS = ["epochs=12", "peak_epoch=2.5", "train_images=3000"]
 """Recipe fields where ``--set`` says nothing else; the peak is as early as in 5 of 24 epochs."""
 
 GROUPS = (
-    *(("digits", 8, 128), ("digits", 16, 512)),
-    *(("cifar10", 8, 128), ("cifar10", 16, 128), ("cifar10", 16, 512), ("cifar10", 32, 128)),
+    *(("digits", 8, 128), ("digits", 16, 512), ("digits", 32, 128)),
+    *(("cifar10", 8, 128), ("cifar10", 16, 128), ("cifar10", 16, 512)),
 )
 """Images, width and batch size; each with each momentum."""
 
@@ -68,12 +67,12 @@ APART = {"cifar10": 5000, "digits": 300}
 
 @dataclass(frozen=True)
 class Material:
-    """What every line of the file is made from."""
+    """What every line of a dataset's file is made from."""
 
     config: SearchConfig
-    recipes: dict[str, Recipe]
-    data: dict[str, TrainingData]
-    apart: dict[str, Images]
+    base: Recipe
+    data: TrainingData
+    apart: Images
     hardware: Hardware
 
     @property
@@ -84,11 +83,12 @@ class Material:
     def recipe(self, condition: Condition, **changes: Any) -> Recipe:
         """What is trained under a condition."""
         fields = asdict(condition)
-        return self.recipes[fields.pop("dataset")].model_copy(update=fields | changes)
+        del fields["dataset"]  # with a folder of CIFAR-10's images the recipe calls it otherwise
+        return self.base.model_copy(update=fields | changes)
 
     def measure_ramp(self, condition: Condition, seed: int) -> dict[str, Any]:
         """The line of one ramp."""
-        losses = range_test(self.recipe(condition), self.data[condition.dataset], self.hardware, self.lrs, seed)
+        losses = range_test(self.recipe(condition), self.data, self.hardware, self.lrs, seed)
         plain = LRCurve(self.lrs, losses[None].round(4)).to_dict()
         return {"condition": asdict(condition), "what": "ramp", "seed": seed, "losses": plain["losses"][0]}
 
@@ -96,12 +96,12 @@ class Material:
         """The line of one training: ``what`` is the field that the sweep it belongs to is over."""
         start = time.process_time()
         recipe = self.recipe(condition, max_lr=max_lr, min_lr_fraction=min_lr_fraction)
-        trainer = Trainer(recipe, self.data[condition.dataset], self.hardware, self.config.search.seed)
+        trainer = Trainer(recipe, self.data, self.hardware, self.config.search.seed)
         for _ in trainer:
             pass
         accuracy = 0.0
         if not trainer.diverged:
-            accuracy = trainer.evaluate(trainer.average.model, trainer.on_device(self.apart[condition.dataset]))[1]
+            accuracy = trainer.evaluate(trainer.average.model, trainer.on_device(self.apart))[1]
         return {
             "condition": asdict(condition),
             "what": what,
@@ -115,7 +115,7 @@ class Material:
     def seconds(self, condition: Condition) -> float:
         """Processor time that all of a condition takes, by three steps and a few images' evaluation."""
         recipe = self.recipe(condition)
-        trainer = Trainer(recipe, self.data[condition.dataset], self.hardware, 0)
+        trainer = Trainer(recipe, self.data, self.hardware, 0)
         batch = next(trainer.batches(0))
         trainer.step(*batch, lr=0.01)
         start = time.process_time()
@@ -127,35 +127,30 @@ class Material:
 
 
 def build_material(
-    config: SearchConfig, names: Sequence[str], hardware: Hardware
+    config: SearchConfig, name: str, hardware: Hardware
 ) -> tuple[Material, dict[str, Any], dict[str, Any]]:
-    """Images and recipes of the named datasets; what the file is to be of; its manifest."""
-    seed = config.search.seed
-    recipes, data, apart, images, manifest = {}, {}, {}, {}, {}
-    for name in names:
-        recipe = config.recipe
-        if name == "digits":
-            recipe = recipe.model_copy(update={"dataset": "digits", "data_dir": None, "flip": False})
-        dataset = load_dataset(recipe)
-        assert recipe.train_images is not None
-        most = len(dataset.train) - APART[name]
-        recipes[name] = recipe.model_copy(update={"train_images": min(recipe.train_images, most)})
-        train, apart[name] = hold_apart(dataset, recipes[name], APART[name], seed)
-        data[name] = TrainingData(train, None, len(dataset.classes), dataset.mean, dataset.std)
-        images[name] = {"train": len(train), "apart": len(apart[name]), "fingerprint": dataset.fingerprint}
-        manifest[name] = build_manifest(dataset, seed)
-    material = Material(config, recipes, data, apart, hardware)
+    """Images and recipe of the named dataset; what its file is to be of; its manifest."""
+    seed, recipe = config.search.seed, config.recipe
+    if name == "digits":
+        recipe = recipe.model_copy(update={"dataset": "digits", "data_dir": None, "flip": False})
+    dataset = load_dataset(recipe)
+    assert recipe.train_images is not None
+    most = len(dataset.train) - APART[name]
+    recipe = recipe.model_copy(update={"train_images": min(recipe.train_images, most)})
+    train, apart = hold_apart(dataset, recipe, APART[name], seed)
+    data = TrainingData(train, None, len(dataset.classes), dataset.mean, dataset.std)
+    material = Material(config, recipe, data, apart, hardware)
     of = {
-        "recipe": config.recipe.model_dump(mode="json", exclude={"data_dir", "dataset"}),
+        "recipe": recipe.model_dump(mode="json", exclude={"data_dir", "dataset"}),
         "seed": seed,
-        "images": images,
+        "images": {"train": len(train), "apart": len(apart), "fingerprint": dataset.fingerprint},
         "lrs": material.lrs.tolist(),
         "rates": len(RATES),
         "fractions": len(FRACTIONS),
         "seeds": SEEDS,
-        "hardware": hardware.model_dump(),
+        "hardware": hardware.model_dump(exclude_defaults=True),
     }
-    return material, of, manifest
+    return material, of, build_manifest(dataset, seed)
 
 
 Job = tuple[Any, ...]
@@ -207,7 +202,7 @@ def measure(material: Material, groups: Sequence[tuple[str, int, int]], workers:
 
         for conditions in grouped:
             run_missing({condition: ramps_and_rates(condition) for condition in conditions})
-            images = len(material.apart[conditions[0].dataset])
+            images = len(material.apart)
             run_missing(
                 {condition: fractions(condition, best_rate(condition, images, out)) for condition in conditions}
             )
@@ -232,24 +227,28 @@ def main(
     precision: PrecisionOption = "auto",
     groups: Annotated[
         int,
-        typer.Option("--groups", parser=whole_number(1), metavar="N", help="Only the first N, of digits the first 2."),
+        typer.Option("--groups", parser=whole_number(1), metavar="N", help="Only the first N, of digits the first 3."),
     ] = len(GROUPS),
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 2,
     tell_only: Annotated[bool, typer.Option("--tell", help="Measure nothing.")] = False,
-    out: Annotated[Path, typer.Option("--out", help="File to write or to go on with.")] = OUT,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the files to write or to go on with.")] = CURVES,
 ) -> None:
     """Measures what is missing, then prints how bounds and suggestions compare with the sweeps."""
+    files = {name: out / f"lr-bounds-{name}.jsonl" for name in dict.fromkeys(name for name, _, _ in GROUPS)}
     if not tell_only:
         hardware = choose_hardware(precision, threads=1)
         hardware.activate()
         config = resolve_config("s11", [*DEFAULTS, *(settings or [])], data_dir, None, seed)
-        chosen = GROUPS[:groups]
-        material, of, manifest = build_material(config, sorted({name for name, _, _ in chosen}), hardware)
-        if read_begun(out, of)[0] is None:
-            append_line(out, {"of": of, "manifest": manifest})
-        measure(material, chosen, workers, out)
-    lines = read_lines(out)
-    measured = collect(lines[0], lines[1:]) if lines else []
+        for name, file in files.items():
+            chosen = [group for group in GROUPS[:groups] if group[0] == name]
+            if chosen:
+                material, of, manifest = build_material(config, name, hardware)
+                if read_begun(file, of)[0] is None:
+                    append_line(file, {"of": of, "manifest": manifest})
+                measure(material, chosen, workers, file)
+    measured = [
+        found for file in files.values() if (lines := read_lines(file)) for found in collect(lines[0], lines[1:])
+    ]
     if not measured:
         raise InputError(f"{out}: no condition is measured completely; lr_bounds.py without --tell measures them")
     tell(measured)

@@ -1,9 +1,14 @@
-"""Records complete learning curves of random configurations, for ``pruning_replay.py`` to prune on paper.
+"""Records complete learning curves of random configurations: what the replays replay.
 
     uv run python benchmarks/record_curves.py --data-dir CIFAR10
+    uv run python benchmarks/record_curves.py --space quick --lr-bounds 1e-4 10 --count 200 --apart 300 \\
+        --set train_images=1137 --set width=8 --set batch_size=64 --set search.lr_range_seeds=3 \\
+        --out benchmarks/curves/digits-wide.jsonl
 
-``CIFAR10`` is an image folder. A configuration is one line of JSON, appended when it is done; the first line of the
-file says what was recorded under what circumstances. The same command goes on where an interrupted one stopped.
+The first is of what a search would try, LRMAX within the range test's bounds; ``CIFAR10`` is an image folder. The
+second, of handwritten digits, goes far beyond the bounds, for ``bounds_replay.py``. A configuration is one line of
+JSON, appended when it is done; the first line of the file says what was recorded under what circumstances. The same
+command goes on where an interrupted one stopped.
 """
 
 from dataclasses import asdict, dataclass
@@ -70,10 +75,16 @@ def measure_bounds(background: Background, config: SearchConfig) -> LRBounds:
     return find_bounds(LRCurve(lrs, np.stack(ramps)))
 
 
-def subject(material: Material, fingerprint: str) -> dict[str, Any]:
-    """What a recording is of: lines belong into one file only where all of this is the same."""
+def subject(material: Material, fingerprint: str, drawn: tuple[float, float] | None) -> dict[str, Any]:
+    """What a recording is of: lines belong into one file only where all of this is the same.
+
+    Args:
+        material: What it is made from.
+        fingerprint: Of the dataset.
+        drawn: Between what ``max_lr`` is drawn; None: the range test's bounds.
+    """
     assert material.data.validation is not None
-    return {
+    of = {
         "recipe": material.config.recipe.model_dump(mode="json", exclude={"data_dir"}),
         "space": {name: str(domain) for name, domain in material.config.space.items()},
         "seed": material.config.search.seed,
@@ -84,10 +95,12 @@ def subject(material: Material, fingerprint: str) -> dict[str, Any]:
             "recompute": RECOMPUTE_IMAGES,
         },
         "fingerprint": fingerprint,
-        "hardware": material.hardware.model_dump(),
+        # What is off is left out, so that older recordings go on.
+        "hardware": material.hardware.model_dump(exclude_defaults=True),
         "averages": {"ema": material.config.recipe.ema_horizon} | OTHER_HORIZONS,
         "probes": {str(epoch): list(lengths) for epoch, lengths in PROBES.items()},
     }
+    return of if drawn is None else of | {"drawn": list(drawn)}
 
 
 app = new_app("Record complete learning curves of random configurations.")
@@ -104,6 +117,10 @@ def record(
     apart: Annotated[
         int, typer.Option("--apart", parser=whole_number(1), metavar="N", help="Images for the final score.")
     ] = 5000,
+    lr_bounds: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--lr-bounds", metavar="LOW HIGH", help="Draw LRMAX from here, not from the range test's bounds."),
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 2,
     out: Annotated[Path, typer.Option("--out", help="File to write or to go on with.")] = CIFAR10_W16,
 ) -> None:
@@ -114,7 +131,7 @@ def record(
     dataset = load_dataset(config.recipe)
     data, held_apart = divide(dataset, config.recipe, apart, config.search.seed)
     material = Material(config, data, held_apart, choose_hardware(precision, threads=1))
-    of = subject(material, dataset.fingerprint)
+    of = subject(material, dataset.fingerprint, lr_bounds)
 
     header, lines = read_begun(out, of)
     done = {line["number"] for line in lines}
@@ -123,7 +140,7 @@ def record(
         if header is None:
             header = {"of": of, "bounds": asdict(measure_bounds(background, config)), "workers": workers}
             append_line(out, header | {"manifest": build_manifest(dataset, config.search.seed)})
-        low, high = header["bounds"]["low"], header["bounds"]["high"]
+        low, high = lr_bounds or (header["bounds"]["low"], header["bounds"]["high"])
         print(f"{out}: {len(done)} recorded, {len(missing)} to go; max_lr from {low:.4g} to {high:.4g}", flush=True)
         background.append_results(
             [background.submit(Material.record, low, high, number) for number in missing], out, _told

@@ -3,6 +3,7 @@
 import json
 import os
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,8 @@ from tune_s11.config import InputError
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-CIFAR10_W16 = Path(__file__).parent / "curves" / "cifar10-w16.jsonl"
+CURVES = Path(__file__).parent / "curves"
+CIFAR10_W16 = CURVES / "cifar10-w16.jsonl"
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -73,6 +75,24 @@ class Curves:
     def diverged(self) -> npt.NDArray[np.bool_]:
         """Which trials diverged, (n,)."""
         return self.chosen_by < 0
+
+
+FINALISTS = 5
+"""As in search_spaces/s11.yaml."""
+
+
+def score_of_winner(unstopped: Iterable[tuple[float, float]]) -> float:
+    """Final accuracy, on images apart, of the winner of a search; 0 where no trial is complete.
+
+    The complete trials that are best by validation are the finalists, and the best of these on the images apart wins.
+    In a search they are run again, from several seeds: among the best a single run's validation chooses by luck.
+
+    Args:
+        unstopped: ``chosen_by`` and ``score`` of each trial that came to an end by itself.
+    """
+    complete = [end for end in unstopped if end[0] >= 0]
+    finalists = sorted(complete, key=lambda end: -end[0])[:FINALISTS]
+    return max((score for _, score in finalists), default=0.0)
 
 
 LEAST = 8

@@ -32,7 +32,7 @@ WORKERS = 2
 EACH = 10
 """Trials of a worker."""
 
-LONG, SHORT = 5, 1
+LONG, SHORT = 20, 1
 """Epochs of a trial: about ten seconds, and as little as there is."""
 
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
 from ray.tune.schedulers import TrialScheduler
-from recorded import Curves
+from recorded import Curves, score_of_winner
 from surrogate import Fate, Surrogate
 
+from tune_s11.lr_finder import LRBounds
 from tune_s11.results import SCORE, State, TrialResult, read_audit
 from tune_s11.search.audit import Audit
 from tune_s11.search.scheduler import build_scheduler
@@ -74,19 +74,16 @@ class Simulated:
 
     @property
     def best(self) -> float:
-        """Final accuracy, on images apart, of the complete trial that validation chooses; 0 where none is complete."""
-        complete = [trial.number for trial in self.trials if trial.state == "complete"]
-        return self._score_of_choice(complete)
+        """Final accuracy of the winner, on images apart; 0 where no trial is complete."""
+        return self._score_of_winner(trial.number for trial in self.trials if trial.state == "complete")
 
     @property
     def lost(self) -> float:
-        """How many points more the choice among the same trials would have had, had all run to their ends."""
-        return 100 * (self._score_of_choice(range(len(self.fates))) - self.best)
+        """How many points more the winner among the same trials would have had, had all run to their ends."""
+        return 100 * (self._score_of_winner(range(len(self.fates))) - self.best)
 
-    def _score_of_choice(self, numbers: Iterable[int]) -> float:
-        """As the program chooses: the best by validation, of equals the earlier one."""
-        chosen = max(numbers, key=lambda number: (self.fates[number].chosen_by, -number), default=None)
-        return 0.0 if chosen is None else self.fates[chosen].score
+    def _score_of_winner(self, unstopped: Iterable[int]) -> float:
+        return score_of_winner([(fate.chosen_by, fate.score) for fate in map(self.fates.__getitem__, unstopped)])
 
 
 @dataclass(frozen=True)
@@ -104,16 +101,18 @@ class World:
     first: tuple[Mapping[str, Any], ...]
 
     @staticmethod
-    def recorded(curves: Curves, config: SearchConfig) -> "World":
-        """As a search on the recording's images would find it, its bounds and first trial from the range test's."""
-        bounds = curves.header["bounds"]
-        bounded = config.with_lr_bounds(bounds["low"], bounds["high"])
+    def recorded(curves: Curves, config: SearchConfig, between: tuple[float, float] | None = None) -> "World":
+        """As a search on the recording's images would find it, its first trial from the range test.
+
+        Args:
+            curves: What was recorded.
+            config: The search.
+            between: Bounds of ``max_lr``; None: the range test's.
+        """
+        bounds = LRBounds(**curves.header["bounds"])
+        bounded = config.with_lr_bounds(*(between or (bounds.low, bounds.high)))
         bounded = replace(bounded, recipe=config.recipe.model_copy(update={"epochs": curves.epochs}))
-        first = {
-            "max_lr": bounds["suggestion"],
-            "min_lr_fraction": min(1.0, bounds["min_lr"] / bounds["suggestion"]),
-        }
-        return World(Surrogate(curves, bounded.space), bounded, (bounded.recipe.model_dump() | first,))
+        return World(Surrogate(curves, bounded.space), bounded, (bounded.recipe.model_dump() | bounds.first,))
 
     def with_search(self, **changes: Any) -> "World":
         """The same with other settings of the search."""
@@ -132,11 +131,9 @@ class _Loop:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._world, self._workers, self._audit = world, workers, audit
         self._settings, self._recipe = world.config.search, world.config.recipe
-        space = {name: domain for name, domain in world.config.space.items() if isinstance(domain, BaseDistribution)}
         self._scheduler = build_scheduler(self._settings, self._recipe.epochs, Audit(audit, self._settings), ())
-        self._searcher = StudySearcher(
-            optuna.create_study(direction="maximize"), space, self._settings, self._recipe.epochs, world.first
-        )
+        study, domains = optuna.create_study(direction="maximize"), world.config.domains
+        self._searcher = StudySearcher(study, domains, self._settings, self._recipe.epochs, world.first)
         self._rungs = self._settings.rung_epochs(self._recipe.epochs)
         self._trials: list[TrialResult] = []
         self._fates: list[Fate] = []

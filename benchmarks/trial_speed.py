@@ -11,7 +11,7 @@ a turn. The images are noise: what is in them costs nothing.
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, TypedDict
 
@@ -50,7 +50,7 @@ class Length(TypedDict):
 
 
 LENGTHS: dict[str, dict[int, Length]] = {
-    "cpu": {64: {"steps": 2, "usual_steps": 1}, 16: {"steps": 8, "usual_steps": 8}},
+    "cpu": {64: {"steps": 2, "usual_steps": 3}, 16: {"steps": 8, "usual_steps": 16}},
     "cuda": {64: {"steps": 88, "usual_steps": 44}, 16: {"steps": 88, "usual_steps": 44}},
 }
 """By device and width."""
@@ -152,7 +152,8 @@ def torchvision_transform(recipe: Recipe) -> Callable[[Any], Tensor]:
 class Usual:
     """The usual way: fp32, NCHW, images one by one in a DataLoader with a worker for each core.
 
-    A stretch begins when the first batch is there, so what the loader takes to get going does not count.
+    A stretch begins when the first batch is asked for, of workers that are there already: all of its images are
+    augmented within it, as in an epoch, and none beforehand.
     """
 
     def __init__(self, recipe: Recipe, hardware: Hardware, steps: int, transform: Callable[[Any], Tensor]) -> None:
@@ -172,25 +173,23 @@ class Usual:
 
     def __call__(self) -> float:
         self._model.train()
-        batches: Iterator[list[Tensor]] = iter(self._loader)
-        batch: list[Tensor] | None = next(batches)
         begun, count = time.perf_counter(), 0
-        while batch is not None:
+        for batch in self._loader:
             images, labels = (each.to(self._device, non_blocking=True) for each in batch)
             loss = F.cross_entropy(self._model(images), labels)
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self._optimizer.step()
             count += len(labels)
-            batch = next(batches, None)
         wait(self._device)
         return count / (time.perf_counter() - begun)
 
 
-def sides(recipe: Recipe, hardware: Hardware, length: Length) -> dict[str, Measure]:
+def sides(recipe: Recipe, hardware: Hardware, length: Length, *, compiled: bool = False) -> dict[str, Measure]:
     """What takes turns, by name."""
     steps, usual = length["steps"], length["usual_steps"]
-    return {
+    more = hardware.model_copy(update={"compiled": True})
+    return ({"compiled": Training(recipe, more, steps, validate=False)} if compiled else {}) | {
         "bare": Bare(recipe, hardware, steps),
         "trainer": Training(recipe, hardware, steps, validate=False),
         "validating": Training(recipe, hardware, steps, validate=True),
@@ -216,13 +215,16 @@ RATIOS = {
     "validating / bare": ("validating", "bare"),
     "trainer / Albumentations": ("trainer", "Albumentations"),
     "trainer / torchvision v2": ("trainer", "torchvision v2"),
+    "compiled / trainer": ("compiled", "trainer"),
 }
 
 
 def compare(rates: dict[str, list[float]]) -> dict[str, list[float]]:
     """The ratios of each round, by name."""
     return {
-        name: [a / b for a, b in zip(rates[over], rates[under], strict=True)] for name, (over, under) in RATIOS.items()
+        name: [a / b for a, b in zip(rates[over], rates[under], strict=True)]
+        for name, (over, under) in RATIOS.items()
+        if over in rates
     }
 
 
@@ -278,6 +280,7 @@ def main(
     rounds: Annotated[
         int, typer.Option("--rounds", parser=whole_number(1), metavar="N", help="Turns of each side.")
     ] = 5,
+    compiled: Annotated[bool, typer.Option("--compiled", help="The trainer through torch.compile too.")] = False,
 ) -> None:
     """Prints images a second and ratios at widths 64 and 16; on a GPU whole trials too."""
     hardware = choose_hardware(precision)
@@ -287,7 +290,7 @@ def main(
     wanted = CPU_GOALS if hardware.device == "cpu" else CUDA_GOALS
     for width, length in LENGTHS[hardware.device].items():
         recipe = Recipe(width=width, epochs=10_000, max_lr=1e-3)  # noise teaches nothing, and is not to diverge
-        rates = take_turns(sides(recipe, hardware, length), rounds)
+        rates = take_turns(sides(recipe, hardware, length, compiled=compiled), rounds)
         ratios = compare(rates)
         tell(width, rates, ratios)
         for name, goal in wanted.get(width, {}).items():

@@ -177,6 +177,17 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return Program(tmp_path_factory.mktemp("search"))
 
 
+@pytest.fixture
+def reaped(program: Program) -> Iterator[Callable[[Any], Any]]:
+    """Takes a process and hands it back; whatever is left of it and its family at the end of the test is killed."""
+    begun: list[Any] = []
+    yield lambda process: begun.append(process) or process
+    for process in begun:
+        for pid in program.family(process.pid) if process.poll() is None else ():
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3Server]:
     """A real S3 server; needs uv, which fetches it."""

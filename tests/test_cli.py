@@ -54,14 +54,21 @@ def write_images(folder: Path, count: int = 20, size: int = 32) -> None:
         (["--set", "epochs"], ["'epochs'", "KEY=VALUE"]),
         (["--set", "search.grace=12"], ["search.grace", "12", "less than epochs=12"]),
         (["--set", "dataset=mnist"], ["dataset", "mnist", "cifar10"]),
+        (["--set", "search.lr_range=1"], ["search.lr_range", "'1'", "LOW,HIGH"]),
+        (["--set", "search.lr_range=1,0.1"], ["search.lr_range", "[1, 0.1]", "low < high"]),
         (["--set", "batch_size=5000"], ["batch_size 5000", "1150"]),
         (["--set", "train_images=9999"], ["train_images 9999", "1437"]),
         (["--set", "augmentation=albumentation"], ["augmentation", "'albumentation'", "batched"]),
         (["--warm-start", "nobody"], ["--warm-start nobody", "no such search"]),
         (["--lr-bounds", "1", "0.1"], ["--lr-bounds 1 0.1", "LOW < HIGH"]),
         (["--lr-bounds", "0", "1"], ["--lr-bounds 0 1"]),
+        (["--lr-bounds", "0.1", "1", "--set", "max_lr=0.3"], ["--lr-bounds 0.1 1", "max_lr is not searched"]),
+        (["--dry-run", "--budget", "2h"], ["--budget", "--dry-run", "one of the two"]),
+        (["--set", "schedule=plateau"], ["schedule", "'plateau'", "one_cycle"]),
         (["--resume", "nothing"], ["--resume nothing", "no such search"]),
-        (["--resume", "x", "--seed", "1"], ["--resume x", "--samples"]),
+        (["--resume", "x", "--seed", "1"], ["--resume x", "--seed", "--samples"]),
+        (["--resume", "x", "--space", "s11"], ["--resume x", "--space", "--samples"]),  # even what is the default
+        (["--resume", "x", "--set", "width=8"], ["--resume x", "--set", "--samples"]),
         (["--data-dir", "nowhere"], ["--data-dir nowhere", "no such folder"]),
         (["--model", "no_such_module:build"], ["no_such_module:build", "cannot be imported"]),
         (["--model", "math"], ["'math'", "package.module:function"]),
@@ -80,7 +87,7 @@ def write_images(folder: Path, count: int = 20, size: int = 32) -> None:
 def test_search_refuses(refused: Run, arguments: list[str], words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setenv("RAY_gcs_rpc_server_connect_timeout_s", "1")
-    line = refused(*(["--space", "quick"] if "--space" not in arguments else []), *arguments)
+    line = refused(*(["--space", "quick"] if not {"--space", "--resume"} & set(arguments) else []), *arguments)
     for word in words:
         assert word in line
 
@@ -100,6 +107,12 @@ def test_train_names_what_it_cannot_go_on_with(refused: Run) -> None:
     assert "holds no run" in refused("--resume", "nothing", main=train.main)
     assert "no such search" in refused("--trial", "nothing/t0001", main=train.main)
     assert "SEARCH/TRIAL" in refused("--trial", "t0001", main=train.main)
+
+
+def test_train_refuses_what_it_would_ignore(refused: Run) -> None:
+    ignored = "--trial a/t0001: leaves nothing for --set to say; allowed beside it: --name, --storage"
+    assert ignored in refused("--trial", "a/t0001", "--set", "max_lr=0.1", main=train.main)
+    assert "nothing for --threads to say" in refused("--resume", "mine", "--threads", "1", main=train.main)
 
 
 class TestImageFolders:

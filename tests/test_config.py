@@ -97,6 +97,12 @@ def test_bounds_of_the_search(field: str, edge: float, beyond: float) -> None:
     assert refusal(SearchSettings, {field: beyond}).startswith(f"{field}: {beyond}")
 
 
+def test_the_range_test_on_the_command_line() -> None:
+    assert validated(SearchSettings, {"lr_range": "0.001,1"}, "", strict=False).lr_range == (0.001, 1.0)
+    with pytest.raises(InputError, match=r"^search.lr_range: '0.001': allowed is LOW,HIGH$"):
+        validated(SearchSettings, {"lr_range": "0.001"}, "search.", strict=False)
+
+
 @pytest.mark.parametrize("bounds", [[0.1, 0.1], [1.0, 0.1]])
 def test_the_range_test_must_rise(bounds: list[float]) -> None:
     assert "allowed is low < high" in refusal(SearchSettings, {"lr_range": bounds})

@@ -7,7 +7,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune_s11.console import in_time, span_of_time, storage_option
+from tune_s11.console import in_time, span_of_time, storage_option, whole_number_or_auto
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,10 @@ def test_storage_is_named_where_it_is_not_the_default(
     monkeypatch.chdir(tmp_path)
     assert storage_option(Path(folder)) == option
     assert storage_option(Path(folder).resolve()) == option
+
+
+def test_a_number_may_be_left_to_the_program() -> None:
+    assert whole_number_or_auto("auto") is None
+    assert whole_number_or_auto("3") == 3
+    with pytest.raises(typer.BadParameter, match=r"^.many.: allowed is a whole number from 1 or auto$"):
+        whole_number_or_auto("many")

@@ -89,3 +89,8 @@ def test_why_no_gpu_tells_a_driver_from_a_device(monkeypatch: pytest.MonkeyPatch
 def test_why_no_gpu_with_a_torch_that_has_no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "cuda", None)
     assert why_no_gpu() == "this torch build is without CUDA"
+
+
+@pytest.mark.usefixtures("on_gpu")
+def test_a_gpu_is_left_alone_where_it_is_not_to_be_taken() -> None:
+    assert choose_hardware("fp32", 1, gpu=False).device == "cpu"

@@ -70,6 +70,7 @@ def test_suggestions_and_bounds_stay_on_the_curve(seed: int, end: int) -> None:
     bounds = find_bounds(noisy)
     assert 0 < bounds.low < bounds.suggestion < bounds.high < LRS[end - 1]
     assert math.log10(bounds.high / bounds.low) < 1.5
+    assert bounds.high / bounds.suggestion == pytest.approx(bounds.suggestion / bounds.low)
     assert bounds.min_lr <= LRS[end - 1]
     assert bounds.reasons.keys() == {"low", "high", "suggestion", "min_lr"}
     assert ("without diverging" in bounds.reasons["high"]) == (end == 101)

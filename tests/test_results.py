@@ -47,6 +47,14 @@ def test_epochs_trained_again_are_in_two_spans(tmp_path: Path, config: SearchCon
     ]
 
 
+def test_the_tenth_time_a_trial_is_taken_up_is_later_than_the_second(tmp_path: Path, config: SearchConfig) -> None:
+    for attempt, last in enumerate([1, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6]):
+        folder = tmp_path / "trials" / ("t0000" + (f".{attempt}" if attempt else ""))
+        write_attempt(folder, [report(1, last)])
+    (trial,) = read_trials(tmp_path, config)
+    assert (trial.epoch, trial.state) == (6, "complete")
+
+
 @pytest.mark.parametrize("missing", ["timestamp", "time_this_iter_s", "pid", "hostname"])
 def test_reports_without_times_have_no_span(tmp_path: Path, config: SearchConfig, missing: str) -> None:
     ray = {"timestamp": 1000, "time_this_iter_s": 5, "pid": 12, "hostname": "a"}

@@ -362,6 +362,25 @@ def test_asha_needs_a_rung_before_the_last_epoch() -> None:
     parsed(late % "none").checked_for_search()
 
 
+def test_every_end_of_the_space_must_fit_the_refit() -> None:
+    space = "{recipe: {epochs: 24}, space: {peak_epoch: {uniform: [2, 20]}}, refit: {epochs: %s}}"
+    with pytest.raises(InputError, match=r"^refit with space.peak_epoch at 20: peak_epoch 20: .*epochs=12"):
+        parsed(space % 12).checked_for_search()
+    parsed(space % 24).checked_for_search()
+
+
+def test_a_search_follows_no_validation_images() -> None:
+    with pytest.raises(InputError, match=r"^recipe.schedule: 'plateau': .*one_cycle and triangular$"):
+        parsed("{recipe: {schedule: plateau}, space: {momentum: {uniform: [0.8, 0.9]}}}").checked_for_search()
+
+
+def test_the_largest_that_may_be_tried() -> None:
+    config = parsed(
+        "{recipe: {width: 4}, space: {batch_size: {choice: [64, 256, 128]}, momentum: {uniform: [0.8, 0.9]}}}"
+    )
+    assert config.largest == config.recipe.model_copy(update={"batch_size": 256})
+
+
 @pytest.mark.parametrize(
     ("domain", "value", "nearest"),
     [

@@ -67,6 +67,7 @@ def test_a_storage_that_can_be_written(place: Remote) -> None:
         ("s3:///a", "allowed is SCHEME://BUCKET/PATH"),
         ("s3://bucket/a#b", "allowed is SCHEME://BUCKET/PATH"),
         ("nonsense://bucket/a", "Protocol not known: nonsense"),
+        ("file://results", "--storage file://results: allowed is file:///PATH, or the path alone"),
     ],
 )
 def test_an_address_that_cannot_be(address: str, complaint: str) -> None:
@@ -80,6 +81,11 @@ def test_an_address_that_cannot_be(address: str, complaint: str) -> None:
 def test_a_bucket_that_is_not_there(s3: Any) -> None:
     with pytest.raises(InputError, match=r"^--storage s3://nowhere/a: there is no such bucket$"):
         check_writable(Remote("s3://nowhere/a"))
+
+
+def test_a_web_address_cannot_be_written() -> None:
+    with pytest.raises(InputError, match=r"^--storage http://127.0.0.1:1/a: "):
+        check_writable(Remote("http://127.0.0.1:1/a"))
 
 
 def test_an_address_of_a_file(place: Remote) -> None:

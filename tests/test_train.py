@@ -36,7 +36,7 @@ def test_run_and_resume(
     whole = read_rows(tmp_path / "whole" / "metrics.jsonl")
     assert [row["epoch"] for row in whole] == [1, 2, 3, 4, 5, 6]
     record = json.loads((tmp_path / "whole" / "run.json").read_text())
-    assert record["hardware"] == {"device": "cpu", "precision": "fp32", "threads": 1}
+    assert record["hardware"] == {"device": "cpu", "precision": "fp32", "threads": 1, "compiled": False}
 
     # The same, cut off by an error in the fourth epoch, with a checkpoint after each.
     monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
@@ -55,6 +55,20 @@ def test_run_and_resume(
     monkeypatch.setattr(train.Trainer, "run_epoch", run_epoch)
     run("--resume", "cut")
     assert without_times(read_rows(tmp_path / "cut" / "metrics.jsonl")) == without_times(whole)
+
+
+def test_a_run_of_a_gpu_goes_on_only_where_there_is_one(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(*TINY, "--name", "mine")
+    record = tmp_path / "mine" / "run.json"
+    record.write_text(record.read_text().replace('"cpu",\n    "precision"', '"cuda",\n    "precision"'))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["train", "--storage", str(tmp_path), "--resume", "mine"])
+    with pytest.raises(SystemExit) as exit:
+        train.main()
+    assert exit.value.code == 2
+    assert "error: --resume mine: ran on a GPU, and " in capsys.readouterr().err
 
 
 def test_any_schedule_and_augmentation(run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import shutil
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch._dynamo.utils import counters
 
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset, Images, normalise
@@ -144,6 +146,9 @@ def test_divergence_ends_within_its_epoch_with_the_worst_finite_score(data: Trai
     assert (last.train_loss, last.val_loss, last.ema_val_loss) == (None, None, None)
     assert (last.val_accuracy, last.ema_val_accuracy) == ((0.0, 0.0) if validates else (None, None))
     assert list(trainer) == []
+    resumed = Trainer(trainer.recipe, data, CPU, seed=0)
+    resumed.load_state_dict(trainer.state_dict())
+    assert list(resumed) == []
 
 
 def test_a_sound_run_does_not_diverge(data: TrainingData) -> None:
@@ -303,3 +308,22 @@ def test_data_to_refit_with_is_what_was_chosen_by(dataset: Dataset, train_images
 
     assert labelled(refit.train) == labelled(chosen_by.train, chosen_by.validation)
     assert len(refit.train) == (train_images or 100)
+
+
+COMPILED = CPU.model_copy(update={"compiled": True})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
+def test_a_compiled_network_trains_alike_and_is_compiled_once(data: TrainingData) -> None:
+    """Losses of 20 steps and more; another learning rate, momentum, weight decay and seed compile nothing."""
+    plain, compiled = (Trainer(recipe(max_lr=0.02), data, hardware, seed=0) for hardware in (CPU, COMPILED))
+    for one, other in zip(plain, compiled, strict=True):
+        assert one.train_loss == pytest.approx(other.train_loss, rel=1e-3)
+        assert one.val_loss == pytest.approx(other.val_loss, rel=1e-3)
+    assert plain.epoch * plain.steps_per_epoch >= 20
+    before = counters["stats"]["unique_graphs"]
+    assert before >= 1
+    changes = {"max_lr": 0.05, "min_lr_fraction": 0.1, "momentum": 0.8, "weight_decay": 1e-4}
+    next(iter(Trainer(recipe(**changes), data, COMPILED, seed=1)))
+    assert counters["stats"]["unique_graphs"] == before

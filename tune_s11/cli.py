@@ -4,13 +4,13 @@ import datetime
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from tune_s11 import lr_finder, train
-from tune_s11.config import InputError, Recipe
+from tune_s11.config import InputError, Recipe, printable
 from tune_s11.console import (
     RESULTS,
     DataDirOption,
@@ -22,21 +22,31 @@ from tune_s11.console import (
     StorageOption,
     check_name,
     new_app,
+    refuse_beside,
     resolve_config,
     resume_command,
     run,
     span_of_time,
     storage_option,
     whole_number,
+    whole_number_or_auto,
 )
 from tune_s11.disk import disk_trouble
+from tune_s11.hardware import Compile
 from tune_s11.mirror import begin, take_up
 from tune_s11.results import SearchResult, load_search
 from tune_s11.search_space import SearchConfig
 from tune_s11.storage import Storage
 
+BESIDE_RESUME = (
+    *("samples", "gpus", "trials_per_gpu", "workers", "storage", "precision", "compiled", "address", "stall_timeout"),
+    *("budget", "dry_run", "no_report"),
+)
+"""What may be said beside ``--resume``: a search keeps its recipe, space and name."""
+
 
 def search(
+    context: typer.Context,
     space: SpaceOption = "s11",
     samples: Annotated[
         int | None, typer.Option("--samples", parser=whole_number(1), metavar="N", help="Trials.")
@@ -49,7 +59,13 @@ def search(
         ),
     ] = None,
     trials_per_gpu: Annotated[
-        int, typer.Option("--trials-per-gpu", parser=whole_number(1), metavar="N", help="Trials that share a GPU.")
+        Any,  # int | None; typer takes no parser with a union
+        typer.Option(
+            "--trials-per-gpu",
+            parser=whole_number_or_auto,
+            metavar="N|auto",
+            help="Trials that share a GPU (auto: as many as get most done, which steps timed here tell).",
+        ),
     ] = 1,
     workers: Annotated[
         int | None,
@@ -61,6 +77,10 @@ def search(
     storage: StorageOption = RESULTS,
     seed: SeedOption = None,
     precision: PrecisionOption = "auto",
+    compiled: Annotated[
+        Compile,
+        typer.Option("--compile", help="Train through torch.compile (auto: on GPUs, where it pays within the search)."),
+    ] = "auto",
     lr_bounds: Annotated[
         tuple[float, float] | None, typer.Option("--lr-bounds", metavar="LOW HIGH", help="LRMAX bounds; no range test.")
     ] = None,
@@ -87,18 +107,15 @@ def search(
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
 ) -> None:
     """Searches: LR range test, trials that Optuna proposes and ASHA prunes, refit of the best, report."""
+    if dry_run and budget is not None:
+        raise InputError("--budget: a --dry-run has none; allowed is one of the two")
     if address is None and "RAY_ADDRESS" not in os.environ:
         # A Ray that is started here shall listen on loopback only; it reads this when imported.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     from tune_s11.search import SearchFailedError, SearchInterruptedError, Session
 
     if resume is not None:
-        if settings or data_dir or model or seed is not None or lr_bounds or no_asha or name or warm_start:
-            raise InputError(
-                f"--resume {resume}: a search keeps its recipe, space and name; allowed beside it are "
-                "--samples, --gpus, --trials-per-gpu, --workers, --precision, --address, --stall-timeout, --budget, "
-                "--dry-run, --no-report"
-            )
+        refuse_beside(context, f"--resume {resume}", *BESIDE_RESUME)
         folder, mirror = take_up(storage, resume)
         begun = _load("--resume", resume, storage if mirror is None else folder.parent)
         path, config = begun.path, begun.config
@@ -127,11 +144,11 @@ def search(
         if dry_run:
             session.forecast(address, gpus, workers, trials_per_gpu)
             return
-        session.run(address, gpus, workers, trials_per_gpu, stall_timeout, budget)
+        session.run(address, gpus, workers, trials_per_gpu, compiled, stall_timeout, budget)
     except InputError:
         raise
     except SearchFailedError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except SearchInterruptedError as interruption:
         written = (path / "search.yaml").exists()
@@ -168,6 +185,8 @@ def _best_of(name: str, storage: Storage) -> tuple[Recipe, ...]:
 
 
 def _with_lr_bounds(config: SearchConfig, low: float, high: float) -> SearchConfig:
+    if "max_lr" not in config.space:
+        raise InputError(f"--lr-bounds {low:g} {high:g}: max_lr is not searched; allowed is a space that searches it")
     if not 0 < low < high < float("inf"):
         raise InputError(f"--lr-bounds {low:g} {high:g}: allowed is 0 < LOW < HIGH")
     return config.with_lr_bounds(low, high)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 
 class InputError(Exception):
@@ -123,6 +123,17 @@ SEARCHABLE = (
 compared on: the data, the number of epochs, or the average that ranks them."""
 
 
+def _split_pair(value: Any) -> Any:
+    if isinstance(value, list):  # from a file; once here, strict validation would take it for no tuple
+        return tuple(value)
+    if not isinstance(value, str):
+        return value
+    ends = value.split(",")
+    if len(ends) != 2:
+        raise ValueError("allowed is LOW,HIGH")
+    return tuple(ends)
+
+
 class SearchSettings(Frozen):
     """How a search is run: its size, who proposes, who prunes, and what is repeated over seeds."""
 
@@ -132,15 +143,15 @@ class SearchSettings(Frozen):
     """Optuna's sampler."""
     scheduler: Literal["asha", "none"] = "asha"
     """Who prunes."""
-    grace: Count = 8
+    grace: Count = 4
     """Epoch of the first rung: no trial is pruned before."""
     factor: Annotated[float, Field(gt=1)] = 3.0
     """Each rung is this many times later than the one before and keeps one in this many."""
     audit: Fraction = 0.05
     """Share of the trials to be pruned that run on, to tell what pruning cuts; more where that makes fewer than
     three, up to one in eight; 0: none."""
-    lr_range: tuple[Positive, Positive] = (1e-4, 10.0)
-    """First and last learning rate of the range test."""
+    lr_range: Annotated[tuple[Positive, Positive], BeforeValidator(_split_pair)] = (1e-4, 10.0)
+    """First and last learning rate of the range test; on the command line ``LOW,HIGH``."""
     lr_range_steps: Annotated[int, Field(ge=20)] = 100
     """Steps of one ramp."""
     lr_range_seeds: Count = 3
@@ -225,7 +236,8 @@ def _one_line(kind: type[Frozen], error: ValidationError, where: str) -> str:
     if not key:  # a check of several fields: its message names them
         return f"{where}{first['msg'].removeprefix('Value error, ')}"
     value = first["input"]
-    message = first["msg"][0].lower() + first["msg"][1:]
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
     if isinstance(value, str) and "valid number" in message:
         message += number_hint(value)
     return f"{where}{key}: {value!r}: {message}"
@@ -236,6 +248,8 @@ def number_hint(text: str) -> str:
     try:
         number = float(text)
     except ValueError:
+        return ""
+    if not math.isfinite(number):
         return ""
     mantissa, _, exponent = f"{number:e}".partition("e")
     return f"; YAML reads {text} as text, write {float(mantissa)}e{exponent}"

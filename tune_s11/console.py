@@ -31,6 +31,16 @@ def whole_number(least: int) -> Callable[[str | int], int]:
     return read
 
 
+def whole_number_or_auto(value: str | int | None) -> int | None:
+    """Reads an option's whole number from 1, or ``auto``, which is None."""
+    if value is None or value == "auto":
+        return None
+    try:
+        return whole_number(1)(value)
+    except typer.BadParameter as error:
+        raise typer.BadParameter(f"{error.message} or auto") from None
+
+
 def span_of_time(value: str) -> float:
     """Reads an option's time, such as ``90m``, ``2h`` or ``1h30m``, into seconds."""
     parts = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", value)
@@ -117,6 +127,26 @@ def run(app: typer.Typer, name: str) -> None:
 def _exit(message: str) -> NoReturn:
     print(f"error: {printable(message)}", file=sys.stderr)
     sys.exit(2)
+
+
+def refuse_beside(context: typer.Context, option: str, *allowed: str) -> None:
+    """Refuses options that would be ignored.
+
+    Args:
+        context: Of the command.
+        option: What settles all the rest, as it was typed: ``--resume NAME``.
+        allowed: Parameters that mean something beside it.
+
+    Raises:
+        InputError: Another one was typed too.
+    """
+    options = {str(parameter.name): parameter.opts[0] for parameter in context.command.params}
+    for name, other in options.items():
+        source = context.get_parameter_source(name)
+        typed = source is not None and source.name == "COMMANDLINE"
+        if typed and name not in allowed and not option.startswith(f"{other} "):
+            beside = ", ".join(options[each] for each in allowed)
+            raise InputError(f"{option}: leaves nothing for {other} to say; allowed beside it: {beside}")
 
 
 def resolve_config(

@@ -10,6 +10,7 @@ import torch
 from tune_s11.config import Frozen
 
 Precision = Literal["auto", "fp32", "bf16"]
+Compile = Literal["auto", "on", "off"]
 
 
 class Hardware(Frozen):
@@ -20,24 +21,30 @@ class Hardware(Frozen):
     """``bf16`` computes under autocast; weights stay fp32."""
     threads: int
     """CPU threads of the process."""
+    compiled: bool = False
+    """Whether the network trains through ``torch.compile``."""
 
     def activate(self) -> None:
         """Sets this process up."""
         torch.set_num_threads(self.threads)
 
 
-def choose_hardware(precision: Precision = "auto", threads: int | None = None) -> Hardware:
+def choose_hardware(
+    precision: Precision = "auto", threads: int | None = None, *, compiled: bool = False, gpu: bool = True
+) -> Hardware:
     """The GPU this process sees, else the CPU; bf16 where the device multiplies it natively.
 
     Args:
         precision: ``auto``, or the one to use.
         threads: CPU threads; None: as many as this process may run on.
+        compiled: As :attr:`Hardware.compiled`.
+        gpu: Whether a GPU may be taken.
     """
-    device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
+    device: Literal["cpu", "cuda"] = "cuda" if gpu and torch.cuda.is_available() else "cpu"
     if precision == "auto":
         native = torch.cuda.get_device_capability() >= (8, 0) if device == "cuda" else _cpu_multiplies_bf16()
         precision = "bf16" if native else "fp32"
-    return Hardware(device=device, precision=precision, threads=threads or usable_cores())
+    return Hardware(device=device, precision=precision, threads=threads or usable_cores(), compiled=compiled)
 
 
 def usable_cores() -> int:

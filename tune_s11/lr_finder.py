@@ -99,6 +99,11 @@ class LRBounds:
     min_lr: float
     reasons: dict[str, str]
 
+    @property
+    def first(self) -> dict[str, float]:
+        """The recipe's fields of the first trial."""
+        return {"max_lr": self.suggestion, "min_lr_fraction": min(1.0, self.min_lr / self.suggestion)}
+
 
 def ramp(kind: Literal["exponential", "linear"], low: float, high: float, steps: int) -> Floats:
     """Learning rates from ``low`` to ``high``, both included, (steps,)."""
@@ -220,7 +225,9 @@ MARGIN = 5.0
 few steps, a trial stays near it for hundreds."""
 
 SPAN = 30.0
-"""Width of the bounds for LRMAX: just under 1.5 decades."""
+"""Width of the bounds for LRMAX: just under 1.5 decades.
+
+With both the bounds held the best LRMAX under 18 of 18 conditions (benchmarks/lr_bounds.py)."""
 
 
 def find_bounds(curve: LRCurve) -> LRBounds:
@@ -244,15 +251,16 @@ def find_bounds(curve: LRCurve) -> LRBounds:
         end = f"the last rate before most ramps diverged, {last:.3g}"
     else:  # batch norm and small logits stand almost any rate: then the range's end is as good a limit as any
         end = f"the end of the range, {last:.3g}, which most ramps reached without diverging"
+    low = high / SPAN
     return LRBounds(
-        low=high / SPAN,
+        low=low,
         high=high,
-        suggestion=high / 3,
+        suggestion=math.sqrt(low * high),
         min_lr=begins_to_fall(curve),
         reasons={
             "high": f"{end}, over {MARGIN:g}",
             "low": f"the upper bound over {SPAN:g}",
-            "suggestion": "a third of the upper bound",
+            "suggestion": "the geometric middle of the bounds",
             "min_lr": "where the loss has made the first twentieth of its way down",
         },
     )

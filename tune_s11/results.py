@@ -181,12 +181,19 @@ def load_search(name: str | None, storage: Storage) -> SearchResult:
 def read_trials(path: Path, config: SearchConfig) -> list[TrialResult]:
     """All trials that have a folder, by number."""
     attempts: dict[int, list[Path]] = {}
-    for folder in sorted((path / "trials").glob("t[0-9]*")):
+    for folder in (path / "trials").glob("t[0-9]*"):
         number = folder.name[1:].partition(".")[0]
         if folder.is_dir() and number.isdecimal() and (folder / "params.json").exists():
             attempts.setdefault(int(number), []).append(folder)
-    trials = (_read_trial(number, folders, config) for number, folders in sorted(attempts.items()))
+    trials = (
+        _read_trial(number, sorted(folders, key=_attempt), config) for number, folders in sorted(attempts.items())
+    )
     return [trial for trial in trials if trial is not None]
+
+
+def _attempt(folder: Path) -> int:
+    again = folder.name.partition(".")[2]
+    return int(again) if again.isdecimal() else 0
 
 
 def read_bounds(path: Path) -> LRBounds | None:

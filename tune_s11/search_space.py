@@ -67,18 +67,40 @@ class SearchConfig:
         """Returns itself where a search has something to do.
 
         Raises:
-            InputError: The space is empty, ASHA's first rung is not before the last epoch, or the peak
-                not before the last epoch of a refit.
+            InputError: The space is empty, the schedule follows validation images, which a refit has none of, ASHA's
+                first rung is not before the last epoch, or a value that may be found is none for a refit.
         """
         if not self.space:
             raise InputError("space: nothing is left to search; allowed are one or more recipe fields")
+        if self.recipe.schedule == "plateau":
+            raise InputError(
+                "recipe.schedule: 'plateau': it follows validation images, and a refit trains on all; "
+                "allowed in a search are one_cycle and triangular"
+            )
         if self.search.scheduler == "asha" and self.search.grace >= self.recipe.epochs:
             raise InputError(
                 f"search.grace: {self.search.grace}: allowed is less than epochs={self.recipe.epochs}, "
                 "or scheduler: none"
             )
-        validated(Recipe, self.refit.applied_to(self.recipe).model_dump(), "refit: ", strict=False)
+        refit = self.refit.applied_to(self.recipe).model_dump()
+        validated(Recipe, refit, "refit: ", strict=False)
+        for name, domain in self.space.items():
+            for end in _ends(domain):
+                validated(Recipe, refit | {name: end}, f"refit with space.{name} at {end:g}: ", strict=False)
         return self
+
+    @property
+    def domains(self) -> dict[str, BaseDistribution]:
+        """The space without ``max_lr`` where the range test is still to bound it."""
+        return {name: domain for name, domain in self.space.items() if isinstance(domain, BaseDistribution)}
+
+    @property
+    def largest(self) -> Recipe:
+        """The recipe with the widest network and the largest batch that the search may try."""
+        searched: dict[str, Any] = {
+            name: max(_ends(self.space[name])) for name in ("width", "batch_size") if name in self.space
+        }
+        return self.recipe.model_copy(update=searched)
 
     def plain(self) -> dict[str, dict[str, Any]]:
         """What a space file of it holds, as plain values."""
@@ -148,6 +170,12 @@ def clip(domain: BaseDistribution, value: Any) -> Any:
         return min(max(float(value), domain.low), domain.high)
     assert isinstance(domain, CategoricalDistribution)
     return min(domain.choices, key=lambda choice: abs(choice - value))
+
+
+def _ends(domain: BaseDistribution | str) -> tuple[Any, ...]:
+    if isinstance(domain, FloatDistribution):
+        return domain.low, domain.high
+    return tuple(domain.choices) if isinstance(domain, CategoricalDistribution) else ()
 
 
 def _find(name: str) -> Path:

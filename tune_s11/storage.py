@@ -178,7 +178,10 @@ def parse_storage(text: str | Path) -> Storage:
     parts = urlsplit(text)
     shown = f"--storage {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     if parts.scheme == "file":
-        return Path(fs.FileSystem.from_uri(text)[1])
+        try:
+            return Path(fs.FileSystem.from_uri(text)[1])
+        except pa.ArrowInvalid:
+            raise InputError(f"{shown}: allowed is file:///PATH, or the path alone") from None
     if "@" in parts.netloc:
         raise InputError(f"{shown}: holds a user or a password; allowed are credentials in the environment or ~/.aws")
     if strange := [key for key, _ in parse_qsl(parts.query, keep_blank_values=True) if key not in _QUERY]:
@@ -214,7 +217,7 @@ def check_writable(remote: Remote) -> None:
         if probe.read() != content:
             raise InputError(f"--storage {remote}: does not give back what was written there")
         probe.delete()
-    except OSError as error:
+    except (OSError, NotImplementedError) as error:  # such as http, which reads alone
         raise InputError(f"--storage {remote}: {remote_trouble(error)}") from None
 
 

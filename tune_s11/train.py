@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -32,12 +33,13 @@ from tune_s11.console import (
     ThreadsOption,
     check_name,
     new_app,
+    refuse_beside,
     resolve_config,
     run,
     say,
 )
 from tune_s11.data import load_dataset
-from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.hardware import Hardware, choose_hardware, why_no_gpu
 from tune_s11.manifest import build_manifest, check_schema
 from tune_s11.mirror import begin, take_up
 from tune_s11.results import load_search, read_rows
@@ -62,6 +64,7 @@ class Run:
 
 @app.command()
 def train(
+    context: typer.Context,
     space: SpaceOption = "s11",
     settings: SetOption = None,
     data_dir: DataDirOption = None,
@@ -79,10 +82,14 @@ def train(
     storage: StorageOption = RESULTS,
 ) -> None:
     """Trains one trial of a recipe on the GPU, else on the CPU, and validates after each epoch."""
+    earlier = f"--resume {resume}" if resume is not None else f"--trial {trial}"
     if resume is not None:
+        refuse_beside(context, earlier, "storage")
         folder, mirror = take_up(storage, check_name(resume))
-        planned = _read_run(folder, f"--resume {resume}")
+        planned = _read_run(folder, earlier)
     else:
+        if trial is not None:
+            refuse_beside(context, earlier, "name", "storage")
         name = check_name(name or f"run-{datetime.datetime.now():%Y%m%d-%H%M%S}")
         folder, mirror = begin(storage, name)
         if trial is not None:
@@ -92,6 +99,8 @@ def train(
             hardware = choose_hardware(precision, threads)
             planned = Run(config.recipe, config.search.seed, config.search.seed, hardware)
 
+    if planned.hardware.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"{earlier}: ran on a GPU, and {why_no_gpu()}; allowed is a machine that has one")
     planned.hardware.activate()
     dataset = load_dataset(planned.recipe)
     data = TrainingData.to_choose(dataset, planned.recipe, planned.split_seed)

@@ -7,13 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import ray
 from ray import tune
 from ray.train._internal.session import _TrainingResult
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
 from tune_s11.checkpoint import load_checkpoint, save_checkpoint
 from tune_s11.config import Recipe, validated
-from tune_s11.hardware import Precision, choose_hardware
+from tune_s11.hardware import Hardware, Precision, choose_hardware
 from tune_s11.results import SCORE
 from tune_s11.storage import Remote, local_file
 from tune_s11.trainer import Trainer, TrainingData
@@ -25,6 +26,15 @@ CHECKPOINT_SECONDS = 60.0
 """A trial that goes on is checkpointed at rungs, and when this long has passed."""
 
 _FILE = "checkpoint.pt"
+
+
+def worker_hardware(precision: Precision, threads: int, *, compiled: bool = False) -> Hardware:
+    """What a Ray worker computes with: as :func:`tune_s11.hardware.choose_hardware`, on a GPU only if Ray gave it one.
+
+    A worker that Ray gave none still sees all of the machine's.
+    """
+    given = not ray.is_initialized() or bool(ray.get_gpu_ids())
+    return choose_hardware(precision, threads, compiled=compiled, gpu=given)
 
 
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]
@@ -44,6 +54,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         rungs: frozenset[int],
         precision: Precision,
         threads: int,
+        compiled: bool = False,
         remote: Remote | None = None,
     ) -> None:
         """Keeps what all trials share, then begins the first.
@@ -55,10 +66,11 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             rungs: Epochs at which the scheduler decides.
             precision: As asked for; ``auto`` is resolved here, where the device is.
             threads: CPU threads.
+            compiled: As :attr:`tune_s11.hardware.Hardware.compiled`.
             remote: Where a storage keeps the trials' checkpoints; None: where Tune does.
         """
         self._data, self._recipe, self._rungs, self._remote = data, recipe, rungs, remote
-        self._hardware = choose_hardware(precision, threads)
+        self._hardware = worker_hardware(precision, threads, compiled=compiled)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """The training loop: steps, epochs, evaluation. It knows a recipe and its data, and nothing of any search."""
 
+import functools
 import math
 import time
 import warnings
@@ -110,6 +111,7 @@ class Trainer:
         torch.manual_seed(seed)
         model = build_model(recipe, data.num_classes)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._forward = functools.partial(compiled_call(), self.model) if hardware.compiled else self.model
         self.average = WeightAverage(self.model, recipe.ema_horizon * self.steps_per_epoch)
         self.optimizer = build_optimizer(self.model, recipe)
         self.schedule = build_schedule(recipe)
@@ -170,17 +172,17 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.model.train()
-        logits = self.logits(self.model, images)
+        logits = self.logits(self._forward, images)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
         return torch.stack([loss.detach(), (logits.argmax(1) == labels).float().mean()])
 
-    def logits(self, model: nn.Module, images: Tensor) -> Tensor:
+    def logits(self, model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         """Scaled logits (B, num_classes) in fp32, computed in the hardware's precision."""
         with torch.autocast(self.hardware.device, torch.bfloat16, enabled=self.hardware.precision == "bf16"):
-            logits: Tensor = model(images)
+            logits = model(images)
         return logits.float() * self.recipe.logit_scale
 
     @torch.inference_mode()
@@ -210,6 +212,7 @@ class Trainer:
         """All that a later trainer with the same arguments needs to go on: tensors and plain values."""
         return {
             "epoch": self.epoch,
+            "diverged": self.diverged,
             "model": self.model.state_dict(),
             "average": self.average.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -219,7 +222,24 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from a kept state."""
         self.epoch = state["epoch"]
+        self.diverged = state.get("diverged", False)  # earlier versions kept none
         self.model.load_state_dict(state["model"])
         self.average.model.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
+
+
+@functools.cache
+def compiled_call() -> Callable[[nn.Module, Tensor], Tensor]:
+    """``model(images)`` compiled, once in a process for all networks of one shape.
+
+    The weights are its inputs, the optimizer stays outside: a new trial, with whatever learning rate, momentum and
+    weight decay, compiles nothing. Only training steps use it: evaluation is a small part, and would compile again for
+    its averaged weights and for its last batch.
+    """
+
+    def call(model: nn.Module, images: Tensor) -> Tensor:
+        logits: Tensor = model(images)
+        return logits
+
+    return torch.compile(call, dynamic=False)  # imports its compiler, which takes seconds

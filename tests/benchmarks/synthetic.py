@@ -57,14 +57,17 @@ def recording(
 BOUNDS = {"low": 0.067, "high": 2.0, "suggestion": 0.667, "min_lr": 0.0026}
 
 
-def recording_of_s11(count: int, *, noise: float = 0.02) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def recording_of_s11(
+    count: int, *, noise: float = 0.02, between: tuple[float, float] = (BOUNDS["low"], BOUNDS["high"])
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Header and lines of random configurations of the s11 space, best at LRMAX 0.4 and momentum 0.9; two diverge.
 
     Args:
         count: Configurations.
         noise: Standard deviation of an early epoch's accuracy from what ranks the end; it vanishes by the end.
+        between: Bounds of LRMAX.
     """
-    space = load_space("s11").with_lr_bounds(BOUNDS["low"], BOUNDS["high"]).space
+    space = load_space("s11").with_lr_bounds(*between).space
     configs = [draw(space, 0, number) for number in range(count)]
     distance = [
         np.log10(config["max_lr"] / 0.4) ** 2 + ((config["momentum"] - 0.9) / 0.1) ** 2 / 2 for config in configs
@@ -78,7 +81,7 @@ def recording_of_s11(count: int, *, noise: float = 0.02) -> tuple[dict[str, Any]
     header, lines = recording(scores, signal, diverged={3: 2, 7: 9})
     for line, config in zip(lines, configs, strict=True):
         line["config"] = config
-    return header | {"bounds": BOUNDS}, lines
+    return header | {"bounds": BOUNDS | {"reasons": {}}}, lines
 
 
 def s11_world() -> World:

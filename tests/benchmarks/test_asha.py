@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asha import Policy, Rung, Trade, build_ladder, measure, pareto_front, replay
+from asha import Policy, Rung, Trade, build_ladder, measure, pareto_front, replay, resample
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.schedulers.async_hyperband import _Bracket
 from recorded import Curves, build_curves
@@ -49,7 +49,7 @@ def test_one_search_stops_whom_rays_bracket_stops(grace: int, factor: int) -> No
     assert ladder is not None
     outcome = replay(ladder, range(30), workers=1)
     assert outcome.spent == spent
-    assert outcome.winner == max(complete, key=lambda trial: noisy.chosen_by[trial])
+    assert outcome.unstopped == complete
 
 
 def test_a_perfect_signal_loses_nothing_and_a_reversed_one_most() -> None:
@@ -95,19 +95,40 @@ def test_later_rungs_without_a_probe_rank_by_the_running_average() -> None:
     assert measure(probing, Policy("probe_1/2_raw", 5, 3)) is None
 
 
-def test_the_winner_is_chosen_by_validation_and_judged_apart() -> None:
+def test_finalists_are_chosen_by_validation_and_the_winner_apart() -> None:
     header, lines = recording(SCORES, lambda score, epoch: 0.5)
-    lines[4]["score"]["validation_ema"] = 0.99
-    trade = measure(build_curves(header, lines), Policy("ema", 8, 3))
-    assert trade is not None
-    assert trade.lost == pytest.approx(100 * (SCORES.max() - SCORES[4]))
+    worst = np.argsort(SCORES)[:5]
+    for trial in worst:
+        lines[trial]["score"]["validation_ema"] = 0.99
+    overrated = build_curves(header, lines)
+    nobody_stopped = measure(overrated, Policy("ema", 8, 3))
+    assert nobody_stopped is not None
+    assert nobody_stopped.lost == 0  # what validation chooses wrongly is not put down to pruning
+
+    overrated.signals["ema"][worst, 7] = 0  # now the rung stops them, all but one that is the first to come
+    stopped = measure(overrated, Policy("ema", 8, 3), workers=[1])
+    assert stopped is not None
+    assert stopped.lost == pytest.approx(100 * (SCORES[worst].max() - SCORES.max()))
 
 
-def test_a_search_over_half_the_trials_is_measured_by_their_best() -> None:
-    trade = measure(curves(lambda score, epoch: score), Policy("ema", 8, 3), share=0.5)
+def test_what_diverges_in_its_last_epoch_is_no_finalist() -> None:
+    late = curves(lambda score, epoch: 0.5, diverged={int(trial): 24 for trial in range(4, 30)})
+    trade = measure(late, Policy("ema", 8, 3))
     assert trade is not None
-    assert trade.lost == 0.0
-    assert 1.3 < trade.saving < 1.8
+    assert trade.lost == 0
+    assert measure(
+        curves(lambda score, epoch: 0.5, diverged=dict.fromkeys(range(30), 24)), Policy("ema", 8, 3)
+    ) == Trade(Policy("ema", 8, 3), 1.0, 0.0, 0.0)
+
+
+def test_the_interval_tells_luck_from_loss() -> None:
+    assert resample(curves(lambda score, epoch: score), Policy("ema", 1, 3)) == (0, 0)
+    low, high = resample(curves(lambda score, epoch: 1 - score), Policy("ema", 1, 3))
+    assert 5 < low < high
+    noise = np.random.default_rng(1).normal(0, 0.05, (30, 25))
+    number = {score: index for index, score in enumerate(SCORES)}
+    low, high = resample(curves(lambda score, epoch: score + noise[number[score], epoch]), Policy("ema", 8, 3))
+    assert 0 <= low < high < 10
 
 
 def test_the_front_holds_what_nothing_beats() -> None:

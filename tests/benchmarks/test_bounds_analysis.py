@@ -5,7 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bounds_analysis import RULES, Condition, Measured, Sweep, collect, compare_momenta, pytorch_lr_finder, try_rule
+from bounds_analysis import (
+    RULES,
+    Condition,
+    Measured,
+    Sweep,
+    collect,
+    compare_momenta,
+    pytorch_lr_finder,
+    try_rule,
+)
 from bounds_tables import judge, tell
 
 from tune_s11.lr_finder import LRCurve, ramp
@@ -32,7 +41,7 @@ def measured(best: float, end: float, momentum: float = 0.9, diverged_from: floa
     rates = sweep(best, diverged_from)
     fractions = Sweep(np.array([1e-4, 1e-2, 0.5]), np.array([0.8, 0.79, 0.5]), 5000)
     condition = Condition("cifar10", 16, 128, momentum)
-    return Measured(condition, rates, rates.accuracies == 0, fractions, ramps(end, **others))
+    return Measured(condition, rates, fractions, ramps(end, **others))
 
 
 def test_the_plateau_is_what_noise_does_not_tell_from_the_top() -> None:
@@ -61,19 +70,36 @@ def test_a_training_that_diverged_is_no_part_of_the_plateau_and_does_not_pull_it
     assert Sweep(RATES, np.zeros(19), 100).plateau == (RATES[0], RATES[-1])
 
 
+def test_points_lost_beside_the_best() -> None:
+    found = sweep(0.4)
+    assert found.lost(found.best) == pytest.approx(0, abs=0.2)
+    assert found.lost(4.0) == pytest.approx(20, abs=1)  # a decade off
+    assert found.lost(1e-9) == found.lost(RATES[0]) > found.lost(0.1)
+    assert np.isnan(found.lost(np.nan))
+
+
+def test_what_fails_has_too_high_a_rate() -> None:
+    values = [0.01, 0.1, 1.0, 10.0, 100.0]
+    found = Sweep(np.array(values), np.array([0.2, 0.9, 0.8, 0.4, 0.0]), 5000).failed
+    assert found.tolist() == [False, False, False, True, True]  # the first is only slow
+
+
 def test_bounds_come_from_three_seeds_and_from_each() -> None:
     found = measured(0.4, end=2.0, jitter=1.3)
     assert found.bounds is not None
     last = LRS[LRS <= 2.0][-1]
     assert found.bounds.high == pytest.approx(last / 5)  # of seeds 0 to 2 the median
-    highs = {round(bounds.high, 6) for bounds in found.bounds_of_each if bounds is not None}
-    assert highs == {round(last / 5, 6), round(LRS[LRS <= 2.6][-1] / 5, 6)}
+    for seeds, choices in ((1, 10), (3, 120)):
+        told = found.bounds_of(seeds)
+        assert len(told) == choices
+        highs = {round(bounds.high, 6) for bounds in told if bounds is not None}
+        assert highs == {round(last / 5, 6), round(LRS[LRS <= 2.6][-1] / 5, 6)}
     flat = replace(found, ramps=LRCurve(LRS, np.full((3, 100), 2.3)))
-    assert (flat.bounds, flat.bounds_of_each) == (None, [None] * 3)
+    assert (flat.bounds, flat.bounds_of(1), flat.bounds_of(5)) == (None, [None] * 3, [None])
 
 
 def test_the_goals_by_hand() -> None:
-    good = [measured(0.12, end=2.0, momentum=0.8 + k / 100) for k in range(12)]  # bounds 0.013 to 0.4, first 0.13
+    good = [measured(0.12, end=2.0, momentum=0.8 + k / 100) for k in range(12)]  # bounds 0.013 to 0.4, first 0.073
     told = judge(good)
     assert told["met"]
     assert told["goals"]["span_in_decades"]["value"] == pytest.approx(np.log10(30), abs=1e-3)
@@ -88,7 +114,7 @@ def test_the_goals_by_hand() -> None:
 
 
 def test_a_rule_that_is_always_off_by_one_factor_is_right_as_a_multiple() -> None:
-    shifted = [measured(best, end=30 * best) for best in (0.03, 0.1, 0.3)]  # suggestion at 2 x best
+    shifted = [measured(best, end=30 * best) for best in (0.03, 0.1, 0.3)]  # suggestion at 1.1 x best
     off = [replace(each, rates=sweep(each.rates.best / 3)) for each in shifted]
     assert try_rule("the program's", shifted).within(2.5) == 1.0
     assert try_rule("the program's", off).within(2) == 0.0
@@ -100,11 +126,13 @@ def test_every_rule_is_tried_and_one_that_has_no_answer_is_wrong() -> None:
         result = try_rule(rule, [measured(0.4, end=2.0)])
         assert np.isfinite(result.ratios).all()
         assert result.spreads == pytest.approx([1.0])
+        assert 0 <= result.lost[0] < 100
     short = replace(measured(0.4, end=2.0), ramps=LRCurve(LRS[:8], np.full((10, 8), 2.3)))
     for rule in ("the program's", "pytorch-lr-finder"):
         result = try_rule(rule, [short])
         assert (result.within(2), result.within(2, scaled=True)) == (0.0, 0.0)
         assert np.isnan(result.typical)
+        assert np.isnan(result.lost).all()
         assert result.spreads.tolist() == [np.inf]
 
 
@@ -129,6 +157,11 @@ def test_what_scales_with_one_less_momentum_carries_over_in_the_effective_rate()
     assert (pairs, effective) == (6, 6)
     assert plain <= effective
     assert compare_momenta(group[:1]) == []
+    others = [replace(each, condition=replace(each.condition, width=8)) for each in group]
+    first, second, whole = compare_momenta([*group, *others])
+    assert (first.ranges, second.name, whole.name) == (second.ranges, "cifar10, width 8, batch 128", "all")
+    assert whole.ranges == pytest.approx(found.ranges)
+    assert whole.carried[2] == 30
 
 
 def test_only_what_is_measured_completely_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,9 +173,7 @@ def test_only_what_is_measured_completely_is_told(capsys: pytest.CaptureFixture[
         for what, sweep_ in (("max_lr", whole.rates), ("min_lr_fraction", whole.fractions)):
             points = zip(sweep_.values.tolist(), sweep_.accuracies.tolist(), strict=True)
             lines += [of | {"what": what, what: value, "accuracy": accuracy} for value, accuracy in points]
-    header = {
-        "of": {"lrs": LRS.tolist(), "rates": 19, "fractions": 3, "seeds": 10, "images": {"cifar10": {"apart": 5000}}}
-    }
+    header = {"of": {"lrs": LRS.tolist(), "rates": 19, "fractions": 3, "seeds": 10, "images": {"apart": 5000}}}
     generator = np.random.default_rng(0)
     (found,) = collect(header, [lines[k] for k in generator.permutation(len(lines)) if k != len(lines) - 1])
     assert found.condition == whole.condition

@@ -42,12 +42,14 @@ def test_an_interrupted_measurement_goes_on(tmp_path: Path, capsys: pytest.Captu
         main(settings, None, None, "fp32", 1, 1, False, out)
         return capsys.readouterr().out
 
-    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
-    told = run(whole)
+    folder, other = tmp_path / "whole", tmp_path / "cut"
+    whole, cut = (each / "lr-bounds-digits.jsonl" for each in (folder, other))
+    other.mkdir()
+    told = run(folder)
     header, *lines = read_lines(whole)
     assert "2 conditions take about" in told
     assert set(json.loads(told.splitlines()[-1])["goals"]) >= {"conditions", "bounds_hold_the_best"}
-    assert header["of"]["images"]["digits"] | {"fingerprint": ""} == {"train": 300, "apart": 300, "fingerprint": ""}
+    assert header["of"]["images"] | {"fingerprint": ""} == {"train": 300, "apart": 300, "fingerprint": ""}
     kinds = [line["what"] for line in lines]
     assert {kind: kinds.count(kind) for kind in kinds} == {"ramp": 4, "max_lr": 6, "min_lr_fraction": 6}
     for momentum in (0.8, 0.9):  # the second sweep is at the rate that was best in the first
@@ -58,19 +60,19 @@ def test_an_interrupted_measurement_goes_on(tmp_path: Path, capsys: pytest.Captu
 
     text = whole.read_text().splitlines(keepends=True)
     cut.write_text("".join(text[:5]) + text[5][:40])
-    run(cut)
+    run(other)
     assert without_times(read_lines(cut)[1:]) == without_times(lines)
     before = whole.read_bytes()
-    run(whole)
+    run(folder)
     assert whole.read_bytes() == before
     with pytest.raises(InputError, match=r"was recorded with another recipe"):
-        run(whole, [*SETTINGS, "label_smoothing=0.1"])
+        run(folder, [*SETTINGS, "label_smoothing=0.1"])
 
 
 @pytest.mark.usefixtures("tiny")
 def test_a_training_that_diverges_is_recorded_as_such() -> None:
     config = resolve_config("s11", [*lr_bounds.DEFAULTS, *SETTINGS])
-    material, _, _ = build_material(config, ["digits"], CPU)
+    material, _, _ = build_material(config, "digits", CPU)
     condition = Condition("digits", 2, 32, 0.9)
     line = material.train(condition, "max_lr", 1e30, 1.0)
     assert (line["accuracy"], line["diverged_at"]) == (0.0, 1)
@@ -84,7 +86,7 @@ def test_a_training_that_diverges_is_recorded_as_such() -> None:
 
 def test_nothing_measured_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no condition is measured completely"):
-        main(tell_only=True, out=tmp_path / "none.jsonl")
+        main(tell_only=True, out=tmp_path)
 
 
 def test_twelve_conditions_and_more_are_planned() -> None:

@@ -5,29 +5,35 @@ from pathlib import Path
 
 import numpy as np
 from asha import Policy, Trade
-from pruning_replay import judge, recommend
+from pruning_replay import FACTORS, GRACES, default_policy, judge, recommend
 from recorded import append_line
 from synthetic import recording
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "pruning_replay.py"
 
 
-def trade(saving: float, lost: float) -> Trade:
-    return Trade(Policy("ema", 1, 2), saving, lost, lost)
+def trade(saving: float, lost: float, lost_90: float | None = None) -> Trade:
+    return Trade(Policy("ema", 1, 2), saving, lost, lost if lost_90 is None else lost_90)
 
 
 def test_the_cheapest_within_tolerance_is_recommended() -> None:
     safe, fitting, wasteful, cheap = trade(1.5, 0), trade(2, 0.2), trade(1.8, 0.2), trade(4, 2)
-    assert recommend([safe, wasteful, fitting, cheap], 0.2) == fitting
-    assert recommend([cheap, trade(3, 1)], 0.2) == trade(3, 1)
+    assert recommend([safe, wasteful, fitting, cheap, trade(3, 0, 0.3)]) == fitting
+    assert recommend([cheap, trade(3, 1)]) == trade(3, 1)
 
 
 def test_the_stretch_goal_is_not_needed() -> None:
     told = judge(trade(2, 0.1), trade(1.7, 0.3))
     assert told["met"]
-    assert told["goals"]["stretch_saving"] == {"value": 2, "goal": 4.0, "met": False}
+    assert told["goals"]["stretch_saving_of_default"] == {"value": 2, "goal": 4.0, "met": False}
     assert not judge(trade(2, 0.3), trade(1.7, 0))["met"]
     assert not judge(trade(2, 0.1), trade(1.5, 0))["met"]
+
+
+def test_the_default_is_one_of_those_that_are_replayed() -> None:
+    default = default_policy()
+    assert default.grace in GRACES
+    assert default.factor in FACTORS
 
 
 def test_eight_configurations_are_enough(tmp_path: Path) -> None:
@@ -42,6 +48,6 @@ def test_eight_configurations_are_enough(tmp_path: Path) -> None:
     assert "n = 8 configurations, 1 diverged" in tables[0]
     told = json.loads(last)
     assert told["n"] == 8
-    assert told["goals"]["accuracy_points_lost"] == {"value": 0.0, "goal": 0.2, "met": True}
-    assert told["met"] == all(told["goals"][name]["met"] for name in ("accuracy_points_lost", "saving_of_grace_8"))
+    assert told["goals"]["points_lost_by_default"] == {"value": 0.0, "goal": 0.2, "met": True}
+    assert told["met"] == all(told["goals"][name]["met"] for name in ("points_lost_by_default", "saving_of_grace_8"))
     assert done.stderr == ""

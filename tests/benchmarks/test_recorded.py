@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recorded import append_line, build_curves, read_curves, read_lines
+from recorded import append_line, build_curves, read_curves, read_lines, score_of_winner
 from synthetic import recording
 
 from tune_s11.config import InputError
@@ -76,3 +76,12 @@ def test_too_little_is_refused(tmp_path: Path, count: int, diverged: dict[int, i
         read_curves(tmp_path / "curves.jsonl")
     with pytest.raises(InputError, match=r"0 configurations"):
         read_curves(tmp_path / "none.jsonl")
+
+
+def test_validation_names_five_finalists_and_the_images_apart_the_winner() -> None:
+    ends = [(0.9 - number / 100, 0.6 + number / 100) for number in range(8)]
+    assert score_of_winner(ends) == pytest.approx(0.64)  # numbers 0 to 4
+    assert score_of_winner(reversed(ends)) == pytest.approx(0.64)
+    assert score_of_winner(ends[5:7]) == pytest.approx(0.66)
+    assert score_of_winner([(-1.0, 0.9), (0.5, 0.4)]) == 0.4  # the first one diverged
+    assert score_of_winner([]) == 0

@@ -35,7 +35,8 @@ def test_a_search_over_the_table_is_the_replay_of_its_policy(grace: int, factor:
     expected = replay(ladder, order.tolist(), workers)
     search = of_the_table(order, grace=grace, factor=factor, audit=0).simulate(Workers(workers))
     assert search.spent == expected.spent
-    assert search.best == CURVES.score[expected.winner]
+    complete = [trial.number for trial in search.trials if trial.state == "complete"]
+    assert sorted(order[complete]) == sorted(trial for trial in expected.unstopped if not CURVES.diverged[trial])
 
 
 def test_what_is_lost_is_what_stopping_cost() -> None:
@@ -59,7 +60,7 @@ def test_a_search_repeats_itself_and_another_seed_does_not() -> None:
 
 
 def test_audited_trials_run_on() -> None:
-    search = WORLD.with_search(samples=60).simulate(Workers(4))
+    search = WORLD.with_search(samples=60, grace=8).simulate(Workers(4))
     assert search.audit is not None
     audited = set(search.audit["trials"])
     assert len(audited) >= 2
@@ -82,7 +83,7 @@ def test_time_is_what_workers_make_of_the_epochs() -> None:
 def test_slow_workers_come_late_to_the_rung() -> None:
     """The worst trials first, each on a worker of its own: in step none is stopped, for each is the best so far."""
     worst_first = np.argsort(CURVES.signals["ema"][:, 7], kind="stable")
-    world = of_the_table(worst_first, audit=0)
+    world = of_the_table(worst_first, grace=8, audit=0)
     assert {trial.state for trial in world.simulate(Workers(40)).trials} <= {"complete", "diverged"}
     late = world.simulate(Workers(40, stragglers=20, slowness=2))
     assert {trial.state for trial in late.trials[10:20]} == {"pruned"}

@@ -1,8 +1,6 @@
 """Searches in which something breaks on purpose."""
 
-import os
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import ray
 from tune_s11.models import S11ResNet
+from tune_s11.trainable import TrialTrainable
 
 ARMED = Path(os.environ["ARMED"])
 
@@ -28,6 +27,15 @@ def strikes(fault):
         return False
     (ARMED / f"{fault}.struck").write_text(str(os.getpid()))
     return True
+
+
+def reset(trainable, new_config):
+    if hasattr(trainable, "_trainer") and strikes("kill in a reset"):  # not while it is set up
+        os.kill(os.getpid(), signal.SIGKILL)
+    return reset_config(trainable, new_config)
+
+
+reset_config, TrialTrainable.reset_config = TrialTrainable.reset_config, reset
 
 
 class Faulty(S11ResNet):
@@ -90,7 +98,7 @@ class Faults:
 
     def wait_for_report(self, search: str, before: int) -> None:
         """Until its trials have reported more than ``before`` times."""
-        self._program.wait_for(lambda: self.reports(search) > before)
+        self._program.wait_for(lambda: self.reports(search) > before, 60)
 
     @staticmethod
     def title(pid: int) -> str:
@@ -107,16 +115,6 @@ def faults(program: Any, tmp_path_factory: pytest.TempPathFactory) -> Faults:
 
 
 @pytest.fixture
-def started(program: Any) -> Iterator[Any]:
+def started(program: Any, reaped: Callable[[Any], Any]) -> Callable[..., Any]:
     """Starts the program; whatever of it is left at the end of the test is killed."""
-    begun = []
-
-    def start(*arguments: str) -> Any:
-        begun.append(program.start(*arguments))
-        return begun[-1]
-
-    yield start
-    for process in begun:
-        for pid in program.family(process.pid) if process.poll() is None else ():
-            os.kill(pid, signal.SIGKILL)
-        process.wait()
+    return lambda *arguments: reaped(program.start(*arguments))

@@ -55,7 +55,7 @@ def search(program: Any, faults: Any) -> Iterator[SearchResult]:
             program.wait_for(lambda: "dashboard" in program.output.read_text())
         if kill >= 4:
             faults.wait_for_report(NAME, reported)
-        time.sleep(rng.uniform(0.0, 8.0))
+        time.sleep(rng.uniform(0.0, 5.0))
         assert running.poll() is None, program.output.read_text()
         running.kill()
         running.wait()

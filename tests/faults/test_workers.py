@@ -52,10 +52,11 @@ def test_a_trial_whose_worker_is_killed_goes_on(program: Any, faults: Any) -> No
 
 @pytest.mark.slow
 def test_killed_between_trials_and_out_of_memory(program: Any, faults: Any) -> None:
-    for fault in ("kill between trials", "out of memory"):
+    for fault in ("kill between trials", "kill in a reset", "out of memory"):
         faults.arm(fault)
     done = program.run(*faults.faulty, "--name", "memory", "--samples", "3", "--no-asha")
     assert faults.struck("kill between trials")
+    assert faults.struck("kill in a reset")
     assert faults.struck("out of memory")
     assert "MemoryError: no room for another layer" in done.stdout
     assert_all_ended(load_search("memory", program.storage), 3)
@@ -115,18 +116,17 @@ def test_a_model_that_raises_ends_the_search_early(program: Any, faults: Any) ->
 def test_twenty_workers_killed_at_random(program: Any, faults: Any, started: Callable[..., Any]) -> None:
     print(f"seed {SEED}")
     rng, kills, name = random.Random(SEED), 20, "massacre"
-    long = ("--set", "epochs=90", "--set", "search.grace=15", "--set", "search.audit=0")
+    long = ("--set", "epochs=220", "--set", "search.grace=40", "--set", "search.audit=0")
     limits = ("--samples", "12", "--set", "search.max_failures=20")
     running = started(*faults.arguments, "--name", name, *long, *limits)
     victims: list[int] = []
-    while len(victims) < kills and running.poll() is None:
+    while len(victims) < kills:
         if rng.random() < 0.5:  # else it meets workers that start
             faults.wait_for_report(name, faults.reports(name))
-        time.sleep(rng.uniform(0.0, 3.0))
-        program.wait_for(lambda: bool(faults.workers(running.pid)) or running.poll() is not None)
-        if alive := faults.workers(running.pid):
-            victims.append(rng.choice(alive))
-            os.kill(victims[-1], signal.SIGKILL)
+        time.sleep(rng.uniform(0.0, 2.0))
+        program.wait_for(lambda: bool(faults.workers(running.pid)))
+        victims.append(rng.choice(faults.workers(running.pid)))
+        os.kill(victims[-1], signal.SIGKILL)
     assert running.wait(timeout=1500) == 0, program.output.read_text()
     assert len(victims) == kills
     search = load_search(name, program.storage)

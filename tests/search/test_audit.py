@@ -34,6 +34,14 @@ def test_share(changes: dict[str, Any], expected: int) -> None:
     assert one_in(SearchSettings(**changes)) == expected
 
 
+def test_a_longer_search_keeps_the_chance_it_began_with(tmp_path: Path) -> None:
+    path = tmp_path / "audit.json"
+    Audit(path, SearchSettings(samples=64)).takes(0, 8)
+    longer = SearchSettings(samples=128)
+    assert one_in(longer) != 14
+    assert Audit(path, longer).one_in == 14
+
+
 @given(seed=st.integers(0, 10**6), decisions=st.integers(1, 60))
 def test_each_has_the_same_chance(tmp_path_factory: pytest.TempPathFactory, seed: int, decisions: int) -> None:
     path = tmp_path_factory.mktemp("audit") / "audit.json"

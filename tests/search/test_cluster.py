@@ -1,6 +1,7 @@
-"""Who gets what of the machine; four GPUs that exist in name only are shared out as real ones would be."""
+"""Who gets what of the machine; three GPUs that exist in name only are shared out as real ones would be."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -11,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune_s11.config import InputError
-from tune_s11.search.cluster import Node, Workers, plan_workers
+from tune_s11.search.cluster import Node, Workers, _most_on_a_gpu, plan_workers
 
 HOLD = """
 import ray, sys
-context = ray.init(address="local", num_cpus=4, num_gpus=4, include_dashboard=False)
+context = ray.init(address="local", num_cpus=6, num_gpus=3, include_dashboard=False)
 print(context.address_info["gcs_address"], flush=True)
 sys.stdin.read()
 """
@@ -94,6 +95,7 @@ def test_what_is_planned_fits_and_keeps_to_the_caps(
             None,
             "--gpus 4: .* CPUs for 2 trials; allowed is 0 to 2; Ray has 1 node of 2 CPUs and 4 GPUs",
         ),
+        ([Node(8, 2)], None, 3, "--workers 3: is for CPUs, and 2 GPUs are used; allowed is .*--gpus 0$"),
         ([Node(8, 0)], None, 9, "--workers 9: allowed is at most the 8 CPUs there are; Ray has 1 node of 8 CPUs"),
         ([Node(0, 0)], None, None, "no node has room for a trial, which takes 1 CPU; Ray has 1 node of 0 CPUs"),
         ([Node(8, 0), Node(0, 1)], None, None, "1 CPU and a GPU; Ray has 1 node of 8 CPUs, 1 node of 0 CPUs and 1 GPU"),
@@ -104,9 +106,25 @@ def test_what_cannot_be_placed(nodes: list[Node], gpus: int | None, workers: int
         plan_workers(nodes, gpus, workers, 1, elastic=True)
 
 
+@pytest.mark.parametrize(
+    ("nodes", "gpus", "most"),
+    [
+        ([Node(8, 2)], None, 4),
+        ([Node(6, 2)], None, 3),
+        ([Node(2, 4)], None, 1),
+        ([Node(64, 1), Node(4, 2), Node(16, 0)], 1, 2),
+        ([Node(8, 2)], 0, 1),
+        ([Node(8, 0)], None, 1),
+    ],
+)
+def test_most_that_may_share_a_gpu(nodes: list[Node], gpus: int | None, most: int) -> None:
+    """Each takes a CPU of that GPU's node."""
+    assert _most_on_a_gpu(nodes, gpus) == most
+
+
 @pytest.fixture(scope="module")
-def four_gpus(program) -> Iterator[str]:
-    """Address of a cluster with four GPUs in name."""
+def three_gpus(program) -> Iterator[str]:
+    """Address of a cluster with three GPUs in name."""
     environment = program.environment | {"RAY_AUTH_MODE": "disabled"}
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -117,11 +135,19 @@ def four_gpus(program) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_gpus_are_shared_out(program, four_gpus: str) -> None:
-    """Two of the four, two trials on each."""
+def test_gpus_are_shared_out(program, three_gpus: str) -> None:
+    """Two of the three, two trials on each."""
     long = ("--samples", "4", "--no-asha", "--set", "epochs=60", "--lr-bounds", "0.01", "0.1")
-    options = ("--gpus", "2", "--trials-per-gpu", "2", "--set", "search.refit_seeds=1", "--address", four_gpus)
+    options = ("--gpus", "2", "--trials-per-gpu", "2", "--set", "search.refit_seeds=1", "--address", three_gpus)
     program.run("--space", str(program.space), "--name", "pairs", *long, *options, RAY_AUTH_MODE="disabled")
     files = (program.storage / "pairs" / "trials").glob("t*/result.json")
     seen = Counter(json.loads(file.read_text().splitlines()[0])["gpu"] for file in files)
     assert sorted(seen.values()) == [2, 2]
+
+
+@pytest.mark.slow
+def test_how_many_share_a_gpu_is_found_out(program, three_gpus: str) -> None:
+    """One, two, ... workers on one of the three take turns at some steps."""
+    wanted = ("--gpus", "1", "--trials-per-gpu", "auto", "--address", three_gpus)
+    done = program.run("--space", str(program.space), "--dry-run", *wanted, RAY_AUTH_MODE="disabled")
+    assert re.search(r"; [1-2] workers?, each of \d+ CPUs? and (1|0\.5) GPU\n", done.stdout)

@@ -15,18 +15,19 @@ from tune_s11.config import Recipe, SearchSettings
 from tune_s11.data import Images
 from tune_s11.results import load_search
 from tune_s11.search import pace as pace_module
-from tune_s11.search.forecast import MARGIN, REPORT, Budget, Forecast, imagine
+from tune_s11.search.forecast import MARGIN, Budget, Forecast, imagine
 from tune_s11.search.pace import Pace, measure_pace
 from tune_s11.search.scheduler import greatest_saving
 from tune_s11.search.study import open_study
 from tune_s11.trainer import TrainingData
 
-PACE = Pace(begin=1.0, step=0.1, evaluation=0.5, steps=10, memory=1, gpu_memory=0)
+REPORT = 8.0
+PACE = Pace(warm_up=2.0, begin=1.0, step=0.1, evaluation=0.5, steps=10, memory=1, gpu_memory=0)
 
 
 def forecast(finalists: float = 30.0) -> Forecast:
     spread = (100.0, 90.0, 110.0)
-    return Forecast(5.0, 10.0, spread, spread, 10, 12, finalists, 20.0, PACE, PACE)
+    return Forecast(5.0, 10.0, spread, spread, 10, 12, finalists, 20.0, REPORT, PACE, PACE)
 
 
 @given(samples=st.integers(1, 30), slots=st.integers(1, 8), epochs=st.integers(1, 30))
@@ -101,6 +102,7 @@ def test_a_pace_is_that_of_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pace.steps == 4
     assert pace.epoch == pytest.approx(4 * pace.step + pace.evaluation)
     assert pace.run(6) == pytest.approx(pace.begin + 6 * pace.epoch)
+    assert pace.trials_a_minute(3, 6) == pytest.approx(180 / pace.run(6))
     assert min(pace.begin, pace.step, pace.evaluation) > 0
     assert pace.memory > 50e6
 

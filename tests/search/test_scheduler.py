@@ -30,7 +30,7 @@ def report(scheduler: ASHAScheduler, trial: SimpleNamespace, epoch: int, score: 
 
 
 def test_rungs_of_the_shipped_defaults() -> None:
-    assert SearchSettings().rung_epochs(24) == [8]
+    assert SearchSettings().rung_epochs(24) == [4, 12]
     assert settings(grace=2, factor=3).rung_epochs(24) == [2, 6, 18]
     assert settings(scheduler="none").rung_epochs(24) == []
 

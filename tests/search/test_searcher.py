@@ -50,6 +50,14 @@ def test_what_to_try_first_comes_first_clipped_and_once(study: optuna.Study) -> 
     assert proposed[1]["seed"] == SETTINGS.seed + 1
 
 
+def test_the_sampler_adds_what_is_left_out(study: optuna.Study) -> None:
+    asked = searcher(study, [{"max_lr": 0.3}, {"max_lr": 0.4}])
+    proposed = [asked.suggest(f"id{k}")["params"] for k in range(2)]
+    assert [params["max_lr"] for params in proposed] == [0.3, 0.4]
+    assert all(set(params) == set(SPACE) for params in proposed)
+    assert proposed[0]["momentum"] != proposed[1]["momentum"]
+
+
 def test_a_later_session_tries_nothing_first(study: optuna.Study) -> None:
     searcher(study).suggest("id0")
     again = searcher(study)
@@ -106,3 +114,12 @@ def test_settling_tells_what_had_ended_and_gives_back_the_rest(study: optuna.Stu
     assert study.trials[0].value == pytest.approx(0.3)
     taken_up = searcher(study, interrupted=interrupted)
     assert [taken_up.suggest(f"again{k}")["number"] for k in range(3)] == [1, 2, 3]
+
+
+def test_what_a_kill_left_half_proposed_is_made_whole(study: optuna.Study, tmp_path: Path) -> None:
+    half = study.ask()
+    half.suggest_float("max_lr", 0.05, 1.5, log=True)
+    params = searcher(study, interrupted=settle(study, tmp_path, [], EPOCHS, print)).suggest("again")["params"]
+    assert set(params) == set(SPACE)
+    assert params["max_lr"] == half.params["max_lr"]
+    assert study.trials[0].params == params

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
@@ -12,10 +13,13 @@ import optuna_dashboard
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tune_s11 import train
 from tune_s11.results import SCORE, SearchResult, load_search, read_rows
+from tune_s11.search import Session
+from tune_s11.search import session as session_module
 
 HEADS = (
     *("search", "data:", "dashboard", "ASHA", "range test", "finalists", "winner", "  max_lr"),
@@ -53,6 +57,20 @@ def test_says_what_it_does_and_nothing_of_ray_is_printed(output: str) -> None:
         assert words in output
     for line in output.splitlines():
         assert not line or line.startswith(HEADS) or re.match(r"t\d{4} ", line), line
+
+
+def test_what_is_done_is_not_forecast_again(search: SearchResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "forecast", lambda *_, **asked: asked)
+
+    def to_come(path: Path, samples: int) -> list[int]:
+        config = search.config.with_overrides({"search.samples": str(samples)})
+        session = Session(path, config, "fp32", Console())
+        told: Any = session._forecast(None, None, SimpleNamespace(workers=None))  # type: ignore[arg-type]
+        return [told[name] for name in ("samples", "ranged", "finalists", "refits")]
+
+    assert to_come(search.path, 6) == [0, False, 0, 0]
+    assert to_come(search.path, 7) == [1, False, 2, 2]  # what follows is chosen anew
+    assert to_come(search.path / "none", 6) == [6, True, 2, 2]
 
 
 def test_every_trial_ends_and_the_study_knows_how(search: SearchResult) -> None:
@@ -134,7 +152,7 @@ def test_optuna_dashboard_opens_the_study(search: SearchResult) -> None:
 
 def test_tensorboard_shows_each_trial_under_a_name_that_tells_it_apart(search: SearchResult) -> None:
     for trial in search.trials:
-        (run,) = (search.path / "tensorboard").glob(f"t{trial.number:02d} lr=* min=* mom=*")
+        (run,) = (search.path / "tensorboard").glob(f"{trial.name} lr=* min=* mom=*")
         events = EventAccumulator(str(run)).Reload()
         for tag, key in (("accuracy/validation_averaged", SCORE), ("learning_rate", "lr")):
             drawn = [(event.step, event.value) for event in events.Scalars(tag)]

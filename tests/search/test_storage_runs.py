@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +59,6 @@ def machines(program: Any, s3: Any, tmp_path: Path) -> tuple[Machine, Machine]:
     return Machine(program, s3, tmp_path / "one"), Machine(program, s3, tmp_path / "two")
 
 
-@pytest.fixture
-def started(program: Any) -> Iterator[Any]:
-    """What is left at the end of the test of the processes that are given to it is killed."""
-    begun: list[Any] = []
-    yield lambda process: begun.append(process) or process
-    for process in begun:
-        for pid in program.family(process.pid) if process.poll() is None else ():
-            os.kill(pid, signal.SIGKILL)
-        process.wait()
-
-
 def rows(search: Remote) -> dict[str, list[dict[str, Any]]]:
     """By trial its epochs as they were reported, an earlier attempt's first."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -85,7 +73,8 @@ def rows(search: Remote) -> dict[str, list[dict[str, Any]]]:
 @pytest.mark.slow
 def test_a_search_goes_into_the_storage_and_is_read_from_there(program: Any, machines: Any) -> None:
     one, two = machines
-    done = one.run("--space", str(program.space), "--name", "whole", "--set", "search.samples=4")
+    # Nothing is pruned: with a single trial at its end there would be no finalists.
+    done = one.run("--space", str(program.space), "--name", "whole", "--samples", "4", "--no-asha")
     search = one.storage / "whole"
     files = search.files()
     assert {"search.yaml", "manifest.json", "lr_range.json", "study.log", "finalists.json"} <= files.keys()
@@ -105,11 +94,11 @@ def test_a_search_goes_into_the_storage_and_is_read_from_there(program: Any, mac
 
 
 @pytest.mark.slow
-def test_a_killed_search_goes_on_exactly_on_another_machine(program: Any, machines: Any, started: Any) -> None:
+def test_a_killed_search_goes_on_exactly_on_another_machine(program: Any, machines: Any, reaped: Any) -> None:
     one, two = machines
     arguments = ("--space", str(program.space), *SMALL, "--set", "epochs=250", "--set", "search.samples=1")
     search = one.storage / "cut"
-    process = started(one.start(*arguments, "--name", "cut", "--workers", "1"))
+    process = reaped(one.start(*arguments, "--name", "cut", "--workers", "1"))
     program.wait_for(lambda: any("/checkpoint_" in name for name in search.files()) and bool(rows(search)))
     for pid in program.family(process.pid):
         os.kill(pid, signal.SIGKILL)
@@ -129,10 +118,10 @@ def test_a_killed_search_goes_on_exactly_on_another_machine(program: Any, machin
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_goes_on_from_the_storage(program: Any, machines: Any, started: Any) -> None:
+def test_a_worker_that_dies_goes_on_from_the_storage(program: Any, machines: Any, reaped: Any) -> None:
     one, _ = machines
     arguments = ("--space", str(program.space), *SMALL, "--set", "epochs=60", "--set", "search.samples=1")
-    process = started(one.start(*arguments, "--name", "worker", "--workers", "1"))
+    process = reaped(one.start(*arguments, "--name", "worker", "--workers", "1"))
     search = one.storage / "worker"
     program.wait_for(lambda: any("/checkpoint_" in name for name in search.files()))
     workers = [
@@ -151,10 +140,10 @@ def test_a_worker_that_dies_goes_on_from_the_storage(program: Any, machines: Any
 
 
 @pytest.mark.slow
-def test_a_storage_that_is_away_for_a_while_costs_nothing(program: Any, machines: Any, started: Any, s3: Any) -> None:
+def test_a_storage_that_is_away_for_a_while_costs_nothing(program: Any, machines: Any, reaped: Any, s3: Any) -> None:
     one, _ = machines
     arguments = ("--space", str(program.space), *SMALL, "--set", "search.samples=8", "--set", "epochs=30")
-    process = started(one.start(*arguments, "--name", "away"))
+    process = reaped(one.start(*arguments, "--name", "away"))
     search = one.storage / "away"
     program.wait_for(lambda: bool(rows(search)))
     s3.pause()
@@ -172,10 +161,10 @@ def test_a_storage_that_is_away_for_a_while_costs_nothing(program: Any, machines
 
 
 @pytest.mark.slow
-def test_what_could_not_be_brought_up_is_brought_up_later(program: Any, machines: Any, started: Any, s3: Any) -> None:
+def test_what_could_not_be_brought_up_is_brought_up_later(program: Any, machines: Any, reaped: Any, s3: Any) -> None:
     one, _ = machines
     search = one.storage / "late"
-    process = started(one.start("--space", str(program.space), *SMALL, "--set", "epochs=60", "--name", "late"))
+    process = reaped(one.start("--space", str(program.space), *SMALL, "--set", "epochs=60", "--name", "late"))
     program.wait_for(lambda: bool(rows(search)))
     s3.pause()
     try:

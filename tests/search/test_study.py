@@ -62,6 +62,15 @@ def test_a_half_line_goes_and_what_follows_is_kept(journal: Path, cut: int, tail
     assert values(journal)[3] == 0.9
 
 
+def test_the_lock_of_a_killed_session_goes(journal: Path, tmp_path: Path) -> None:
+    """Also where the folder has been moved since, so that the lock, a link, leads nowhere."""
+    journal.with_name("study.log.lock").symlink_to(tmp_path / "elsewhere" / "study.log")
+    mend_journal(journal, print)
+    study = open_study(journal, SETTINGS)
+    study.tell(study.ask(SPACE), 0.9)
+    assert values(journal) == [0.5, 0.7, 0.6, 0.9]
+
+
 def test_an_earlier_line_that_is_damaged_is_named(journal: Path) -> None:
     lines = journal.read_bytes().split(b"\n")
     lines[3] = lines[3][:10]

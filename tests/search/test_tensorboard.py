@@ -13,10 +13,10 @@ from tune_s11.search.tensorboard import TensorBoardFiles, run_name
 @pytest.mark.parametrize(
     ("number", "params", "name"),
     [
-        (7, {"max_lr": 0.4098, "weight_decay": 5e-4}, "t07 lr=0.41 wd=5e-4"),
-        (123, {"weight_decay": 0.0012345, "momentum": 0.94991}, "t123 wd=0.0012 mom=0.95"),
-        (0, {"min_lr_fraction": 0.000123, "label_smoothing": 0.0}, "t00 min=1.2e-4 ls=0"),
-        (1, {"width": 512, "peak_epoch": 4.5}, "t01 width=512 peak_epoch=4.5"),
+        (7, {"max_lr": 0.4098, "weight_decay": 5e-4}, "t0007 lr=0.41 wd=5e-4"),
+        (123, {"weight_decay": 0.0012345, "momentum": 0.94991}, "t0123 wd=0.0012 mom=0.95"),
+        (0, {"min_lr_fraction": 0.000123, "label_smoothing": 0.0}, "t0000 min=1.2e-4 ls=0"),
+        (1, {"width": 512, "peak_epoch": 4.5}, "t0001 width=512 peak_epoch=4.5"),
     ],
 )
 def test_name_tells_the_parameters(number: int, params: dict[str, Any], name: str) -> None:
@@ -36,7 +36,7 @@ def test_each_epoch_of_a_report_is_a_step(tmp_path: Path) -> None:
     files.on_trial_result(2, [], trial, {"epochs": [row(3, diverged=True)]})
     files.on_trial_complete(3, [], trial)
 
-    events = EventAccumulator(str(tmp_path / "t03 lr=0.2")).Reload()
+    events = EventAccumulator(str(tmp_path / "t0003 lr=0.2")).Reload()
     for tag, expected in (
         ("accuracy/validation_averaged", [(1, 0.1), (2, 0.2), (3, 0.3)]),
         ("loss/validation", [(1, 1.0), (2, 0.5)]),

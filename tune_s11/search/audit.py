@@ -28,9 +28,9 @@ class Audit:
 
     def __init__(self, path: Path, settings: SearchSettings) -> None:
         self._path = path
-        self.one_in = one_in(settings)
-        self._first = random.Random(settings.seed).randrange(self.one_in) if self.one_in else 0
         before = read_audit(path)
+        self.one_in = before["one_in"] if before else one_in(settings)  # a longer search keeps the chance it began with
+        self._first = random.Random(settings.seed).randrange(self.one_in) if self.one_in else 0
         self._decisions: int = before["decisions"] if before else 0
         self._rungs: dict[str, int] = before["trials"] if before else {}
 

@@ -6,9 +6,10 @@ import secrets
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from tune_s11.config import InputError
 from tune_s11.hardware import usable_cores, why_no_gpu
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.interruption import interruptible
+
+MOST_ON_A_GPU = 4
+"""Trials that share a GPU at most, where it is not told how many are to."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,10 @@ def plan_workers(
             f"--gpus {gpus}: there are {present}; allowed is 0 to {present} (--gpus 0 uses the CPU); {have}"
         )
     used = present if gpus is None else gpus
+    if used and workers is not None:
+        raise InputError(
+            f"--workers {workers}: is for CPUs, and {used} GPUs are used; allowed is --trials-per-gpu N or --gpus 0"
+        )
     if used:
         asked, wanted, share = gpus, used * trials_per_gpu, 1 / trials_per_gpu
     elif trials_per_gpu > 1:
@@ -134,25 +142,29 @@ class Cluster:
     """Ray, connected.
 
     Attributes:
-        workers: What runs at once.
+        workers: What runs at once; where it is still to be found out how many trials share a GPU, at most.
         nodes: Of a cluster that was joined, those that have room for a trial; none where Ray was started here.
         dashboard: Address of its dashboard; None without one.
+        plan: The workers where so many trials share a GPU.
     """
 
     workers: Workers
     nodes: tuple[Node, ...]
     dashboard: str | None
+    plan: Callable[[int], Workers]
 
 
 @contextmanager
-def connect(address: str | None, gpus: int | None, workers: int | None, trials_per_gpu: int) -> Iterator[Cluster]:
+def connect(
+    address: str | None, gpus: int | None, workers: int | None, trials_per_gpu: int | None
+) -> Iterator[Cluster]:
     """Starts Ray on this machine, on loopback, or joins the cluster at ``address``; leaves it at the end.
 
     Args:
         address: ``auto`` or HOST:PORT; None: RAY_ADDRESS, where it is set, else this machine.
         gpus: As :func:`plan_workers`.
         workers: As :func:`plan_workers`.
-        trials_per_gpu: As :func:`plan_workers`.
+        trials_per_gpu: As :func:`plan_workers`; None: room is made for as many as may be worth trying.
 
     Raises:
         InputError: There is no cluster at the address, or more is asked for than there is.
@@ -161,18 +173,26 @@ def connect(address: str | None, gpus: int | None, workers: int | None, trials_p
     """
     address = address or os.environ.get("RAY_ADDRESS")
     with interruptible():
-        context, plan = _start(gpus, workers, trials_per_gpu) if address is None else (_join(address), None)
+        if address is None:
+            context, present = _start(gpus, workers, trials_per_gpu)
+        else:
+            context, present = _join(address), []
     with interruptible():
         try:
-            nodes: tuple[Node, ...] = ()
-            if plan is None:
-                present = alive_nodes()
-                plan = plan_workers(present, gpus, workers, trials_per_gpu, elastic=True)
-                nodes = tuple(node for node in present if node.room(plan.cpus, plan.gpus))
+            present = present or alive_nodes()
+            plan = partial(plan_workers, present, gpus, workers, elastic=address is not None)
+            most = plan(trials_per_gpu or _most_on_a_gpu(present, gpus))
+            joined = () if address is None else tuple(node for node in present if node.room(most.cpus, most.gpus))
             url = context.dashboard_url
-            yield Cluster(plan, nodes, f"http://{url}" if url else None)
+            yield Cluster(most, joined, f"http://{url}" if url else None, plan)
         finally:
             ray.shutdown()
+
+
+def _most_on_a_gpu(nodes: Sequence[Node], gpus: int | None) -> int:
+    """Trials that may share a GPU where nobody has said how many: each takes a CPU of that GPU's node too."""
+    shares = [node.cpus // node.gpus for node in nodes if node.gpus]
+    return max(1, min(MOST_ON_A_GPU, *shares)) if shares and gpus != 0 else 1
 
 
 def alive_nodes() -> list[Node]:
@@ -189,21 +209,22 @@ def alive_nodes() -> list[Node]:
     ]
 
 
-def _start(gpus: int | None, workers: int | None, trials_per_gpu: int) -> tuple[Any, Workers]:
-    """Ray on this machine, with no more of it than is to be used."""
+def _start(gpus: int | None, workers: int | None, trials_per_gpu: int | None) -> tuple[Any, list[Node]]:
+    """Ray on this machine, with no more of it than is to be used, and what this machine has."""
     present = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus and not present:
         raise InputError(f"--gpus {gpus}: there is none to use: {why_no_gpu()}; allowed is 0 (--gpus 0 uses the CPU)")
     used = present if gpus is None else gpus
-    cpus = max(usable_cores(), used * trials_per_gpu)  # no GPU is to idle for want of a CPU
-    plan = plan_workers([Node(cpus, present)], gpus, workers, trials_per_gpu, elastic=False)
+    cpus = max(usable_cores(), used * (trials_per_gpu or MOST_ON_A_GPU))  # no GPU is to idle for want of a CPU
+    nodes = [Node(cpus, present)]
+    plan = plan_workers(nodes, gpus, workers, trials_per_gpu or _most_on_a_gpu(nodes, gpus), elastic=False)
     cards = math.ceil(plan.slots * plan.gpus)
     _keep_token_private()
     try:
         context = ray.init(address="local", num_cpus=cpus, num_gpus=cards, log_to_driver=False, logging_level="ERROR")
     except Exception as error:  # of no class of its own: the machine is too busy, or its disk is full
         raise SearchFailedError(f"Ray did not start: {' '.join(str(error).split())}") from None
-    return context, plan
+    return context, nodes
 
 
 def _join(address: str) -> Any:

@@ -1,5 +1,9 @@
-"""What an earlier session of a search began with, and must not have changed since."""
+"""Other sessions of a search: what an earlier one began with stays, and there is one at a time."""
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,28 @@ from tune_s11.config import InputError
 from tune_s11.data import Dataset
 from tune_s11.results import read_json
 from tune_s11.search_space import SearchConfig
+
+
+@contextmanager
+def only_session(path: Path) -> Iterator[None]:
+    """Keeps other sessions off the search folder; the system forgets it with the process, however that ends.
+
+    Where a network mount knows no such locks, nobody is kept off.
+
+    Raises:
+        InputError: Another session is at work.
+    """
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{path.name}: another session is at work on it; allowed is one at a time") from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(folder)
 
 
 def earlier_manifest(path: Path) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Workers that hang are killed, and a search in which nothing works ends.
 
-A trial whose worker dies, of whatever, Tune itself takes up again from its last checkpoint, ``max_failures`` times.
+A trial whose worker dies, of whatever, Tune itself takes up again from its last checkpoint, ``max_failures`` times;
+:func:`take_up_failed_resets` mends the one case that it forgets.
 """
 
 import time
@@ -8,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError
 from ray.tune import Callback
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
 from ray.tune.result import TIME_THIS_ITER_S
 
 from tune_s11.results import last_error, trial_name
@@ -29,6 +33,26 @@ STALL_LEAST = 600.0
 
 class SearchFailedError(Exception):
     """The search came to its end without a winner; the message is one line that says why."""
+
+
+def take_up_failed_resets() -> None:
+    """Has Tune take up again, from now on, a trial whose worker dies while it is handed over from the trial before.
+
+    Tune 2.60 hears of it twice: that the actor has died, whereupon it has the trial wait for another one, and that its
+    reset has failed. For a trial that waits that is the end, whatever ``max_failures`` says.
+    """
+    TuneController._trial_task_failure = _task_failure
+
+
+_forgetful_task_failure = TuneController._trial_task_failure
+
+
+def _task_failure(controller: TuneController, trial: Trial, exception: Exception) -> None:
+    waits_for_another = trial.status == Trial.PENDING and isinstance(exception, RayActorError)
+    if trial in controller._resetting_trials and waits_for_another:
+        controller._resetting_trials.remove(trial)
+    else:
+        _forgetful_task_failure(controller, trial, exception)
 
 
 class StallWatch(Callback):  # type: ignore[misc]

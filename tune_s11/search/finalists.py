@@ -6,22 +6,24 @@ seeds that no trial had tell which is better without that luck, and by how much 
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from ray import ObjectRef
 
 from tune_s11.checkpoint import write_whole
 from tune_s11.config import Recipe, SearchSettings
 from tune_s11.copies import Shared
-from tune_s11.hardware import Precision, choose_hardware
+from tune_s11.hardware import Precision
 from tune_s11.mirror import Mirror
 from tune_s11.results import SCORE, TrialResult, read_rows
 from tune_s11.search.cluster import Workers
 from tune_s11.search.tasks import run_in_folders, shared_folder, summary
 from tune_s11.train import fit
+from tune_s11.trainable import worker_hardware
 from tune_s11.trainer import Trainer, TrainingData
 
 SEEDS_FROM = 1_000_000
@@ -36,7 +38,7 @@ def _run_again(
     with shared.opened() as (folder, grown):
         rows = read_rows(folder / "metrics.jsonl")
         if not rows or (rows[-1]["epoch"] < recipe.epochs and not rows[-1]["diverged"]):
-            hardware = choose_hardware(precision, threads)
+            hardware = worker_hardware(precision, threads)
             hardware.activate()
             rows = fit(Trainer(recipe, data, hardware, seed), folder, on_epoch=lambda metrics: grown())
         (folder / "checkpoint.pt").unlink(missing_ok=True)  # 15 of them would be the largest part of a search
@@ -95,12 +97,10 @@ def judge(scores: dict[str, list[float]]) -> dict[str, Any]:
     ranked = sorted(scores, key=lambda name: -float(np.mean(scores[name])))
     winner, runner_up = ranked[:2]
     differences = np.subtract(scores[winner], scores[runner_up])
-    mean, n = float(np.mean(differences)), len(differences)
+    mean = float(np.mean(differences))
     low = high = None
-    if n > 1:
-        from scipy.stats import t  # takes a second to import
-
-        half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * float(np.std(differences, ddof=1)) / math.sqrt(n)
+    if len(differences) > 1:
+        half = half_interval(differences)
         low, high = mean - half, mean + half
     return {
         "trials": {name: {"scores": scores[name]} | summary(scores[name]) for name in ranked},
@@ -109,3 +109,11 @@ def judge(scores: dict[str, list[float]]) -> dict[str, Any]:
         "margin": {"mean": mean, "low": low, "high": high, "confidence": CONFIDENCE},
         "tied": low is None or low <= 0,
     }
+
+
+def half_interval(differences: Sequence[float] | npt.NDArray[np.float64]) -> float:
+    """Half the width of Student's confidence interval of the mean of paired differences, (n,), two or more."""
+    from scipy.stats import t  # takes a second to import
+
+    n = len(differences)
+    return float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * float(np.std(differences, ddof=1)) / math.sqrt(n)

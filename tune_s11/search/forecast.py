@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import ray
 from ray import ObjectRef
 from ray.tune import Stopper
@@ -32,11 +33,11 @@ REPLAYS = 40
 MARGIN = 1.1
 """By which the work after the trials may take longer than forecast, and still be done in a budget."""
 
-TURNOVER = 1.0
+TURNOVER = 0.1
 """Seconds between two trials of one worker, beside what the next takes to begin: the driver's."""
 
-REPORT = 20.0
-"""Seconds that the report takes."""
+REPORT, REPORT_EACH = 6.0, 0.2
+"""Seconds that the report takes, and takes more for each trial of the search."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,15 @@ class Forecast:
     """What a search will cost; times in seconds.
 
     Attributes:
-        start: Until the workers are there.
-        range_test: 0 where there is none.
+        start: Of the program, of Ray and of the workers.
+        range_test: 0 where there is none. It has processes of its own, and so have finalists and refits together.
         trials: Mean, least and most of nine in ten imagined searches.
         epochs: Of all trials, likewise.
         samples: Trials to come.
         epochs_each: Of a complete trial.
         finalists: 0 where there are none.
         refits: Of the winner.
+        report: Its pictures and pages.
         trial: Pace of a worker with a trial.
         refit: Pace of a worker with a refit.
     """
@@ -64,17 +66,18 @@ class Forecast:
     epochs_each: int
     finalists: float
     refits: float
+    report: float
     trial: Pace
     refit: Pace
 
     @property
     def after_trials(self) -> float:
         """From the end of the trials to the end of the report."""
-        return self.finalists + self.refits + REPORT
+        return self.finalists + self.refits + self.report
 
     @property
     def total(self) -> float:
-        """From the first worker's start to the end of the report."""
+        """From the command to the end of the report."""
         return self.start + self.range_test + self.trials[0] + self.after_trials
 
     @property
@@ -89,10 +92,10 @@ class Forecast:
         parts = {
             "start": in_time(self.start),
             "range test": in_time(self.range_test) if self.range_test else "",
-            "trials": f"{in_time(trials)} ({in_time(least)} to {in_time(most)})",
+            "trials": f"{in_time(trials)} ({in_time(least)} to {in_time(most)})" if self.samples else "",
             "finalists": in_time(self.finalists) if self.finalists else "",
-            "refits": in_time(self.refits),
-            "report": in_time(REPORT),
+            "refits": in_time(self.refits) if self.refits else "",
+            "report": in_time(self.report),
         }
         shares = ", ".join(f"{name} {seconds}" for name, seconds in parts.items() if seconds)
         on_gpu = f", {in_words(self.trial.gpu_memory)} of its GPU" if self.trial.gpu_memory else ""
@@ -111,6 +114,8 @@ def forecast(
     settings: SearchSettings,
     samples: int,
     ranged: bool,
+    finalists: int,
+    refits: int,
     workers: Workers,
     precision: Precision,
 ) -> Forecast:
@@ -119,16 +124,19 @@ def forecast(
     Args:
         material: Images and recipes.
         data: Its images to choose by, in the object store.
-        settings: Rungs, audit, finalists and refits.
+        settings: Of the search.
         samples: Trials to come.
         ranged: Whether there is a range test to come.
+        finalists: Trials to be run again.
+        refits: To come.
         workers: What runs at once.
         precision: As asked for.
 
     Raises:
         SearchFailedError: A worker fails.
     """
-    start = start_all(workers)
+    begun = time.time() - psutil.Process().create_time()
+    processes = start_all(workers)
     assert material.data.validation is not None
     trial = pace_of_all(material.recipe, data, len(material.data.validation), workers, precision)
     all_images = ray.put(material.refit_data())
@@ -137,16 +145,17 @@ def forecast(
     turn = TURNOVER + trial.begin
     replays = [imagine(settings, samples, epochs, slots, turn, trial.epoch, seed) for seed in range(REPLAYS)]
     ramps = math.ceil(settings.lr_range_seeds / slots) * (trial.begin + settings.lr_range_steps * trial.step)
-    finalists = min(settings.finalists, samples) if settings.finalists > 1 else 0
+    ready = processes + trial.warm_up
     return Forecast(
-        start=start,
-        range_test=ranged * ramps,
+        start=begun + ready,
+        range_test=ranged * (ready + ramps),
         trials=_spread([seconds for _, seconds in replays]),
         epochs=_spread([float(trained) for trained, _ in replays]),
         samples=samples,
         epochs_each=epochs,
         finalists=math.ceil(finalists * settings.finalist_seeds / slots) * trial.run(epochs),
-        refits=math.ceil(settings.refit_seeds / slots) * refit.run(material.refit_recipe.epochs),
+        refits=(refits > 0) * ready + math.ceil(refits / slots) * refit.run(material.refit_recipe.epochs),
+        report=REPORT + REPORT_EACH * settings.samples,
         trial=trial,
         refit=refit,
     )

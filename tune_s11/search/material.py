@@ -22,7 +22,7 @@ class Material:
         data: Those to choose by.
         recipe: What the trials share.
         refit_recipe: The same with what the refits change.
-        trial_bytes: Of a trial's checkpoint.
+        trial_bytes: Of a trial's checkpoint, at most.
         refit_bytes: Of a refit's.
         seed: Of the split.
     """
@@ -45,14 +45,15 @@ class Material:
         recipe, seed = config.recipe, config.search.seed
         dataset = load_dataset(recipe)
         data = TrainingData.to_choose(dataset, recipe, seed)
-        refit_recipe = config.refit.applied_to(recipe)
+        refit_recipe, largest = config.refit.applied_to(recipe), config.largest
+        largest_refit = config.refit.applied_to(largest)
         return Material(
             dataset=dataset,
             data=data,
             recipe=recipe,
             refit_recipe=refit_recipe,
-            trial_bytes=_try_out(recipe, data),
-            refit_bytes=_try_out(refit_recipe, TrainingData.to_refit(dataset, refit_recipe, seed)),
+            trial_bytes=_try_out(largest, data),
+            refit_bytes=_try_out(largest_refit, TrainingData.to_refit(dataset, largest_refit, seed)),
             seed=seed,
         )
 

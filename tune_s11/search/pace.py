@@ -14,10 +14,11 @@ from ray import ObjectRef
 from ray.exceptions import RayError
 
 from tune_s11.config import Recipe
-from tune_s11.hardware import Precision, choose_hardware
+from tune_s11.hardware import Precision
 from tune_s11.search.cluster import Workers
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.tasks import run_tasks
+from tune_s11.trainable import worker_hardware
 from tune_s11.trainer import Trainer, TrainingData
 
 MEASURED_SECONDS = 4.0
@@ -29,6 +30,7 @@ class Pace:
     """What one worker takes while the others are as busy, in seconds and bytes.
 
     Attributes:
+        warm_up: What a process's first trainer takes longer than the next ones, compiling included.
         begin: Of making a trainer, first step included.
         step: Of a training step.
         evaluation: Of what is evaluated after an epoch.
@@ -37,6 +39,7 @@ class Pace:
         gpu_memory: What torch took of its GPU at most; 0 on a CPU.
     """
 
+    warm_up: float
     begin: float
     step: float
     evaluation: float
@@ -50,8 +53,12 @@ class Pace:
         return self.steps * self.step + self.evaluation
 
     def run(self, epochs: int) -> float:
-        """Of a whole run."""
+        """Of a whole run, in a process that has had one before."""
         return self.begin + epochs * self.epoch
+
+    def trials_a_minute(self, workers: int, epochs: int) -> float:
+        """Of so many epochs, trained by so many workers at this pace."""
+        return 60 * workers / self.run(epochs)
 
 
 def start_all(workers: Workers) -> float:
@@ -61,7 +68,9 @@ def start_all(workers: Workers) -> float:
     return time.monotonic() - begun
 
 
-def pace_of_all(recipe: Recipe, data: ObjectRef, evaluated: int, workers: Workers, precision: Precision) -> Pace:
+def pace_of_all(
+    recipe: Recipe, data: ObjectRef, evaluated: int, workers: Workers, precision: Precision, *, compiled: bool = False
+) -> Pace:
     """The mean pace of workers that are all busy; what the greediest of them holds.
 
     Args:
@@ -70,12 +79,14 @@ def pace_of_all(recipe: Recipe, data: ObjectRef, evaluated: int, workers: Worker
         evaluated: As :func:`measure_pace`.
         workers: What runs at once.
         precision: As asked for.
+        compiled: As :func:`measure_pace`.
 
     Raises:
         SearchFailedError: A worker fails.
     """
-    paces = _on_each(workers, measure_pace, recipe, data, evaluated, precision, workers.cpus)
+    paces = _on_each(workers, measure_pace, recipe, data, evaluated, precision, workers.cpus, compiled)
     return Pace(
+        warm_up=float(np.mean([pace.warm_up for pace in paces])),
         begin=float(np.mean([pace.begin for pace in paces])),
         step=float(np.mean([pace.step for pace in paces])),
         evaluation=float(np.mean([pace.evaluation for pace in paces])),
@@ -85,7 +96,9 @@ def pace_of_all(recipe: Recipe, data: ObjectRef, evaluated: int, workers: Worker
     )
 
 
-def measure_pace(recipe: Recipe, data: TrainingData, evaluated: int, precision: Precision, threads: int) -> Pace:
+def measure_pace(
+    recipe: Recipe, data: TrainingData, evaluated: int, precision: Precision, threads: int, compiled: bool = False
+) -> Pace:
     """Times what a run of the recipe consists of.
 
     Args:
@@ -94,8 +107,9 @@ def measure_pace(recipe: Recipe, data: TrainingData, evaluated: int, precision: 
         evaluated: Images that are evaluated after each epoch, with the raw and the averaged weights.
         precision: As asked for.
         threads: CPU threads.
+        compiled: As :attr:`tune_s11.hardware.Hardware.compiled`; the first step compiles.
     """
-    hardware = choose_hardware(precision, threads)
+    hardware = worker_hardware(precision, threads, compiled=compiled)
     hardware.activate()
     on_gpu = hardware.device == "cuda"
 
@@ -104,15 +118,21 @@ def measure_pace(recipe: Recipe, data: TrainingData, evaluated: int, precision: 
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    begun = now()
-    trainer = Trainer(recipe, data, hardware, seed=0)
-    batches = itertools.chain.from_iterable(trainer.batches(epoch) for epoch in itertools.count())
+    def begin() -> tuple[Trainer, Callable[[], None]]:
+        trainer = Trainer(recipe, data, hardware, seed=0)
+        batches = itertools.chain.from_iterable(trainer.batches(epoch) for epoch in itertools.count())
 
-    def step() -> None:
-        trainer.step(*next(batches), lr=recipe.min_lr)
-        trainer.average.update()
+        def step() -> None:
+            trainer.step(*next(batches), lr=recipe.min_lr)
+            trainer.average.update()
 
-    step()
+        step()
+        return trainer, step
+
+    cold = now()
+    begin()
+    warm = now()
+    trainer, step = begin()
     ready, steps = now(), 0
     while steps < 3 or now() - ready < MEASURED_SECONDS:
         step()
@@ -122,13 +142,19 @@ def measure_pace(recipe: Recipe, data: TrainingData, evaluated: int, precision: 
     trainer.evaluate(trainer.model, (pixels, labels))
     evaluation = now() - trained
     return Pace(
-        begin=ready - begun,
+        warm_up=max(0.0, (warm - cold) - (ready - warm)),
+        begin=ready - warm,
         step=(trained - ready) / steps,
         evaluation=2 * evaluation * evaluated / len(labels),
         steps=trainer.steps_per_epoch,
-        memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        memory=peak_memory(),
         gpu_memory=torch.cuda.max_memory_reserved() if on_gpu else 0,
     )
+
+
+def peak_memory() -> int:
+    """Bytes that this process has held at most, shared ones included."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _on_each(workers: Workers, function: Callable[..., Any], *arguments: object) -> list[Any]:

@@ -125,10 +125,11 @@ class SearchProgress(Callback):  # type: ignore[misc]
         if self._live is None:
             return
         table = Table("trial", "state", "epoch", "validation", box=None)
-        for trial in self._running.values():
+        for trial in list(self._running.values())[:SHOWN]:
             score = f"{trial[SCORE]:.4f}" if SCORE in trial else ""
             table.add_row(trial["name"], "running", f"{trial['epoch']}/{self._epochs}", score)
-        for row in reversed(self._ended[-max(0, SHOWN - len(self._running)) :]):
+        room = max(0, SHOWN - len(self._running))
+        for row in self._ended[: -room - 1 : -1]:
             table.add_row(*row, style="dim")
         self._live.update(Group(table, Text(self._summary())), refresh=True)
 

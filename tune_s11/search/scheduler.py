@@ -1,8 +1,8 @@
 """Who prunes: ASHA with rungs that outlive the process.
 
 Li et al., "A System for Massively Parallel Hyperparameter Tuning" (arXiv:1810.05934), as Ray Tune has it:
-it only stops trials. Rungs rank by the averaged weights' accuracy, for under one cycle the raw accuracy of
-mid-run favours low learning rates and so ranks good trials the wrong way round.
+it only stops trials. Rungs rank by the averaged weights' accuracy, which under one cycle tells the end far better than
+the raw accuracy of mid-run does (``benchmarks/README.md``).
 """
 
 import math
@@ -70,7 +70,7 @@ class RememberingASHA(ASHAScheduler):  # type: ignore[misc]
         if epoch >= self._stopped.get(number, self._max_t):  # its worker died before it was told
             return str(TrialScheduler.STOP)
         action = str(super().on_trial_result(tune_controller, trial, result))
-        if action == TrialScheduler.STOP and epoch < self._max_t and self._audit.takes(number, epoch):
+        if action == TrialScheduler.STOP and self._audit.takes(number, epoch):
             return str(TrialScheduler.CONTINUE)
         if action == TrialScheduler.STOP:
             self._stopped[number] = epoch

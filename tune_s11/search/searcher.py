@@ -17,7 +17,7 @@ from ray.tune.search import Searcher
 
 from tune_s11.config import SearchSettings
 from tune_s11.results import SCORE, trial_name
-from tune_s11.search.study import Interrupted, build_sampler, report_rows, tell
+from tune_s11.search.study import Interrupted, build_sampler, report_rows, suggest, tell
 from tune_s11.search_space import clip
 
 
@@ -29,7 +29,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         space: Recipe field -> distribution.
         settings: Sampler, seed and samples.
         epochs: Length of a complete trial.
-        first: Parameters of the first trials of a new study; clipped to the space.
+        first: Parameters of the first trials of a new study, clipped to the space; the sampler adds those left out.
         interrupted: Trials of an earlier session to take up again.
     """
 
@@ -50,7 +50,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if not before:
             for params in itertools.islice(first, settings.samples):  # one more would wait for ever
                 study.enqueue_trial(
-                    {name: clip(domain, params[name]) for name, domain in space.items()}, skip_if_exists=True
+                    {name: clip(domain, params[name]) for name, domain in space.items() if name in params},
+                    skip_if_exists=True,
                 )
         study.sampler = build_sampler(settings, len(before))
 
@@ -59,6 +60,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if self._interrupted:
             again = self._interrupted.popleft()
             trial, checkpoint, attempts = again.trial, again.checkpoint, again.attempts
+            # A kill while it was proposed left a part of its parameters. Those that are there stay.
+            for name, domain in self._space.items():
+                suggest(trial, name, domain)
         else:
             trial, checkpoint, attempts = self._study.ask(self._space), None, 0
         self._trials[trial_id] = trial

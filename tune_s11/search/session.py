@@ -1,17 +1,14 @@
 """One search from its configuration to its refit winner, each step skipped where an earlier session has done it."""
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import ray
-from optuna.distributions import BaseDistribution, FloatDistribution
 from ray import ObjectRef
 from ray.exceptions import RayError
 from rich.console import Console
@@ -21,22 +18,22 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.console import in_time, resume_command, say
 from tune_s11.copies import patiently
 from tune_s11.data import Dataset
-from tune_s11.disk import check_room, disk_trouble, in_words, size_of
-from tune_s11.hardware import Precision
-from tune_s11.lr_finder import LRBounds, find_bounds, write_curve
+from tune_s11.disk import check_room, disk_trouble, in_words
+from tune_s11.hardware import Compile, Precision
 from tune_s11.manifest import build_manifest
 from tune_s11.mirror import Mirror
-from tune_s11.results import SearchResult, TrialResult, last_error, load_search, read_bounds, read_json, read_trials
-from tune_s11.search.cluster import Cluster, connect
-from tune_s11.search.earlier import check_same_images, check_same_search, earlier_manifest
+from tune_s11.results import SearchResult, last_error, load_search, read_trials
+from tune_s11.search.bounds import bounded_space
+from tune_s11.search.calibration import Calibration
+from tune_s11.search.cluster import Cluster, Workers, connect
+from tune_s11.search.earlier import check_same_images, check_same_search, earlier_manifest, only_session
 from tune_s11.search.failures import SearchFailedError
-from tune_s11.search.finalists import run_finalists
 from tune_s11.search.forecast import Budget, Forecast, forecast
 from tune_s11.search.material import Material
 from tune_s11.search.nodes import check_nodes, fingerprint
 from tune_s11.search.scheduler import greatest_saving
-from tune_s11.search.tasks import measure_curve, refit
 from tune_s11.search.tuner import drop_checkpoints, run_trials
+from tune_s11.search.winner import Conclusion
 from tune_s11.search_space import RANGE_TEST, SearchConfig
 
 
@@ -69,7 +66,8 @@ class Session:
         address: str | None = None,
         gpus: int | None = None,
         workers: int | None = None,
-        trials_per_gpu: int = 1,
+        trials_per_gpu: int | None = 1,
+        compiled: Compile = "auto",
         stall_timeout: float | None = None,
         budget: float | None = None,
     ) -> SearchResult:
@@ -81,7 +79,8 @@ class Session:
             address: As :func:`tune_s11.search.cluster.connect`, and so the next three.
             gpus: At most so many GPUs.
             workers: Trials at a time on CPUs.
-            trials_per_gpu: Trials that share a GPU.
+            trials_per_gpu: Trials that share a GPU; None: as many as get most done, which steps timed here tell.
+            compiled: Whether trials train a compiled network; ``auto``: where it saves more than it takes.
             stall_timeout: As :func:`tune_s11.search.tuner.run_trials`.
             budget: Seconds in which all is to be done; where that leaves trials unfinished, a resumed search goes on
                 with them. None: what it takes.
@@ -99,36 +98,56 @@ class Session:
             data = ray.put(material.data)
             seen_by_all = self.path if self.mirror is None else None
             check_nodes(cluster.nodes, seen_by_all, material.recipe, data, fingerprint(material.data))
+            if trials_per_gpu is None:
+                cluster = self._calibration(material, data).shared(cluster)
             limit = None if budget is None else self._budget(begun, budget, material, data, cluster)
-            self._begin(material.dataset, fresh)
-            self._describe(material, cluster)
-            if cluster.dashboard:
-                self.say(f"dashboard: {cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)")
-            copying = nullcontext() if self.mirror is None else self.mirror.copying(self.say)
-            with self._explained(), copying:
-                space, first = self._bounded_space(data, cluster)
-                tried_first = [first, *(recipe.model_dump() for recipe in self.warm_start)]
-                run_trials(
-                    self.path,
-                    self.config,
-                    space,
-                    tried_first,
-                    data,
-                    cluster.workers,
-                    self.precision,
-                    stall_timeout,
-                    limit,
-                    self.console,
-                    self.mirror,
-                )
-                self._drop_needless_checkpoints()
-                if limit is not None:
-                    self._tell_unfinished()
-                self._refit(self._choose(data, cluster), material, cluster)
+            with self._in_folder(fresh):
+                self._begin(material.dataset)
+                self._describe(material, cluster)
+                if cluster.dashboard:
+                    self.say(f"dashboard: {cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)")
+                copying = nullcontext() if self.mirror is None else self.mirror.copying(self.say)
+                with self._explained(), copying:
+                    self._run_what_is_left(material, data, cluster, compiled, stall_timeout, limit)
         return load_search(str(self.path), self.path.parent)
 
+    def _run_what_is_left(
+        self,
+        material: Material,
+        data: ObjectRef,
+        cluster: Cluster,
+        compiled: Compile,
+        stall_timeout: float | None,
+        limit: Budget | None,
+    ) -> None:
+        file = self.path / "lr_range.json"
+        space, first = bounded_space(file, self.config, data, cluster.workers, self.precision, self.say)
+        run_trials(
+            self.path,
+            self.config,
+            space,
+            [first, *(recipe.model_dump() for recipe in self.warm_start)],
+            data,
+            cluster.workers,
+            self.precision,
+            self._compiles(compiled, self._calibration(material, data), cluster.workers),
+            stall_timeout,
+            limit,
+            self.console,
+            self.mirror,
+        )
+        self._drop_needless_checkpoints()
+        if limit is not None:
+            self._tell_unfinished()
+        conclusion = Conclusion(self.path, self.config, cluster.workers, self.precision, self.console, self.mirror)
+        conclusion.refit(conclusion.choose_winner(data), material)
+
     def forecast(
-        self, address: str | None = None, gpus: int | None = None, workers: int | None = None, trials_per_gpu: int = 1
+        self,
+        address: str | None = None,
+        gpus: int | None = None,
+        workers: int | None = None,
+        trials_per_gpu: int | None = 1,
     ) -> None:
         """Prints what is left of the search and what it will cost. Writes nothing; its arguments are :meth:`run`'s.
 
@@ -139,8 +158,11 @@ class Session:
         with connect(address, gpus, workers, trials_per_gpu) as cluster:
             need = material.bytes_needed(cluster.workers, self.config.search.refit_seeds)
             check_room(self.path, need)
+            data = ray.put(material.data)
+            if trials_per_gpu is None:
+                cluster = self._calibration(material, data).shared(cluster)
             self._describe(material, cluster)
-            told = self._forecast(material, ray.put(material.data), cluster)
+            told = self._forecast(material, data, cluster)
         for line in told.lines():
             self.say(line)
         self.say(f"  disk      up to {in_words(need)}")
@@ -159,16 +181,39 @@ class Session:
 
     def _forecast(self, material: Material, data: ObjectRef, cluster: Cluster) -> Forecast:
         """Of the trials that have not ended, and what comes after them."""
-        begun = read_trials(self.path, self.config)
+        settings = self.config.search
+        so_far = SearchResult(self.path, self.config, {}, read_trials(self.path, self.config))
+        samples = settings.samples - sum(trial.state != "running" for trial in so_far.trials)
+        # While trials are to come there may be as many finalists as there are to be.
+        contenders = min(settings.finalists, settings.samples) if samples else len(so_far.contenders)
         return forecast(
             material,
             data,
-            self.config.search,
-            samples=self.config.search.samples - sum(trial.state != "running" for trial in begun),
-            ranged=RANGE_TEST in self.config.space.values() and read_bounds(self.path / "lr_range.json") is None,
+            settings,
+            samples=samples,
+            ranged=RANGE_TEST in self.config.space.values() and so_far.bounds is None,
+            finalists=contenders if contenders > 1 and (samples or so_far.finalists is None) else 0,
+            refits=settings.refit_seeds if samples or so_far.refit is None else 0,
             workers=cluster.workers,
             precision=self.precision,
         )
+
+    def _calibration(self, material: Material, data: ObjectRef) -> Calibration:
+        assert material.data.validation is not None
+        return Calibration(material.recipe, data, len(material.data.validation), self.precision)
+
+    def _compiles(self, wish: Compile, calibration: Calibration, workers: Workers) -> bool:
+        """Whether the trials to come train a compiled network: if nobody says otherwise, as those before them."""
+        if wish != "auto":
+            return wish == "on"
+        begun = read_trials(self.path, self.config)
+        before = next((trial.hardware for trial in begun if trial.hardware is not None), None)
+        if before is not None:
+            return before.compiled
+        pays = workers.gpus > 0 and calibration.compiling_pays(workers, self.config.search.samples)
+        if pays:
+            self.say("the network is compiled: that saves more than it takes (--compile off)")
+        return pays
 
     def _tell_unfinished(self) -> None:
         ended = sum(trial.state != "running" for trial in read_trials(self.path, self.config))
@@ -200,12 +245,18 @@ class Session:
             write_whole(file, str(error))
             raise SearchFailedError(f"{last_error(file)}; {file} has the traceback") from None
 
-    def _begin(self, dataset: Dataset, fresh: bool) -> None:
+    @contextmanager
+    def _in_folder(self, fresh: bool) -> Iterator[None]:
+        """With the search folder to itself; made where the search is ``fresh``."""
         try:
             self.path.mkdir(parents=True, exist_ok=not fresh)
         except FileExistsError:
             reason = f"another search has just begun in {self.path}; allowed is a new name"
             raise InputError(f"--name {self.path.name}: {reason}") from None
+        with only_session(self.path):
+            yield
+
+    def _begin(self, dataset: Dataset) -> None:
         write_whole(self.path / "search.yaml", self.config.to_yaml())
         manifest = self.path / "manifest.json"
         if not manifest.exists():
@@ -228,100 +279,6 @@ class Session:
             saving = greatest_saving(rungs, settings.factor, recipe.epochs)
             at = ", ".join(str(rung) for rung in rungs)
             self.say(f"ASHA: rungs at epoch {at}, factor {settings.factor:g}; saves at most {saving:.1f}x the epochs")
-
-    def _bounded_space(self, data: ObjectRef, cluster: Cluster) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
-        """The space with bounds in place of ``range_test``, and what to try first."""
-        recipe = self.config.recipe
-        fixed = {name: domain for name, domain in self.config.space.items() if isinstance(domain, BaseDistribution)}
-        if len(fixed) == len(self.config.space):
-            return fixed, recipe.model_dump()
-        bounds = self._range_test(data, cluster)
-        domain = FloatDistribution(bounds.low, bounds.high, log=True)
-        space = {name: domain if value == RANGE_TEST else fixed[name] for name, value in self.config.space.items()}
-        first = {"max_lr": bounds.suggestion, "min_lr_fraction": min(1.0, bounds.min_lr / bounds.suggestion)}
-        return space, recipe.model_dump() | first
-
-    def _range_test(self, data: ObjectRef, cluster: Cluster) -> LRBounds:
-        file = self.path / "lr_range.json"
-        if measured := read_bounds(file):
-            return measured
-        curve = measure_curve(self.config.recipe, data, self.config.search, cluster.workers, self.precision)
-        bounds = find_bounds(curve)
-        write_curve(file, curve, bounds)
-        self.say(
-            f"range test: LRMAX between {bounds.low:.3g} and {bounds.high:.3g}, first {bounds.suggestion:.3g}; "
-            f"LRMIN first {bounds.min_lr:.3g}"
-        )
-        return bounds
-
-    def _choose(self, data: ObjectRef, cluster: Cluster) -> TrialResult:
-        """The winner, after the finalists' runs where there are some."""
-        search = load_search(str(self.path), self.path.parent)
-        contenders = search.contenders
-        if len(contenders) > 1 and search.finalists is None:
-            settings, names = self.config.search, ", ".join(trial.name for trial in contenders)
-            with self.console.status("") as status:
-                run_finalists(
-                    self.path,
-                    contenders,
-                    data,
-                    settings,
-                    cluster.workers,
-                    self.precision,
-                    lambda done, total: status.update(f"finalists {names}: epoch {done} of {total}"),
-                    self.mirror,
-                )
-        winner, verdict = search.winner, search.finalists
-        if winner is None:
-            reason = next((f": {trial.name}: {trial.error}" for trial in search.trials if trial.error), "")
-            raise SearchFailedError(f"no trial came to its end{reason}; {self.path / 'trials'} tells more")
-        if verdict is not None:
-            margin, mean = verdict["margin"]["mean"], verdict["trials"][winner.name]["mean"]
-            self.say(
-                f"finalists: {len(contenders)} trials from {len(verdict['seeds'])} seeds each; {winner.name} has "
-                f"{mean:.4f}, {margin:.4f} more than {verdict['runner_up']}"
-                + (", no more than noise explains" if verdict["tied"] else "")
-            )
-        self.say(f"winner: {winner.name}, validation accuracy {winner.score:.4f} (averaged weights)")
-        self.say("  " + ", ".join(f"{name} {value:.4g}" for name, value in winner.params.items()))
-        return winner
-
-    def _refit(self, winner: TrialResult, material: Material, cluster: Cluster) -> None:
-        recipe, settings, best = self.config.refit.applied_to(winner.recipe), self.config.search, self.path / "best"
-        chosen = json.dumps({"trial": winner.name, "recipe": recipe.model_dump(mode="json")}, indent=2)
-        mark = best / "winner.json"
-        if not mark.exists() or mark.read_text() != chosen:  # none yet, or a longer search found a better one
-            shutil.rmtree(best, ignore_errors=True)
-            best.mkdir()
-            write_whole(mark, chosen)
-            if self.mirror is not None:  # or a refit would go on from the earlier winner's
-                patiently(self.mirror.push)
-        if read_json(best / "metrics.json") is None:  # not there yet, or damaged
-            if changes := self.config.refit.model_dump(exclude_none=True):
-                self.say("refit with " + ", ".join(f"{name} {value:,}" for name, value in changes.items()))
-            runs = settings.refit_seeds
-            with self.console.status("") as status:
-                metrics = refit(
-                    recipe,
-                    material.refit_data(),
-                    material.dataset.test,
-                    settings,
-                    cluster.workers,
-                    self.precision,
-                    best,
-                    lambda done, total: status.update(f"refit over {runs} seeds: epoch {done} of {total}"),
-                    self.mirror,
-                )
-            metrics |= json.loads(chosen) | {"validation_accuracy": winner.score}
-            write_whole(best / "metrics.json", json.dumps(metrics, indent=2))
-        metrics = read_json(best / "metrics.json")
-        test = metrics["test_accuracy"]
-        spread = "" if test["sd"] is None else f" ± {test['sd']:.4f}"
-        self.say(
-            f"test accuracy: {test['mean']:.4f}{spread} (n = {test['n']}, averaged weights), "
-            f"raw weights {metrics['test_accuracy_raw']['mean']:.4f}"
-        )
-        self.say(f"results: {self.path}, {in_words(size_of(self.path))}")
 
     def _drop_needless_checkpoints(self) -> None:
         """Of trials that have ended, and damaged ones of finalists and refits: such a run begins anew."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -47,15 +48,19 @@ def open_study(path: Path, settings: SearchSettings) -> optuna.Study:
 
 
 def mend_journal(path: Path, say: Callable[[str], None]) -> None:
-    """Cuts off a last line that is half written, as a full disk leaves it: what follows would be lost with it.
+    """Takes away what a session that was cut off may leave: its lock, and a last line that is half written.
+
+    What is written after half a line would be lost with it. Optuna waits half a minute for a lock whose owner was
+    killed, and, as it is a link with the folder's path in it, for ever once the folder has been moved.
 
     Args:
-        path: The journal file. Need not exist.
+        path: The journal file, which nobody else writes. Need not exist.
         say: Called with a line where something is cut off.
 
     Raises:
         InputError: A line before is damaged.
     """
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
     for number, line in enumerate(lines[:-1], start=1):
         try:
@@ -84,6 +89,15 @@ def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return TPESampler(seed=seed, multivariate=True, constant_liar=True)
+
+
+def suggest(trial: Trial, name: str, domain: BaseDistribution) -> None:
+    """Gives a trial a value of a parameter, if it has none yet."""
+    if isinstance(domain, FloatDistribution):
+        trial.suggest_float(name, domain.low, domain.high, log=domain.log)
+    else:
+        assert isinstance(domain, CategoricalDistribution)
+        trial.suggest_categorical(name, domain.choices)
 
 
 def report_rows(trial: Trial, rows: Iterable[dict[str, Any]]) -> None:

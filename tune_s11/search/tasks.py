@@ -20,12 +20,13 @@ from tune_s11.checkpoint import write_whole
 from tune_s11.config import Recipe, SearchSettings
 from tune_s11.copies import SECONDS, Shared, patiently
 from tune_s11.data import Images
-from tune_s11.hardware import Precision, choose_hardware
+from tune_s11.hardware import Precision
 from tune_s11.lr_finder import Floats, LRCurve, ramp, range_test
 from tune_s11.mirror import Mirror
 from tune_s11.results import read_rows
 from tune_s11.search.cluster import Workers
 from tune_s11.train import fit
+from tune_s11.trainable import worker_hardware
 from tune_s11.trainer import EpochMetrics, Trainer, TrainingData
 
 POLL_SECONDS = 2.0
@@ -34,7 +35,7 @@ POLL_SECONDS = 2.0
 def _measure_ramp(
     recipe: Recipe, data: TrainingData, precision: Precision, threads: int, lrs: Floats, seed: int
 ) -> Floats:
-    hardware = choose_hardware(precision, threads)
+    hardware = worker_hardware(precision, threads)
     hardware.activate()
     return range_test(recipe, data, hardware, lrs, seed)
 
@@ -119,7 +120,7 @@ def _refit(
     shared: Shared,
     test_curve: bool,
 ) -> dict[str, Any]:
-    hardware = choose_hardware(precision, threads)
+    hardware = worker_hardware(precision, threads)
     hardware.activate()
     trainer = Trainer(recipe, data, hardware, seed)
     test = _TestImages(trainer, images)

@@ -6,6 +6,8 @@ from typing import Any
 from ray.tune import Callback
 from tensorboardX import SummaryWriter
 
+from tune_s11.results import trial_name
+
 _SHORT = {
     "max_lr": "lr",
     "min_lr_fraction": "min",
@@ -29,9 +31,9 @@ _TAGS = {
 
 
 def run_name(number: int, params: dict[str, Any]) -> str:
-    """A trial's name in TensorBoard, such as ``t07 lr=0.41 wd=5e-4``."""
+    """A trial's name in TensorBoard, such as ``t0007 lr=0.41 wd=5e-4``."""
     chosen = (f"{_SHORT.get(name, name)}={_short_number(value)}" for name, value in params.items())
-    return " ".join([f"t{number:02d}", *chosen])
+    return " ".join([trial_name(number), *chosen])
 
 
 def _short_number(value: float) -> str:

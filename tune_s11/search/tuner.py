@@ -21,7 +21,7 @@ from tune_s11.mirror import Mirror
 from tune_s11.results import TrialResult, read_trials, trial_name
 from tune_s11.search.audit import Audit
 from tune_s11.search.cluster import Workers
-from tune_s11.search.failures import FailureLimit, StallWatch
+from tune_s11.search.failures import FailureLimit, StallWatch, take_up_failed_resets
 from tune_s11.search.forecast import Budget
 from tune_s11.search.progress import SearchProgress
 from tune_s11.search.scheduler import build_scheduler
@@ -93,6 +93,7 @@ def run_trials(
     data: ObjectRef,
     workers: Workers,
     precision: Precision,
+    compiled: bool,
     stall_timeout: float | None,
     budget: Budget | None,
     console: Console,
@@ -112,6 +113,7 @@ def run_trials(
         data: To learn from and validate on, in the object store.
         workers: What runs at once.
         precision: As asked for.
+        compiled: Whether they train a compiled network.
         stall_timeout: Seconds; as :class:`tune_s11.search.failures.StallWatch`.
         budget: Ends the trials in time, some perhaps unfinished; None: they take what they take.
         console: For the progress.
@@ -149,10 +151,12 @@ def run_trials(
         rungs=frozenset(config.search.rung_epochs(epochs)),
         precision=precision,
         threads=workers.cpus,
+        compiled=compiled,
         remote=None if mirror is None else mirror.remote / "trials",
     )
     trainable = tune.with_resources(trainable, workers.resources)
     trainable.__qualname__ = TrialTrainable.__qualname__  # as the dashboard is to call the actors
+    take_up_failed_resets()
     reports = (span.end - span.begin for trial in earlier for span in trial.spans)
     with SearchProgress(console, samples, len(ended), best, epochs) as progress:
         tune.Tuner(

@@ -1,0 +1,81 @@
+"""How many trials share a GPU, and whether the network is compiled, follows from the pace of the workers."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tune_s11.config import Recipe
+from tune_s11.search import calibration
+from tune_s11.search.calibration import Calibration
+from tune_s11.search.cluster import Cluster, Node, Workers, plan_workers
+from tune_s11.search.failures import SearchFailedError
+from tune_s11.search.pace import Pace
+
+EPOCHS = 24
+CALIBRATION = Calibration(Recipe(epochs=EPOCHS), None, 100, "auto")  # type: ignore[arg-type]  # nothing is trained
+
+
+def cluster(gpus: int, share: int) -> Cluster:
+    plan = partial(plan_workers, [Node(8, gpus)], None, None, elastic=False)
+    return Cluster(plan(share), (), None, plan)
+
+
+def pace(epoch: float, warm_up: float = 0.0) -> Pace:
+    return Pace(warm_up=warm_up, begin=0.0, step=epoch, evaluation=0.0, steps=1, memory=0, gpu_memory=0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "share"),
+    [
+        ([1.0, 2.0, 3.0, 4.0], 1),  # they take turns
+        ([1.0, 1.0, 1.0, 1.0], 4),  # they do not notice one another
+        ([1.0, 1.2, 1.75, 2.4], 2),  # the third brings less than a twentieth
+        ([1.0, 1.5, None, 1.0], 2),  # it does not hold the third
+        ([1.0, 2.1, 1.0, 1.0], 1),  # nothing is tried beyond the first that brings nothing
+    ],
+)
+def test_a_gpu_is_shared_while_that_brings_something(
+    monkeypatch: pytest.MonkeyPatch, seconds: list[float | None], share: int
+) -> None:
+    def timed(recipe: Recipe, data: Any, evaluated: int, workers: Workers, precision: Any, *, compiled: bool) -> Pace:
+        epoch = seconds[round(1 / workers.gpus) - 1]
+        if epoch is None:
+            raise SearchFailedError("out of memory")
+        return pace(epoch)
+
+    monkeypatch.setattr(calibration, "pace_of_all", timed)
+    found = CALIBRATION.shared(cluster(2, 4)).workers
+    assert (found.slots, found.gpus) == (2 * share, 1 / share)
+
+
+def test_without_gpus_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(calibration, "pace_of_all")
+    assert CALIBRATION.shared(there := cluster(0, 1)) is there
+
+
+@pytest.mark.parametrize(
+    ("trials", "plain", "compiled", "pays"),
+    [
+        (100, pace(1.0), pace(0.8, warm_up=60.0), True),
+        (100, pace(1.0), pace(0.99, warm_up=60.0), False),  # 12 s of 1,200
+        (100, pace(1.0), pace(1.1), False),
+        (49, pace(1.0), pace(0.8, warm_up=60.0), False),  # 588 s: not tried
+        (100, pace(1.0), None, False),  # it cannot be compiled
+    ],
+)
+def test_compiling_pays_where_it_saves_more_than_it_takes(
+    monkeypatch: pytest.MonkeyPatch, trials: int, plain: Pace, compiled: Pace | None, pays: bool
+) -> None:
+    tried = []
+
+    def timed(*arguments: Any, **options: Any) -> Pace:
+        tried.append(options["compiled"])
+        found = compiled if options["compiled"] else plain
+        if found is None:
+            raise SearchFailedError("no compiler")
+        return found
+
+    monkeypatch.setattr(calibration, "pace_of_all", timed)
+    assert CALIBRATION.compiling_pays(cluster(2, 1).workers, trials) is pays
+    assert tried == ([False] if trials < 50 else [False, True])
