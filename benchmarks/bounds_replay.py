@@ -75,22 +75,26 @@ def range_test_epochs(world: World, images: int) -> float:
 
 
 def as_walls(world: World, low: float, high: float, suggestion: float) -> World:
-    """A search within the bounds, which begins with the suggestion; ``world`` has all that was recorded."""
-    return _between(world, low, high, [suggestion])
+    """A search within the bounds, as the program does it; ``world`` has all that was recorded.
+
+    It begins with the suggestion and, beside it, what ``world`` would try first.
+    """
+    return _between(world, low, high, [world.first[0] | {"max_lr": suggestion}])
 
 
 def as_prior(world: World, low: float, high: float, suggestion: float) -> World:
-    """A search around the bounds, whose first trials lie within; ``world`` has all that was recorded."""
+    """A search around the bounds, whose first trials lie within, the first of all as that of :func:`as_walls`."""
     generator = np.random.default_rng((world.config.search.seed, STARTUP))
     drawn = np.exp(generator.uniform(np.log(low), np.log(high), STARTUP - 1))
-    return _between(world, low / MARGIN, high * MARGIN, [suggestion, *drawn])
+    within = [{"max_lr": float(max_lr)} for max_lr in drawn]
+    return _between(world, low / MARGIN, high * MARGIN, [world.first[0] | {"max_lr": suggestion}, *within])
 
 
-def _between(world: World, low: float, high: float, first: Sequence[float]) -> World:
+def _between(world: World, low: float, high: float, first: Sequence[dict[str, Any]]) -> World:
     recorded = world.config.space["max_lr"]
     assert isinstance(recorded, FloatDistribution)
     config = world.config.with_lr_bounds(max(low, recorded.low), min(high, recorded.high))
-    return replace(world, config=config, first=tuple({"max_lr": float(max_lr)} for max_lr in first))
+    return replace(world, config=config, first=tuple(first))
 
 
 def run_searches(worlds: Sequence[World], target: float, *, before: float) -> Searches:

@@ -3,7 +3,7 @@
     uv run python benchmarks/packing.py
 
 Steps of the full recipe are timed in all workers at once; the images are noise, as many as CIFAR-10 has. There is no
-goal: what is found is the default.
+goal: what is found on CPUs is the default there, and on GPUs `--trials-per-gpu auto` times the same steps itself.
 """
 
 import json

@@ -58,7 +58,7 @@ def search(folder: Path, name: str, epochs: int, samples: int) -> SearchResult:
     """A search in this process, to its end."""
     config = load_space("quick").with_overrides(settings(epochs, samples)).with_lr_bounds(0.05, 0.5)
     session = Session((folder / name).resolve(), config.checked_for_search(), "auto", Console(quiet=True))
-    return session.run(workers=WORKERS)
+    return session.run(gpus=0, workers=WORKERS)
 
 
 def trained(trial: TrialResult) -> float:

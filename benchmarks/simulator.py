@@ -7,7 +7,7 @@ Large Scale Hyperparameter Tuning" (AutoML 2022), simulate searches so.
 
 import heapq
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,7 +98,7 @@ class World:
 
     surrogate: Surrogate
     config: SearchConfig
-    first: tuple[Mapping[str, Any], ...]
+    first: tuple[dict[str, Any], ...]
 
     @staticmethod
     def recorded(curves: Curves, config: SearchConfig, between: tuple[float, float] | None = None) -> "World":

@@ -142,7 +142,7 @@ def search(
     go_on = f"go on with: {resume_command(path)}"
     try:
         if dry_run:
-            session.forecast(address, gpus, workers, trials_per_gpu)
+            session.forecast(address, gpus, workers, trials_per_gpu, compiled)
             return
         session.run(address, gpus, workers, trials_per_gpu, compiled, stall_timeout, budget)
     except InputError:

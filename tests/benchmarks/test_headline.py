@@ -91,6 +91,10 @@ def test_whole_command(tmp_path: Path) -> None:
     for _ in range(2):  # the second time finds everything done
         done = subprocess.run([*command, *folders], capture_output=True, text=True, env=environment, timeout=560)
         assert done.returncode == 0, done.stdout + done.stderr
+    other = [*command, "--set", "momentum=0.8", *folders]
+    done = subprocess.run(other, capture_output=True, text=True, env=environment, timeout=560)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {tmp_path / 'results' / 'headline-cpu'}: was begun by run_search.py ")
     metrics = json.loads((tmp_path / "results" / "headline-cpu" / "best" / "metrics.json").read_text())
     results = json.loads((tmp_path / "docs" / "results.json").read_text())
     assert results["headline"] == {

@@ -1,19 +1,29 @@
 """How many trials share a GPU, and whether the network is compiled, follows from the pace of the workers."""
 
+import math
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tune_s11.config import Recipe
+from tune_s11.config import Recipe, RefitChanges, SearchSettings
 from tune_s11.search import calibration
 from tune_s11.search.calibration import Calibration
 from tune_s11.search.cluster import Cluster, Node, Workers, plan_workers
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.pace import Pace
+from tune_s11.search_space import SearchConfig, parse_space
 
 EPOCHS = 24
-CALIBRATION = Calibration(Recipe(epochs=EPOCHS), None, 100, "auto")  # type: ignore[arg-type]  # nothing is trained
+
+
+def calibration_of(config: SearchConfig) -> Calibration:
+    return Calibration(config, None, 100, "auto")  # type: ignore[arg-type]  # nothing is trained
+
+
+def config(trials: int) -> SearchConfig:
+    settings = SearchSettings(samples=trials, scheduler="none")
+    return SearchConfig(Recipe(epochs=EPOCHS), {}, settings, RefitChanges())
 
 
 def cluster(gpus: int, share: int) -> Cluster:
@@ -45,13 +55,25 @@ def test_a_gpu_is_shared_while_that_brings_something(
         return pace(epoch)
 
     monkeypatch.setattr(calibration, "pace_of_all", timed)
-    found = CALIBRATION.shared(cluster(2, 4)).workers
+    found = calibration_of(config(8)).shared(cluster(2, 4)).workers
     assert (found.slots, found.gpus) == (2 * share, 1 / share)
 
 
 def test_without_gpus_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(calibration, "pace_of_all")
-    assert CALIBRATION.shared(there := cluster(0, 1)) is there
+    assert calibration_of(config(8)).shared(there := cluster(0, 1)) is there
+
+
+def test_the_largest_trial_has_to_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def timed(recipe: Recipe, *arguments: Any, **options: Any) -> Pace:
+        seen.append((recipe.width, recipe.batch_size))
+        return pace(1.0)
+
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr(calibration, "pace_of_all", timed)
+    searched = parse_space({"space": {"width": {"choice": [32, 128]}, "batch_size": {"choice": [256, 1024]}}}, "")
+    calibration_of(searched).shared(cluster(1, 2))
+    assert seen == [(128, 1024)] * 2
 
 
 @pytest.mark.parametrize(
@@ -77,5 +99,23 @@ def test_compiling_pays_where_it_saves_more_than_it_takes(
         return found
 
     monkeypatch.setattr(calibration, "pace_of_all", timed)
-    assert CALIBRATION.compiling_pays(cluster(2, 1).workers, trials) is pays
+    workers = cluster(2, 1).workers
+    assert calibration_of(config(trials)).compiling_pays(workers, math.inf) is pays
     assert tried == ([False] if trials < 50 else [False, True])
+    assert not calibration_of(config(trials)).compiling_pays(workers, 599.0)  # there is no time for more training
+
+
+def test_pruned_epochs_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        calibration, "pace_of_all", lambda *_, compiled: pace(0.8, warm_up=60.0) if compiled else pace(1.0)
+    )
+    workers, whole = cluster(2, 1).workers, config(100)
+    pruned = SearchConfig(whole.recipe, {}, SearchSettings(samples=100), RefitChanges())
+    assert calibration_of(whole).compiling_pays(workers, math.inf)
+    assert not calibration_of(pruned).compiling_pays(workers, math.inf)  # about 500 s
+
+
+def test_networks_of_many_shapes_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(calibration, "pace_of_all")
+    searched = parse_space({"space": {"width": {"choice": [32, 64]}}, "search": {"samples": 1000}}, "")
+    assert not calibration_of(searched).compiling_pays(cluster(2, 1).workers, math.inf)

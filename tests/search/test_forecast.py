@@ -4,6 +4,8 @@ import math
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from optuna.trial import TrialState
 from tune_s11.config import Recipe, SearchSettings
 from tune_s11.data import Images
 from tune_s11.results import load_search
+from tune_s11.search import forecast as forecast_module
 from tune_s11.search import pace as pace_module
+from tune_s11.search.cluster import Workers
 from tune_s11.search.forecast import MARGIN, Budget, Forecast, imagine
 from tune_s11.search.pace import Pace, measure_pace
 from tune_s11.search.scheduler import greatest_saving
@@ -91,6 +95,42 @@ def test_what_a_search_takes() -> None:
     assert "  epochs    120 without pruning, about 100 with it (90 to 110), 1.5 s each" in told.lines()
     assert "finalists" in told.lines()[2]
     assert "finalists" not in forecast(finalists=0.0).lines()[2]
+
+
+def told_of(monkeypatch: pytest.MonkeyPatch, gpus: float, *, compiled: bool = False) -> Forecast:
+    """Of one worker with two ramps, two runs of finalists and two refits to come; its processes start in 7 seconds."""
+    monkeypatch.setattr(forecast_module, "start_all", lambda workers: 7.0)
+    monkeypatch.setattr(forecast_module, "ray", SimpleNamespace(put=lambda images: images))
+    monkeypatch.setattr(
+        forecast_module,
+        "pace_of_all",
+        lambda *_, compiled=False: replace(PACE, warm_up=30.0, step=0.05) if compiled else PACE,
+    )
+    recipe = SimpleNamespace(epochs=4)
+    nothing = SimpleNamespace(validation=(), test=())
+    material = SimpleNamespace(
+        recipe=recipe, refit_recipe=recipe, data=nothing, dataset=nothing, refit_data=lambda: nothing
+    )
+    settings = SearchSettings(samples=1, scheduler="none", lr_range_seeds=2, lr_range_steps=20, finalist_seeds=2)
+    workers = Workers(1, 1, gpus, 1)
+    return forecast_module.forecast(material, None, settings, 1, True, 1, 2, workers, "auto", compiled)  # type: ignore[arg-type]
+
+
+def test_on_a_gpu_each_task_has_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    ready, ramp, run = 7.0 + PACE.warm_up, PACE.begin + 20 * PACE.step, PACE.run(4)
+    cpu, gpu = told_of(monkeypatch, 0.0), told_of(monkeypatch, 1.0)
+    assert (cpu.range_test, gpu.range_test) == (ready + 2 * ramp, 2 * (ready + ramp))
+    assert (cpu.finalists, gpu.finalists) == (2 * run, 2 * (ready + run))
+    assert (cpu.refits, gpu.refits) == (ready + 2 * run, 2 * (ready + run))
+    assert cpu.trials == gpu.trials
+
+
+def test_only_trials_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, compiled = told_of(monkeypatch, 1.0), told_of(monkeypatch, 1.0, compiled=True)
+    assert compiled.after_trials == plain.after_trials
+    assert compiled.range_test == plain.range_test
+    assert compiled.start - plain.start == pytest.approx(28.0, abs=2.0)  # the test's own seconds are in it
+    assert plain.trials[0] - compiled.trials[0] == pytest.approx(4 * 10 * 0.05)
 
 
 def test_a_pace_is_that_of_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A whole search on two workers: range test, trials under ASHA, refit."""
 
 import json
+import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,9 +18,11 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tune_s11 import train
+from tune_s11.hardware import Compile, Hardware
 from tune_s11.results import SCORE, SearchResult, load_search, read_rows
 from tune_s11.search import Session
 from tune_s11.search import session as session_module
+from tune_s11.search.cluster import Workers
 
 HEADS = (
     *("search", "data:", "dashboard", "ASHA", "range test", "finalists", "winner", "  max_lr"),
@@ -65,12 +68,28 @@ def test_what_is_done_is_not_forecast_again(search: SearchResult, monkeypatch: p
     def to_come(path: Path, samples: int) -> list[int]:
         config = search.config.with_overrides({"search.samples": str(samples)})
         session = Session(path, config, "fp32", Console())
-        told: Any = session._forecast(None, None, SimpleNamespace(workers=None))  # type: ignore[arg-type]
+        told: Any = session._forecast(None, None, SimpleNamespace(workers=None), False)  # type: ignore[arg-type]
         return [told[name] for name in ("samples", "ranged", "finalists", "refits")]
 
     assert to_come(search.path, 6) == [0, False, 0, 0]
     assert to_come(search.path, 7) == [1, False, 2, 2]  # what follows is chosen anew
     assert to_come(search.path / "none", 6) == [6, True, 2, 2]
+
+
+def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(
+    search: SearchResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(search.path, search.config, "fp32", Console())
+    begun = [SimpleNamespace(hardware=Hardware("cuda", "bf16", 1, compiled=True))]
+    monkeypatch.setattr(session_module, "read_trials", lambda *_: begun)
+
+    def compiles(wish: Compile, gpus: float) -> bool:
+        return session._compiles(wish, None, None, Workers(2, 1, gpus, 2), math.inf)  # type: ignore[arg-type]
+
+    assert compiles("auto", 1.0)
+    assert not compiles("auto", 0.0)
+    assert compiles("on", 0.0)
+    assert not compiles("off", 1.0)
 
 
 def test_every_trial_ends_and_the_study_knows_how(search: SearchResult) -> None:

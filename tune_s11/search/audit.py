@@ -13,7 +13,8 @@ LEAST = 3
 """Trials that an audit is to have; fewer tell little."""
 
 DENSEST = 8
-"""At most one in so many is audited, though a small search then has fewer: each costs as much as two pruned trials."""
+"""At most one in so many is audited, though a small search then has fewer: each costs what five more trials would that
+the first rung prunes."""
 
 
 class Audit:

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 from ray import ObjectRef
 
-from tune_s11.config import Recipe
 from tune_s11.hardware import Precision
 from tune_s11.search.cluster import Cluster, Workers
 from tune_s11.search.failures import SearchFailedError
+from tune_s11.search.forecast import mean_epochs
 from tune_s11.search.pace import Pace, pace_of_all
+from tune_s11.search_space import SearchConfig
 
 WORTH_SHARING = 1.05
 """One trial more on a GPU has to bring so many times the trials a minute."""
@@ -19,16 +20,16 @@ WORTH_COMPILING = 600.0
 
 @dataclass(frozen=True)
 class Calibration:
-    """Times steps of a recipe in as many workers as would run at once.
+    """Times steps of a search's largest trial in as many workers as would run at once.
 
     Attributes:
-        recipe: Of the trials.
+        config: The search.
         data: To choose by, in the object store.
         evaluated: Images that are evaluated after each epoch.
         precision: As asked for.
     """
 
-    recipe: Recipe
+    config: SearchConfig
     data: ObjectRef
     evaluated: int
     precision: Precision
@@ -39,7 +40,8 @@ class Calibration:
         Raises:
             SearchFailedError: One of them fails.
         """
-        return pace_of_all(self.recipe, self.data, self.evaluated, workers, self.precision, compiled=compiled)
+        recipe = self.config.largest
+        return pace_of_all(recipe, self.data, self.evaluated, workers, self.precision, compiled=compiled)
 
     def shared(self, cluster: Cluster) -> Cluster:
         """With the workers that get most done: one trial a GPU, or two, and so on while each more brings something.
@@ -53,7 +55,7 @@ class Calibration:
             return cluster
 
         def rate_of(workers: Workers) -> float:
-            return self.pace(workers).trials_a_minute(workers.slots, self.recipe.epochs)
+            return self.pace(workers).trials_a_minute(workers.slots, self.config.recipe.epochs)
 
         best = cluster.plan(1)
         rate = rate_of(best)
@@ -68,17 +70,20 @@ class Calibration:
             best, rate = more, greater
         return replace(cluster, workers=best)
 
-    def compiling_pays(self, workers: Workers, trials: int) -> bool:
+    def compiling_pays(self, workers: Workers, seconds: float) -> bool:
         """Whether a compiled network saves more time than its compiler takes.
 
         The compiler keeps what it has made on disk, so that the workers find there most of what the trial costs.
 
         Args:
             workers: What runs at once.
-            trials: Of the search.
+            seconds: Of training a worker, beyond which there is no time.
         """
-        epochs = trials * self.recipe.epochs / workers.slots
+        if {"width", "batch_size"} & self.config.space.keys():  # each shape would be compiled anew
+            return False
         plain = self.pace(workers)
+        epochs = mean_epochs(self.config.search, self.config.recipe.epochs, workers.slots) / workers.slots
+        epochs = min(epochs, seconds / plain.epoch)
         if epochs * plain.epoch < WORTH_COMPILING:
             return False
         try:

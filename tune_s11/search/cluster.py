@@ -100,7 +100,8 @@ def plan_workers(
     used = present if gpus is None else gpus
     if used and workers is not None:
         raise InputError(
-            f"--workers {workers}: is for CPUs, and {used} GPUs are used; allowed is --trials-per-gpu N or --gpus 0"
+            f"--workers {workers}: is for CPUs, and {used} GPU{'s are' if used > 1 else ' is'} used; "
+            "allowed is --trials-per-gpu N or --gpus 0"
         )
     if used:
         asked, wanted, share = gpus, used * trials_per_gpu, 1 / trials_per_gpu

@@ -18,7 +18,7 @@ from ray.tune import Stopper
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.schedulers.async_hyperband import _Bracket
 
-from tune_s11.config import SearchSettings
+from tune_s11.config import InputError, SearchSettings
 from tune_s11.console import in_time
 from tune_s11.disk import in_words
 from tune_s11.hardware import Precision
@@ -46,7 +46,8 @@ class Forecast:
 
     Attributes:
         start: Of the program, of Ray and of the workers.
-        range_test: 0 where there is none. It has processes of its own, and so have finalists and refits together.
+        range_test: 0 where there is none. It has processes of its own, and so have finalists and refits together; on
+            GPUs each of them has, since Ray ends a process that had one with its task.
         trials: Mean, least and most of nine in ten imagined searches.
         epochs: Of all trials, likewise.
         samples: Trials to come.
@@ -118,6 +119,7 @@ def forecast(
     refits: int,
     workers: Workers,
     precision: Precision,
+    compiled: bool = False,
 ) -> Forecast:
     """Times some steps in as many workers as will run at once, and reckons the rest.
 
@@ -131,6 +133,7 @@ def forecast(
         refits: To come.
         workers: What runs at once.
         precision: As asked for.
+        compiled: Whether trials train a compiled network; nothing else does.
 
     Raises:
         SearchFailedError: A worker fails.
@@ -138,23 +141,30 @@ def forecast(
     begun = time.time() - psutil.Process().create_time()
     processes = start_all(workers)
     assert material.data.validation is not None
-    trial = pace_of_all(material.recipe, data, len(material.data.validation), workers, precision)
+    validated = len(material.data.validation)
+    plain = pace_of_all(material.recipe, data, validated, workers, precision)
+    trial = pace_of_all(material.recipe, data, validated, workers, precision, compiled=True) if compiled else plain
     all_images = ray.put(material.refit_data())
     refit = pace_of_all(material.refit_recipe, all_images, len(material.dataset.test), workers, precision)
     epochs, slots = material.recipe.epochs, workers.slots
     turn = TURNOVER + trial.begin
     replays = [imagine(settings, samples, epochs, slots, turn, trial.epoch, seed) for seed in range(REPLAYS)]
-    ramps = math.ceil(settings.lr_range_seeds / slots) * (trial.begin + settings.lr_range_steps * trial.step)
-    ready = processes + trial.warm_up
+    ready = processes + plain.warm_up
+
+    def tasks(count: int, seconds: float) -> float:
+        return math.ceil(count / slots) * (seconds + (ready if workers.gpus else 0.0))
+
+    first_of_process = 0.0 if workers.gpus else ready
+    ramp = plain.begin + settings.lr_range_steps * plain.step
     return Forecast(
-        start=begun + ready,
-        range_test=ranged * (ready + ramps),
+        start=begun + processes + trial.warm_up,
+        range_test=ranged * (first_of_process + tasks(settings.lr_range_seeds, ramp)),
         trials=_spread([seconds for _, seconds in replays]),
         epochs=_spread([float(trained) for trained, _ in replays]),
         samples=samples,
         epochs_each=epochs,
-        finalists=math.ceil(finalists * settings.finalist_seeds / slots) * trial.run(epochs),
-        refits=(refits > 0) * ready + math.ceil(refits / slots) * refit.run(material.refit_recipe.epochs),
+        finalists=tasks(finalists * settings.finalist_seeds, plain.run(epochs)),
+        refits=(refits > 0) * first_of_process + tasks(refits, refit.run(material.refit_recipe.epochs)),
         report=REPORT + REPORT_EACH * settings.samples,
         trial=trial,
         refit=refit,
@@ -176,6 +186,21 @@ class Budget(Stopper):  # type: ignore[misc]
         self._deadline, self._forecast = deadline, forecast
         self._epochs: list[float] = []
 
+    @staticmethod
+    def within(seconds: float, begun: float, forecast: Forecast) -> "Budget":
+        """Of so many seconds since ``begun``, on the monotonic clock.
+
+        Raises:
+            InputError: They do not suffice for a single trial and what comes after it.
+        """
+        least = time.monotonic() - begun + forecast.least
+        if seconds < least:
+            raise InputError(
+                f"--budget {in_time(seconds)}: allowed is at least {in_time(least)}: so long take start, range test, "
+                "one complete trial, finalists, refits and report"
+            )
+        return Budget(begun + seconds, forecast)
+
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Takes note of a report; no trial ends by it."""
         self._epochs += [row["seconds"] for row in result["epochs"]]
@@ -185,6 +210,12 @@ class Budget(Stopper):  # type: ignore[misc]
         """Whether the trials are to end now."""
         slower = max(1.0, statistics.median(self._epochs) / self._forecast.trial.epoch) if self._epochs else 1.0
         return time.monotonic() + MARGIN * slower * self._forecast.after_trials >= self._deadline
+
+
+def mean_epochs(settings: SearchSettings, epochs: int, slots: int) -> float:
+    """Epochs that a whole search trains, the mean of imagined ones; arguments as :func:`imagine`."""
+    replays = [imagine(settings, settings.samples, epochs, slots, 0.0, 1.0, seed) for seed in range(REPLAYS)]
+    return float(np.mean([trained for trained, _ in replays]))
 
 
 def imagine(

@@ -1,6 +1,7 @@
 """One search from its configuration to its refit winner, each step skipped where an earlier session has done it."""
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from tune_s11.checkpoint import CheckpointError, load_checkpoint, write_whole
 from tune_s11.config import InputError, Recipe
-from tune_s11.console import in_time, resume_command, say
+from tune_s11.console import resume_command, say
 from tune_s11.copies import patiently
 from tune_s11.data import Dataset
 from tune_s11.disk import check_room, disk_trouble, in_words
@@ -91,24 +92,28 @@ class Session:
             SearchInterruptedError: It was asked to stop.
         """
         begun, fresh = time.monotonic(), not self.path.exists()
-        material = self._checked()
-        with connect(address, gpus, workers, trials_per_gpu) as cluster:
-            check_room(self.path, material.bytes_needed(cluster.workers, self.config.search.refit_seeds))
-            # Once: each node fetches it when it first needs it, and its workers read that copy.
-            data = ray.put(material.data)
-            seen_by_all = self.path if self.mirror is None else None
-            check_nodes(cluster.nodes, seen_by_all, material.recipe, data, fingerprint(material.data))
-            if trials_per_gpu is None:
-                cluster = self._calibration(material, data).shared(cluster)
-            limit = None if budget is None else self._budget(begun, budget, material, data, cluster)
-            with self._in_folder(fresh):
-                self._begin(material.dataset)
-                self._describe(material, cluster)
-                if cluster.dashboard:
-                    self.say(f"dashboard: {cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)")
-                copying = nullcontext() if self.mirror is None else self.mirror.copying(self.say)
-                with self._explained(), copying:
-                    self._run_what_is_left(material, data, cluster, compiled, stall_timeout, limit)
+        with nullcontext() if fresh else only_session(self.path):
+            material = self._checked()
+            with connect(address, gpus, workers, trials_per_gpu) as cluster:
+                check_room(self.path, material.bytes_needed(cluster.workers, self.config.search.refit_seeds))
+                # Once: each node fetches it when it first needs it, and its workers read that copy.
+                data = ray.put(material.data)
+                seen_by_all = self.path if self.mirror is None else None
+                check_nodes(cluster.nodes, seen_by_all, material.recipe, data, fingerprint(material.data))
+                if trials_per_gpu is None:
+                    cluster = self._shared(material, data, cluster)
+                compiles = self._compiles(compiled, material, data, cluster.workers, budget or math.inf)
+                limit = None
+                if budget is not None:
+                    limit = Budget.within(budget, begun, self._forecast(material, data, cluster, compiles))
+                with self._in_new_folder() if fresh else nullcontext():
+                    self._begin(material.dataset)
+                    self._describe(material, cluster)
+                    if cluster.dashboard:
+                        self.say(f"dashboard: {cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)")
+                    copying = nullcontext() if self.mirror is None else self.mirror.copying(self.say)
+                    with self._explained(), copying:
+                        self._run_what_is_left(material, data, cluster, compiles, stall_timeout, limit)
         return load_search(str(self.path), self.path.parent)
 
     def _run_what_is_left(
@@ -116,7 +121,7 @@ class Session:
         material: Material,
         data: ObjectRef,
         cluster: Cluster,
-        compiled: Compile,
+        compiled: bool,
         stall_timeout: float | None,
         limit: Budget | None,
     ) -> None:
@@ -130,7 +135,7 @@ class Session:
             data,
             cluster.workers,
             self.precision,
-            self._compiles(compiled, self._calibration(material, data), cluster.workers),
+            compiled,
             stall_timeout,
             limit,
             self.console,
@@ -148,6 +153,7 @@ class Session:
         gpus: int | None = None,
         workers: int | None = None,
         trials_per_gpu: int | None = 1,
+        compiled: Compile = "auto",
     ) -> None:
         """Prints what is left of the search and what it will cost. Writes nothing; its arguments are :meth:`run`'s.
 
@@ -160,9 +166,10 @@ class Session:
             check_room(self.path, need)
             data = ray.put(material.data)
             if trials_per_gpu is None:
-                cluster = self._calibration(material, data).shared(cluster)
+                cluster = self._shared(material, data, cluster)
+            compiles = self._compiles(compiled, material, data, cluster.workers, math.inf)
             self._describe(material, cluster)
-            told = self._forecast(material, data, cluster)
+            told = self._forecast(material, data, cluster, compiles)
         for line in told.lines():
             self.say(line)
         self.say(f"  disk      up to {in_words(need)}")
@@ -179,7 +186,7 @@ class Session:
         check_room(self.path, 0)
         return material
 
-    def _forecast(self, material: Material, data: ObjectRef, cluster: Cluster) -> Forecast:
+    def _forecast(self, material: Material, data: ObjectRef, cluster: Cluster, compiled: bool) -> Forecast:
         """Of the trials that have not ended, and what comes after them."""
         settings = self.config.search
         so_far = SearchResult(self.path, self.config, {}, read_trials(self.path, self.config))
@@ -196,21 +203,28 @@ class Session:
             refits=settings.refit_seeds if samples or so_far.refit is None else 0,
             workers=cluster.workers,
             precision=self.precision,
+            compiled=compiled,
         )
 
     def _calibration(self, material: Material, data: ObjectRef) -> Calibration:
         assert material.data.validation is not None
-        return Calibration(material.recipe, data, len(material.data.validation), self.precision)
+        return Calibration(self.config, data, len(material.data.validation), self.precision)
 
-    def _compiles(self, wish: Compile, calibration: Calibration, workers: Workers) -> bool:
+    def _shared(self, material: Material, data: ObjectRef, cluster: Cluster) -> Cluster:
+        found = self._calibration(material, data).shared(cluster)
+        if found.workers.gpus:
+            self.say(f"trials a GPU: {round(1 / found.workers.gpus)}, which get most done by steps timed here")
+        return found
+
+    def _compiles(self, wish: Compile, material: Material, data: ObjectRef, workers: Workers, seconds: float) -> bool:
         """Whether the trials to come train a compiled network: if nobody says otherwise, as those before them."""
-        if wish != "auto":
+        if wish != "auto" or not workers.gpus:  # on CPUs it gains nothing (benchmarks/README.md)
             return wish == "on"
         begun = read_trials(self.path, self.config)
         before = next((trial.hardware for trial in begun if trial.hardware is not None), None)
         if before is not None:
             return before.compiled
-        pays = workers.gpus > 0 and calibration.compiling_pays(workers, self.config.search.samples)
+        pays = self._calibration(material, data).compiling_pays(workers, seconds)
         if pays:
             self.say("the network is compiled: that saves more than it takes (--compile off)")
         return pays
@@ -222,16 +236,6 @@ class Session:
                 f"the budget ends the trials: {ended} of {self.config.search.samples} have come to their end; "
                 f"the others, when there is time: {resume_command(self.path)}"
             )
-
-    def _budget(self, begun: float, budget: float, material: Material, data: ObjectRef, cluster: Cluster) -> Budget:
-        told = self._forecast(material, data, cluster)
-        least = time.monotonic() - begun + told.least
-        if budget < least:
-            raise InputError(
-                f"--budget {in_time(budget)}: allowed is at least {in_time(least)}: so long take start, range test, "
-                "one complete trial, finalists, refits and report"
-            )
-        return Budget(begun + budget, told)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -246,10 +250,10 @@ class Session:
             raise SearchFailedError(f"{last_error(file)}; {file} has the traceback") from None
 
     @contextmanager
-    def _in_folder(self, fresh: bool) -> Iterator[None]:
-        """With the search folder to itself; made where the search is ``fresh``."""
+    def _in_new_folder(self) -> Iterator[None]:
+        """Makes the search folder, and keeps other sessions off it."""
         try:
-            self.path.mkdir(parents=True, exist_ok=not fresh)
+            self.path.mkdir(parents=True)
         except FileExistsError:
             reason = f"another search has just begun in {self.path}; allowed is a new name"
             raise InputError(f"--name {self.path.name}: {reason}") from None
