@@ -80,7 +80,7 @@ def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(
     search: SearchResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = Session(search.path, search.config, "fp32", Console())
-    begun = [SimpleNamespace(hardware=Hardware("cuda", "bf16", 1, compiled=True))]
+    begun = [SimpleNamespace(hardware=Hardware(device="cuda", precision="bf16", threads=1, compiled=True))]
     monkeypatch.setattr(session_module, "read_trials", lambda *_: begun)
 
     def compiles(wish: Compile, gpus: float) -> bool:
