@@ -148,7 +148,7 @@ def forecast(
     refit = pace_of_all(material.refit_recipe, all_images, len(material.dataset.test), workers, precision)
     epochs, slots = material.recipe.epochs, workers.slots
     turn = TURNOVER + trial.begin
-    replays = [imagine(settings, samples, epochs, slots, turn, trial.epoch, seed) for seed in range(REPLAYS)]
+    replays = _imagine_often(settings, samples, epochs, slots, turn, trial.epoch)
     ready = processes + plain.warm_up
 
     def tasks(count: int, seconds: float) -> float:
@@ -214,8 +214,14 @@ class Budget(Stopper):  # type: ignore[misc]
 
 def mean_epochs(settings: SearchSettings, epochs: int, slots: int) -> float:
     """Epochs that a whole search trains, the mean of imagined ones; arguments as :func:`imagine`."""
-    replays = [imagine(settings, settings.samples, epochs, slots, 0.0, 1.0, seed) for seed in range(REPLAYS)]
+    replays = _imagine_often(settings, settings.samples, epochs, slots, begin=0.0, epoch=1.0)
     return float(np.mean([trained for trained, _ in replays]))
+
+
+def _imagine_often(
+    settings: SearchSettings, samples: int, epochs: int, slots: int, begin: float, epoch: float
+) -> list[tuple[int, float]]:
+    return [imagine(settings, samples, epochs, slots, begin, epoch, seed) for seed in range(REPLAYS)]
 
 
 def imagine(
