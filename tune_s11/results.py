@@ -180,15 +180,22 @@ def load_search(name: str | None, storage: Storage) -> SearchResult:
 
 def read_trials(path: Path, config: SearchConfig) -> list[TrialResult]:
     """All trials that have a folder, by number."""
+    begun = {
+        number: [folder for folder in folders if (folder / "params.json").exists()]
+        for number, folders in trial_folders(path).items()
+    }
+    trials = (_read_trial(number, folders, config) for number, folders in begun.items() if folders)
+    return [trial for trial in trials if trial is not None]
+
+
+def trial_folders(path: Path) -> dict[int, list[Path]]:
+    """The folders of a search's trials by number, in its order; of each one an attempt, in their order."""
     attempts: dict[int, list[Path]] = {}
     for folder in (path / "trials").glob("t[0-9]*"):
         number = folder.name[1:].partition(".")[0]
-        if folder.is_dir() and number.isdecimal() and (folder / "params.json").exists():
+        if folder.is_dir() and number.isdecimal():
             attempts.setdefault(int(number), []).append(folder)
-    trials = (
-        _read_trial(number, sorted(folders, key=_attempt), config) for number, folders in sorted(attempts.items())
-    )
-    return [trial for trial in trials if trial is not None]
+    return {number: sorted(attempts[number], key=_attempt) for number in sorted(attempts)}
 
 
 def _attempt(folder: Path) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tune_s11.config import SearchSettings
+from tune_s11.search.study import open_study
 from tune_s11.storage import Remote
 
 SMALL = ("--set", "search.finalists=0", "--set", "search.refit_seeds=1", "--lr-bounds", "0.01", "0.2")
@@ -70,6 +72,13 @@ def rows(search: Remote) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def trials_known(search: Remote, scratch: Path) -> int:
+    """Trials in the study as the storage has it."""
+    copy = scratch / "study-there.log"
+    copy.write_bytes((search / "study.log").read() or b"")
+    return len(open_study(copy, SearchSettings()).trials)
+
+
 @pytest.mark.slow
 def test_a_search_goes_into_the_storage_and_is_read_from_there(program: Any, machines: Any) -> None:
     one, two = machines
@@ -94,12 +103,15 @@ def test_a_search_goes_into_the_storage_and_is_read_from_there(program: Any, mac
 
 
 @pytest.mark.slow
-def test_a_killed_search_goes_on_exactly_on_another_machine(program: Any, machines: Any, reaped: Any) -> None:
+def test_a_killed_search_goes_on_exactly_on_another_machine(
+    program: Any, machines: Any, reaped: Any, tmp_path: Path
+) -> None:
     one, two = machines
     arguments = ("--space", str(program.space), *SMALL, "--set", "epochs=250", "--set", "search.samples=1")
     search = one.storage / "cut"
     process = reaped(one.start(*arguments, "--name", "cut", "--workers", "1"))
     program.wait_for(lambda: any("/checkpoint_" in name for name in search.files()) and bool(rows(search)))
+    program.wait_for(lambda: trials_known(search, tmp_path) == 1)  # after the rows; what lies between is the next test
     for pid in program.family(process.pid):
         os.kill(pid, signal.SIGKILL)
     process.wait()
@@ -115,6 +127,29 @@ def test_a_killed_search_goes_on_exactly_on_another_machine(program: Any, machin
         {row["epoch"]: row["ema_val_accuracy"] for row in rows(each)["t0000"]} for each in (search, whole)
     )
     assert scores == expected
+
+
+@pytest.mark.slow
+def test_a_trial_of_which_only_the_rows_were_copied_begins_anew(program: Any, machines: Any) -> None:
+    one, two = machines
+    arguments = ("--space", str(program.space), *SMALL, "--set", "search.samples=2", "--workers", "1")
+    one.run(*arguments, "--name", "ahead", "--no-report")
+    search = one.storage / "ahead"
+    whole = rows(search)
+    # As a copy leaves it that is cut off before the study: of no trial yet, for all began since the copy before.
+    study = search / "study.log"
+    study.write((study.read() or b"").splitlines(keepends=True)[0])
+    for name in ("finalists.json", "best/metrics.json"):
+        (search / name).delete()
+
+    output = two.run("--resume", "ahead", "--no-report", "--workers", "1").stdout
+    assert output.count("the study does not know it; it begins anew, and what there was is in ") == 2
+    assert [[row["epoch"] for row in again] for again in rows(search).values()] == [
+        [row["epoch"] for row in before] for before in whole.values()
+    ]
+    assert rows(search)["t0000"][-1]["ema_val_accuracy"] == whole["t0000"][-1]["ema_val_accuracy"]
+    kept = [name for name in search.files() if name.startswith("unknown/") and name.endswith("/result.json")]
+    assert len(kept) == 2
 
 
 @pytest.mark.slow

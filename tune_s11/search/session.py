@@ -33,6 +33,7 @@ from tune_s11.search.forecast import Budget, Forecast, forecast
 from tune_s11.search.material import Material
 from tune_s11.search.nodes import check_nodes, fingerprint
 from tune_s11.search.scheduler import greatest_saving
+from tune_s11.search.study import mend_journal, open_study
 from tune_s11.search.tuner import drop_checkpoints, run_trials
 from tune_s11.search.winner import Conclusion
 from tune_s11.search_space import RANGE_TEST, SearchConfig
@@ -264,6 +265,9 @@ class Session:
         write_whole(self.path / "search.yaml", self.config.to_yaml())
         manifest = self.path / "manifest.json"
         if not manifest.exists():
+            # From the start, so that no copy in a storage can hold trials and no study.
+            mend_journal(self.path / "study.log", self.say)
+            open_study(self.path / "study.log", self.config.search)
             circumstances = build_manifest(dataset, self.config.search.seed)
             write_whole(manifest, json.dumps(circumstances | {"search": self.config.plain()}, indent=2))
 

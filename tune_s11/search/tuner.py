@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +20,7 @@ from tune_s11.config import InputError
 from tune_s11.console import say
 from tune_s11.hardware import Precision
 from tune_s11.mirror import Mirror
-from tune_s11.results import TrialResult, read_trials, trial_name
+from tune_s11.results import TrialResult, read_trials, trial_folders, trial_name
 from tune_s11.search.audit import Audit
 from tune_s11.search.cluster import Workers
 from tune_s11.search.failures import FailureLimit, StallWatch, take_up_failed_resets
@@ -57,6 +59,28 @@ def drop_checkpoints(path: Path, mirror: Mirror | None, name: str) -> None:
     for pattern in (name, f"{name}.*"):
         for checkpoint in (path / "trials").glob(f"{pattern}/checkpoint_*"):
             shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def set_aside_unknown(path: Path, mirror: Mirror | None, known: int, say: Callable[[str], None]) -> None:
+    """Moves the folders of trials that the study does not know to ``unknown/``, without their checkpoints.
+
+    In a storage where a copy was cut off the rows may be seconds ahead of the study. The study gives these numbers
+    out again, perhaps with other parameters, and nothing of two trials may come together in one folder.
+
+    Args:
+        path: The search folder.
+        mirror: Of the folder, where results go to a storage.
+        known: Trials in the study.
+        say: Called with a line on each.
+    """
+    for number, folders in trial_folders(path).items():
+        if number >= known:
+            drop_checkpoints(path, mirror, trial_name(number))
+            aside = path / "unknown" / f"{trial_name(number)}-{time.time_ns()}"
+            aside.mkdir(parents=True)
+            for folder in folders:
+                folder.rename(aside / folder.name)
+            say(f"{folders[0]}: the study does not know it; it begins anew, and what there was is in {aside}")
 
 
 class DropLosers(Callback):  # type: ignore[misc]
@@ -129,12 +153,14 @@ def run_trials(
     os.environ.update({name: os.environ.get(name, value) for name, value in _TUNE_ENVIRONMENT.items()})
     epochs, samples = config.recipe.epochs, config.search.samples
     tell = partial(say, console)
-    earlier = read_trials(path, config)
     journal = path / "study.log"
-    if earlier and not journal.exists():
-        raise InputError(f"{journal}: is missing; without it the search cannot go on, its trials can still be read")
+    if trial_folders(path) and not (journal.exists() and journal.stat().st_size):
+        reason = "is empty" if journal.exists() else "is missing"
+        raise InputError(f"{journal}: {reason}; without it the search cannot go on, its trials can still be read")
     mend_journal(journal, tell)
     study = open_study(journal, config.search)
+    set_aside_unknown(path, mirror, len(study.get_trials(deepcopy=False)), tell)
+    earlier = read_trials(path, config)
     interrupted = settle(study, path, earlier, epochs, tell)
     if mirror is not None:  # workers elsewhere do not see this machine's folder
         interrupted = [replace(each, checkpoint=mirror.remote_of(each.checkpoint)) for each in interrupted]
