@@ -20,7 +20,7 @@ from tune_s11.config import Recipe
 from tune_s11.console import PrecisionOption, new_app, run, whole_number
 from tune_s11.disk import in_words
 from tune_s11.hardware import usable_cores
-from tune_s11.search.cluster import MOST_ON_A_GPU, connect
+from tune_s11.search.cluster import MOST_ON_A_GPU, Resources, connect
 from tune_s11.search.pace import Pace, pace_of_all, start_all
 from tune_s11.trainer import TrainingData
 
@@ -42,8 +42,8 @@ def main(
     found: dict[int, list[Pace]] = {number: [] for number in numbers}
     for _ in range(rounds):
         for number in numbers:  # on a GPU, one of however many there are
-            options = (1, None, number) if on_gpu else (0, number, 1)
-            with connect(None, *options) as cluster:
+            asked = Resources(gpus=1, trials_per_gpu=number) if on_gpu else Resources(gpus=0, workers=number)
+            with connect(asked) as cluster:
                 start_all(cluster.workers)
                 found[number].append(pace_of_all(recipe, ray.put(images), len(validation), cluster.workers, precision))
     rates = {n: [pace.trials_a_minute(n, recipe.epochs) for pace in paces] for n, paces in found.items()}

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from tune_s11.console import new_app, run
 from tune_s11.results import SearchResult, TrialResult, load_search
-from tune_s11.search import Session
+from tune_s11.search import Resources, Session
 from tune_s11.search_space import load_space
 
 ROOT = Path(__file__).parents[1]
@@ -57,8 +57,8 @@ Config = tune.TuneConfig
 def search(folder: Path, name: str, epochs: int, samples: int) -> SearchResult:
     """A search in this process, to its end."""
     config = load_space("quick").with_overrides(settings(epochs, samples)).with_lr_bounds(0.05, 0.5)
-    session = Session((folder / name).resolve(), config.checked_for_search(), "auto", Console(quiet=True))
-    return session.run(gpus=0, workers=WORKERS)
+    session = Session((folder / name).resolve(), config.checked_for_search(), "auto", "off", Console(quiet=True))
+    return session.run(Resources(gpus=0, workers=WORKERS))
 
 
 def trained(trial: TrialResult) -> float:

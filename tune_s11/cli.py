@@ -112,7 +112,7 @@ def search(
     if address is None and "RAY_ADDRESS" not in os.environ:
         # A Ray that is started here shall listen on loopback only; it reads this when imported.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    from tune_s11.search import SearchFailedError, SearchInterruptedError, Session
+    from tune_s11.search import Resources, SearchFailedError, SearchInterruptedError, Session
 
     if resume is not None:
         refuse_beside(context, f"--resume {resume}", *BESIDE_RESUME)
@@ -138,13 +138,15 @@ def search(
         config = config.with_overrides({"search.samples": str(samples)})
 
     earlier = _best_of(warm_start, storage) if warm_start is not None else ()
-    session = Session(path.resolve(), config.checked_for_search(), precision, Console(highlight=False), earlier, mirror)
+    console = Console(highlight=False)
+    session = Session(path.resolve(), config.checked_for_search(), precision, compiled, console, earlier, mirror)
+    asked = Resources(address, gpus, workers, trials_per_gpu)
     go_on = f"go on with: {resume_command(path)}"
     try:
         if dry_run:
-            session.forecast(address, gpus, workers, trials_per_gpu, compiled)
+            session.forecast(asked)
             return
-        session.run(address, gpus, workers, trials_per_gpu, compiled, stall_timeout, budget)
+        session.run(asked, stall_timeout, budget)
     except InputError:
         raise
     except SearchFailedError as error:

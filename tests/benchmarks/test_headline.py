@@ -78,6 +78,11 @@ def test_tables_show_what_was_measured_and_what_was_not(entry: dict[str, Any]) -
         "5 complete, 11 pruned; 208 epochs run, 384 without pruning",
     ):
         assert line in text
+    whole = {key: part for key, part in entry.items() if key != "search"}
+    whole["refit"] = entry["refit"] | {"width": 64, "test_accuracy": {"mean": 0.94, "sd": None, "n": 1}}
+    text = render({"headline": None, "cpu": None, "cpu-64": whole, "gpu": None})
+    assert "Goal, test accuracy: at least 0.937; met." in text
+    assert "The winner is that of `--profile cpu`: t0003, validation accuracy 0.8700: max_lr 0.41." in text
     entry["refit"]["test_accuracy"]["mean"] = 0.925
     assert "missed by 0.0050" in render({"headline": None, "cpu": entry, "gpu": None})
 
@@ -104,8 +109,34 @@ def test_whole_command(tmp_path: Path) -> None:
         "test_accuracy_mean": metrics["test_accuracy"]["mean"],
         "test_accuracy_sd": metrics["test_accuracy"]["sd"],
     }
-    assert results["gpu"] is None
+    assert results["gpu"] is results["cpu-64"] is None
     assert f"{metrics['test_accuracy']['mean']:.4f}" in (tmp_path / "docs" / "results.md").read_text()
     for name in ("trials", "range_test", "schedule", "curves"):
         with Image.open(tmp_path / "docs" / f"{name}.png") as picture:
             assert picture.width == 1100
+
+    wide = [*command[:2], "--profile", "cpu-64", *settings, *folders]
+    for _ in range(2):
+        done = subprocess.run(wide, capture_output=True, text=True, env=environment, timeout=560)
+        assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / "docs" / "results.json").read_text())
+    assert results["cpu-64"]["winner"] == results["cpu"]["winner"]
+    (run,) = results["cpu-64"]["refit"]["runs"]
+    assert 0.2 < run["ema"] == results["headline"]["test_accuracy_mean"]
+    assert results["headline"] | {"test_accuracy_mean": 0} == {
+        "dataset": "digits",
+        "width": 4,  # as set: without, it is the recipe's own
+        "n": 1,
+        "test_accuracy_mean": 0,
+        "test_accuracy_sd": None,
+    }
+    done = subprocess.run([*wide, "--set", "width=5"], capture_output=True, text=True, env=environment, timeout=560)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {tmp_path / 'results' / 'headline-cpu-64'}: was begun with another recipe; ")
+
+
+def test_the_full_recipe_needs_a_winner(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "headline.py"), "--profile", "cpu-64", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: --profile cpu-64: {tmp_path / 'results.json'} has no winner yet; ")

@@ -18,7 +18,7 @@ from synthetic import s11_world
 
 from tune_s11.results import SCORE
 from tune_s11.search.audit import Audit
-from tune_s11.search.cluster import connect
+from tune_s11.search.cluster import Resources, connect
 from tune_s11.search.scheduler import build_scheduler
 from tune_s11.search.searcher import StudySearcher
 
@@ -56,7 +56,7 @@ def search(folder: Path) -> list[Any]:
     world = s11_world()
     config, study = world.config, optuna.create_study(direction="maximize")
     audit, epochs = Audit(folder / "audit.json", config.search), config.recipe.epochs
-    with connect(None, 0, 1, 1):
+    with connect(Resources(gpus=0, workers=1)):
         tune.Tuner(
             tune.with_parameters(Replayed, world=world),
             tune_config=tune.TuneConfig(

@@ -67,8 +67,10 @@ def test_what_is_done_is_not_forecast_again(search: SearchResult, monkeypatch: p
 
     def to_come(path: Path, samples: int) -> list[int]:
         config = search.config.with_overrides({"search.samples": str(samples)})
-        session = Session(path, config, "fp32", Console())
-        told: Any = session._forecast(None, None, SimpleNamespace(workers=None), False)  # type: ignore[arg-type]
+        session = Session(path, config, "fp32", "off", Console())
+        told: Any = session._forecast(
+            SimpleNamespace(material=None, data=None, cluster=SimpleNamespace(workers=None), compiled=False)  # type: ignore[arg-type]
+        )
         return [told[name] for name in ("samples", "ranged", "finalists", "refits")]
 
     assert to_come(search.path, 6) == [0, False, 0, 0]
@@ -79,12 +81,12 @@ def test_what_is_done_is_not_forecast_again(search: SearchResult, monkeypatch: p
 def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(
     search: SearchResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = Session(search.path, search.config, "fp32", Console())
     begun = [SimpleNamespace(hardware=Hardware(device="cuda", precision="bf16", threads=1, compiled=True))]
     monkeypatch.setattr(session_module, "read_trials", lambda *_: begun)
 
     def compiles(wish: Compile, gpus: float) -> bool:
-        return session._compiles(wish, None, None, Workers(2, 1, gpus, 2), math.inf)  # type: ignore[arg-type]
+        session = Session(search.path, search.config, "fp32", wish, Console())
+        return session._compiles(None, Workers(2, 1, gpus, 2), math.inf)  # type: ignore[arg-type]
 
     assert compiles("auto", 1.0)
     assert not compiles("auto", 0.0)

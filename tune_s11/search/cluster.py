@@ -28,6 +28,23 @@ MOST_ON_A_GPU = 4
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What is asked of Ray.
+
+    Attributes:
+        address: ``auto`` or HOST:PORT; None: RAY_ADDRESS, where it is set, else this machine.
+        gpus: At most so many GPUs; None: all there are.
+        workers: Trials at a time on CPUs; None: as :func:`plan_workers`.
+        trials_per_gpu: Trials that share a GPU; None: as many as get most done, for which room is made.
+    """
+
+    address: str | None = None
+    gpus: int | None = None
+    workers: int | None = None
+    trials_per_gpu: int | None = 1
+
+
+@dataclass(frozen=True)
 class Node:
     """One machine of a cluster.
 
@@ -156,33 +173,25 @@ class Cluster:
 
 
 @contextmanager
-def connect(
-    address: str | None, gpus: int | None, workers: int | None, trials_per_gpu: int | None
-) -> Iterator[Cluster]:
-    """Starts Ray on this machine, on loopback, or joins the cluster at ``address``; leaves it at the end.
-
-    Args:
-        address: ``auto`` or HOST:PORT; None: RAY_ADDRESS, where it is set, else this machine.
-        gpus: As :func:`plan_workers`.
-        workers: As :func:`plan_workers`.
-        trials_per_gpu: As :func:`plan_workers`; None: room is made for as many as may be worth trying.
+def connect(asked: Resources) -> Iterator[Cluster]:
+    """Starts Ray on this machine, on loopback, or joins a cluster; leaves it at the end.
 
     Raises:
         InputError: There is no cluster at the address, or more is asked for than there is.
         SearchFailedError: Ray does not start.
         SearchInterruptedError: See :func:`tune_s11.search.interruption.interruptible`.
     """
-    address = address or os.environ.get("RAY_ADDRESS")
+    address = asked.address or os.environ.get("RAY_ADDRESS")
     with interruptible():
         if address is None:
-            context, present = _start(gpus, workers, trials_per_gpu)
+            context, present = _start(asked)
         else:
             context, present = _join(address), []
     with interruptible():
         try:
             present = present or alive_nodes()
-            plan = partial(plan_workers, present, gpus, workers, elastic=address is not None)
-            most = plan(trials_per_gpu or _most_on_a_gpu(present, gpus))
+            plan = partial(plan_workers, present, asked.gpus, asked.workers, elastic=address is not None)
+            most = plan(asked.trials_per_gpu or _most_on_a_gpu(present, asked.gpus))
             joined = () if address is None else tuple(node for node in present if node.room(most.cpus, most.gpus))
             url = context.dashboard_url
             yield Cluster(most, joined, f"http://{url}" if url else None, plan)
@@ -210,15 +219,16 @@ def alive_nodes() -> list[Node]:
     ]
 
 
-def _start(gpus: int | None, workers: int | None, trials_per_gpu: int | None) -> tuple[Any, list[Node]]:
+def _start(asked: Resources) -> tuple[Any, list[Node]]:
     """Ray on this machine, with no more of it than is to be used, and what this machine has."""
+    gpus = asked.gpus
     present = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus and not present:
         raise InputError(f"--gpus {gpus}: there is none to use: {why_no_gpu()}; allowed is 0 (--gpus 0 uses the CPU)")
     used = present if gpus is None else gpus
-    cpus = max(usable_cores(), used * (trials_per_gpu or MOST_ON_A_GPU))  # no GPU is to idle for want of a CPU
+    cpus = max(usable_cores(), used * (asked.trials_per_gpu or MOST_ON_A_GPU))  # no GPU is to idle for want of a CPU
     nodes = [Node(cpus, present)]
-    plan = plan_workers(nodes, gpus, workers, trials_per_gpu or _most_on_a_gpu(nodes, gpus), elastic=False)
+    plan = plan_workers(nodes, gpus, asked.workers, asked.trials_per_gpu or _most_on_a_gpu(nodes, gpus), elastic=False)
     cards = math.ceil(plan.slots * plan.gpus)
     _keep_token_private()
     try:

@@ -26,7 +26,7 @@ from tune_s11.mirror import Mirror
 from tune_s11.results import SearchResult, last_error, load_search, read_trials
 from tune_s11.search.bounds import bounded_space
 from tune_s11.search.calibration import Calibration
-from tune_s11.search.cluster import Cluster, Workers, connect
+from tune_s11.search.cluster import Cluster, Resources, Workers, connect
 from tune_s11.search.earlier import check_same_images, check_same_search, earlier_manifest, only_session
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.forecast import Budget, Forecast, forecast
@@ -40,6 +40,23 @@ from tune_s11.search_space import RANGE_TEST, SearchConfig
 
 
 @dataclass(frozen=True)
+class _Ready:
+    """What a search runs with, once all has been checked.
+
+    Attributes:
+        material: Images and recipes.
+        data: The trials' images, in the object store.
+        cluster: Ray, connected.
+        compiled: Whether trials train a compiled network.
+    """
+
+    material: Material
+    data: ObjectRef
+    cluster: Cluster
+    compiled: bool
+
+
+@dataclass(frozen=True)
 class Session:
     """A search in its folder. :meth:`run` begins it or goes on with it.
 
@@ -47,6 +64,7 @@ class Session:
         path: The search folder, absolute: trials run in folders of their own.
         config: The search.
         precision: As asked for.
+        compiled: Whether trials train a compiled network; ``auto``: where it saves more than it takes.
         console: Where to print.
         warm_start: Recipes of an earlier search, which are tried after the range test's suggestion.
         mirror: Of the folder, where results go to a storage.
@@ -55,6 +73,7 @@ class Session:
     path: Path
     config: SearchConfig
     precision: Precision
+    compiled: Compile
     console: Console
     warm_start: tuple[Recipe, ...] = ()
     mirror: Mirror | None = None
@@ -63,26 +82,13 @@ class Session:
         """Prints one line for the user."""
         say(self.console, line)
 
-    def run(
-        self,
-        address: str | None = None,
-        gpus: int | None = None,
-        workers: int | None = None,
-        trials_per_gpu: int | None = 1,
-        compiled: Compile = "auto",
-        stall_timeout: float | None = None,
-        budget: float | None = None,
-    ) -> SearchResult:
+    def run(self, asked: Resources, stall_timeout: float | None = None, budget: float | None = None) -> SearchResult:
         """Runs what is left of the search.
 
         Nothing is written before the input has been checked and the resources found.
 
         Args:
-            address: As :func:`tune_s11.search.cluster.connect`, and so the next three.
-            gpus: At most so many GPUs.
-            workers: Trials at a time on CPUs.
-            trials_per_gpu: Trials that share a GPU; None: as many as get most done, which steps timed here tell.
-            compiled: Whether trials train a compiled network; ``auto``: where it saves more than it takes.
+            asked: What is to run it.
             stall_timeout: As :func:`tune_s11.search.tuner.run_trials`.
             budget: Seconds in which all is to be done; where that leaves trials unfinished, a resumed search goes on
                 with them. None: what it takes.
@@ -93,50 +99,76 @@ class Session:
             SearchInterruptedError: It was asked to stop.
         """
         begun, fresh = time.monotonic(), not self.path.exists()
-        with nullcontext() if fresh else only_session(self.path):
-            material = self._checked()
-            with connect(address, gpus, workers, trials_per_gpu) as cluster:
-                check_room(self.path, material.bytes_needed(cluster.workers, self.config.search.refit_seeds))
-                # Once: each node fetches it when it first needs it, and its workers read that copy.
-                data = ray.put(material.data)
-                seen_by_all = self.path if self.mirror is None else None
-                check_nodes(cluster.nodes, seen_by_all, material.recipe, data, fingerprint(material.data))
-                if trials_per_gpu is None:
-                    cluster = self._shared(material, data, cluster)
-                compiles = self._compiles(compiled, material, data, cluster.workers, budget or math.inf)
-                limit = None
-                if budget is not None:
-                    limit = Budget.within(budget, begun, self._forecast(material, data, cluster, compiles))
-                with self._in_new_folder() if fresh else nullcontext():
-                    self._begin(material.dataset)
-                    self._describe(material, cluster)
-                    if cluster.dashboard:
-                        self.say(f"dashboard: {cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)")
-                    copying = nullcontext() if self.mirror is None else self.mirror.copying(self.say)
-                    with self._explained(), copying:
-                        self._run_what_is_left(material, data, cluster, compiles, stall_timeout, limit)
+        seen_by_all = self.path if self.mirror is None else None
+        with (
+            nullcontext() if fresh else only_session(self.path),
+            self._ready(asked, seen_by_all, budget or math.inf) as ready,
+        ):
+            limit = None if budget is None else Budget.within(budget, begun, self._forecast(ready))
+            with self._in_new_folder() if fresh else nullcontext():
+                self._begin(ready.material.dataset)
+                self._describe(ready)
+                if ready.cluster.dashboard:
+                    where = f"{ready.cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)"
+                    self.say(f"dashboard: {where}")
+                copying = nullcontext() if self.mirror is None else self.mirror.copying(self.say)
+                with self._explained(), copying:
+                    self._run_what_is_left(ready, stall_timeout, limit)
         return load_search(str(self.path), self.path.parent)
 
-    def _run_what_is_left(
-        self,
-        material: Material,
-        data: ObjectRef,
-        cluster: Cluster,
-        compiled: bool,
-        stall_timeout: float | None,
-        limit: Budget | None,
-    ) -> None:
-        file = self.path / "lr_range.json"
-        space, first = bounded_space(file, self.config, data, cluster.workers, self.precision, self.say)
+    def forecast(self, asked: Resources) -> None:
+        """Prints what is left of the search and what it will cost. Writes nothing.
+
+        Args:
+            asked: What would run it.
+
+        Raises:
+            InputError: Something the user gave is wrong.
+        """
+        with self._ready(asked, None, math.inf) as ready:
+            self._describe(ready)
+            told = self._forecast(ready)
+        for line in told.lines():
+            self.say(line)
+        self.say(f"  disk      up to {in_words(self._bytes_needed(ready.material, ready.cluster.workers))}")
+        self.say("nothing was begun (--dry-run)")
+
+    @contextmanager
+    def _ready(self, asked: Resources, seen_by_all: Path | None, seconds: float) -> Iterator[_Ready]:
+        """All that is checked, found and decided before anything begins.
+
+        Args:
+            asked: As :meth:`run`.
+            seen_by_all: The folder that all nodes have to see; None: there is none.
+            seconds: That the search may take.
+        """
+        material = self._checked()
+        with connect(asked) as cluster:
+            check_room(self.path, self._bytes_needed(material, cluster.workers))
+            # Once: each node fetches it when it first needs it, and its workers read that copy.
+            data = ray.put(material.data)
+            check_nodes(cluster.nodes, seen_by_all, material.recipe, data, fingerprint(material.data))
+            assert material.data.validation is not None
+            calibration = Calibration(self.config, data, len(material.data.validation), self.precision)
+            if asked.trials_per_gpu is None:
+                cluster = calibration.shared(cluster)
+                if cluster.workers.gpus:
+                    share = round(1 / cluster.workers.gpus)
+                    self.say(f"trials a GPU: {share}, which get most done by steps timed here")
+            yield _Ready(material, data, cluster, self._compiles(calibration, cluster.workers, seconds))
+
+    def _run_what_is_left(self, ready: _Ready, stall_timeout: float | None, limit: Budget | None) -> None:
+        file, workers = self.path / "lr_range.json", ready.cluster.workers
+        space, first = bounded_space(file, self.config, ready.data, workers, self.precision, self.say)
         run_trials(
             self.path,
             self.config,
             space,
             [first, *(recipe.model_dump() for recipe in self.warm_start)],
-            data,
-            cluster.workers,
+            ready.data,
+            workers,
             self.precision,
-            compiled,
+            ready.compiled,
             stall_timeout,
             limit,
             self.console,
@@ -145,36 +177,8 @@ class Session:
         self._drop_needless_checkpoints()
         if limit is not None:
             self._tell_unfinished()
-        conclusion = Conclusion(self.path, self.config, cluster.workers, self.precision, self.console, self.mirror)
-        conclusion.refit(conclusion.choose_winner(data), material)
-
-    def forecast(
-        self,
-        address: str | None = None,
-        gpus: int | None = None,
-        workers: int | None = None,
-        trials_per_gpu: int | None = 1,
-        compiled: Compile = "auto",
-    ) -> None:
-        """Prints what is left of the search and what it will cost. Writes nothing; its arguments are :meth:`run`'s.
-
-        Raises:
-            InputError: Something the user gave is wrong.
-        """
-        material = self._checked()
-        with connect(address, gpus, workers, trials_per_gpu) as cluster:
-            need = material.bytes_needed(cluster.workers, self.config.search.refit_seeds)
-            check_room(self.path, need)
-            data = ray.put(material.data)
-            if trials_per_gpu is None:
-                cluster = self._shared(material, data, cluster)
-            compiles = self._compiles(compiled, material, data, cluster.workers, math.inf)
-            self._describe(material, cluster)
-            told = self._forecast(material, data, cluster, compiles)
-        for line in told.lines():
-            self.say(line)
-        self.say(f"  disk      up to {in_words(need)}")
-        self.say("nothing was begun (--dry-run)")
+        conclusion = Conclusion(self.path, self.config, workers, self.precision, self.console, self.mirror)
+        conclusion.refit(conclusion.choose_winner(ready.data), ready.material)
 
     def _checked(self) -> Material:
         """What the search works on, once it is sure that it is what it began with."""
@@ -187,7 +191,10 @@ class Session:
         check_room(self.path, 0)
         return material
 
-    def _forecast(self, material: Material, data: ObjectRef, cluster: Cluster, compiled: bool) -> Forecast:
+    def _bytes_needed(self, material: Material, workers: Workers) -> int:
+        return material.bytes_needed(workers, self.config.search.refit_seeds)
+
+    def _forecast(self, ready: _Ready) -> Forecast:
         """Of the trials that have not ended, and what comes after them."""
         settings = self.config.search
         so_far = SearchResult(self.path, self.config, {}, read_trials(self.path, self.config))
@@ -195,37 +202,27 @@ class Session:
         # While trials are to come there may be as many finalists as there are to be.
         contenders = min(settings.finalists, settings.samples) if samples else len(so_far.contenders)
         return forecast(
-            material,
-            data,
+            ready.material,
+            ready.data,
             settings,
             samples=samples,
             ranged=RANGE_TEST in self.config.space.values() and so_far.bounds is None,
             finalists=contenders if contenders > 1 and (samples or so_far.finalists is None) else 0,
             refits=settings.refit_seeds if samples or so_far.refit is None else 0,
-            workers=cluster.workers,
+            workers=ready.cluster.workers,
             precision=self.precision,
-            compiled=compiled,
+            compiled=ready.compiled,
         )
 
-    def _calibration(self, material: Material, data: ObjectRef) -> Calibration:
-        assert material.data.validation is not None
-        return Calibration(self.config, data, len(material.data.validation), self.precision)
-
-    def _shared(self, material: Material, data: ObjectRef, cluster: Cluster) -> Cluster:
-        found = self._calibration(material, data).shared(cluster)
-        if found.workers.gpus:
-            self.say(f"trials a GPU: {round(1 / found.workers.gpus)}, which get most done by steps timed here")
-        return found
-
-    def _compiles(self, wish: Compile, material: Material, data: ObjectRef, workers: Workers, seconds: float) -> bool:
+    def _compiles(self, calibration: Calibration, workers: Workers, seconds: float) -> bool:
         """Whether the trials to come train a compiled network: if nobody says otherwise, as those before them."""
-        if wish != "auto" or not workers.gpus:  # on CPUs it gains nothing (benchmarks/README.md)
-            return wish == "on"
+        if self.compiled != "auto" or not workers.gpus:  # on CPUs it gains nothing (benchmarks/README.md)
+            return self.compiled == "on"
         begun = read_trials(self.path, self.config)
         before = next((trial.hardware for trial in begun if trial.hardware is not None), None)
         if before is not None:
             return before.compiled
-        pays = self._calibration(material, data).compiling_pays(workers, seconds)
+        pays = calibration.compiling_pays(workers, seconds)
         if pays:
             self.say("the network is compiled: that saves more than it takes (--compile off)")
         return pays
@@ -271,14 +268,14 @@ class Session:
             circumstances = build_manifest(dataset, self.config.search.seed)
             write_whole(manifest, json.dumps(circumstances | {"search": self.config.plain()}, indent=2))
 
-    def _describe(self, material: Material, cluster: Cluster) -> None:
+    def _describe(self, ready: _Ready) -> None:
         recipe, settings = self.config.recipe, self.config.search
-        dataset, data = material.dataset, material.data
+        dataset, data = ready.material.dataset, ready.material.data
         assert data.validation is not None
         self.say(
             f"search {self.path.name}: {settings.samples} trials of {recipe.epochs} epochs, "
             f"{len(data.train):,} training, {len(data.validation):,} validation and {len(dataset.test):,} test images; "
-            f"{cluster.workers.describe()}"
+            f"{ready.cluster.workers.describe()}"
         )
         for note in dataset.notes:
             self.say(f"data: {note}")

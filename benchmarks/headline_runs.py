@@ -1,0 +1,132 @@
+"""What the headline is made of: a refit tested, and told with its circumstances in plain values."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tune_s11.checkpoint import load_checkpoint, write_whole
+from tune_s11.config import InputError, Recipe
+from tune_s11.data import Images, load_dataset
+from tune_s11.hardware import choose_hardware
+from tune_s11.manifest import build_manifest
+from tune_s11.results import SearchResult
+from tune_s11.search.tasks import summary
+from tune_s11.train import fit
+from tune_s11.trainer import Trainer, TrainingData
+
+
+def describe(search: SearchResult) -> dict[str, Any]:
+    """The search, its winner and the winner's refits, in plain values."""
+    winner, metrics = search.winner, search.refit
+    assert winner is not None
+    assert metrics is not None
+    recipe = search.config.refit.applied_to(winner.recipe)
+    states = [trial.state for trial in search.trials]
+    return circumstances(search.manifest) | {
+        "search": {
+            "trials": {state: states.count(state) for state in sorted(set(states))},
+            "width": winner.recipe.width,
+            "train_images": winner.recipe.train_images or search.manifest["data"]["train_images"],
+            "epochs_run": sum(trial.epoch for trial in search.trials),
+            "epochs_without_pruning": sum(trial.recipe.epochs for trial in search.trials),
+            "hours_of_training": sum(row["seconds"] for trial in search.trials for row in trial.rows) / 3600,
+            "bounds": asdict(search.bounds) if search.bounds else None,
+        },
+        "winner": {"trial": winner.name, "params": winner.params, "validation_accuracy": winner.score},
+        "refit": {
+            "dataset": dataset_of(recipe),
+            "width": recipe.width,
+            "train_images": recipe.train_images or search.manifest["data"]["train_images"],
+            "epochs": recipe.epochs,
+            "precision": metrics["runs"][0]["hardware"]["precision"],
+            "test_accuracy": metrics["test_accuracy"],
+            "test_accuracy_raw": metrics["test_accuracy_raw"],
+            "test_accuracy_flipped_too": flipped_too(search, recipe),
+            "runs": [{key: run[key] for key in ("seed", "ema", "raw")} for run in metrics["runs"]],
+        },
+    }
+
+
+def flipped_too(search: SearchResult, recipe: Recipe) -> dict[str, Any]:
+    """Test accuracy of the refits' averaged weights, mirror images too; see :func:`accuracy`."""
+    dataset = load_dataset(recipe)
+    data = TrainingData.to_refit(dataset, recipe, search.config.search.seed)
+    hardware = choose_hardware()
+    hardware.activate()
+    accuracies = []
+    for folder in sorted((search.path / "best").glob("seed-*")):
+        trainer = Trainer(recipe, data, hardware, seed=0)
+        trainer.load_state_dict(load_checkpoint(folder / "checkpoint.pt", hardware.device))
+        accuracies.append(accuracy(trainer, dataset.test, flipped_too=True))
+    return summary(accuracies)
+
+
+def train_once(recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """Trains a recipe on all training images from seed 0, on all cores, and tests it at its end.
+
+    Args:
+        recipe: The winner's.
+        folder: Gets ``manifest.json`` and the run; a run whose checkpoint is there already goes on from it.
+
+    Returns:
+        Circumstances and accuracies, in plain values.
+
+    Raises:
+        InputError: The folder has the run of another recipe.
+    """
+    dataset, hardware, seed = load_dataset(recipe), choose_hardware(gpu=False), 0
+    hardware.activate()
+    manifest, asked = folder / "manifest.json", {"recipe": recipe.model_dump(mode="json")}
+    if not manifest.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(manifest, json.dumps(build_manifest(dataset, seed) | asked, indent=2))
+    begun = json.loads(manifest.read_text())
+    if begun["recipe"] != asked["recipe"]:
+        raise InputError(f"{folder}: was begun with another recipe; allowed is the same, or another --storage")
+    trainer = Trainer(recipe, TrainingData.to_refit(dataset, recipe, seed), hardware, seed)
+    fit(trainer, folder / f"seed-{seed}", on_epoch=lambda metrics: print(f"epoch {metrics.epoch}", flush=True))
+    run = {"seed": seed, "ema": accuracy(trainer, dataset.test), "raw": accuracy(trainer, dataset.test, raw=True)}
+    return circumstances(begun) | {
+        "refit": {
+            "dataset": dataset_of(recipe),
+            "width": recipe.width,
+            "train_images": recipe.train_images or begun["data"]["train_images"],
+            "epochs": recipe.epochs,
+            "precision": hardware.precision,
+            "test_accuracy": summary([run["ema"]]),
+            "test_accuracy_raw": summary([run["raw"]]),
+            "test_accuracy_flipped_too": summary([accuracy(trainer, dataset.test, flipped_too=True)]),
+            "runs": [run],
+        },
+        "variants": {},
+    }
+
+
+def accuracy(trainer: Trainer, images: Images, *, raw: bool = False, flipped_too: bool = False) -> float:
+    """Share of the images that a trainer's averaged weights name right.
+
+    Args:
+        trainer: At its end.
+        images: The test images.
+        raw: The raw weights in place of the averaged ones.
+        flipped_too: Whether logits of an image and of its mirror image are added: the one test-time augmentation that
+            is customary on CIFAR-10, which is no part of the headline.
+    """
+    pixels, labels = trainer.on_device(images)
+    model = trainer.model if raw else trainer.average.model
+    logits = trainer.predict(model, pixels)
+    if flipped_too:
+        logits = logits + trainer.predict(model, pixels.flip(2))
+    return (logits.argmax(1) == labels).float().mean().item()
+
+
+def circumstances(manifest: dict[str, Any]) -> dict[str, Any]:
+    """When and with what something was run."""
+    date = {"date": manifest["created"][:10]}
+    return date | {key: manifest[key] for key in ("machine", "packages", "python")}
+
+
+def dataset_of(recipe: Recipe) -> str:
+    """What the images are: the folder is CIFAR-10's."""
+    return "cifar10" if recipe.dataset == "folder" else recipe.dataset
