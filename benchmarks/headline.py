@@ -108,6 +108,7 @@ def headline(
 ) -> None:
     """Searches, refits, compares, and writes the tables and pictures."""
     chosen = profile or ("gpu" if torch.cuda.is_available() else "cpu")
+    changes = [part for setting in settings or [] for part in ("--set", setting)]
     file = out / "results.json"
     results = dict.fromkeys(("headline", "cpu", "cpu-64", "gpu"))
     results |= json.loads(file.read_text()) if file.exists() else {}
@@ -117,12 +118,11 @@ def headline(
         recipe = resolve_config("s11", settings, data_dir).recipe.model_copy(update=results["cpu"]["winner"]["params"])
         entry = train_once(recipe, storage / "headline-cpu-64") | {"winner": results["cpu"]["winner"]}
     else:
-        search = search_and_refit(chosen, settings or [], data_dir, storage)
+        search = search_and_refit(chosen, changes, data_dir, storage)
         recipe = search.config.recipe
         entry = describe(search) | {"variants": compare(search, PROFILES[chosen].variants)}
         copy_pictures(write_report(search).parent, out)
     images = ["--data-dir", "CIFAR10"] if recipe.dataset == "folder" else []
-    changes = [part for setting in settings or [] for part in ("--set", setting)]
     entry["command"] = " ".join(["benchmarks/headline.py", "--profile", chosen, *images, *changes])
     results[chosen] = entry
     results["headline"] = shortest(next(results[kind] for kind in ("gpu", "cpu-64", "cpu") if results[kind]))
@@ -131,9 +131,9 @@ def headline(
     print(f"results: {out / 'results.md'}")
 
 
-def search_and_refit(profile: str, settings: list[str], data_dir: Path | None, storage: Path) -> SearchResult:
-    """The search of a profile with its winner refit, by the program as users start it."""
-    name, changes = f"headline-{profile}", [part for setting in settings for part in ("--set", setting)]
+def search_and_refit(profile: str, changes: list[str], data_dir: Path | None, storage: Path) -> SearchResult:
+    """The search of a profile, with changes to it, and its winner refit, by the program as users start it."""
+    name = f"headline-{profile}"
     arguments = ["--space", "s11", "--name", name, *PROFILES[profile].search, *changes]
     if (storage / name / "manifest.json").exists():
         begun = load_search(name, storage).manifest["command"]

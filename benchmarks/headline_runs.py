@@ -34,11 +34,8 @@ def describe(search: SearchResult) -> dict[str, Any]:
             "bounds": asdict(search.bounds) if search.bounds else None,
         },
         "winner": {"trial": winner.name, "params": winner.params, "validation_accuracy": winner.score},
-        "refit": {
-            "dataset": dataset_of(recipe),
-            "width": recipe.width,
-            "train_images": recipe.train_images or search.manifest["data"]["train_images"],
-            "epochs": recipe.epochs,
+        "refit": trained(recipe, search.manifest)
+        | {
             "precision": metrics["runs"][0]["hardware"]["precision"],
             "test_accuracy": metrics["test_accuracy"],
             "test_accuracy_raw": metrics["test_accuracy_raw"],
@@ -88,11 +85,8 @@ def train_once(recipe: Recipe, folder: Path) -> dict[str, Any]:
     fit(trainer, folder / f"seed-{seed}", on_epoch=lambda metrics: print(f"epoch {metrics.epoch}", flush=True))
     run = {"seed": seed, "ema": accuracy(trainer, dataset.test), "raw": accuracy(trainer, dataset.test, raw=True)}
     return circumstances(begun) | {
-        "refit": {
-            "dataset": dataset_of(recipe),
-            "width": recipe.width,
-            "train_images": recipe.train_images or begun["data"]["train_images"],
-            "epochs": recipe.epochs,
+        "refit": trained(recipe, begun)
+        | {
             "precision": hardware.precision,
             "test_accuracy": summary([run["ema"]]),
             "test_accuracy_raw": summary([run["raw"]]),
@@ -127,6 +121,11 @@ def circumstances(manifest: dict[str, Any]) -> dict[str, Any]:
     return date | {key: manifest[key] for key in ("machine", "packages", "python")}
 
 
-def dataset_of(recipe: Recipe) -> str:
-    """What the images are: the folder is CIFAR-10's."""
-    return "cifar10" if recipe.dataset == "folder" else recipe.dataset
+def trained(recipe: Recipe, manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a refit is trained on, and how long; an image folder is CIFAR-10's."""
+    return {
+        "dataset": "cifar10" if recipe.dataset == "folder" else recipe.dataset,
+        "width": recipe.width,
+        "train_images": recipe.train_images or manifest["data"]["train_images"],
+        "epochs": recipe.epochs,
+    }
