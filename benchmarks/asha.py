@@ -7,51 +7,26 @@ that reaches a rung is compared with those that were there before it and stopped
 
 import heapq
 import itertools
-from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from recorded import Curves, Floats, Ints, score_of_winner
 
-
-class Rung:
-    """Values recorded at one epoch. Decides as ``ray.tune.schedulers.async_hyperband._Bracket`` does.
-
-    Args:
-        factor: One in this many is kept.
-    """
-
-    def __init__(self, factor: float) -> None:
-        self._quantile = (1 - 1 / factor) * 100 / 100  # to the last bit what numpy makes of Ray's percentage
-        self._values: list[float] = []
-
-    def keeps(self, value: float) -> bool:
-        """Whether a trial with this value goes on; the value is recorded in any case."""
-        kept = not self._values or value >= self._cutoff()
-        insort(self._values, value)
-        return kept
-
-    def _cutoff(self) -> float:
-        """The quantile of what is recorded, interpolated linearly, in numpy's own order of operations."""
-        position = self._quantile * (len(self._values) - 1)
-        below = int(position)
-        a, b = self._values[below], self._values[min(below + 1, len(self._values) - 1)]
-        share = position - below
-        return a + (b - a) * share if share < 0.5 else b - (b - a) * (1 - share)
+from tune_s11.pruning import Rung, SuccessiveHalving
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Who is stopped: rungs at ``grace * factor ** k``, ranked by ``signal``."""
+    """Who is stopped: the program's successive halving, but ranked by ``signal``."""
 
     signal: str
     grace: int
     factor: int
 
-    def rungs(self, epochs: int) -> list[int]:
-        """Epochs of a trial of ``epochs`` at which it may be stopped, rising."""
-        return [rung for k in range(epochs) if (rung := self.grace * self.factor**k) < epochs]
+    def halving(self, epochs: int) -> SuccessiveHalving:
+        """The policy of a search whose trials have so many epochs."""
+        return SuccessiveHalving(self.grace, self.factor, epochs)
 
 
 @dataclass(frozen=True)
@@ -89,7 +64,7 @@ def build_ladder(curves: Curves, policy: Policy) -> Ladder | None:
     Returns:
         None where the signal was not recorded at the first rung.
     """
-    rungs = policy.rungs(curves.epochs)
+    rungs = list(policy.halving(curves.epochs).rungs)
     signal = curves.signals[policy.signal]
     known = [not np.isnan(signal[:, rung - 1]).any() for rung in rungs]
     if not known[0]:
@@ -131,13 +106,13 @@ def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
         train(0.0, start, trial)
     while events:
         now, start, trial, rung, epoch = heapq.heappop(events)
-        goes_on = False
+        continues = False
         if epoch == stops[rung]:
             now, spent = now + ladder.costs[rung], spent + ladder.costs[rung]
-            goes_on = rungs[rung].keeps(ladder.values[trial][rung]) and epoch < ladder.ended[trial]
+            continues = rungs[rung].keeps(start, ladder.values[trial][rung]) and epoch < ladder.ended[trial]
         else:
             unstopped.append(trial)
-        if goes_on:
+        if continues:
             train(now, start, trial, rung + 1, epoch)
         elif (following := next(queue, None)) is not None:
             train(now, *following)

@@ -10,7 +10,9 @@ import numpy as np
 from recorded import Floats
 
 from tune_s11.config import InputError
-from tune_s11.lr_finder import SUGGESTIONS, LRBounds, LRCurve, find_bounds
+from tune_s11.lr_range.bounds import LRBounds, find_bounds
+from tune_s11.lr_range.curve import LRCurve
+from tune_s11.lr_range.suggestions import SUGGESTIONS
 
 
 @dataclass(frozen=True, order=True)

@@ -22,8 +22,9 @@ from optuna.distributions import FloatDistribution
 from recorded import CURVES, Floats, read_curves
 from simulator import Simulated, Workers, World
 
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
-from tune_s11.console import new_app, run, whole_number
 from tune_s11.search_space import load_space
 
 DIGITS_WIDE = CURVES / "digits-wide.jsonl"

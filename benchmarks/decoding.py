@@ -19,7 +19,8 @@ import typer
 from goals import at_most, judged
 from PIL import Image
 
-from tune_s11.console import new_app, run, whole_number
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
 
 SPLITS = {"train": 50_000, "test": 10_000}
 CLASSES = 10

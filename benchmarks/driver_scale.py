@@ -2,7 +2,7 @@
 
     uv run python benchmarks/driver_scale.py
 
-The search is the program's own, with its searcher, ASHA, journal and files, and trials that only report, as often as
+The search is the program's own, with its searcher, policy, journal and files, and trials that only report, as often as
 ones of 24 epochs in ten seconds would. Their workers are real Ray actors, or, where this machine could not hold so
 many, stand-ins in the driver's process, which leave out what Ray itself takes to wait for and to bring a result.
 """
@@ -30,13 +30,20 @@ from ray.air.execution._internal import TrackedActor
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 from rich.console import Console
 
-from tune_s11.console import new_app, run, whole_number
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
 from tune_s11.data import Images
-from tune_s11.results import SCORE, TrialResult
+from tune_s11.results import TrialResult
+from tune_s11.results.folder import LAYOUT
 from tune_s11.search.cluster import Workers
-from tune_s11.search.tuner import run_trials
+from tune_s11.search.context import Context
+from tune_s11.search.executor import Executor
+from tune_s11.search.range_test import Proposals
+from tune_s11.search.trials import Limits, run_trials
 from tune_s11.search_space import SearchConfig, load_space
-from tune_s11.trainer import EpochMetrics, TrainingData
+from tune_s11.storage.workspace import Local
+from tune_s11.training.metrics import SCORE, EpochMetrics
+from tune_s11.training.trainer import TrainingData
 
 EPOCH_SECONDS = 10 / 24
 REPORTS = (4, 12, 24)
@@ -192,7 +199,7 @@ class StandInManager:
 
 @contextmanager
 def real_actors() -> Iterator[None]:
-    with patch("tune_s11.search.tuner.TrialTrainable", Reporting):
+    with patch("tune_s11.search.trials.TrialTrainable", Reporting):
         yield
 
 
@@ -209,12 +216,13 @@ def search(folder: Path, actors: int, samples: int) -> tuple[float, list[TrialRe
     config: SearchConfig = load_space("s11").with_lr_bounds(0.05, 2.0).with_overrides({"search.samples": str(samples)})
     data = TrainingData(NO_IMAGES, NO_IMAGES, 10, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
     folder.mkdir()
-    first = [config.recipe.model_dump()]
-    workers, space, quiet = Workers(actors, 1, 0, actors), config.domains, Console(quiet=True)
-    trials = run_trials(folder, config, space, first, ray.put(data), workers, "fp32", False, None, None, quiet, None)
+    executor = Executor(Workers(actors, 1, 0, actors), "fp32")
+    context = Context(Local(folder, LAYOUT), config, executor, Console(quiet=True))
+    proposals = Proposals(config.domains, (config.recipe.model_dump(),))
+    run_trials(context, ray.put(data), proposals, Limits(), compiled=False)
     times = [file.stat().st_mtime for file in folder.glob("trials/*/result.json")]
     begun = min(file.stat().st_mtime for file in folder.glob("trials/*/params.json"))
-    return max(times) - begun, trials
+    return max(times) - begun, context.trials()
 
 
 def tell(name: str, seconds: float, trials: list[TrialResult]) -> float:

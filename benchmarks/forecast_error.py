@@ -15,7 +15,7 @@ from pathlib import Path
 
 from goals import at_least, judged
 
-from tune_s11.console import new_app, run
+from tune_s11.cli.app import new_app, run
 
 PROGRAM = str(Path(__file__).parents[1] / "run_search.py")
 

@@ -23,16 +23,25 @@ import typer
 from headline_runs import describe, train_once
 from headline_tables import render
 from PIL import Image
+from rich.console import Console
 
-from tune_s11.checkpoint import write_whole
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.arguments import resolve_config
+from tune_s11.cli.hints import repeat_commands
+from tune_s11.cli.options import RESULTS, DataDirOption, SetOption, StorageOption
 from tune_s11.config import InputError, Recipe
-from tune_s11.console import RESULTS, DataDirOption, SetOption, StorageOption, new_app, resolve_config, run
 from tune_s11.data import load_dataset
 from tune_s11.report import write_report
-from tune_s11.results import SearchResult, load_search
+from tune_s11.results import SearchFolder, SearchResult, load_search
+from tune_s11.results.folder import LAYOUT, RefitFolder
+from tune_s11.results.records import RefitScores, Summary, sound_record
 from tune_s11.search.cluster import Resources, connect
-from tune_s11.search.tasks import refit
-from tune_s11.trainer import TrainingData
+from tune_s11.search.context import Context
+from tune_s11.search.executor import Executor
+from tune_s11.search.refits import refit
+from tune_s11.storage.files import write_whole
+from tune_s11.storage.workspace import Local
+from tune_s11.training.trainer import TrainingData
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ("trials", "range_test", "schedule", "curves", "heat_maps")
@@ -121,7 +130,7 @@ def headline(
         search = search_and_refit(chosen, changes, data_dir, storage)
         recipe = search.config.recipe
         entry = describe(search) | {"variants": compare(search, PROFILES[chosen].variants)}
-        copy_pictures(write_report(search).parent, out)
+        copy_pictures(write_report(search, commands=repeat_commands(search)).parent, out)
     images = ["--data-dir", "CIFAR10"] if recipe.dataset == "folder" else []
     entry["command"] = " ".join(["benchmarks/headline.py", "--profile", chosen, *images, *changes])
     results[chosen] = entry
@@ -135,7 +144,7 @@ def search_and_refit(profile: str, changes: list[str], data_dir: Path | None, st
     """The search of a profile, with changes to it, and its winner refit, by the program as users start it."""
     name = f"headline-{profile}"
     arguments = ["--space", "s11", "--name", name, *PROFILES[profile].search, *changes]
-    if (storage / name / "manifest.json").exists():
+    if SearchFolder(storage / name).manifest.exists():
         begun = load_search(name, storage).manifest["command"]
         if f" {shlex.join(arguments)} --" not in begun:
             raise InputError(f"{storage / name}: was begun by {begun}; allowed is the same, or another --storage")
@@ -151,31 +160,34 @@ def compare(search: SearchResult, variants: dict[str, Variant]) -> dict[str, Any
     """Test accuracies of the variants, each trained anew over its seeds."""
     if not variants:
         return {}
-    dataset = load_dataset(search.config.recipe)
-    seed = search.config.search.seed
     measured = {}
     with connect(Resources()) as cluster:
         for name, variant in variants.items():
+            print(name, flush=True)
             folder = search.path / "variants" / name.replace(" ", "-").replace("'", "").replace(",", "")
-            recipe = recipe_of(search, variant)
-            if not (folder / "metrics.json").exists():
-                divide = TrainingData.to_choose if variant.held_out else TrainingData.to_refit
-                folder.mkdir(parents=True, exist_ok=True)
-                metrics = refit(
-                    recipe,
-                    divide(dataset, recipe, seed),
-                    dataset.test,
-                    search.config.search.model_copy(update={"refit_seeds": variant.seeds}),
-                    cluster.workers,
-                    "auto",
-                    folder,
-                    lambda done, total, name=name: print(f"\r{name}: epoch {done} of {total}", end="", flush=True),
-                )
-                print()
-                write_whole(folder / "metrics.json", json.dumps(metrics, indent=2))
-            metrics = json.loads((folder / "metrics.json").read_text())
-            measured[name] = {key: metrics[key] for key in ("test_accuracy", "test_accuracy_raw")}
+            context = Context(
+                Local(folder.resolve(), LAYOUT), search.config, Executor(cluster.workers, "auto"), Console()
+            )
+            runs = refit_variant(context, recipe_of(search, variant), variant)
+            measured[name] = {
+                "test_accuracy": Summary.of([run.ema for run in runs]).model_dump(),
+                "test_accuracy_raw": Summary.of([run.raw for run in runs]).model_dump(),
+            }
     return measured
+
+
+def refit_variant(context: Context, recipe: Recipe, variant: Variant) -> list[RefitScores]:
+    """The scores of a variant over its seeds; those of an earlier run where all are there."""
+    seed = context.config.search.seed
+    folders = {each: RefitFolder(context.folder.path / f"seed-{each}") for each in range(seed, seed + variant.seeds)}
+    found = [sound_record(RefitScores, folder.scores) for folder in folders.values()]
+    done = [scores for scores in found if scores is not None]
+    if len(done) == len(folders):
+        return done
+    context.folder.path.mkdir(parents=True, exist_ok=True)
+    dataset = load_dataset(context.config.recipe)
+    divide = TrainingData.to_choose if variant.held_out else TrainingData.to_refit
+    return refit(context, recipe, divide(dataset, recipe, seed), dataset.test, folders)
 
 
 def recipe_of(search: SearchResult, variant: Variant) -> Recipe:

@@ -5,15 +5,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tune_s11.checkpoint import load_checkpoint, write_whole
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Images, load_dataset
 from tune_s11.hardware import choose_hardware
-from tune_s11.manifest import build_manifest
-from tune_s11.results import SearchResult
-from tune_s11.search.tasks import summary
-from tune_s11.train import fit
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.results import SearchFolder, SearchResult
+from tune_s11.results.folder import RefitFolder
+from tune_s11.results.manifest import build_manifest
+from tune_s11.results.records import Summary
+from tune_s11.storage.files import write_whole
+from tune_s11.training.checkpoint import load_checkpoint
+from tune_s11.training.fitting import fit
+from tune_s11.training.trainer import Trainer, TrainingData
 
 
 def describe(search: SearchResult) -> dict[str, Any]:
@@ -30,17 +32,17 @@ def describe(search: SearchResult) -> dict[str, Any]:
             "train_images": winner.recipe.train_images or search.manifest["data"]["train_images"],
             "epochs_run": sum(trial.epoch for trial in search.trials),
             "epochs_without_pruning": sum(trial.recipe.epochs for trial in search.trials),
-            "hours_of_training": sum(row["seconds"] for trial in search.trials for row in trial.rows) / 3600,
+            "hours_of_training": sum(row.seconds for trial in search.trials for row in trial.rows) / 3600,
             "bounds": asdict(search.bounds) if search.bounds else None,
         },
         "winner": {"trial": winner.name, "params": winner.params, "validation_accuracy": winner.score},
         "refit": trained(recipe, search.manifest)
         | {
-            "precision": metrics["runs"][0]["hardware"]["precision"],
-            "test_accuracy": metrics["test_accuracy"],
-            "test_accuracy_raw": metrics["test_accuracy_raw"],
+            "precision": metrics.runs[0].hardware.precision,
+            "test_accuracy": metrics.test_accuracy.model_dump(),
+            "test_accuracy_raw": metrics.test_accuracy_raw.model_dump(),
             "test_accuracy_flipped_too": flipped_too(search, recipe),
-            "runs": [{key: run[key] for key in ("seed", "ema", "raw")} for run in metrics["runs"]],
+            "runs": [{key: getattr(run, key) for key in ("seed", "ema", "raw")} for run in metrics.runs],
         },
     }
 
@@ -52,11 +54,11 @@ def flipped_too(search: SearchResult, recipe: Recipe) -> dict[str, Any]:
     hardware = choose_hardware()
     hardware.activate()
     accuracies = []
-    for folder in sorted((search.path / "best").glob("seed-*")):
+    for folder in search.folder.refits():
         trainer = Trainer(recipe, data, hardware, seed=0)
-        trainer.load_state_dict(load_checkpoint(folder / "checkpoint.pt", hardware.device))
+        trainer.load_state_dict(load_checkpoint(folder.checkpoint, hardware.device))
         accuracies.append(accuracy(trainer, dataset.test, flipped_too=True))
-    return summary(accuracies)
+    return Summary.of(accuracies).model_dump()
 
 
 def train_once(recipe: Recipe, folder: Path) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def train_once(recipe: Recipe, folder: Path) -> dict[str, Any]:
     """
     dataset, hardware, seed = load_dataset(recipe), choose_hardware(gpu=False), 0
     hardware.activate()
-    manifest, asked = folder / "manifest.json", {"recipe": recipe.model_dump(mode="json")}
+    manifest, asked = SearchFolder(folder).manifest, {"recipe": recipe.model_dump(mode="json")}
     if not manifest.exists():
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(manifest, json.dumps(build_manifest(dataset, seed) | asked, indent=2))
@@ -82,15 +84,16 @@ def train_once(recipe: Recipe, folder: Path) -> dict[str, Any]:
     if begun["recipe"] != asked["recipe"]:
         raise InputError(f"{folder}: was begun with another recipe; allowed is the same, or another --storage")
     trainer = Trainer(recipe, TrainingData.to_refit(dataset, recipe, seed), hardware, seed)
-    fit(trainer, folder / f"seed-{seed}", on_epoch=lambda metrics: print(f"epoch {metrics.epoch}", flush=True))
+    of_seed = RefitFolder(folder / f"seed-{seed}")
+    fit(trainer, of_seed, on_epoch=lambda metrics: print(f"epoch {metrics.epoch}", flush=True))
     run = {"seed": seed, "ema": accuracy(trainer, dataset.test), "raw": accuracy(trainer, dataset.test, raw=True)}
     return circumstances(begun) | {
         "refit": trained(recipe, begun)
         | {
             "precision": hardware.precision,
-            "test_accuracy": summary([run["ema"]]),
-            "test_accuracy_raw": summary([run["raw"]]),
-            "test_accuracy_flipped_too": summary([accuracy(trainer, dataset.test, flipped_too=True)]),
+            "test_accuracy": Summary.of([run["ema"]]).model_dump(),
+            "test_accuracy_raw": Summary.of([run["raw"]]).model_dump(),
+            "test_accuracy_flipped_too": Summary.of([accuracy(trainer, dataset.test, flipped_too=True)]).model_dump(),
             "runs": [run],
         },
         "variants": {},

@@ -24,23 +24,17 @@ from bounds_tables import judge, tell
 from recorded import CURVES, append_line, read_lines
 from recording import hold_apart
 
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.arguments import resolve_config
+from tune_s11.cli.options import DataDirOption, PrecisionOption, SeedOption, SetOption, whole_number
 from tune_s11.config import InputError, Recipe
-from tune_s11.console import (
-    DataDirOption,
-    PrecisionOption,
-    SeedOption,
-    SetOption,
-    new_app,
-    resolve_config,
-    run,
-    whole_number,
-)
 from tune_s11.data import Images, load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
-from tune_s11.lr_finder import LRCurve, ramp, range_test
-from tune_s11.manifest import build_manifest
+from tune_s11.lr_range.curve import LRCurve
+from tune_s11.lr_range.measuring import ramp, range_test
+from tune_s11.results.manifest import build_manifest
 from tune_s11.search_space import SearchConfig
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData
 
 DEFAULTS = ["epochs=12", "peak_epoch=2.5", "train_images=3000"]
 """Recipe fields where ``--set`` says nothing else; the peak is as early as in 5 of 24 epochs."""

@@ -19,12 +19,13 @@ from goals import at_most, judged
 from ray import ObjectRef
 from trial_speed import FULL, MEAN, STD, noise
 
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
 from tune_s11.config import Recipe
-from tune_s11.console import new_app, run, whole_number
 from tune_s11.data import Images
 from tune_s11.hardware import choose_hardware
 from tune_s11.search.pace import peak_memory
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData
 
 MIB = 2**20
 

@@ -16,13 +16,15 @@ import typer
 from goals import judged
 from trial_speed import FULL, MEAN, STD, noise
 
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import PrecisionOption, whole_number
 from tune_s11.config import Recipe
-from tune_s11.console import PrecisionOption, new_app, run, whole_number
-from tune_s11.disk import in_words
 from tune_s11.hardware import usable_cores
 from tune_s11.search.cluster import MOST_ON_A_GPU, Resources, connect
+from tune_s11.search.executor import Executor
 from tune_s11.search.pace import Pace, pace_of_all, start_all
-from tune_s11.trainer import TrainingData
+from tune_s11.text import in_words
+from tune_s11.training.trainer import TrainingData
 
 app = new_app("Measure how many trials should share a GPU, or the cores.")
 
@@ -44,8 +46,9 @@ def main(
         for number in numbers:  # on a GPU, one of however many there are
             asked = Resources(gpus=1, trials_per_gpu=number) if on_gpu else Resources(gpus=0, workers=number)
             with connect(asked) as cluster:
-                start_all(cluster.workers)
-                found[number].append(pace_of_all(recipe, ray.put(images), len(validation), cluster.workers, precision))
+                executor = Executor(cluster.workers, precision)
+                start_all(executor)
+                found[number].append(pace_of_all(executor, recipe, ray.put(images), len(validation)))
     rates = {n: [pace.trials_a_minute(n, recipe.epochs) for pace in paces] for n, paces in found.items()}
     print(f"{'at a time':>9}{'ms a step':>12}{'trials a minute':>30}{'a worker holds':>18}{'of its GPU':>14}")
     for number, paces in found.items():

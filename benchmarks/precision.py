@@ -12,12 +12,13 @@ from typing import Annotated
 import typer
 from goals import Goal, at_least, judged
 
-from tune_s11.console import new_app, run, whole_number
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
 from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.search.finalists import half_interval
 from tune_s11.search_space import load_space
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData
 
 PRECISIONS = ("fp32", "bf16")
 

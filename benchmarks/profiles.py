@@ -17,11 +17,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.profiler import ProfilerActivity, profile
 from trial_speed import MEAN, STD, noise
 
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import PrecisionOption, whole_number
 from tune_s11.config import Recipe
-from tune_s11.console import PrecisionOption, new_app, run, whole_number
 from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.models import build_model
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData
 
 PARTS = {
     "convolution": ("convolution", "conv2d", "mkldnn_conv", "cudnn_conv"),

@@ -17,8 +17,8 @@ from goals import at_least, at_most, judged
 from ranking import best_third, correlate, predict_score, spearman
 from recorded import CIFAR10_W16, Curves, Floats, read_curves, score_of_winner
 
+from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
-from tune_s11.console import new_app, run
 from tune_s11.search_space import load_space
 
 GRACES = range(1, 13)

@@ -21,24 +21,18 @@ from background import Background, read_begun
 from recorded import CIFAR10_W16, append_line
 from recording import OTHER_HORIZONS, PROBES, RECOMPUTE_IMAGES, Recording, divide, draw
 
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.arguments import resolve_config
+from tune_s11.cli.options import DataDirOption, PrecisionOption, SeedOption, SetOption, SpaceOption, whole_number
 from tune_s11.config import InputError
-from tune_s11.console import (
-    DataDirOption,
-    PrecisionOption,
-    SeedOption,
-    SetOption,
-    SpaceOption,
-    new_app,
-    resolve_config,
-    run,
-    whole_number,
-)
 from tune_s11.data import Images, load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
-from tune_s11.lr_finder import Floats, LRBounds, LRCurve, find_bounds, ramp, range_test
-from tune_s11.manifest import build_manifest
+from tune_s11.lr_range.bounds import LRBounds, find_bounds
+from tune_s11.lr_range.curve import Floats, LRCurve
+from tune_s11.lr_range.measuring import ramp, range_test
+from tune_s11.results.manifest import build_manifest
 from tune_s11.search_space import RANGE_TEST, SearchConfig
-from tune_s11.trainer import TrainingData
+from tune_s11.training.trainer import TrainingData
 
 DEFAULTS = ["width=16", "batch_size=128", "train_images=8000", "val_fraction=0.25"]
 """Recipe fields where ``--set`` says nothing else: what two cores can train sixty times."""

@@ -1,6 +1,6 @@
 """One configuration trained to the end, with everything a pruner might have asked about it on the way.
 
-The training itself is :class:`tune_s11.trainer.Trainer`'s own: signals are read off copies between its epochs,
+The training itself is :class:`tune_s11.training.trainer.Trainer`'s own: signals are read off copies between its epochs,
 and a trial that is recorded has the same bits as one that is not.
 """
 
@@ -21,9 +21,9 @@ from torch.optim.swa_utils import update_bn
 from tune_s11.config import Recipe
 from tune_s11.data import Dataset, Images, split
 from tune_s11.hardware import Hardware
-from tune_s11.optimizer import WeightAverage
 from tune_s11.search_space import Space
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.training.optimizer import WeightAverage
+from tune_s11.training.trainer import Trainer, TrainingData
 
 OTHER_HORIZONS = {"ema_1/6": 1 / 6, "ema_1": 1.0}
 """Averages recorded beside the recipe's own, by name; horizons in epochs."""

@@ -22,10 +22,12 @@ from goals import at_least, at_most, judged
 from ray import tune
 from rich.console import Console
 
-from tune_s11.console import new_app, run
+from tune_s11.cli.app import new_app, run
 from tune_s11.results import SearchResult, TrialResult, load_search
+from tune_s11.results.folder import LAYOUT
 from tune_s11.search import Resources, Session
 from tune_s11.search_space import load_space
+from tune_s11.storage.workspace import Local
 
 ROOT = Path(__file__).parents[1]
 WORKERS = 2
@@ -57,13 +59,14 @@ Config = tune.TuneConfig
 def search(folder: Path, name: str, epochs: int, samples: int) -> SearchResult:
     """A search in this process, to its end."""
     config = load_space("quick").with_overrides(settings(epochs, samples)).with_lr_bounds(0.05, 0.5)
-    session = Session((folder / name).resolve(), config.checked_for_search(), "auto", "off", Console(quiet=True))
+    workspace = Local((folder / name).resolve(), LAYOUT)
+    session = Session(workspace, config.checked_for_search(), "auto", "off", Console(quiet=True))
     return session.run(Resources(gpus=0, workers=WORKERS))
 
 
 def trained(trial: TrialResult) -> float:
     """Seconds of the trial's epochs, validation included."""
-    return float(sum(row["seconds"] for row in trial.rows))
+    return float(sum(row.seconds for row in trial.rows))
 
 
 def span(path: Path, trial: TrialResult) -> tuple[float, float]:

@@ -20,8 +20,8 @@ from goals import Goal, at_least, at_most, judged
 from recorded import CIFAR10_W16, Curves, read_curves
 from simulator import Simulated, Workers, World
 
+from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
-from tune_s11.console import new_app, run
 from tune_s11.search_space import load_space
 
 SEARCHES = 5

@@ -1,4 +1,4 @@
-"""A search without its training: the program's own searcher, ASHA and audit, told recorded curves by an event loop.
+"""A search without its training: the program's own searcher, policy and audit, fed recorded curves by an event loop.
 
 What Tune's controller does around them is done in its order: a trial's last report goes past the scheduler, the
 report on which a trial is stopped past the searcher until the trial's end. Salinas et al., "Syne Tune: A Library for
@@ -8,7 +8,7 @@ Large Scale Hyperparameter Tuning" (AutoML 2022), simulate searches so.
 import heapq
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,12 +19,15 @@ from ray.tune.schedulers import TrialScheduler
 from recorded import Curves, score_of_winner
 from surrogate import Fate, Surrogate
 
-from tune_s11.lr_finder import LRBounds
-from tune_s11.results import SCORE, State, TrialResult, read_audit
+from tune_s11.lr_range.bounds import LRBounds
+from tune_s11.results import State, TrialResult
+from tune_s11.results.records import AuditRecord, sound_record
 from tune_s11.search.audit import Audit
-from tune_s11.search.scheduler import build_scheduler
+from tune_s11.search.range_test import Proposals
+from tune_s11.search.scheduler import PolicyScheduler
 from tune_s11.search.searcher import StudySearcher
 from tune_s11.search_space import SearchConfig
+from tune_s11.training.metrics import SCORE, EpochMetrics
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Simulated:
 
     trials: list[TrialResult]
     fates: list[Fate]
-    audit: dict[str, Any] | None
+    audit: AuditRecord | None
     time: float
 
     @property
@@ -124,6 +127,23 @@ class World:
             return _Loop(self, workers, Path(folder) / "audit.json").run()
 
 
+def simulated_epoch(fate: Fate, epoch: int) -> EpochMetrics:
+    """An epoch of a trial that is not trained: its score and whether it diverged; the other figures are none."""
+    return EpochMetrics(
+        epoch=epoch,
+        lr=0.0,
+        train_loss=None,
+        train_accuracy=0.0,
+        val_loss=None,
+        val_accuracy=None,
+        ema_val_loss=None,
+        ema_val_accuracy=float(fate.signal[epoch - 1]),
+        seconds=0.0,
+        images_per_second=0.0,
+        diverged=fate.diverged and epoch == len(fate.signal),
+    )
+
+
 class _Loop:
     """Trials on workers, one event after another. Of events at one time, the trial that started first has the first."""
 
@@ -131,10 +151,10 @@ class _Loop:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._world, self._workers, self._audit = world, workers, audit
         self._settings, self._recipe = world.config.search, world.config.recipe
-        self._scheduler = build_scheduler(self._settings, self._recipe.epochs, Audit(audit, self._settings), ())
-        study, domains = optuna.create_study(direction="maximize"), world.config.domains
-        self._searcher = StudySearcher(study, domains, self._settings, self._recipe.epochs, world.first)
-        self._rungs = self._settings.rung_epochs(self._recipe.epochs)
+        self._scheduler = PolicyScheduler(world.config.policy, Audit(audit, world.config))
+        study, proposals = optuna.create_study(direction="maximize"), Proposals(world.config.domains, world.first)
+        self._searcher = StudySearcher(study, proposals, self._settings, self._recipe.epochs)
+        self._rungs = world.config.policy.rungs
         self._trials: list[TrialResult] = []
         self._fates: list[Fate] = []
         self._events: list[tuple[float, int, int, Any]] = []
@@ -150,7 +170,7 @@ class _Loop:
                 self._schedule(now, worker, trial)
             elif len(self._trials) < self._settings.samples:
                 self._start(now, worker)
-        return Simulated(self._trials, self._fates, read_audit(self._audit), now)
+        return Simulated(self._trials, self._fates, sound_record(AuditRecord, self._audit), now)
 
     def _start(self, now: float, worker: int) -> None:
         trial = SimpleNamespace(trial_id=str(len(self._trials)))
@@ -175,12 +195,9 @@ class _Loop:
         number = trial.config["number"]
         result, fate = self._trials[number], self._fates[number]
         epoch = trial.reports.pop(0)
-        rows = [
-            {"epoch": k, SCORE: float(fate.signal[k - 1]), "diverged": fate.diverged and k == len(fate.signal)}
-            for k in range(result.epoch + 1, epoch + 1)
-        ]
+        rows = [simulated_epoch(fate, k) for k in range(result.epoch + 1, epoch + 1)]
         result.rows.extend(rows)
-        report = {"epoch": epoch, SCORE: rows[-1][SCORE], "epochs": rows}
+        report = {"epoch": epoch, SCORE: rows[-1].score, "epochs": [asdict(row) for row in rows]}
         if trial.reports and self._scheduler.on_trial_result(None, trial, report) == TrialScheduler.CONTINUE:
             self._searcher.on_trial_result(trial.trial_id, report)
             return True

@@ -2,10 +2,10 @@
 
     uv run python benchmarks/trial_speed.py
 
-Training images a second of :class:`tune_s11.trainer.Trainer`, all included, beside the bare loop (the same network
-and precision on one fixed batch, and nothing else) and beside the usual way: fp32, NCHW, an image at a time through
-Albumentations or torchvision's transforms in a DataLoader. All sides take turns in one run; ratios are taken within
-a turn. The images are noise: what is in them costs nothing.
+Training images a second of :class:`tune_s11.training.trainer.Trainer`, all included, beside the bare loop (the same
+network and precision on one fixed batch, and nothing else) and beside the usual way: fp32, NCHW, an image at a time
+through Albumentations or torchvision's transforms in a DataLoader. All sides take turns in one run; ratios are taken
+within a turn. The images are noise: what is in them costs nothing.
 """
 
 import json
@@ -28,14 +28,15 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import VisionDataset
 from torchvision.transforms import v2
 
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import PrecisionOption, whole_number
 from tune_s11.config import Recipe
-from tune_s11.console import PrecisionOption, new_app, run, whole_number
 from tune_s11.data import Images, normalise
 from tune_s11.data.pipeline import recipe_pipeline
 from tune_s11.hardware import Hardware, choose_hardware, usable_cores
 from tune_s11.models import build_model
-from tune_s11.optimizer import build_optimizer
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.training.optimizer import build_optimizer
+from tune_s11.training.trainer import Trainer, TrainingData
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 FULL = 45_000, 5_000

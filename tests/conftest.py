@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import settings
+
+from tune_s11.storage.remote import Remote
 
 # Another program's load is no failure, and a test run says the same each time; new examples are sought on purpose, with
 # `pytest --hypothesis-profile new-examples`.
@@ -200,6 +203,18 @@ def s3() -> Iterator[S3Server]:
             patch.setenv(name, value)
         yield server
     server.stop()
+
+
+@pytest.fixture
+def storage(s3: S3Server) -> Remote:
+    """An empty place on the S3 server, of the test's own."""
+    return Remote(f"s3://{s3.BUCKET}/{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Called with a machine's name: what follows happens there."""
+    return lambda machine: monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / machine))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """The floors of the house: a module imports only from those below it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
@@ -7,3 +9,16 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 def test_layers() -> None:
     assert lint_imports(str(Path(__file__).parents[1] / "pyproject.toml"), no_cache=True) == EXIT_STATUS_SUCCESS
+
+
+def test_modules_are_short() -> None:
+    package = Path(__file__).parents[1] / "tune_s11"
+    lines = {file.relative_to(package): len(file.read_text().splitlines()) for file in package.rglob("*.py")}
+    assert {file: count for file, count in lines.items() if count > 300} == {}
+
+
+def test_reading_results_brings_no_heavy_library() -> None:
+    heavy = ["torch", "ray", "typer", "rich", "matplotlib", "albumentations"]
+    program = f"import sys, tune_s11.results; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from tune_s11.text import printable
+
 
 class InputError(Exception):
     """Something the user gave is wrong; the message is one line that says what and what is allowed."""
@@ -16,27 +18,31 @@ class InputError(Exception):
         super().__init__(printable(message))
 
 
-def printable(message: str) -> str:
-    """A message on one line, with escapes for what a terminal would obey: names of files and keys may hold anything."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
-
-
 class Frozen(BaseModel):
     """Base of all configuration: immutable, unknown keys refused, NaN and infinity refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+_SEARCHABLE = "searchable"
+
+Value = TypeVar("Value")
+Searchable = Annotated[Value, _SEARCHABLE]
+"""A recipe field that a space may search."""
+
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+CountFrom0 = Annotated[int, Field(ge=0)]
 
 
 class Recipe(Frozen):
     """One training run, complete but for its seed.
 
     A search fixes most fields for all its trials and lets its space choose the rest
-    (:data:`SEARCHABLE`), so a trial is nothing but a recipe and a seed.
+    (those marked :data:`Searchable`), so a trial is nothing but a recipe and a seed.
     """
 
     dataset: Literal["cifar10", "digits", "folder"] = "cifar10"
@@ -52,29 +58,29 @@ class Recipe(Frozen):
 
     model: str = "s11"
     """``s11``, or ``package.module:function`` called with width, num_classes and image_size."""
-    width: Count = 64
+    width: Searchable[Count] = 64
     """Channels of the first convolution; the stages have 2, 4 and 8 times as many."""
 
     schedule: Literal["one_cycle", "triangular", "plateau"] = "one_cycle"
     """How the learning rate moves; ``plateau`` is the ReduceLROnPlateau baseline."""
     epochs: Count = 24
     """Length of a complete trial."""
-    peak_epoch: Positive = 5.0
+    peak_epoch: Searchable[Positive] = 5.0
     """Epoch at which the learning rate is highest."""
-    max_lr: Positive = 0.4
+    max_lr: Searchable[Positive] = 0.4
     """LRMAX, the peak."""
-    min_lr_fraction: Annotated[float, Field(ge=0, le=1)] = 0.01
+    min_lr_fraction: Searchable[Share] = 0.01
     """LRMIN / LRMAX."""
 
-    batch_size: Count = 512
+    batch_size: Searchable[Count] = 512
     """Images a step; a last, partial batch is dropped."""
-    momentum: Fraction = 0.9
+    momentum: Searchable[Fraction] = 0.9
     """Nesterov momentum."""
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    weight_decay: Searchable[NotNegative] = 5e-4
     """On all parameters."""
-    label_smoothing: Fraction = 0.0
+    label_smoothing: Searchable[Fraction] = 0.0
     """Share of the target spread over all classes."""
-    logit_scale: Positive = 0.125
+    logit_scale: Searchable[Positive] = 0.125
     """Factor on the logits in the loss. The network ends in a max pool and batch norm has no say behind it:
     with 1 the first logits are far too large (cifar10-fast has 0.125 too)."""
     ema_horizon: Positive = 1 / 3
@@ -82,11 +88,11 @@ class Recipe(Frozen):
 
     augmentation: str = "batched"
     """``batched``, ``albumentations``, or the path of a pipeline saved by ``albumentations.save``."""
-    pad: Annotated[int, Field(ge=0)] = 4
+    pad: Searchable[CountFrom0] = 4
     """Pixels of reflection on each side before the random crop."""
     flip: bool = True
     """Mirror half of the images left to right."""
-    cutout: Annotated[int, Field(ge=0)] = 8
+    cutout: Searchable[CountFrom0] = 8
     """Side in pixels of the square that is filled with the mean; 0: none."""
 
     @model_validator(mode="after")
@@ -106,19 +112,7 @@ class Recipe(Frozen):
         return self.max_lr * self.min_lr_fraction
 
 
-SEARCHABLE = (
-    "max_lr",
-    "min_lr_fraction",
-    "momentum",
-    "weight_decay",
-    "label_smoothing",
-    "logit_scale",
-    "peak_epoch",
-    "batch_size",
-    "width",
-    "pad",
-    "cutout",
-)
+SEARCHABLE = tuple(name for name, field in Recipe.model_fields.items() if _SEARCHABLE in field.metadata)
 """The recipe fields that a space may search. The others would change what the trials are
 compared on: the data, the number of epochs, or the average that ranks them."""
 
@@ -173,13 +167,6 @@ class SearchSettings(Frozen):
         if low >= high:
             raise ValueError(f"lr_range [{low:g}, {high:g}]: allowed is low < high")
         return self
-
-    def rung_epochs(self, epochs: int) -> list[int]:
-        """Epochs of a trial of ``epochs`` at which it may be pruned, rising; none without ASHA."""
-        rungs: list[int] = []
-        while self.scheduler == "asha" and (rung := math.ceil(self.grace * self.factor ** len(rungs))) < epochs:
-            rungs.append(rung)
-        return rungs
 
 
 class RefitChanges(Frozen):

@@ -1,11 +1,12 @@
-"""The device, the precision and the threads that a training run uses."""
+"""The device, the precision and the threads that a training run uses.
+
+Torch takes a second to import, which reading what a run used does not need.
+"""
 
 import os
 import shutil
 from pathlib import Path
 from typing import Literal
-
-import torch
 
 from tune_s11.config import Frozen
 
@@ -26,6 +27,8 @@ class Hardware(Frozen):
 
     def activate(self) -> None:
         """Sets this process up."""
+        import torch
+
         torch.set_num_threads(self.threads)
 
 
@@ -40,6 +43,8 @@ def choose_hardware(
         compiled: As :attr:`Hardware.compiled`.
         gpu: Whether a GPU may be taken.
     """
+    import torch
+
     device: Literal["cpu", "cuda"] = "cuda" if gpu and torch.cuda.is_available() else "cpu"
     if precision == "auto":
         native = torch.cuda.get_device_capability() >= (8, 0) if device == "cuda" else _cpu_multiplies_bf16()
@@ -54,6 +59,8 @@ def usable_cores() -> int:
 
 def why_no_gpu() -> str:
     """One clause on why torch sees no GPU: there is none, or its driver is too old for this torch build."""
+    import torch
+
     if torch.version.cuda is None:
         return "this torch build is without CUDA"
     try:

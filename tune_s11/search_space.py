@@ -18,6 +18,7 @@ from tune_s11.config import (
     number_hint,
     validated,
 )
+from tune_s11.pruning import Policy, build_policy
 
 RANGE_TEST = "range_test"
 """In place of bounds for ``max_lr``: the range test finds them."""
@@ -67,8 +68,8 @@ class SearchConfig:
         """Returns itself where a search has something to do.
 
         Raises:
-            InputError: The space is empty, the schedule follows validation images, which a refit has none of, ASHA's
-                first rung is not before the last epoch, or a value that may be found is none for a refit.
+            InputError: The space is empty, the schedule follows validation images, which a refit has none of, the
+                policy has no rung before the last epoch, or a value that may be found is none for a refit.
         """
         if not self.space:
             raise InputError("space: nothing is left to search; allowed are one or more recipe fields")
@@ -77,17 +78,18 @@ class SearchConfig:
                 "recipe.schedule: 'plateau': it follows validation images, and a refit trains on all; "
                 "allowed in a search are one_cycle and triangular"
             )
-        if self.search.scheduler == "asha" and self.search.grace >= self.recipe.epochs:
-            raise InputError(
-                f"search.grace: {self.search.grace}: allowed is less than epochs={self.recipe.epochs}, "
-                "or scheduler: none"
-            )
+        self.policy.check()
         refit = self.refit.applied_to(self.recipe).model_dump()
         validated(Recipe, refit, "refit: ", strict=False)
         for name, domain in self.space.items():
             for end in _ends(domain):
                 validated(Recipe, refit | {name: end}, f"refit with space.{name} at {end:g}: ", strict=False)
         return self
+
+    @property
+    def policy(self) -> Policy:
+        """Who is pruned."""
+        return build_policy(self.search, self.recipe.epochs)
 
     @property
     def domains(self) -> dict[str, BaseDistribution]:

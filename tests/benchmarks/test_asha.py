@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asha import Policy, Rung, Trade, build_ladder, measure, pareto_front, replay, resample
+from asha import Policy, Trade, build_ladder, measure, pareto_front, replay, resample
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.schedulers.async_hyperband import _Bracket
 from recorded import Curves, build_curves
@@ -14,18 +14,6 @@ SCORES = np.random.default_rng(0).permutation(np.linspace(0.6, 0.8, 30)).round(4
 
 def curves(signal: Any, **changes: Any) -> Curves:
     return build_curves(*recording(SCORES, signal, **changes))
-
-
-@pytest.mark.parametrize("factor", [2, 3, 4])
-@pytest.mark.parametrize("seed", range(5))
-def test_a_rung_decides_as_rays(factor: int, seed: int) -> None:
-    """Values on the grid of 2,000 validation images and of 20, where most are ties."""
-    generator = np.random.default_rng(seed)
-    for grid in (2000, 20):
-        bracket, rung = _Bracket(8, 24, factor, 0), Rung(factor)
-        for number, value in enumerate(generator.integers(grid, size=100) / grid):
-            action = bracket.on_result(SimpleNamespace(trial_id=str(number)), 8, value)  # type: ignore[arg-type]
-            assert rung.keeps(float(value)) == (action == TrialScheduler.CONTINUE)
 
 
 @pytest.mark.parametrize(("grace", "factor"), [(1, 2), (2, 3), (3, 4), (8, 3), (12, 2)])

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from audit_coverage import Audited, examine, judge, main, of_the_table, tell
 from recorded import append_line, build_curves
-from simulator import Simulated, Workers, World
+from simulator import Simulated, Workers, World, simulated_epoch
 from surrogate import Fate
 from synthetic import recording_of_s11
 
 from tune_s11.config import Recipe
-from tune_s11.results import SCORE, State, TrialResult
+from tune_s11.results import State, TrialResult
+from tune_s11.results.records import AuditRecord
 from tune_s11.search_space import load_space
 
 CURVES = build_curves(*recording_of_s11(30))
@@ -19,7 +20,7 @@ WORLD = World.recorded(CURVES, load_space("s11"))
 
 
 def trial(number: int, signal: list[float], state: State) -> TrialResult:
-    rows = [{"epoch": epoch, SCORE: score, "diverged": False} for epoch, score in enumerate(signal, start=1)]
+    rows = [simulated_epoch(Fate(np.array(signal), signal[-1], False), k + 1) for k in range(len(signal))]
     return TrialResult(number, {}, Recipe(), number, None, rows, state)
 
 
@@ -32,7 +33,7 @@ def test_truth_is_of_all_that_were_to_be_stopped() -> None:
         trial(k, [0.5] if state == "pruned" else [0.5, end], state)
         for k, (end, state) in enumerate(zip(ends, states, strict=True))
     ]
-    audit = {"one_in": 2, "decisions": 4, "trials": {"t0003": 1, "t0004": 1}}
+    audit = AuditRecord(one_in=2, decisions=4, trials={"t0003": 1, "t0004": 1})
     found = examine(Simulated(trials, fates, audit, 0.0), finalists=2)
     assert (found.truth, found.audited, found.covered) == (0.5, 2, True)
     assert found.extra == 2 / (12 - 2)

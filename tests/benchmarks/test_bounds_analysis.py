@@ -17,7 +17,8 @@ from bounds_analysis import (
 )
 from bounds_tables import judge, tell
 
-from tune_s11.lr_finder import LRCurve, ramp
+from tune_s11.lr_range.curve import LRCurve
+from tune_s11.lr_range.measuring import ramp
 
 RATES = np.geomspace(0.01, 10, 19)
 LRS = ramp("exponential", 1e-4, 10, 100)

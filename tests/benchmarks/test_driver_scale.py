@@ -4,27 +4,28 @@ from pathlib import Path
 
 import pytest
 import ray
-from driver_scale import LOAD, REPORTS, reports, search, stand_ins, tell
+from driver_scale import LOAD, REPORTS, reports, row, search, stand_ins, tell
 from optuna.trial import TrialState
 
 from tune_s11.results import TrialResult
 from tune_s11.search.study import open_study
 from tune_s11.search_space import load_space
+from tune_s11.training.metrics import EpochMetrics
 
 
 def test_a_trial_reports_as_one_that_trains() -> None:
     told = list(reports({"max_lr": 0.4}, seed=1))
     assert [report["epoch"] for report in told] == list(REPORTS)
     config = load_space("s11")
-    assert (*config.search.rung_epochs(config.recipe.epochs), config.recipe.epochs) == REPORTS
-    assert [row["epoch"] for report in told for row in report["epochs"]] == list(range(1, 25))
+    assert (*config.policy.rungs, config.recipe.epochs) == REPORTS
+    assert [each["epoch"] for report in told for each in report["epochs"]] == list(range(1, 25))
     assert told == list(reports({"max_lr": 0.4}, seed=1))
 
 
 def test_gpus_that_are_fed(capsys: pytest.CaptureFixture[str]) -> None:
     config = load_space("s11")
     trials = [
-        TrialResult(number, {}, config.recipe, 0, None, [{"epoch": epoch}], "complete")
+        TrialResult(number, {}, config.recipe, 0, None, [EpochMetrics(**row(epoch, 0.5))], "complete")
         for number, epoch in enumerate((REPORTS[-1], REPORTS[0]))
     ]
     assert tell("two", 0.5, trials) == pytest.approx(LOAD * (10 + 10 / 6) / 0.5)

@@ -5,7 +5,7 @@ from forecast_error import seconds
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune_s11.console import in_time
+from tune_s11.text import in_time
 
 
 @given(st.floats(0.1, 1e5))

@@ -11,8 +11,8 @@ from bounds_analysis import Condition
 from lr_bounds import best_rate, build_material, lines_of, main
 from recorded import read_lines
 
+from tune_s11.cli.arguments import resolve_config
 from tune_s11.config import InputError
-from tune_s11.console import resolve_config
 from tune_s11.hardware import Hardware
 
 CPU = Hardware(device="cpu", precision="fp32", threads=1)

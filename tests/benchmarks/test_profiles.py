@@ -6,7 +6,7 @@ from trial_speed import MEAN, STD, noise
 
 from tune_s11.config import Recipe
 from tune_s11.hardware import Hardware
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData
 
 CPU = Hardware(device="cpu", precision="fp32", threads=1)
 

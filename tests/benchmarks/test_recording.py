@@ -10,7 +10,7 @@ from recording import LENGTHS, Recording, divide, draw
 from tune_s11.config import Recipe
 from tune_s11.data import Dataset, Images, load_dataset
 from tune_s11.hardware import Hardware
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData
 
 CPU = Hardware(device="cpu", precision="fp32", threads=1)
 SMALL = Recipe(

@@ -8,6 +8,7 @@ from search_overhead import WORKERS, ratio, settings, span, turnovers
 
 from tune_s11.results import SearchResult, TrialResult
 from tune_s11.search_space import load_space
+from tune_s11.training.metrics import EpochMetrics
 
 
 def made_up(path: Path, trials: list[tuple[float, float]]) -> SearchResult:
@@ -15,7 +16,7 @@ def made_up(path: Path, trials: list[tuple[float, float]]) -> SearchResult:
     config = load_space("quick").with_overrides(settings(5, len(trials)))
     results = []
     for number, (seconds, end) in enumerate(trials):
-        rows = [{"epoch": 1, "seconds": seconds / 2}, {"epoch": 2, "seconds": seconds / 2}]
+        rows = [EpochMetrics(k, 0.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, seconds / 2, 1e5, False) for k in (1, 2)]
         results.append(TrialResult(number, {}, config.recipe, 0, None, rows, "complete"))
         folder = path / "trials" / results[-1].name
         folder.mkdir(parents=True)

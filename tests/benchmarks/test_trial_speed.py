@@ -19,7 +19,7 @@ from trial_speed import (
 
 from tune_s11.config import Recipe
 from tune_s11.hardware import Hardware
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData
 
 RECIPE = Recipe(width=4, batch_size=16, epochs=1000, max_lr=1e-3)
 CPU = Hardware(device="cpu", precision="fp32", threads=1)

@@ -8,19 +8,21 @@ Run with the benchmarks and this folder on PYTHONPATH, which Ray's worker needs 
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
-from simulator import World
+from simulator import World, simulated_epoch
 from synthetic import s11_world
 
-from tune_s11.results import SCORE
 from tune_s11.search.audit import Audit
 from tune_s11.search.cluster import Resources, connect
-from tune_s11.search.scheduler import build_scheduler
+from tune_s11.search.range_test import Proposals
+from tune_s11.search.scheduler import PolicyScheduler
 from tune_s11.search.searcher import StudySearcher
+from tune_s11.training.metrics import SCORE
 
 
 def search(folder: Path) -> list[Any]:
@@ -38,7 +40,7 @@ def search(folder: Path) -> list[Any]:
             settings = self._world.config.search
             generator = np.random.default_rng((settings.seed, config["number"]))
             self._fate, self._epoch = self._world.surrogate.draw(config["params"], generator), 0
-            self._rungs = settings.rung_epochs(self._world.config.recipe.epochs)
+            self._rungs = self._world.config.policy.rungs
             return True
 
         def step(self) -> dict[str, Any]:
@@ -46,8 +48,7 @@ def search(folder: Path) -> list[Any]:
             end = len(self._fate.signal)
             while not rows or (self._epoch not in self._rungs and self._epoch < end):
                 self._epoch += 1
-                score, last = float(self._fate.signal[self._epoch - 1]), self._epoch == end
-                rows.append({"epoch": self._epoch, SCORE: score, "diverged": last and self._fate.diverged})
+                rows.append(asdict(simulated_epoch(self._fate, self._epoch)))
             return {"epoch": self._epoch, SCORE: rows[-1][SCORE], "epochs": rows, "done": self._epoch == end}
 
         def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -55,13 +56,13 @@ def search(folder: Path) -> list[Any]:
 
     world = s11_world()
     config, study = world.config, optuna.create_study(direction="maximize")
-    audit, epochs = Audit(folder / "audit.json", config.search), config.recipe.epochs
+    audit, epochs = Audit(folder / "audit.json", config), config.recipe.epochs
     with connect(Resources(gpus=0, workers=1)):
         tune.Tuner(
             tune.with_parameters(Replayed, world=world),
             tune_config=tune.TuneConfig(
-                search_alg=StudySearcher(study, config.space, config.search, epochs, world.first),
-                scheduler=build_scheduler(config.search, epochs, audit, ()),
+                search_alg=StudySearcher(study, Proposals(config.domains, world.first), config.search, epochs),
+                scheduler=PolicyScheduler(config.policy, audit),
                 num_samples=config.search.samples,
                 max_concurrent_trials=1,
                 reuse_actors=True,

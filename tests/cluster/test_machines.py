@@ -68,9 +68,9 @@ def check_that_nothing_is_lost(search: SearchResult, samples: int) -> None:
     assert [trial.name for trial in search.trials] == [f"t{number:04d}" for number in range(samples)]
     assert {frozen.state.name for frozen in study.trials} <= {"COMPLETE", "PRUNED"}
     for frozen, trial in zip(study.trials, search.trials, strict=True):
-        epochs = [row["epoch"] for row in trial.rows]
+        epochs = [epoch.epoch for epoch in trial.rows]
         assert epochs == list(range(1, len(epochs) + 1))
-        assert frozen.intermediate_values == {row["epoch"]: row["ema_val_accuracy"] for row in trial.rows}
+        assert frozen.intermediate_values == {epoch.epoch: epoch.ema_val_accuracy for epoch in trial.rows}
     assert search.refit is not None
 
 

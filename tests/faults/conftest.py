@@ -12,7 +12,7 @@ from pathlib import Path
 
 import ray
 from tune_s11.models import S11ResNet
-from tune_s11.trainable import TrialTrainable
+from tune_s11.search.trainable import TrialTrainable
 
 ARMED = Path(os.environ["ARMED"])
 
@@ -98,7 +98,7 @@ class Faults:
 
     def wait_for_report(self, search: str, before: int) -> None:
         """Until its trials have reported more than ``before`` times."""
-        self._program.wait_for(lambda: self.reports(search) > before, 60)
+        self._program.wait_for(lambda: self.reports(search) > before)
 
     @staticmethod
     def title(pid: int) -> str:

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from tune_s11.checkpoint import save_checkpoint
 from tune_s11.data import load_dataset
-from tune_s11.disk import size_of
 from tune_s11.hardware import Hardware
 from tune_s11.results import SearchResult, load_search
 from tune_s11.search.material import RECORDS
 from tune_s11.search.study import open_study
 from tune_s11.search_space import load_space
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.storage.disk import size_of
+from tune_s11.training.checkpoint import save_checkpoint
+from tune_s11.training.trainer import Trainer, TrainingData
 
 BOUNDS = ("--lr-bounds", "0.01", "0.2")
 LONG = (*BOUNDS, "--set", "epochs=80", "--set", "search.grace=20", "--set", "search.finalists=0")
@@ -74,7 +74,7 @@ def assert_whole(search: SearchResult) -> None:
     assert [trial.number for trial in search.trials] == list(range(6))
     assert {trial.state for trial in search.trials} <= {"complete", "pruned", "diverged"}
     for trial in search.trials:
-        assert [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1))
+        assert [epoch.epoch for epoch in trial.rows] == list(range(1, trial.epoch + 1))
     study = open_study(search.path / "study.log", search.config.search)
     assert [trial.state.is_finished() for trial in study.trials] == [True] * 6
     assert [trial.last_step for trial in study.trials] == [trial.epoch for trial in search.trials]
@@ -109,7 +109,7 @@ def test_a_disk_that_fills_up_ends_the_search_and_nothing_of_it(program, started
     assert running.wait(timeout=300) == 2
     last = program.output.read_text().splitlines()[-1]
     assert "No space left on device; all that" in last
-    assert last.endswith(f"is kept; go on with: python run_search.py --resume a --storage {storage}")
+    assert last.endswith(f"is kept; resume with: python run_search.py --resume a --storage {storage}")
     assert "Traceback" not in program.output.read_text()
 
     (storage / "filler").unlink()
@@ -184,14 +184,14 @@ def test_damaged_results_are_made_again_from_what_is_left(program) -> None:
     refit = search.path / "best" / "seed-1" / "checkpoint.pt"
     refit.write_bytes(refit.read_bytes()[:-20])
     again = program.run("--resume", "damaged").stdout
-    assert f"{refit}: cannot be read as a checkpoint (BadZipFile); best/seed-1 begins anew" in again
+    assert f"{refit}: cannot be read as a checkpoint (BadZipFile); best/seed-1 is started anew" in again
     repeated = load_search("damaged", program.storage)
     assert repeated.trials == search.trials
     assert repeated.bounds == search.bounds
     assert repeated.finalists == search.finalists
     assert repeated.refit is not None
     assert search.refit is not None
-    assert repeated.refit["test_accuracy"] == search.refit["test_accuracy"]
+    assert repeated.refit.test_accuracy == search.refit.test_accuracy
 
     manifest = search.path / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:-20])

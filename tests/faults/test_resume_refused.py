@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tune_s11 import cli
+from tune_s11.cli.main import main, run_search
 from tune_s11.data import load_dataset
-from tune_s11.manifest import SCHEMA_VERSION, build_manifest
+from tune_s11.results.manifest import SCHEMA_VERSION, build_manifest
 from tune_s11.search_space import load_space
 
 Change = Callable[[dict[str, Any]], Any]
@@ -74,7 +74,7 @@ def test_resume_is_refused(
 ) -> None:
     change(search / file, how)
     before = {path: path.read_bytes() for path in search.rglob("*") if path.is_file()}
-    line = refused(monkeypatch, capsys, cli.run_search, "--resume", "mine", "--workers", "1")
+    line = refused(monkeypatch, capsys, run_search, "--resume", "mine", "--workers", "1")
     for word in words:
         assert word in line
     assert {path: path.read_bytes() for path in search.rglob("*") if path.is_file()} == before
@@ -83,7 +83,7 @@ def test_resume_is_refused(
 def test_resume_with_fewer_trials_than_have_begun(
     search: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = refused(monkeypatch, capsys, cli.run_search, "--resume", "mine", "--samples", "1")
+    line = refused(monkeypatch, capsys, run_search, "--resume", "mine", "--samples", "1")
     assert "--samples 1: 2 trials have begun; allowed is 2 or more" in line
 
 
@@ -105,5 +105,5 @@ def test_no_reader_takes_what_is_newer(
     run = {"recipe": load_space("quick").recipe.model_dump(), "seed": 0, "split_seed": 0, "manifest": newer}
     (search.parent / "run").mkdir()
     (search.parent / "run" / "run.json").write_text(json.dumps(run))
-    line = refused(monkeypatch, capsys, cli.main, *command.split())
+    line = refused(monkeypatch, capsys, main, *command.split())
     assert f"schema_version {SCHEMA_VERSION + 1}: allowed is at most {SCHEMA_VERSION}" in line

@@ -48,7 +48,7 @@ def state(pid: int) -> str:
         return "gone"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(3000)
 def test_soak(program: Any, faults: Any, started: Callable[..., Any]) -> None:
     path = program.storage / "soak"

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from tune_s11.results import SearchResult, load_search
 from tune_s11.search.study import open_study
-from tune_s11.trainable import CHECKPOINT_SECONDS, REPORT_SECONDS
+from tune_s11.search.trainable import CHECKPOINT_SECONDS, REPORT_SECONDS
 
 pytestmark = pytest.mark.timeout(1800)  # for a busy machine
 
@@ -33,7 +33,7 @@ def assert_all_ended(search: SearchResult, samples: int, *, failed: int = 0) -> 
     assert sum(trial.state == "failed" for trial in search.trials) == failed
     assert all(trial.state in {"complete", "pruned", "diverged", "failed"} for trial in search.trials)
     for trial in search.trials:
-        assert [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1))
+        assert [epoch.epoch for epoch in trial.rows] == list(range(1, trial.epoch + 1))
     told = open_study(search.path / "study.log", search.config.search).trials
     assert [it.state for it in told] == [
         {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL}.get(trial.state, TrialState.PRUNED)
@@ -112,7 +112,7 @@ def test_a_model_that_raises_ends_the_search_early(program: Any, faults: Any) ->
     assert_all_ended(load_search("raising", program.storage), 6, failed=3)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_twenty_workers_killed_at_random(program: Any, faults: Any, started: Callable[..., Any]) -> None:
     print(f"seed {SEED}")
     rng, kills, name = random.Random(SEED), 20, "massacre"

@@ -21,6 +21,7 @@ def rgb(color: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", color)[:3]]
 
 
+@pytest.mark.landing
 def test_each_section_and_picture_is_there(tab: Any, address: str) -> None:
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,15 @@ import pytest
 
 from tune_s11.config import InputError, Recipe
 from tune_s11.report.compare import Compared, common_level, comparison, comparison_cells, epochs_to, read_compared
+from tune_s11.training.metrics import EpochMetrics
 
 CYCLE = [0.2, 0.5, 0.6, 0.7, 0.75, 0.8]
 PLATEAU = [0.3, 0.35, 0.4, 0.5, 0.55, 0.6]
 
 
-def rows(scores: list[float]) -> list[dict[str, Any]]:
+def rows(scores: list[float]) -> list[EpochMetrics]:
     return [
-        {"epoch": epoch, "lr": 0.1, "val_accuracy": 0.9 * score, "ema_val_accuracy": score, "diverged": score == 0}
+        EpochMetrics(epoch, 0.1, 0.5, 0.5, 0.5, 0.9 * score, 0.5, score, 1.5, 1000.0, score == 0)
         for epoch, score in enumerate(scores, start=1)
     ]
 
@@ -27,10 +29,14 @@ def run(name: str, scores: list[float], split_seed: int = 0, **recipe: Any) -> C
 
 def write_run(folder: Path, scores: list[float], **recipe: Any) -> Path:
     folder.mkdir(parents=True)
-    record = {"recipe": Recipe(epochs=6, **recipe).model_dump(mode="json"), "split_seed": 0}
-    (folder / "run.json").write_text(json.dumps(record))
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows(scores)))
+    (folder / "run.json").write_text(json.dumps(record(Recipe(epochs=6, **recipe).model_dump(mode="json"))))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows(scores)))
     return folder
+
+
+def record(recipe: dict[str, Any]) -> dict[str, Any]:
+    hardware = {"device": "cpu", "precision": "fp32", "threads": 1}
+    return {"recipe": recipe, "seed": 0, "split_seed": 0, "hardware": hardware, "manifest": {}}
 
 
 def test_level_is_where_the_worst_ends() -> None:
@@ -84,9 +90,10 @@ def test_a_search_is_its_winner(search_path: Path) -> None:
     write_run(storage / "plateau", PLATEAU, schedule="plateau")
     winner, single = read_compared(["own", str(storage / "plateau")], storage)
     assert (winner.name, winner.kind, winner.recipe.max_lr) == ("own", "winner", pytest.approx(0.4))
-    assert [row["ema_val_accuracy"] for row in winner.rows] == [0.3, 0.6, 0.7, 0.8, 0.82, 0.84]
+    assert [row.ema_val_accuracy for row in winner.rows] == [0.3, 0.6, 0.7, 0.8, 0.82, 0.84]
     summary = json.loads((search_path / "best" / "metrics.json").read_text())["test_accuracy"]
-    assert winner.test == summary
+    assert winner.test is not None
+    assert winner.test.model_dump() == summary
     assert (single.name, single.kind, single.recipe.schedule, single.test) == ("plateau", "run", "plateau", None)
     shutil.rmtree(search_path / "best")
     assert read_compared(["own", "plateau"], storage)[0].test is None
@@ -102,14 +109,14 @@ def test_what_is_refused(search_path: Path) -> None:
     write_run(storage / "a", CYCLE)
     (write_run(storage / "empty", CYCLE) / "metrics.jsonl").write_text('{"epoch": 1, "lr"')
     (write_run(storage / "damaged", CYCLE) / "run.json").write_text("[]")
-    (write_run(storage / "odd", CYCLE) / "run.json").write_text('{"recipe": {"nosuch": 1}, "split_seed": 0}')
+    (write_run(storage / "odd", CYCLE) / "run.json").write_text(json.dumps(record({"nosuch": 1})))
     for names, says in [
         (["a"], "1 given: allowed are 2 to 8"),
         ([*"abcdefghi"], "9 given: allowed are 2 to 8"),
         (["a", "a"], "a: is given twice"),
         (["a", "nosuch"], "nosuch: no such search"),
         (["a", "empty"], "empty: the run has no epoch behind it yet"),
-        (["a", "damaged"], r"damaged: .*run.json is damaged"),
+        (["a", "damaged"], r"damaged: .*run.json is missing or damaged"),
         (["a", "odd"], "odd: recipe.nosuch: unknown key"),
     ]:
         with pytest.raises(InputError, match=says):

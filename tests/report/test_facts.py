@@ -1,28 +1,37 @@
 """The report's arithmetic."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from tune_s11.config import Recipe, SearchSettings
-from tune_s11.lr_finder import LRBounds, LRCurve
+from tune_s11.lr_range.bounds import LRBounds
+from tune_s11.lr_range.curve import LRCurve
+from tune_s11.pruning import build_policy
 from tune_s11.report import facts
-from tune_s11.report.range_test import RangeTest
 from tune_s11.results import TrialResult
+from tune_s11.results.range_test import RangeTest
 
 
 @pytest.mark.parametrize(
     ("grace", "factor", "epochs", "rungs"),
-    [(8, 3.0, 24, [8]), (2, 3.0, 24, [2, 6, 18]), (4, 2.0, 12, [4, 8]), (1, 1.5, 5, [1, 2, 3, 4]), (2, 2.0, 8, [2, 4])],
+    [
+        (8, 3.0, 24, (8,)),
+        (2, 3.0, 24, (2, 6, 18)),
+        (4, 2.0, 12, (4, 8)),
+        (1, 1.5, 5, (1, 2, 3, 4)),
+        (2, 2.0, 8, (2, 4)),
+    ],
 )
-def test_rungs_lie_before_the_last_epoch(grace: int, factor: float, epochs: int, rungs: list[int]) -> None:
-    assert SearchSettings(grace=grace, factor=factor).rung_epochs(epochs) == rungs
+def test_rungs_lie_before_the_last_epoch(grace: int, factor: float, epochs: int, rungs: tuple[int, ...]) -> None:
+    assert build_policy(SearchSettings(grace=grace, factor=factor), epochs).rungs == rungs
 
 
 def test_no_rungs_without_asha() -> None:
-    assert SearchSettings(scheduler="none").rung_epochs(24) == []
+    assert build_policy(SearchSettings(scheduler="none"), 24).rungs == ()
 
 
 @pytest.mark.parametrize(
@@ -73,8 +82,8 @@ def test_one_cycle_is_drawn_from_end_to_end() -> None:
     assert epochs[np.argmax(lrs)] == pytest.approx(5)
 
 
-def test_plateau_is_drawn_as_it_turned_out() -> None:
-    rows = [{"epoch": 1, "lr": 0.1}, {"epoch": 2, "lr": 0.01}]
+def test_plateau_is_drawn_as_it_turned_out(make_trial: Callable[..., TrialResult]) -> None:
+    rows = [replace(row, lr=lr) for row, lr in zip(make_trial(0, [0.5, 0.6]).rows, (0.1, 0.01), strict=True)]
     epochs, lrs = facts.schedule_points(Recipe(schedule="plateau"), rows)
     assert epochs.tolist() == [0, 1, 1, 2]
     assert lrs.tolist() == [0.1, 0.1, 0.01, 0.01]

@@ -1,7 +1,7 @@
 """The figures on unusual data. That they look right is for eyes."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from tune_s11.report import figures
 from tune_s11.report.predictions import Predictions
-from tune_s11.report.range_test import read_range_test
+from tune_s11.report.refit import RefitEpoch
 from tune_s11.results import TrialResult, load_search
+from tune_s11.results.range_test import read_range_test
 
 
 def width_and_height(figure: Figure) -> tuple[int, int]:
@@ -72,7 +73,7 @@ def test_trials_without_winner_or_rungs(trials: list[TrialResult]) -> None:
 
 
 def test_perfect_accuracy_has_its_place(trials: list[TrialResult]) -> None:
-    rows: list[dict[str, Any]] = [row | {"ema_val_accuracy": 1.0, "ema_val_loss": 0.5} for row in trials[0].rows]
+    rows = [replace(row, ema_val_accuracy=1.0, ema_val_loss=0.5) for row in trials[0].rows]
     figure = figures.draw_learning_curves(rows, np.array([0.0, 6.0]), np.array([0.1, 0.2]))
     assert figure.axes[0].get_ylim()[1] > 1
     width_and_height(figure)
@@ -107,9 +108,8 @@ def test_reliability_draws_what_bins_there_are() -> None:
 
 
 def test_test_curve_has_its_own_names() -> None:
-    keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "ema_test_loss", "ema_test_accuracy")
-    rows: list[dict[str, Any]] = [{"epoch": epoch} | dict.fromkeys(keys, 0.5) for epoch in (1, 2)]
-    rows[0] |= dict.fromkeys(keys[2:])  # not tested after this epoch
+    untested = (None, None, None, None)
+    rows = [RefitEpoch(1, 0.1, 0.5, 0.5, *untested), RefitEpoch(2, 0.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)]
     figure = figures.draw_learning_curves(rows, np.array([0.0, 2.0]), np.array([0.1, 0.2]), held_out="test")
     assert texts(figure) == "training (augmented, weights in motion); test, raw weights; test, averaged weights"
     assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 1, 1]  # type: ignore[arg-type]

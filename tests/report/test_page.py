@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tune_s11.cli.hints import repeat_commands
 from tune_s11.report import write_report
 from tune_s11.results import load_search
 
@@ -29,7 +31,8 @@ def index(pristine: Path) -> Path:
     stale = pristine / "report" / "of-before.png"
     stale.parent.mkdir()
     stale.touch()
-    return write_report(load_search(str(pristine), pristine.parent))
+    search = load_search(str(pristine), pristine.parent)
+    return write_report(search, commands=repeat_commands(search))
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +186,7 @@ def test_trials_and_winner_are_the_folders(pristine: Path, numbers: dict[str, An
     assert (winner["trial"], winner["validation_accuracy"]) == ("t0002", 0.84)
     assert winner["validation_accuracy_raw"] == pytest.approx(0.95 * 0.84)
     assert (winner["seconds"], winner["images_per_second"]) == (9.0, 1003.5)
-    assert winner["epochs"] == search.trials[2].rows
+    assert winner["epochs"] == [asdict(row) for row in search.trials[2].rows]
     recipe = {row["field"]: row["value"] for row in winner["recipe"]}
     assert recipe == search.trials[2].recipe.model_dump()
     assert {row["field"] for row in winner["recipe"] if row["searched"]} == {"max_lr", "momentum"}
@@ -298,6 +301,7 @@ def test_page_shows_the_numbers(page: str, numbers: dict[str, Any]) -> None:
 def test_page_tells_how_to_repeat_it(pristine: Path, page: str) -> None:
     assert f"python run_search.py --space {pristine}/search.yaml" in page
     assert f"python -m tune_s11.train --trial own/t0002 --storage {pristine.parent}" in page
+    assert "--resume" not in page
 
 
 def test_text_from_outside_is_escaped(page: str) -> None:

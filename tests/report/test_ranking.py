@@ -8,6 +8,7 @@ import scipy.stats
 
 from tune_s11.report.ranking import correlation, finalists_lost, rung_correlations, spearman
 from tune_s11.results import TrialResult
+from tune_s11.results.records import AuditRecord
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -69,7 +70,7 @@ def test_audited_trials_stand_for_those_that_were_stopped(make_trial: Callable[.
     audited = [make_trial(3, [0.1, 0.65]), make_trial(4, [0.1, 0.3]), make_trial(5, [0.1, 0.0], state="diverged")]
     stopped = [make_trial(k, [0.1], state="pruned") for k in range(6, 18)]
     running = make_trial(18, [0.1, 0.9], state="running")
-    audit = {"one_in": 4, "decisions": 16, "trials": {f"t{k:04d}": 1 for k in (3, 4, 5, 18)}}
+    audit = AuditRecord(one_in=4, decisions=16, trials={f"t{k:04d}": 1 for k in (3, 4, 5, 18)})
     found = finalists_lost([*let_through, *audited, *stopped, running], audit, finalists=2)
     assert found["why"] is None
     assert (found["to_be_stopped"], found["audited"], found["found"]) == (15, 3, 1)
@@ -84,5 +85,5 @@ def test_audited_trials_stand_for_those_that_were_stopped(make_trial: Callable[.
 def test_an_audit_of_nothing_says_so(make_trial: Callable[..., TrialResult]) -> None:
     trials = [make_trial(0, [0.5, 0.6]), make_trial(1, [0.1], state="pruned")]
     assert finalists_lost(trials, None, 5)["why"] == "no trial that a rung was to stop has run on"
-    audit = {"one_in": 1, "decisions": 1, "trials": {"t0000": 1}}
+    audit = AuditRecord(one_in=1, decisions=1, trials={"t0000": 1})
     assert finalists_lost(trials, audit, 5)["why"] == "no other trial is complete"

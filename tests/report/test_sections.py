@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from tune_s11.checkpoint import load_checkpoint, save_checkpoint
+from tune_s11.cli.hints import repeat_commands
 from tune_s11.report.contents import Contents
 from tune_s11.report.page import render
 from tune_s11.report.sections import gather
 from tune_s11.results import load_search
+from tune_s11.training.checkpoint import load_checkpoint, save_checkpoint
 
 SEARCH = {"trials", "best_so_far", "timeline", "parallel", "slices"}
 HEAT_MAPS = {"heat_maps", "heat_maps_correct"}
@@ -27,7 +28,8 @@ ALL = SEARCH | {"range_test", "schedule", "curves", "changes"} | OF_REFIT
 
 def compose(path: Path, layer: str = "layer3") -> Contents:
     """The contents; the page must render from whatever they are."""
-    contents = gather(load_search(str(path), path.parent), layer)
+    search = load_search(str(path), path.parent)
+    contents = gather(search, layer, repeat_commands(search))
     page = html.unescape(render(json.loads(json.dumps(contents.numbers)), {}))
     for gap in contents.numbers["not_shown"]:
         assert gap["what"] in page
@@ -108,8 +110,8 @@ SEED_0 = "best/seed-0"
         ("lr_range.json", cut_in_half, "the range test", "holds no range test", {"range_test"}),
         ("lr_range.json", lambda path: path.write_text("[]"), "the range test", "holds no range test", {"range_test"}),
         ("manifest.json", cut_in_half, "the provenance", "missing or damaged", set()),
-        ("best", shutil.rmtree, "the test accuracy", "python run_search.py --resume own", OF_REFIT),
-        ("best/metrics.json", cut_in_half, "the test accuracy", "not refit yet", OF_REFIT),
+        ("best", shutil.rmtree, "the test accuracy", "the winner is not refit yet", OF_REFIT),
+        ("best/metrics.json", cut_in_half, "the test accuracy", "metrics.json is damaged", OF_REFIT),
         (
             "best/metrics.json",
             lambda path: edit(path, lambda plain: plain["test_accuracy_raw"].pop("sd")),
@@ -171,6 +173,27 @@ def test_damage(
     assert gap["what"].startswith(what)
     assert why in gap["why"]
     assert set(contents.figures) == ALL - lost
+    assert ("resume" in contents.numbers["commands"]) == (lost == OF_REFIT)
+
+
+def test_search_without_refits_shows_how_to_resume_it(search_path: Path) -> None:
+    shutil.rmtree(search_path / "best")
+    search = load_search(str(search_path), search_path.parent)
+    numbers = compose(search_path).numbers
+    assert numbers["commands"]["resume"] == f"python run_search.py --resume own --storage {search_path.parent}"
+    assert f"<pre>{numbers['commands']['resume']}</pre>" in html.unescape(render(numbers, {}))
+    assert "--resume" not in render(gather(search, "layer3").numbers, {})
+
+
+def test_without_commands_there_are_none_to_show(search_path: Path) -> None:
+    space = search_path / "search.yaml"
+    space.write_text(space.read_text().replace("max_lr: range_test", "max_lr: {loguniform: [0.01, 0.41]}"))
+    contents = gather(load_search(str(search_path), search_path.parent), "layer3")
+    assert contents.numbers["commands"] == {}
+    assert contents.numbers["edge"]["command"] is None
+    page = render(contents.numbers, {})
+    assert "a better one may lie beyond.</div>" in page
+    assert "<pre>" not in page
 
 
 def test_layer_that_the_network_lacks(pristine: Path) -> None:
@@ -227,7 +250,7 @@ def test_failure_of_ones_own_network_is_a_line(search_path: Path, monkeypatch: p
     def broken(*arguments: object) -> None:
         raise ZeroDivisionError("of the user's own")
 
-    monkeypatch.setattr("tune_s11.report.refit.build_model", broken)
+    monkeypatch.setattr("tune_s11.report.explained.build_model", broken)
     (gap,) = compose(search_path).numbers["not_shown"]
     assert gap["why"] == "ZeroDivisionError: of the user's own"
 

@@ -9,7 +9,8 @@ import pytest
 from tune_s11.config import Recipe, RefitChanges, SearchSettings
 from tune_s11.search import calibration
 from tune_s11.search.calibration import Calibration
-from tune_s11.search.cluster import Cluster, Node, Workers, plan_workers
+from tune_s11.search.cluster import Cluster, Node, plan_workers
+from tune_s11.search.executor import Executor
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.pace import Pace
 from tune_s11.search_space import SearchConfig, parse_space
@@ -48,8 +49,8 @@ def pace(epoch: float, warm_up: float = 0.0) -> Pace:
 def test_a_gpu_is_shared_while_that_brings_something(
     monkeypatch: pytest.MonkeyPatch, seconds: list[float | None], share: int
 ) -> None:
-    def timed(recipe: Recipe, data: Any, evaluated: int, workers: Workers, precision: Any, *, compiled: bool) -> Pace:
-        epoch = seconds[round(1 / workers.gpus) - 1]
+    def timed(executor: Executor, recipe: Recipe, data: Any, evaluated: int, *, compiled: bool) -> Pace:
+        epoch = seconds[round(1 / executor.workers.gpus) - 1]
         if epoch is None:
             raise SearchFailedError("out of memory")
         return pace(epoch)
@@ -65,7 +66,7 @@ def test_without_gpus_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_largest_trial_has_to_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    def timed(recipe: Recipe, *arguments: Any, **options: Any) -> Pace:
+    def timed(executor: Executor, recipe: Recipe, *arguments: Any, **options: Any) -> Pace:
         seen.append((recipe.width, recipe.batch_size))
         return pace(1.0)
 

@@ -5,30 +5,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tune_s11.checkpoint import CheckpointError
 from tune_s11.config import Recipe
-from tune_s11.copies import Shared
 from tune_s11.data import Images
-from tune_s11.results import SCORE, read_rows
+from tune_s11.hardware import Hardware
+from tune_s11.results.folder import LAYOUT
 from tune_s11.search import finalists
 from tune_s11.search.finalists import judge
-from tune_s11.trainer import TrainingData
+from tune_s11.storage.copies import Shared
+from tune_s11.training.checkpoint import CheckpointError
+from tune_s11.training.metrics import RunFolder
+from tune_s11.training.trainer import TrainingData
 
 
 def test_the_best_mean_wins_and_leads_by_the_paired_differences() -> None:
-    verdict = judge({"t0001": [0.90, 0.92, 0.91], "t0005": [0.94, 0.95, 0.96], "t0002": [0.80, 0.99, 0.70]})
-    assert list(verdict["trials"]) == ["t0005", "t0001", "t0002"]
-    assert (verdict["winner"], verdict["runner_up"], verdict["tied"]) == ("t0005", "t0001", False)
+    scores = {"t0001": [0.90, 0.92, 0.91], "t0005": [0.94, 0.95, 0.96], "t0002": [0.80, 0.99, 0.70]}
+    verdict = judge(scores, range(7, 10))
+    assert list(verdict.trials) == ["t0005", "t0001", "t0002"]
+    assert (verdict.winner, verdict.runner_up, verdict.tied) == ("t0005", "t0001", False)
+    assert verdict.seeds == (7, 8, 9)
     # Student's interval by hand: differences 0.04, 0.03, 0.05; t(0.975, 2) = 4.3027.
     half = 4.3027 * 0.01 / np.sqrt(3)
-    assert verdict["margin"] == {
+    assert verdict.margin.model_dump() == {
         "mean": pytest.approx(0.04),
         "low": pytest.approx(0.04 - half, abs=1e-5),
         "high": pytest.approx(0.04 + half, abs=1e-5),
         "confidence": 0.95,
     }
-    assert verdict["trials"]["t0005"] == {
-        "scores": [0.94, 0.95, 0.96],
+    assert verdict.trials["t0005"].model_dump() == {
+        "scores": (0.94, 0.95, 0.96),
         "mean": pytest.approx(0.95),
         "sd": pytest.approx(0.01),
         "n": 3,
@@ -44,10 +48,10 @@ def test_the_best_mean_wins_and_leads_by_the_paired_differences() -> None:
     ],
 )
 def test_what_noise_explains_is_a_tie(first: list[float], second: list[float]) -> None:
-    verdict = judge({"t0000": first, "t0001": second})
-    assert verdict["winner"] == "t0000"
-    assert verdict["tied"]
-    assert (verdict["margin"]["low"] is None) == (len(first) == 1)
+    verdict = judge({"t0000": first, "t0001": second}, range(len(first)))
+    assert verdict.winner == "t0000"
+    assert verdict.tied
+    assert (verdict.margin.low is None) == (len(first) == 1)
 
 
 def run_again(folder: Path, **changes: float) -> float:
@@ -55,7 +59,8 @@ def run_again(folder: Path, **changes: float) -> float:
     images = Images(pixels, np.arange(60) % 3)
     data = TrainingData(images, images, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
     small = {"image_size": 8, "width": 2, "epochs": 3, "peak_epoch": 1, "batch_size": 16, "pad": 1, "cutout": 2}
-    return finalists._run_again(Recipe(**{**small, **changes}), data, "fp32", 1, 0, Shared(folder, None))
+    hardware, shared = Hardware(device="cpu", precision="fp32", threads=1), Shared(folder, None, LAYOUT)
+    return finalists._run_again(hardware, shared, Recipe(**{**small, **changes}), data, 0)
 
 
 @pytest.mark.parametrize("changes", [{}, {"max_lr": 1e30, "min_lr_fraction": 1.0}], ids=["complete", "diverged"])
@@ -63,7 +68,7 @@ def test_a_run_that_has_ended_keeps_no_checkpoint_and_is_not_run_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, float]
 ) -> None:
     score = run_again(tmp_path, **changes)
-    assert score == read_rows(tmp_path / "metrics.jsonl")[-1][SCORE]
+    assert score == RunFolder(tmp_path).epochs()[-1].score
     assert [file.name for file in tmp_path.iterdir()] == ["metrics.jsonl"]
     monkeypatch.setattr(finalists, "fit", lambda *_: pytest.fail("run twice"))
     assert run_again(tmp_path, **changes) == score

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,17 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from tune_s11.config import Recipe, SearchSettings
+from tune_s11.config import Recipe, RefitChanges, SearchSettings
 from tune_s11.data import Images
+from tune_s11.hardware import Hardware
 from tune_s11.results import load_search
 from tune_s11.search import forecast as forecast_module
 from tune_s11.search import pace as pace_module
 from tune_s11.search.cluster import Workers
-from tune_s11.search.forecast import MARGIN, Budget, Forecast, imagine
+from tune_s11.search.executor import Executor
+from tune_s11.search.forecast import MARGIN, Budget, Forecast, Work, imagine
 from tune_s11.search.pace import Pace, measure_pace
-from tune_s11.search.scheduler import greatest_saving
 from tune_s11.search.study import open_study
-from tune_s11.trainer import TrainingData
+from tune_s11.search_space import SearchConfig
+from tune_s11.training.trainer import TrainingData
 
 REPORT = 8.0
 PACE = Pace(warm_up=2.0, begin=1.0, step=0.1, evaluation=0.5, steps=10, memory=1, gpu_memory=0)
@@ -34,10 +37,14 @@ def forecast(finalists: float = 30.0) -> Forecast:
     return Forecast(5.0, 10.0, spread, spread, 10, 12, finalists, 20.0, REPORT, PACE, PACE)
 
 
+def config(epochs: int = 24, **settings: Any) -> SearchConfig:
+    return SearchConfig(Recipe(epochs=epochs, peak_epoch=epochs / 2), {}, SearchSettings(**settings), RefitChanges())
+
+
 @given(samples=st.integers(1, 30), slots=st.integers(1, 8), epochs=st.integers(1, 30))
 def test_without_asha_workers_take_turns(samples: int, slots: int, epochs: int) -> None:
-    settings = SearchSettings(scheduler="none")
-    trained, seconds = imagine(settings, samples, epochs, slots, begin=1.0, epoch=2.0, seed=0)
+    search = config(epochs, scheduler="none")
+    trained, seconds = imagine(search, samples, slots, begin=1.0, epoch=2.0, seed=0)
     assert trained == samples * epochs
     assert seconds == pytest.approx(math.ceil(samples / slots) * (1.0 + 2.0 * epochs))
 
@@ -53,27 +60,25 @@ def test_without_asha_workers_take_turns(samples: int, slots: int, epochs: int) 
 def test_rungs_save_epochs_and_never_time_beyond_them(
     samples: int, slots: int, grace: int, factor: float, audit: float, seed: int
 ) -> None:
-    settings = SearchSettings(samples=samples, grace=grace, factor=factor, audit=audit)
-    trained, seconds = imagine(settings, samples, 24, slots, begin=1.0, epoch=2.0, seed=seed)
-    least = samples * settings.rung_epochs(24)[0] if settings.rung_epochs(24) else samples * 24
-    assert least <= trained <= samples * 24
-    assert trained >= 24  # the first at each rung goes on
+    search = config(samples=samples, grace=grace, factor=factor, audit=audit)
+    trained, seconds = imagine(search, samples, slots, begin=1.0, epoch=2.0, seed=seed)
+    assert samples * search.policy.rungs[0] <= trained <= samples * 24
+    assert trained >= 24  # the first at each rung continues
     assert seconds >= (samples + 2.0 * trained) / slots - 1e-6
     assert seconds <= samples + 2.0 * trained + 1e-6
 
 
 def test_many_trials_come_near_the_greatest_saving() -> None:
-    settings = SearchSettings(audit=0.0)
-    trained = np.mean([imagine(settings, 400, 24, 8, 0.0, 1.0, seed)[0] for seed in range(5)])
+    search = config(audit=0.0)
+    trained = np.mean([imagine(search, 400, 8, 0.0, 1.0, seed)[0] for seed in range(5)])
     saved = 400 * 24 / trained
-    greatest = greatest_saving(settings.rung_epochs(24), settings.factor, 24)
+    greatest = search.policy.greatest_saving
     assert 0.95 * greatest < saved < 1.02 * greatest
 
 
 def test_an_audit_costs_epochs() -> None:
     one, other = (
-        np.mean([imagine(SearchSettings(audit=audit), 64, 24, 4, 0.0, 1.0, seed)[0] for seed in range(10)])
-        for audit in (0.0, 0.2)
+        np.mean([imagine(config(audit=audit), 64, 4, 0.0, 1.0, seed)[0] for seed in range(10)]) for audit in (0.0, 0.2)
     )
     assert one < other
 
@@ -99,21 +104,20 @@ def test_what_a_search_takes() -> None:
 
 def told_of(monkeypatch: pytest.MonkeyPatch, gpus: float, *, compiled: bool = False) -> Forecast:
     """Of one worker with two ramps, two runs of finalists and two refits to come; its processes start in 7 seconds."""
-    monkeypatch.setattr(forecast_module, "start_all", lambda workers: 7.0)
+    monkeypatch.setattr(forecast_module, "start_all", lambda executor: 7.0)
     monkeypatch.setattr(forecast_module, "ray", SimpleNamespace(put=lambda images: images))
     monkeypatch.setattr(
         forecast_module,
         "pace_of_all",
         lambda *_, compiled=False: replace(PACE, warm_up=30.0, step=0.05) if compiled else PACE,
     )
-    recipe = SimpleNamespace(epochs=4)
-    nothing = SimpleNamespace(validation=(), test=())
-    material = SimpleNamespace(
-        recipe=recipe, refit_recipe=recipe, data=nothing, dataset=nothing, refit_data=lambda: nothing
+    search = config(4, samples=1, scheduler="none", lr_range_seeds=2, lr_range_steps=20, finalist_seeds=2)
+    nothing: Any = SimpleNamespace(validation=(), test=())
+    material: Any = SimpleNamespace(
+        recipe=search.recipe, refit_recipe=search.recipe, data=nothing, dataset=nothing, refit_data=lambda: nothing
     )
-    settings = SearchSettings(samples=1, scheduler="none", lr_range_seeds=2, lr_range_steps=20, finalist_seeds=2)
-    workers = Workers(1, 1, gpus, 1)
-    return forecast_module.forecast(material, None, settings, 1, True, 1, 2, workers, "auto", compiled)  # type: ignore[arg-type]
+    executor, work = Executor(Workers(1, 1, gpus, 1), "auto"), Work(samples=1, ramps=2, finalists=1, refits=2)
+    return forecast_module.forecast(executor, search, material, nothing, work, compiled=compiled)
 
 
 def test_on_a_gpu_each_task_has_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +142,7 @@ def test_a_pace_is_that_of_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (70, 8, 8, 3), dtype=np.uint8)
     data = TrainingData(Images(pixels, np.arange(70) % 3), None, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
     recipe = Recipe(image_size=8, width=2, epochs=6, batch_size=16, pad=1, cutout=2)
-    pace = measure_pace(recipe, data, 32, "fp32", 1)
+    pace = measure_pace(Hardware(device="cpu", precision="fp32", threads=1), recipe, data, 32)
     assert pace.steps == 4
     assert pace.epoch == pytest.approx(4 * pace.step + pace.evaluation)
     assert pace.run(6) == pytest.approx(pace.begin + 6 * pace.epoch)
@@ -162,7 +166,7 @@ def test_a_budget_that_is_too_small(program) -> None:  # type: ignore[no-untyped
 
 
 SPENT = """
-from tune_s11.cli import run_search
+from tune_s11.cli.main import run_search
 from tune_s11.search.forecast import Budget
 Budget.stop_all = lambda budget: len(budget._epochs) >= 100
 run_search()
@@ -183,7 +187,9 @@ def test_a_budget_that_is_spent_leaves_a_winner_and_what_a_resume_needs(program,
     assert search.refit is not None
     unfinished = [trial for trial in search.trials if trial.state == "running"]
     ended = len(search.trials) - len(unfinished)
-    assert f"the budget ends the trials: {ended} of 2000 have come to their end" in done.stdout
+    assert f"the budget ends the trials: {ended} of 2000 have finished\n" in done.stdout
+    again = f"python run_search.py --resume brief --storage {program.storage}"
+    assert f"the other trials, when there is time: {again}\n" in done.stdout
     states = [trial.state for trial in open_study(search.path / "study.log", search.config.search).trials]
     assert states.count(TrialState.RUNNING) == len(unfinished)
     kept = {folder.parent.name for folder in search.path.glob("trials/t*/checkpoint_*")}

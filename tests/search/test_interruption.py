@@ -23,6 +23,12 @@ def raise_as_ray_does(number: int) -> None:
         raise KeyboardInterrupt from None
 
 
+def is_zombie(pid: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    return True
+
+
 def swallow(number: int) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         raise_as_ray_does(number)
@@ -67,6 +73,5 @@ with interruptible():
     done = subprocess.run([sys.executable, "-c", program], timeout=300, stdout=subprocess.PIPE, text=True)
     assert done.returncode == 130
     child, grandchild = (int(pid) for pid in done.stdout.split())
-    time.sleep(0.5)
-    for pid in (child, grandchild):
-        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    while any(psutil.pid_exists(pid) and not is_zombie(pid) for pid in (child, grandchild)):
+        time.sleep(0.05)  # a process that stays fails the test by its timeout

@@ -1,5 +1,6 @@
 """What the study proposes first, and that it is told the truth on how each trial ended."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from tune_s11.config import Recipe, SearchSettings
-from tune_s11.results import SCORE, TrialResult
+from tune_s11.results import TrialResult
+from tune_s11.results.folder import LAYOUT
+from tune_s11.search.range_test import Proposals
 from tune_s11.search.searcher import StudySearcher
-from tune_s11.search.study import open_study, settle
+from tune_s11.search.study import Interrupted, open_study, settle
+from tune_s11.storage.workspace import Local
+from tune_s11.training.metrics import EpochMetrics
 
 SPACE = {
     "max_lr": FloatDistribution(0.05, 1.5, log=True),
@@ -28,11 +33,16 @@ def study(tmp_path: Path) -> optuna.Study:
 
 
 def searcher(study: optuna.Study, first: list[dict[str, Any]] | None = None, **others: Any) -> StudySearcher:
-    return StudySearcher(study, SPACE, SETTINGS, EPOCHS, first or [Recipe().model_dump()], **others)
+    return StudySearcher(study, Proposals(SPACE, tuple(first or [Recipe().model_dump()])), SETTINGS, EPOCHS, **others)
 
 
-def row(epoch: int, score: float, diverged: bool = False) -> dict[str, Any]:
-    return {"epoch": epoch, SCORE: score, "diverged": diverged}
+def row(epoch: int, score: float, diverged: bool = False) -> EpochMetrics:
+    return EpochMetrics(epoch, 0.1, 0.5, 0.8, 0.5, score / 2, 0.5, score, 1.0, 1e3, diverged)
+
+
+def report(rows: list[EpochMetrics]) -> dict[str, Any]:
+    """As a worker sends it."""
+    return {"epochs": [asdict(each) for each in rows]}
 
 
 def test_what_to_try_first_comes_first_clipped_and_once(study: optuna.Study) -> None:
@@ -83,16 +93,16 @@ def test_nothing_waits_beyond_the_samples(study: optuna.Study) -> None:
     ],
 )
 def test_each_end_is_told(
-    study: optuna.Study, rows: list[dict[str, Any]], error: bool, state: TrialState, value: float | None
+    study: optuna.Study, rows: list[EpochMetrics], error: bool, state: TrialState, value: float | None
 ) -> None:
     asked = searcher(study)
     asked.suggest("id0")
-    asked.on_trial_result("id0", {"epochs": rows[:1]})
-    asked.on_trial_complete("id0", {"epochs": rows}, error=error)
+    asked.on_trial_result("id0", report(rows[:1]))
+    asked.on_trial_complete("id0", report(rows), error=error)
     (told,) = study.trials
     assert told.state == state
     assert told.value == value
-    assert told.intermediate_values == {it["epoch"]: it[SCORE] for it in rows}
+    assert told.intermediate_values == {it.epoch: it.score for it in rows}
 
 
 def test_a_trial_that_never_reported_failed(study: optuna.Study) -> None:
@@ -102,24 +112,28 @@ def test_a_trial_that_never_reported_failed(study: optuna.Study) -> None:
     assert study.trials[0].state == TrialState.FAIL
 
 
+def settled(study: optuna.Study, path: Path, *results: TrialResult) -> list[Interrupted]:
+    return settle(study, Local(path, LAYOUT), results, EPOCHS, print)
+
+
 def test_settling_tells_what_had_ended_and_gives_back_the_rest(study: optuna.Study, tmp_path: Path) -> None:
     asked = searcher(study)
     for k in range(3):
         asked.suggest(f"id{k}")
     complete = TrialResult(0, {}, Recipe(), 0, None, [row(k, 0.1 * k) for k in (1, 2, 3)], "complete")
     running = TrialResult(1, {}, Recipe(), 1, None, [row(1, 0.1)], "running")
-    interrupted = settle(study, tmp_path, [complete, running], EPOCHS, print)
+    interrupted = settled(study, tmp_path, complete, running)
     assert [it.trial.number for it in interrupted] == [1, 2]
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.RUNNING, TrialState.RUNNING]
     assert study.trials[0].value == pytest.approx(0.3)
-    taken_up = searcher(study, interrupted=interrupted)
-    assert [taken_up.suggest(f"again{k}")["number"] for k in range(3)] == [1, 2, 3]
+    resumed = searcher(study, interrupted=interrupted)
+    assert [resumed.suggest(f"again{k}")["number"] for k in range(3)] == [1, 2, 3]
 
 
 def test_what_a_kill_left_half_proposed_is_made_whole(study: optuna.Study, tmp_path: Path) -> None:
     half = study.ask()
     half.suggest_float("max_lr", 0.05, 1.5, log=True)
-    params = searcher(study, interrupted=settle(study, tmp_path, [], EPOCHS, print)).suggest("again")["params"]
+    params = searcher(study, interrupted=settled(study, tmp_path)).suggest("again")["params"]
     assert set(params) == set(SPACE)
     assert params["max_lr"] == half.params["max_lr"]
     assert study.trials[0].params == params

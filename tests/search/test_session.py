@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,12 +18,19 @@ from optuna.storages.journal import JournalFileBackend
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tune_s11 import train
+from tune_s11.cli import train
 from tune_s11.hardware import Compile, Hardware
-from tune_s11.results import SCORE, SearchResult, load_search, read_rows
+from tune_s11.results import SearchResult, load_search
+from tune_s11.results.folder import LAYOUT
+from tune_s11.results.records import RefitScores, Winner, read_record
+from tune_s11.results.test_curve import read_test_curve
 from tune_s11.search import Session
 from tune_s11.search import session as session_module
 from tune_s11.search.cluster import Workers
+from tune_s11.search.forecast import Work
+from tune_s11.search_space import SearchConfig
+from tune_s11.storage.workspace import Local
+from tune_s11.training.metrics import EpochMetrics, RunFolder
 
 HEADS = (
     *("search", "data:", "dashboard", "ASHA", "range test", "finalists", "winner", "  max_lr"),
@@ -62,20 +70,17 @@ def test_says_what_it_does_and_nothing_of_ray_is_printed(output: str) -> None:
         assert not line or line.startswith(HEADS) or re.match(r"t\d{4} ", line), line
 
 
-def test_what_is_done_is_not_forecast_again(search: SearchResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "forecast", lambda *_, **asked: asked)
+def session_in(path: Path, config: SearchConfig, wish: Compile = "off") -> Session:
+    return Session(Local(path, LAYOUT), config, "fp32", wish, Console())
 
-    def to_come(path: Path, samples: int) -> list[int]:
-        config = search.config.with_overrides({"search.samples": str(samples)})
-        session = Session(path, config, "fp32", "off", Console())
-        told: Any = session._forecast(
-            SimpleNamespace(material=None, data=None, cluster=SimpleNamespace(workers=None), compiled=False)  # type: ignore[arg-type]
-        )
-        return [told[name] for name in ("samples", "ranged", "finalists", "refits")]
 
-    assert to_come(search.path, 6) == [0, False, 0, 0]
-    assert to_come(search.path, 7) == [1, False, 2, 2]  # what follows is chosen anew
-    assert to_come(search.path / "none", 6) == [6, True, 2, 2]
+def test_what_is_done_is_not_forecast_again(search: SearchResult) -> None:
+    def to_come(path: Path, samples: int) -> Work:
+        return session_in(path, search.config.with_overrides({"search.samples": str(samples)}))._work_left()
+
+    assert to_come(search.path, 6) == Work(samples=0, ramps=0, finalists=0, refits=0)
+    assert to_come(search.path, 7) == Work(samples=1, ramps=0, finalists=2, refits=2)  # what follows is chosen anew
+    assert to_come(search.path / "none", 6) == Work(samples=6, ramps=2, finalists=2, refits=2)
 
 
 def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(
@@ -85,8 +90,8 @@ def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(
     monkeypatch.setattr(session_module, "read_trials", lambda *_: begun)
 
     def compiles(wish: Compile, gpus: float) -> bool:
-        session = Session(search.path, search.config, "fp32", wish, Console())
-        return session._compiles(None, Workers(2, 1, gpus, 2), math.inf)  # type: ignore[arg-type]
+        workers, unasked = Workers(2, 1, gpus, 2), None
+        return session_in(search.path, search.config, wish)._compiles(unasked, workers, math.inf)  # type: ignore[arg-type]
 
     assert compiles("auto", 1.0)
     assert not compiles("auto", 0.0)
@@ -100,8 +105,8 @@ def test_every_trial_ends_and_the_study_knows_how(search: SearchResult) -> None:
     for frozen, trial in zip(study.trials, search.trials, strict=True):
         assert frozen.state.name == ("COMPLETE" if trial.state == "complete" else "PRUNED")
         assert frozen.params == trial.params
-        assert frozen.intermediate_values == {row["epoch"]: row["ema_val_accuracy"] for row in trial.rows}
-        assert [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1))
+        assert frozen.intermediate_values == {row.epoch: row.ema_val_accuracy for row in trial.rows}
+        assert [row.epoch for row in trial.rows] == list(range(1, trial.epoch + 1))
         assert trial.epoch in {2, 4, 6} or trial.state == "diverged"
         assert trial.seed == trial.number
 
@@ -119,14 +124,17 @@ def test_the_winner_is_refit_and_tested(search: SearchResult) -> None:
     winner, metrics = search.winner, search.refit
     assert winner is not None
     assert metrics is not None
-    assert metrics["trial"] == winner.name
-    assert metrics["recipe"] == winner.recipe.model_dump() | {"width": 6}
+    assert metrics.trial == winner.name
+    assert metrics.recipe.model_dump() == winner.recipe.model_dump() | {"width": 6}
+    assert metrics.validation_accuracy == winner.score
+    assert read_record(Winner, search.path / "best" / "winner.json") == Winner(trial=winner.name, recipe=metrics.recipe)
     accuracies = []
     for seed in (0, 1):
         stored = np.load(search.path / "best" / f"seed-{seed}" / "test_logits.npz")
         assert stored["ema"].shape == (360, 10)
         accuracies.append(np.mean(stored["ema"].argmax(1) == stored["labels"]))
-    assert metrics["test_accuracy"] == {
+    assert [run.ema for run in metrics.runs] == accuracies
+    assert metrics.test_accuracy.model_dump() == {
         "mean": pytest.approx(np.mean(accuracies)),
         "sd": pytest.approx(np.std(accuracies, ddof=1)),
         "n": 2,
@@ -134,13 +142,14 @@ def test_the_winner_is_refit_and_tested(search: SearchResult) -> None:
 
 
 def test_first_refit_alone_has_a_test_curve_that_ends_at_its_score(search: SearchResult) -> None:
-    first, second = (search.path / "best" / f"seed-{seed}" for seed in (0, 1))
-    rows = read_rows(first / "test_curve.jsonl")
-    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
-    scores = json.loads((first / "scores.json").read_text())
-    assert (rows[-1]["test_accuracy"], rows[-1]["ema_test_accuracy"]) == (scores["raw"], scores["ema"])
-    assert all(row["val_accuracy"] is None for row in read_rows(first / "metrics.jsonl"))
-    assert not (second / "test_curve.jsonl").exists()
+    first, second = search.folder.refit(0), search.folder.refit(1)
+    rows = read_test_curve(first.test_curve)
+    assert [row.epoch for row in rows] == [1, 2, 3, 4, 5, 6]
+    scores = read_record(RefitScores, first.scores)
+    assert (rows[-1].test_accuracy, rows[-1].ema_test_accuracy) == (scores.raw, scores.ema)
+    assert len(first.epochs()) == 6
+    assert all(row.val_accuracy is None for row in first.epochs())
+    assert not second.test_curve.exists()
 
 
 def test_folder_holds_enough_to_repeat_and_no_loser_s_checkpoint(search: SearchResult) -> None:
@@ -157,9 +166,14 @@ def test_a_trial_is_repeated_bit_for_bit(search: SearchResult, program, monkeypa
     with pytest.raises(SystemExit) as exit:
         train.main()
     assert exit.value.code == 0
-    rows = read_rows(program.storage / "again" / "metrics.jsonl")
+
+    def without_times(row: EpochMetrics) -> EpochMetrics:
+        return replace(row, seconds=0, images_per_second=0)
+
+    rows = RunFolder(program.storage / "again").epochs()
+    assert len(rows) >= len(search.trials[1].rows) > 0
     for once, again in zip(search.trials[1].rows, rows, strict=False):
-        assert once | {"seconds": 0, "images_per_second": 0} == again | {"seconds": 0, "images_per_second": 0}
+        assert without_times(once) == without_times(again)
 
 
 def test_optuna_dashboard_opens_the_study(search: SearchResult) -> None:
@@ -175,9 +189,9 @@ def test_tensorboard_shows_each_trial_under_a_name_that_tells_it_apart(search: S
     for trial in search.trials:
         (run,) = (search.path / "tensorboard").glob(f"{trial.name} lr=* min=* mom=*")
         events = EventAccumulator(str(run)).Reload()
-        for tag, key in (("accuracy/validation_averaged", SCORE), ("learning_rate", "lr")):
+        for tag, key in (("accuracy/validation_averaged", "ema_val_accuracy"), ("learning_rate", "lr")):
             drawn = [(event.step, event.value) for event in events.Scalars(tag)]
-            assert drawn == [(row["epoch"], pytest.approx(row[key])) for row in trial.rows]
+            assert drawn == [(row.epoch, pytest.approx(getattr(row, key))) for row in trial.rows]
 
 
 @pytest.mark.slow
@@ -191,10 +205,9 @@ def test_the_best_of_the_finalists_wins(program) -> None:
     assert verdict is not None
     means = {}
     for trial in search.contenders:
-        runs = [search.path / "finalists" / trial.name / f"seed-{seed}" / "metrics.jsonl" for seed in verdict["seeds"]]
-        again = [read_rows(run)[-1][SCORE] for run in runs]
-        assert verdict["trials"][trial.name]["scores"] == again
+        again = [search.folder.finalist(trial.name, seed).epochs()[-1].score for seed in verdict.seeds]
+        assert list(verdict.trials[trial.name].scores) == again
         means[trial.name] = np.mean(again)
     assert search.winner is not None
-    assert search.winner.name == verdict["winner"] == max(means, key=lambda name: means[name])
-    assert f"{verdict['winner']} has {means[verdict['winner']]:.4f}" in done.stdout
+    assert search.winner.name == verdict.winner == max(means, key=lambda name: means[name])
+    assert f"{verdict.winner} has {means[verdict.winner]:.4f}" in done.stdout

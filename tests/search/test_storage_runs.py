@@ -12,7 +12,7 @@ import pytest
 
 from tune_s11.config import SearchSettings
 from tune_s11.search.study import open_study
-from tune_s11.storage import Remote
+from tune_s11.storage.remote import Remote
 
 SMALL = ("--set", "search.finalists=0", "--set", "search.refit_seeds=1", "--lr-bounds", "0.01", "0.2")
 
@@ -79,7 +79,7 @@ def trials_known(search: Remote, scratch: Path) -> int:
     return len(open_study(copy, SearchSettings()).trials)
 
 
-@pytest.mark.slow
+@pytest.mark.landing
 def test_a_search_goes_into_the_storage_and_is_read_from_there(program: Any, machines: Any) -> None:
     one, two = machines
     # Nothing is pruned: with a single trial at its end there would be no finalists.
@@ -143,7 +143,7 @@ def test_a_trial_of_which_only_the_rows_were_copied_begins_anew(program: Any, ma
         (search / name).delete()
 
     output = two.run("--resume", "ahead", "--no-report", "--workers", "1").stdout
-    assert output.count("the study does not know it; it begins anew, and what there was is in ") == 2
+    assert output.count("the study does not know it; it is started anew, and what there was is in ") == 2
     assert [[row["epoch"] for row in again] for again in rows(search).values()] == [
         [row["epoch"] for row in before] for before in whole.values()
     ]
@@ -209,6 +209,6 @@ def test_what_could_not_be_brought_up_is_brought_up_later(program: Any, machines
     finally:
         s3.resume()
     last = one.output.read_text().splitlines()[-1]
-    assert last == f"interrupted; go on with: python run_search.py --resume late --storage {one.storage}"
+    assert last == f"interrupted; resume with: python run_search.py --resume late --storage {one.storage}"
     one.run("--resume", "late", "--no-report")
     assert (search / "best/metrics.json").read()

@@ -1,6 +1,7 @@
 """A study and its trials' files as a full disk, a kill or a bad sector leaves them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,15 @@ import torch
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from tune_s11.checkpoint import save_checkpoint
 from tune_s11.config import InputError, Recipe, SearchSettings
-from tune_s11.results import SCORE, TrialResult
-from tune_s11.search.study import mend_journal, open_study, settle
+from tune_s11.results import TrialResult
+from tune_s11.results.folder import LAYOUT
+from tune_s11.search.study import Interrupted, mend_journal, open_study, settle
+from tune_s11.storage.mirror import Mirror
+from tune_s11.storage.remote import Remote
+from tune_s11.storage.workspace import Local, Workspace
+from tune_s11.training.checkpoint import save_checkpoint
+from tune_s11.training.metrics import EpochMetrics
 
 SPACE = {"momentum": FloatDistribution(0.8, 0.98)}
 SETTINGS = SearchSettings(samples=4)
@@ -93,9 +99,16 @@ def interrupted(path: Path) -> tuple[optuna.Study, Path]:
 
 
 def result(number: int, epochs: int) -> TrialResult:
-    rows: list[dict[str, Any]] = [{"epoch": k, SCORE: 0.5, "diverged": False} for k in range(1, epochs + 1)]
+    rows = [EpochMetrics(k, 0.1, 0.5, 0.8, 0.5, 0.4, 0.5, 0.5, 1.0, 1e3, False) for k in range(1, epochs + 1)]
     state = "complete" if epochs == EPOCHS else "running"
     return TrialResult(number, {}, Recipe(), number, None, rows, state)
+
+
+def settled(
+    study: optuna.Study, place: Path | Workspace, *results: TrialResult, say: Callable[[str], None] = print
+) -> list[Interrupted]:
+    workspace = Local(place, LAYOUT) if isinstance(place, Path) else place
+    return settle(study, workspace, results, EPOCHS, say)
 
 
 def damage(file: Path, how: str) -> None:
@@ -114,8 +127,8 @@ def test_of_damaged_checkpoints_the_last_good_one_is_used_and_that_is_said(tmp_p
     study, last = interrupted(tmp_path)
     damage(last, how)
     said: list[str] = []
-    (again,) = settle(study, tmp_path, [result(0, 4)], EPOCHS, said.append)
-    assert again.checkpoint == last.parents[1] / "checkpoint_000000" / "checkpoint.pt"
+    (again,) = settled(study, tmp_path, result(0, 4), say=said.append)
+    assert again.checkpoint == str(last.parents[1] / "checkpoint_000000" / "checkpoint.pt")
     assert said == [f"{last}: cannot be read as a checkpoint; the trial goes on from epoch 2"]
 
 
@@ -124,7 +137,7 @@ def test_without_a_good_checkpoint_a_trial_begins_anew(tmp_path: Path) -> None:
     for file in last.parents[1].glob("*/*"):
         damage(file, "truncated")
     said: list[str] = []
-    (again,) = settle(study, tmp_path, [result(0, 4)], EPOCHS, said.append)
+    (again,) = settled(study, tmp_path, result(0, 4), say=said.append)
     assert again.checkpoint is None
     assert len(said) == 2
     assert all(line.endswith("the trial goes on from epoch 0") for line in said)
@@ -133,7 +146,7 @@ def test_without_a_good_checkpoint_a_trial_begins_anew(tmp_path: Path) -> None:
 def test_rows_that_an_ended_trial_has_lost_are_said(journal: Path, tmp_path: Path) -> None:
     said: list[str] = []
     study = open_study(journal, SETTINGS)
-    assert settle(study, tmp_path, [result(0, EPOCHS), result(1, 3)], EPOCHS, said.append) == []
+    assert settled(study, tmp_path, result(0, EPOCHS), result(1, 3), say=said.append) == []
     assert said == [
         f"{tmp_path}/trials/t0001: 3 of 6 epochs can be read; the trial counts, but cannot win",
         f"{tmp_path}/trials/t0002: 0 of 6 epochs can be read; the trial counts, but cannot win",
@@ -156,8 +169,8 @@ def test_a_bomb_placed_as_the_last_checkpoint_is_passed_over(tmp_path: Path) -> 
     study, last = interrupted(tmp_path)
     torch.save({"epoch": 4, "model": Bomb(tmp_path / "crater")}, last)
     said: list[str] = []
-    (again,) = settle(study, tmp_path, [result(0, 4)], EPOCHS, said.append)
-    assert again.checkpoint == last.parents[1] / "checkpoint_000000" / "checkpoint.pt"
+    (again,) = settled(study, tmp_path, result(0, 4), say=said.append)
+    assert again.checkpoint == str(last.parents[1] / "checkpoint_000000" / "checkpoint.pt")
     assert said == [f"{last}: cannot be read as a checkpoint; the trial goes on from epoch 2"]
     assert not (tmp_path / "crater").exists()
     torch.load(last, weights_only=False)
@@ -168,6 +181,13 @@ def test_a_bomb_placed_as_the_last_checkpoint_is_passed_over(tmp_path: Path) -> 
 def test_no_checkpoint_beyond_rows_that_are_lost(tmp_path: Path, rows: list[int], epoch: int | None) -> None:
     study, last = interrupted(tmp_path)
     whole = result(0, 4)
-    left = replace(whole, rows=[row for row in whole.rows if row["epoch"] in rows])
-    (again,) = settle(study, tmp_path, [left], EPOCHS, print)
-    assert again.checkpoint == {4: last, 2: last.parents[1] / "checkpoint_000000" / "checkpoint.pt", None: None}[epoch]
+    left = replace(whole, rows=[row for row in whole.rows if row.epoch in rows])
+    (again,) = settled(study, tmp_path, left)
+    files = {4: last, 2: last.parents[1] / "checkpoint_000000" / "checkpoint.pt"}
+    assert again.checkpoint == (None if epoch is None else str(files[epoch]))
+
+
+def test_workers_elsewhere_read_the_checkpoint_from_the_storage(tmp_path: Path) -> None:
+    study, _ = interrupted(tmp_path)
+    (again,) = settled(study, Mirror(tmp_path, Remote("s3://bucket/a"), LAYOUT), result(0, 4))
+    assert again.checkpoint == "s3://bucket/a/trials/t0000/checkpoint_000001/checkpoint.pt"

@@ -1,7 +1,6 @@
 """Entry point of ``python -m tune_s11.report``."""
 
-from tune_s11.console import run
-from tune_s11.report.commands import app
+from tune_s11.cli.report import main
 
 if __name__ == "__main__":
-    run(app, "python -m tune_s11.report")
+    main()

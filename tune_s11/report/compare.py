@@ -1,17 +1,19 @@
 """Reads searches and single runs to set side by side: one cycle against a baseline, for one."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tune_s11.config import InputError, Recipe, validated
-from tune_s11.manifest import check_schema
-from tune_s11.mirror import places
-from tune_s11.report.refit import read_refit
-from tune_s11.results import SCORE, SearchResult, load_search, read_rows
-from tune_s11.storage import Storage
+from tune_s11.config import InputError, Recipe
+from tune_s11.report.refit import read_refits
+from tune_s11.results import SearchResult, load_search
+from tune_s11.results.folder import SingleRunFolder
+from tune_s11.results.opening import places
+from tune_s11.results.records import Summary
+from tune_s11.results.runs import read_run
+from tune_s11.storage.remote import Storage
+from tune_s11.training.metrics import EpochMetrics
 
 MOST = 8
 """Runs that a picture tells apart."""
@@ -29,16 +31,16 @@ class Compared:
         kind: What it is.
         recipe: It was trained with.
         split_seed: Which images it was validated on.
-        rows: :class:`tune_s11.trainer.EpochMetrics` as dictionaries, one an epoch, rising; at least one.
-        test: Test accuracy of a search's refits, averaged weights: ``mean``, ``sd``, ``n``; None without.
+        rows: One an epoch, rising; at least one.
+        test: Test accuracy of a search's refits, EMA weights; None without.
     """
 
     name: str
     kind: Literal["run", "winner"]
     recipe: Recipe
     split_seed: int
-    rows: list[dict[str, Any]]
-    test: dict[str, Any] | None
+    rows: list[EpochMetrics]
+    test: Summary | None
 
 
 def read_compared(names: Sequence[str], storage: Storage) -> list[Compared]:
@@ -62,8 +64,8 @@ def read_compared(names: Sequence[str], storage: Storage) -> list[Compared]:
 
 
 def _read(name: str, label: str, storage: Storage) -> Compared:
-    for folder in places(name, storage):
-        if (folder / "run.json").is_file():
+    for folder in map(SingleRunFolder, places(name, storage)):
+        if folder.record.is_file():
             return _read_run(name, label, folder)
     search = load_search(name, storage)
     if search.winner is None:
@@ -72,37 +74,30 @@ def _read(name: str, label: str, storage: Storage) -> Compared:
     return Compared(label, "winner", winner.recipe, search.config.search.seed, winner.rows, _test_accuracy(search))
 
 
-def _read_run(name: str, label: str, folder: Path) -> Compared:
-    try:
-        record = json.loads((folder / "run.json").read_text())
-        recipe = validated(Recipe, record["recipe"], f"{name}: recipe.", strict=True)
-        split_seed = int(record["split_seed"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{name}: {folder / 'run.json'} is damaged") from None
-    check_schema(record.get("manifest", {}), str(folder / "run.json"))
-    rows = read_rows(folder / "metrics.jsonl")
+def _read_run(name: str, label: str, folder: SingleRunFolder) -> Compared:
+    run = read_run(folder, name)
+    rows = folder.epochs()
     if not rows:
         raise InputError(f"{name}: the run has no epoch behind it yet")
-    return Compared(label, "run", recipe, split_seed, rows, None)
+    return Compared(label, "run", run.recipe, run.split_seed, rows, None)
 
 
-def _test_accuracy(search: SearchResult) -> dict[str, Any] | None:
+def _test_accuracy(search: SearchResult) -> Summary | None:
     assert search.winner is not None
     try:
-        found: dict[str, Any] = read_refit(search, search.winner)["accuracy"]
-        return found
+        return read_refits(search, search.winner).test_accuracy
     except InputError:  # not refit yet, or of a trial that has been outdone since
         return None
 
 
 def common_level(compared: Sequence[Compared]) -> float | None:
     """The averaged weights' validation accuracy that the worst of them ends with; None where all diverged."""
-    return min((run.rows[-1][SCORE] for run in compared if not run.rows[-1]["diverged"]), default=None)
+    return min((run.rows[-1].score for run in compared if not run.rows[-1].diverged), default=None)
 
 
-def epochs_to(level: float | None, rows: Sequence[dict[str, Any]]) -> int | None:
+def epochs_to(level: float | None, rows: Sequence[EpochMetrics]) -> int | None:
     """First epoch whose averaged weights' validation accuracy is ``level`` or more; None where there is none."""
-    return next((row["epoch"] for row in rows if level is not None and row[SCORE] >= level), None)
+    return next((row.epoch for row in rows if level is not None and row.score >= level), None)
 
 
 def comparison(compared: Sequence[Compared]) -> dict[str, Any]:
@@ -120,22 +115,22 @@ def comparison(compared: Sequence[Compared]) -> dict[str, Any]:
         differ.append("seed of the split")
     rows = []
     for run in compared:
-        last, best = run.rows[-1], max(run.rows, key=lambda row: row[SCORE])
+        last, best = run.rows[-1], max(run.rows, key=lambda row: row.score)
         rows.append(
             {
                 "name": run.name,
                 "kind": run.kind,
                 "schedule": run.recipe.schedule,
                 "epochs": run.recipe.epochs,
-                "epochs_done": last["epoch"],
-                "diverged": last["diverged"],
+                "epochs_done": last.epoch,
+                "diverged": last.diverged,
                 "max_lr": run.recipe.max_lr,
-                "validation_raw": last["val_accuracy"],
-                "validation_averaged": last[SCORE],
-                "best_averaged": best[SCORE],
-                "best_epoch": best["epoch"],
+                "validation_raw": last.val_accuracy,
+                "validation_averaged": last.score,
+                "best_averaged": best.score,
+                "best_epoch": best.epoch,
                 "epochs_to_level": epochs_to(level, run.rows),
-                "test": run.test,
+                "test": run.test.model_dump() if run.test else None,
             }
         )
     return {"level": level, "differ": differ, "runs": rows}
@@ -145,10 +140,7 @@ def comparison_cells(row: dict[str, Any]) -> list[str]:
     """One row of :func:`comparison` as text, in its order; the best with its epoch."""
     done, epochs, test = row["epochs_done"], row["epochs"], row["test"]
     length = str(done) if done == epochs else f"{done}/{epochs}"
-    tested = ""
-    if test is not None:
-        spread = "" if test["sd"] is None else f" ± {test['sd']:.4f}"
-        tested = f"{test['mean']:.4f}{spread} (n = {test['n']})"
+    tested = "" if test is None else f"{Summary.model_validate(test)} (n = {test['n']})"
     return [
         row["name"],
         row["kind"],

@@ -1,12 +1,12 @@
 """What goes into the report: every number, every picture, and what could not be had, with the reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 
-from tune_s11.report.range_test import RangeTest
 from tune_s11.results import SearchResult
+from tune_s11.results.range_test import RangeTest
 
 Result = TypeVar("Result")
 
@@ -19,14 +19,16 @@ class Contents:
     Attributes:
         search: What is reported on.
         winner: Its best complete trial; None before the first.
-        layer: Whose output the heat maps weigh; see :func:`tune_s11.gradcam.heat_maps`.
+        layer: Whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
+        commands: Shell commands to show: ``search`` repeats the search, ``winner`` its winner, ``resume`` resumes it.
+            Any may be missing.
         range_test: Its LR range test; None where there is none.
         numbers: What ``report.json`` holds and the page's text shows, by section; None for one that is missing.
         figures: By file name.
     """
 
-    def __init__(self, search: SearchResult, layer: str) -> None:
-        self.search, self.winner, self.layer = search, search.winner, layer
+    def __init__(self, search: SearchResult, layer: str, commands: Mapping[str, str]) -> None:
+        self.search, self.winner, self.layer, self.commands = search, search.winner, layer, commands
         self.range_test: RangeTest | None = None
         self.numbers: dict[str, Any] = {"not_shown": []}
         self.figures: dict[str, Figure] = {}

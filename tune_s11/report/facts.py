@@ -1,20 +1,21 @@
 """The numbers of the report, as plain values: what the page shows, and what ``report.json`` holds."""
 
 import math
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from tune_s11.config import Recipe
-from tune_s11.console import shown_path, storage_option
-from tune_s11.lr_finder import Floats
-from tune_s11.report.range_test import RangeTest
-from tune_s11.results import SearchResult, TrialResult
-from tune_s11.schedule import build_schedule
+from tune_s11.config import Recipe, RefitChanges
+from tune_s11.lr_range.curve import Floats
+from tune_s11.report.refit import RefitEpoch
+from tune_s11.results import TrialResult
+from tune_s11.results.range_test import RangeTest
+from tune_s11.results.records import Refits
 from tune_s11.search_space import Space
+from tune_s11.training.metrics import EpochMetrics
+from tune_s11.training.schedule import build_schedule
 
 EDGE = 0.1
 """A winner's LRMAX this near to a bound, as a share of the bounds' width in log LR, may lie beyond it."""
@@ -53,11 +54,11 @@ def epoch_counts(trials: list[TrialResult]) -> dict[str, int]:
     }
 
 
-def schedule_points(recipe: Recipe, rows: list[dict[str, Any]]) -> tuple[Floats, Floats]:
+def schedule_points(recipe: Recipe, rows: Sequence[EpochMetrics | RefitEpoch]) -> tuple[Floats, Floats]:
     """Epochs and the learning rate at each, (points,) both: of the schedule; of a plateau's as it turned out."""
     if recipe.schedule == "plateau":
-        epochs = np.array([[row["epoch"] - 1, row["epoch"]] for row in rows], dtype=float)
-        return epochs.ravel(), np.repeat([row["lr"] for row in rows], 2)
+        epochs = np.array([[row.epoch - 1, row.epoch] for row in rows], dtype=float)
+        return epochs.ravel(), np.repeat([row.lr for row in rows], 2)
     schedule = build_schedule(recipe)
     epochs = np.linspace(0, recipe.epochs, recipe.epochs * POINTS_PER_EPOCH + 1)
     return epochs, np.array([schedule.lr(epoch) for epoch in epochs])
@@ -101,6 +102,21 @@ def wider_bounds(max_lr: float, low: float, high: float) -> tuple[float, float] 
     return (low, high * 10) if place > 1 - EDGE else None
 
 
+def refit_facts(refits: Refits, changes: RefitChanges) -> dict[str, Any]:
+    """Test accuracy over the refits.
+
+    Returns:
+        ``accuracy`` and ``accuracy_raw`` (mean, sd, n), each of the ``runs``, and where the recipe was ``changed``
+        against the trial's.
+    """
+    return {
+        "accuracy": refits.test_accuracy.model_dump(),
+        "accuracy_raw": refits.test_accuracy_raw.model_dump(),
+        "runs": [{key: getattr(run, key) for key in ("seed", "ema", "raw", "diverged")} for run in refits.runs],
+        "changed": changes.model_dump(exclude_none=True),
+    }
+
+
 def optimism(chosen_by: float | None, again: float | None, test: dict[str, Any] | None) -> dict[str, Any] | None:
     """How much the score that a winner was chosen by promises beyond what was measured afterwards.
 
@@ -108,7 +124,7 @@ def optimism(chosen_by: float | None, again: float | None, test: dict[str, Any] 
         chosen_by: Validation accuracy of the winning trial.
         again: Mean of the same recipe's runs from seeds that chose nothing, validated on the same images; None
             without finalists.
-        test: Of the refits, as :func:`tune_s11.report.refit.read_refit`.
+        test: Of the refits, as :func:`refit_facts`.
 
     Returns:
         ``over_again`` and ``over_test``, differences of accuracies; None each where there is nothing to compare
@@ -140,13 +156,3 @@ def _describe(domain: BaseDistribution | str) -> str:
     if isinstance(domain, CategoricalDistribution):
         return f"one of {', '.join(str(choice) for choice in domain.choices)}"
     return "by the range test"
-
-
-def commands(search: SearchResult, winner: TrialResult | None) -> dict[str, str]:
-    """Shell commands that do it again, by what they do."""
-    space = shlex.quote(str(shown_path(search.path / "search.yaml")))
-    lines = {"search": f"python run_search.py --space {space}"}
-    if winner is not None:
-        trial = f"{shlex.quote(search.path.name)}/{winner.name}"
-        lines["winner"] = f"python -m tune_s11.train --trial {trial}{storage_option(search.path)}"
-    return lines

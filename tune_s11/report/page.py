@@ -2,28 +2,29 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from tune_s11.checkpoint import write_whole
-from tune_s11.gradcam import DEFAULT_LAYER
+from tune_s11.report.gradcam import DEFAULT_LAYER
 from tune_s11.results import SearchResult
+from tune_s11.storage.files import write_whole
 
 _NONE = "\u2013"
 
 
-def write_report(search: SearchResult, layer: str = DEFAULT_LAYER) -> Path:
+def write_report(search: SearchResult, layer: str = DEFAULT_LAYER, commands: Mapping[str, str] | None = None) -> Path:
     """Writes ``<search>/report/`` anew: ``index.html``, ``report.json`` and pictures with 200 pixels an inch.
 
     What is missing or damaged is left out, and named in the page.
 
     Args:
         search: Finished, interrupted or running.
-        layer: Whose output the heat maps weigh; see :func:`tune_s11.gradcam.heat_maps`.
+        layer: Whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
+        commands: Shell commands to show; see :class:`tune_s11.report.contents.Contents`.
 
     Returns:
         The path of ``index.html``.
@@ -31,21 +32,20 @@ def write_report(search: SearchResult, layer: str = DEFAULT_LAYER) -> Path:
     from tune_s11.report.figures import png
     from tune_s11.report.sections import gather
 
-    contents = gather(search, layer)
-    folder = search.path / "report"
-    folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.png"):
+    contents = gather(search, layer, commands)
+    folder = search.folder
+    folder.report.mkdir(exist_ok=True)
+    for old in folder.report_pictures():
         old.unlink()
     embedded = {}
     for name, figure in contents.figures.items():
-        picture = contents.attempt(f"the picture {name}.png", partial(png, figure))
+        picture = contents.attempt(f"the picture {folder.report_picture(name).name}", partial(png, figure))
         if picture is not None:
-            (folder / f"{name}.png").write_bytes(picture)
+            folder.report_picture(name).write_bytes(picture)
             embedded[name] = base64.b64encode(picture).decode()
-    write_whole(folder / "report.json", json.dumps(contents.numbers, indent=1))
-    index = folder / "index.html"
-    write_whole(index, render(contents.numbers, embedded))
-    return index
+    write_whole(folder.report_numbers, json.dumps(contents.numbers, indent=1))
+    write_whole(folder.report_page, render(contents.numbers, embedded))
+    return folder.report_page
 
 
 def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:

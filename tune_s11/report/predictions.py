@@ -2,14 +2,14 @@
 
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from tune_s11.config import InputError
-from tune_s11.lr_finder import Floats
+from tune_s11.lr_range.curve import Floats
+from tune_s11.results.folder import RefitFolder
 
 Ints = npt.NDArray[np.int64]
 
@@ -106,7 +106,7 @@ class Predictions:
         return Calibration(edges, counts, confidence, accuracy)
 
 
-def read_predictions(folder: Path, classes: int | None = None) -> Predictions:
+def read_predictions(folder: RefitFolder, classes: int | None = None) -> Predictions:
     """The test logits of the refit in ``folder``.
 
     Args:
@@ -116,7 +116,7 @@ def read_predictions(folder: Path, classes: int | None = None) -> Predictions:
     Raises:
         InputError: They are missing, damaged, not finite, or of other classes.
     """
-    path = folder / "test_logits.npz"
+    path = folder.test_logits
     try:
         # Opened here, for numpy leaves a damaged archive that it has opened itself to the garbage collector.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta, rankdata
 
-from tune_s11.lr_finder import Floats
-from tune_s11.results import SCORE, TrialResult
+from tune_s11.lr_range.curve import Floats
+from tune_s11.results import TrialResult
+from tune_s11.results.records import AuditRecord
+from tune_s11.training.metrics import SCORE
 
 RESAMPLES = 2000
 """Of the bootstrap."""
@@ -70,20 +72,20 @@ def rung_correlations(trials: Sequence[TrialResult], rungs: Sequence[int]) -> li
     complete = [trial for trial in trials if trial.state == "complete"]
     table = []
     for rung in rungs:
-        pairs = [(row, trial.rows[-1]) for trial in complete for row in trial.rows if row["epoch"] == rung]
-        final = np.array([last[SCORE] for _, last in pairs])
+        pairs = [(row, trial.rows[-1]) for trial in complete for row in trial.rows if row.epoch == rung]
+        final = np.array([last.score for _, last in pairs])
         line: dict[str, Any] = {
             "epoch": rung,
             "reached": sum(trial.epoch >= rung and trial.state != "diverged" for trial in trials),
             "stopped": sum(trial.epoch == rung and trial.state == "pruned" for trial in trials),
         }
         for weights, key in WEIGHTS.items():
-            line[weights] = correlation(np.array([row[key] for row, _ in pairs]), final)
+            line[weights] = correlation(np.array([getattr(row, key) for row, _ in pairs]), final)
         table.append(line)
     return table
 
 
-def finalists_lost(trials: Sequence[TrialResult], audit: dict[str, Any] | None, finalists: int) -> dict[str, Any]:
+def finalists_lost(trials: Sequence[TrialResult], audit: AuditRecord | None, finalists: int) -> dict[str, Any]:
     """How many of the trials that rungs stopped would have ended among the best, told by those that ran on.
 
     Each trial to be stopped had the same chance to run on, so the share among the audited estimates the share among
@@ -102,7 +104,7 @@ def finalists_lost(trials: Sequence[TrialResult], audit: dict[str, Any] | None, 
         (those of the audited after their rungs), their ``trials`` with the rung each passed and, where nothing can
         be told, ``why``.
     """
-    passed = audit["trials"] if audit else {}
+    passed = audit.trials if audit else {}
     ended = [trial for trial in trials if trial.name in passed and trial.state in {"complete", "diverged"}]
     let_through = sorted(
         (trial.score or 0.0 for trial in trials if trial.state == "complete" and trial.name not in passed), reverse=True

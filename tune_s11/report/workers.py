@@ -1,13 +1,15 @@
 """The workers of a search by the clock: what they cost, how long they idled, and how the best score rose."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
+from tune_s11.config import InputError
 from tune_s11.hardware import Hardware
-from tune_s11.results import SCORE, Span, TrialResult, read_rows
+from tune_s11.results import Span, TrialResult
+from tune_s11.results.folder import RefitFolder
+from tune_s11.results.records import RefitScores, read_record
+from tune_s11.training.metrics import EpochMetrics
 
 BREAK = 60.0
 """Seconds in which no worker at all reports work: more are a break between two sessions, and nobody's idle time."""
@@ -68,8 +70,8 @@ class Timeline:
 
 def without_times(trials: Iterable[TrialResult]) -> list[TrialResult]:
     """The trials of which some epoch has no span."""
-    dated = {trial.number: {row["epoch"] for span in trial.spans for row in span.rows} for trial in trials}
-    return [trial for trial in trials if any(row["epoch"] not in dated[trial.number] for row in trial.rows)]
+    dated = {trial.number: {row.epoch for span in trial.spans for row in span.rows} for trial in trials}
+    return [trial for trial in trials if any(row.epoch not in dated[trial.number] for row in trial.rows)]
 
 
 def build_timeline(trials: Sequence[TrialResult]) -> Timeline | None:
@@ -145,26 +147,26 @@ def best_so_far(trials: Iterable[TrialResult], epochs: int) -> list[dict[str, An
         By epoch spent: ``spent``, ``trial``, ``any``, the best validation accuracy (averaged weights) of any epoch so
         far, and ``complete``, the best at the end of a trial; None before the first.
     """
-    dated: list[tuple[float, str, dict[str, Any]]] = []
+    dated: list[tuple[float, str, EpochMetrics]] = []
     for trial in trials:
         for span in trial.spans:
             end = span.end
             for row in reversed(span.rows):
                 dated.append((end, trial.name, row))
-                end -= row["seconds"]
+                end -= row.seconds
     points: list[dict[str, Any]] = []
     best, complete = 0.0, None
-    for spent, (_, name, row) in enumerate(sorted(dated, key=lambda item: (*item[:2], item[2]["epoch"])), start=1):
-        best = max(best, row[SCORE])
-        if row["epoch"] >= epochs and not row["diverged"]:
-            complete = max(complete or 0.0, row[SCORE])
+    for spent, (_, name, row) in enumerate(sorted(dated, key=lambda item: (*item[:2], item[2].epoch)), start=1):
+        best = max(best, row.score)
+        if row.epoch >= epochs and not row.diverged:
+            complete = max(complete or 0.0, row.score)
         points.append({"spent": spent, "trial": name, "any": best, "complete": complete})
     return points
 
 
 def trial_seconds(trial: TrialResult) -> float:
     """Seconds its workers trained it, repeated epochs included; without times in its reports, its epochs'."""
-    return sum(span.end - span.begin for span in trial.spans) or sum(row["seconds"] for row in trial.rows)
+    return sum(span.end - span.begin for span in trial.spans) or sum(row.seconds for row in trial.rows)
 
 
 def trials_cost(trials: Sequence[TrialResult]) -> dict[str, float]:
@@ -197,18 +199,23 @@ def _covered(spans: list[tuple[float, float]]) -> float:
     return total
 
 
-def refits_cost(folder: Path, hardware: Hardware) -> dict[str, float]:
+def refits_cost(folders: Iterable[RefitFolder], hardware: Hardware) -> dict[str, float]:
     """As :func:`trials_cost`, of the refits. Of a shared GPU an hour counts for each of them.
 
     Args:
-        folder: ``best/``.
+        folders: One a refit.
         hardware: Of a refit that does not say yet what it computes with.
+
+    Raises:
+        InputError: A file of a refit is damaged.
     """
     hours = {"core_hours": 0.0, "gpu_hours": 0.0}
-    for log in sorted(folder.glob("seed-*/metrics.jsonl")):
-        scores = log.with_name("scores.json")
-        used = Hardware.model_validate(json.loads(scores.read_text())["hardware"]) if scores.exists() else hardware
-        seconds = sum(row["seconds"] for row in read_rows(log))
+    for folder in folders:
+        epochs = folder.epochs()
+        if not epochs and folder.metrics.exists():
+            raise InputError(f"{folder.metrics} is damaged")
+        used = read_record(RefitScores, folder.scores).hardware if folder.scores.exists() else hardware
+        seconds = sum(row.seconds for row in epochs)
         if used.device == "cpu":
             hours["core_hours"] += seconds * used.threads / _HOUR
         else:

@@ -1,13 +1,12 @@
-"""The pruning audit: of the trials that ASHA would stop some run on, so that the report can say what pruning cuts."""
+"""The pruning audit: some of the trials that a policy would stop run on, so that the report can say what it cuts."""
 
-import json
 import math
 import random
 from pathlib import Path
 
-from tune_s11.checkpoint import write_whole
-from tune_s11.config import SearchSettings
-from tune_s11.results import read_audit, trial_name
+from tune_s11.results import trial_name
+from tune_s11.results.records import AuditRecord, sound_record
+from tune_s11.search_space import SearchConfig
 
 LEAST = 3
 """Trials that an audit is to have; fewer tell little."""
@@ -23,17 +22,21 @@ class Audit:
     Systematic sampling: each of these trials has the same chance, one in :attr:`one_in`, to be among the audited,
     by which the report weighs them. They stay out of the later rungs, so that no other trial fares worse for them.
 
+    Args:
+        path: Of the file.
+        config: Of the search.
+
     Attributes:
         one_in: Trials to be stopped of which one runs on; 0: none does.
     """
 
-    def __init__(self, path: Path, settings: SearchSettings) -> None:
+    def __init__(self, path: Path, config: SearchConfig) -> None:
         self._path = path
-        before = read_audit(path)
-        self.one_in = before["one_in"] if before else one_in(settings)  # a longer search keeps the chance it began with
-        self._first = random.Random(settings.seed).randrange(self.one_in) if self.one_in else 0
-        self._decisions: int = before["decisions"] if before else 0
-        self._rungs: dict[str, int] = before["trials"] if before else {}
+        before = sound_record(AuditRecord, path)
+        self.one_in = before.one_in if before else one_in(config)  # a longer search keeps the chance it began with
+        self._first = random.Random(config.search.seed).randrange(self.one_in) if self.one_in else 0
+        self._decisions = before.decisions if before else 0
+        self._rungs = dict(before.trials) if before else {}
 
     def rung(self, number: int) -> int | None:
         """Epoch of the rung that an audited trial passed against its verdict; None of any other trial."""
@@ -47,14 +50,14 @@ class Audit:
         self._decisions += 1
         if taken:
             self._rungs[trial_name(number)] = epoch
-        record = {"one_in": self.one_in, "decisions": self._decisions, "trials": self._rungs}
-        write_whole(self._path, json.dumps(record, indent=2))
+        AuditRecord(one_in=self.one_in, decisions=self._decisions, trials=self._rungs).write(self._path)
         return taken
 
 
-def one_in(settings: SearchSettings) -> int:
+def one_in(config: SearchConfig) -> int:
     """Of how many trials to be stopped one is audited: the settings' share, more where that makes fewer than three."""
-    if not settings.audit or settings.scheduler == "none":
+    settings, policy = config.search, config.policy
+    if not settings.audit or not policy.first_stops:
         return 0
-    to_be_stopped = settings.samples * (1 - 1 / settings.factor)  # by the first rung; the others stop some more
+    to_be_stopped = settings.samples * policy.first_stops  # by the first rung; the others stop some more
     return math.floor(min(1 / settings.audit, max(DENSEST, to_be_stopped / LEAST)))

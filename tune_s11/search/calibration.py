@@ -6,6 +6,7 @@ from ray import ObjectRef
 
 from tune_s11.hardware import Precision
 from tune_s11.search.cluster import Cluster, Workers
+from tune_s11.search.executor import Executor
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.forecast import mean_epochs
 from tune_s11.search.pace import Pace, pace_of_all
@@ -26,7 +27,7 @@ class Calibration:
         config: The search.
         data: To choose by, in the object store.
         evaluated: Images that are evaluated after each epoch.
-        precision: As asked for.
+        precision: Requested.
     """
 
     config: SearchConfig
@@ -40,8 +41,8 @@ class Calibration:
         Raises:
             SearchFailedError: One of them fails.
         """
-        recipe = self.config.largest
-        return pace_of_all(recipe, self.data, self.evaluated, workers, self.precision, compiled=compiled)
+        executor = Executor(workers, self.precision)
+        return pace_of_all(executor, self.config.largest, self.data, self.evaluated, compiled=compiled)
 
     def shared(self, cluster: Cluster) -> Cluster:
         """With the workers that get most done: one trial a GPU, or two, and so on while each more brings something.
@@ -82,7 +83,7 @@ class Calibration:
         if {"width", "batch_size"} & self.config.space.keys():  # each shape would be compiled anew
             return False
         plain = self.pace(workers)
-        epochs = mean_epochs(self.config.search, self.config.recipe.epochs, workers.slots) / workers.slots
+        epochs = mean_epochs(self.config, workers.slots) / workers.slots
         epochs = min(epochs, seconds / plain.epoch)
         if epochs * plain.epoch < WORTH_COMPILING:
             return False

@@ -11,8 +11,9 @@ import ray
 
 from tune_s11.config import InputError
 from tune_s11.data import Dataset
-from tune_s11.results import read_json
+from tune_s11.results import SearchFolder
 from tune_s11.search_space import SearchConfig
+from tune_s11.storage.files import read_json
 
 
 @contextmanager
@@ -37,24 +38,24 @@ def only_session(path: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def earlier_manifest(path: Path) -> dict[str, Any] | None:
+def earlier_manifest(folder: SearchFolder) -> dict[str, Any] | None:
     """What an earlier session recorded in the search folder; None where this is the first.
 
     Raises:
         InputError: It cannot be read.
     """
-    file = path / "manifest.json"
+    file = folder.manifest
     manifest: dict[str, Any] | None = read_json(file)
     if manifest is None and file.exists():
         raise InputError(f"{file}: is damaged; if images, recipe and Ray are what the search began with, delete it")
     return manifest
 
 
-def check_same_search(path: Path, config: SearchConfig, before: dict[str, Any]) -> None:
+def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[str, Any]) -> None:
     """Makes sure that a search goes on under the same Ray with the same recipe, space and settings; samples may change.
 
     Args:
-        path: The search folder.
+        folder: Of the search.
         config: As it is now.
         before: The manifest.
 
@@ -63,7 +64,7 @@ def check_same_search(path: Path, config: SearchConfig, before: dict[str, Any]) 
     """
     if before["packages"]["ray"] != ray.__version__:
         raise InputError(
-            f"{path.name}: began under Ray {before['packages']['ray']}, this is {ray.__version__}; "
+            f"{folder.path.name}: began under Ray {before['packages']['ray']}, this is {ray.__version__}; "
             f"allowed is: pip install ray=={before['packages']['ray']}"
         )
     now = config.plain()
@@ -72,8 +73,8 @@ def check_same_search(path: Path, config: SearchConfig, before: dict[str, Any]) 
         for key in {**began, **now[part]}:
             if began.get(key) != now[part].get(key) and (part, key) != ("search", "samples"):
                 raise InputError(
-                    f"{path / 'search.yaml'}: {part}.{key}: {now[part].get(key)}: the search began with "
-                    f"{began.get(key)} and keeps it; allowed is a new search: --space {path / 'search.yaml'}"
+                    f"{folder.space}: {part}.{key}: {now[part].get(key)}: the search began with "
+                    f"{began.get(key)} and keeps it; allowed is a new search: --space {folder.space}"
                 )
 
 

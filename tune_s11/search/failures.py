@@ -1,7 +1,7 @@
 """Workers that hang are killed, and a search in which nothing works ends.
 
-A trial whose worker dies, of whatever, Tune itself takes up again from its last checkpoint, ``max_failures`` times;
-:func:`take_up_failed_resets` mends the one case that it forgets.
+A trial whose worker dies, of whatever, Tune itself resumes from its last checkpoint, ``max_failures`` times;
+:func:`tune_s11.search.ray_internals.recover_failed_resets` mends the one case that it forgets.
 """
 
 import time
@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
 from ray.tune import Callback
-from ray.tune.execution.tune_controller import TuneController
-from ray.tune.experiment import Trial
 from ray.tune.result import TIME_THIS_ITER_S
 
 from tune_s11.results import last_error, trial_name
+from tune_s11.search.ray_internals import worker_of
 
 LEAST_FAILURES = 3
 """A search ends after so many failed trials in a row, or as many as it has workers where these are more."""
@@ -33,26 +31,6 @@ STALL_LEAST = 600.0
 
 class SearchFailedError(Exception):
     """The search came to its end without a winner; the message is one line that says why."""
-
-
-def take_up_failed_resets() -> None:
-    """Has Tune take up again, from now on, a trial whose worker dies while it is handed over from the trial before.
-
-    Tune 2.60 hears of it twice: that the actor has died, whereupon it has the trial wait for another one, and that its
-    reset has failed. For a trial that waits that is the end, whatever ``max_failures`` says.
-    """
-    TuneController._trial_task_failure = _task_failure
-
-
-_forgetful_task_failure = TuneController._trial_task_failure
-
-
-def _task_failure(controller: TuneController, trial: Trial, exception: Exception) -> None:
-    waits_for_another = trial.status == Trial.PENDING and isinstance(exception, RayActorError)
-    if trial in controller._resetting_trials and waits_for_another:
-        controller._resetting_trials.remove(trial)
-    else:
-        _forgetful_task_failure(controller, trial, exception)
 
 
 class StallWatch(Callback):  # type: ignore[misc]
@@ -93,7 +71,7 @@ class StallWatch(Callback):  # type: ignore[misc]
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune has handled an event, or a tenth of a second has gone by without one."""
         now, limit = time.monotonic(), self.limit
-        workers = {trial.trial_id: trial.temporary_state.ray_actor for trial in trials}
+        workers = {trial.trial_id: worker_of(trial) for trial in trials}
         self._heard = {name: self._heard.get(name, now) for name, worker in workers.items() if worker is not None}
         for name, heard in self._heard.items():
             if now - heard > limit and name not in self._killed:
@@ -127,7 +105,7 @@ class FailureLimit(Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has its worker."""
-        running = sum(each.temporary_state.ray_actor is not None for each in trials)
+        running = sum(worker_of(each) is not None for each in trials)
         self._limit = max(self._limit, running)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

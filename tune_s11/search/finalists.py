@@ -1,30 +1,26 @@
-"""The finalists: the best few trials, run again from the same seeds, before one of them is named the winner.
+"""Step 4 of a search: the best few trials, run again from the same seeds, before one of them is named the winner.
 
 The best of many trials owes part of its score to luck with its seed and with the validation images' noise. Runs from
 seeds that no trial had tell which is better without that luck, and by how much they differ beyond noise.
 """
 
-import json
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from ray import ObjectRef
 
-from tune_s11.checkpoint import write_whole
-from tune_s11.config import Recipe, SearchSettings
-from tune_s11.copies import Shared
-from tune_s11.hardware import Precision
-from tune_s11.mirror import Mirror
-from tune_s11.results import SCORE, TrialResult, read_rows
-from tune_s11.search.cluster import Workers
-from tune_s11.search.tasks import run_in_folders, shared_folder, summary
-from tune_s11.train import fit
-from tune_s11.trainable import worker_hardware
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.config import Recipe
+from tune_s11.hardware import Hardware
+from tune_s11.results import TrialResult
+from tune_s11.results.records import FinalistScores, Margin, Summary, Verdict
+from tune_s11.search.context import Context
+from tune_s11.search.failures import SearchFailedError
+from tune_s11.storage.copies import Shared
+from tune_s11.training.fitting import fit
+from tune_s11.training.metrics import RunFolder
+from tune_s11.training.trainer import Trainer, TrainingData
 
 SEEDS_FROM = 1_000_000
 """Added to the search's seed for the first run: far from the seeds of any trial and of the refits."""
@@ -32,67 +28,86 @@ SEEDS_FROM = 1_000_000
 CONFIDENCE = 0.95
 
 
-def _run_again(
-    recipe: Recipe, data: TrainingData, precision: Precision, threads: int, seed: int, shared: Shared
-) -> float:
-    with shared.opened() as (folder, grown):
-        rows = read_rows(folder / "metrics.jsonl")
-        if not rows or (rows[-1]["epoch"] < recipe.epochs and not rows[-1]["diverged"]):
-            hardware = worker_hardware(precision, threads)
-            hardware.activate()
-            rows = fit(Trainer(recipe, data, hardware, seed), folder, on_epoch=lambda metrics: grown())
-        (folder / "checkpoint.pt").unlink(missing_ok=True)  # 15 of them would be the largest part of a search
-    score: float = rows[-1][SCORE]
-    return score
+def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
+    """The best trial, after the finalists' runs where there are some.
+
+    Args:
+        context: Of the search.
+        data: As the trials had it: to learn from and validate on, in the object store.
+
+    Raises:
+        SearchFailedError: No trial is complete.
+    """
+    search = context.search()
+    contenders = search.contenders
+    if len(contenders) > 1 and search.finalists is None:
+        names = ", ".join(trial.name for trial in contenders)
+        with context.console.status("") as status:
+            run_finalists(
+                context,
+                contenders,
+                data,
+                lambda done, total: status.update(f"finalists {names}: epoch {done} of {total}"),
+            )
+    winner, verdict = search.winner, search.finalists
+    if winner is None:
+        reason = next((f": {trial.name}: {trial.error}" for trial in search.trials if trial.error), "")
+        raise SearchFailedError(f"no trial came to its end{reason}; {context.folder.trials} tells more")
+    if verdict is not None:
+        context.say(
+            f"finalists: {len(contenders)} trials from {len(verdict.seeds)} seeds each; {winner.name} has "
+            f"{verdict.trials[winner.name].mean:.4f}, {verdict.margin.mean:.4f} more than {verdict.runner_up}"
+            + (", no more than noise explains" if verdict.tied else "")
+        )
+    context.say(f"winner: {winner.name}, validation accuracy {winner.score:.4f} (averaged weights)")
+    context.say("  " + ", ".join(f"{name} {value:.4g}" for name, value in winner.params.items()))
+    return winner
 
 
 def run_finalists(
-    path: Path,
-    finalists: list[TrialResult],
-    data: ObjectRef,
-    settings: SearchSettings,
-    workers: Workers,
-    precision: Precision,
-    on_progress: Callable[[int, int], None],
-    mirror: Mirror | None = None,
+    context: Context, finalists: list[TrialResult], data: ObjectRef, on_progress: Callable[[int, int], None]
 ) -> None:
-    """Runs each finalist from ``finalist_seeds`` seeds and writes ``finalists.json``.
+    """Runs each finalist from ``finalist_seeds`` seeds and writes the verdict.
+
+    Runs that are there already are resumed; a run's checkpoint goes when it is done.
 
     Args:
-        path: The search folder. Gets ``finalists/TRIAL/seed-N/``; runs that are there already go on from where
-            they are. A run's checkpoint goes when it ends.
+        context: Of the search.
         finalists: Two or more complete trials.
-        data: As the trials had it: to learn from and validate on, in the object store.
-        settings: ``finalist_seeds`` and the seed to count from.
-        workers: A run's resources are a trial's.
-        precision: As asked for.
+        data: As :func:`choose_winner`.
         on_progress: Called now and then with epochs done and epochs in all.
-        mirror: Of the search folder, where results go to a storage.
     """
+    settings = context.config.search
     seeds = range(settings.seed + SEEDS_FROM, settings.seed + SEEDS_FROM + settings.finalist_seeds)
-    runs = [
-        (trial, shared_folder(path / "finalists" / trial.name / f"seed-{seed}", mirror), seed)
-        for trial in finalists
-        for seed in seeds
-    ]
-    calls = [(trial.recipe, data, precision, workers.cpus, seed, folder) for trial, folder, seed in runs]
-    folders, epochs = [folder for _, folder, _ in runs], finalists[0].recipe.epochs
-    scores = run_in_folders(_run_again, calls, folders, epochs, workers, mirror, on_progress)
-    rows = np.reshape(scores, (len(finalists), len(seeds)))
-    verdict = judge({trial.name: row.tolist() for trial, row in zip(finalists, rows, strict=True)})
-    write_whole(path / "finalists.json", json.dumps({"seeds": list(seeds)} | verdict, indent=2))
+    calls = {
+        context.folder.finalist(trial.name, seed): (trial.recipe, data, seed) for trial in finalists for seed in seeds
+    }
+    epochs = finalists[0].recipe.epochs
+    scores = context.executor.run_in_folders(_run_again, calls, epochs, context.workspace, on_progress)
+    rows = np.reshape(scores, (len(finalists), len(seeds))).tolist()
+    verdict = judge({trial.name: row for trial, row in zip(finalists, rows, strict=True)}, seeds)
+    verdict.write(context.folder.verdict)
 
 
-def judge(scores: dict[str, list[float]]) -> dict[str, Any]:
+def _run_again(hardware: Hardware, shared: Shared, recipe: Recipe, data: TrainingData, seed: int) -> float:
+    with shared.opened() as (path, grown):
+        folder = RunFolder(path)
+        epochs = folder.epochs()
+        if not epochs or (epochs[-1].epoch < recipe.epochs and not epochs[-1].diverged):
+            epochs = fit(Trainer(recipe, data, hardware, seed), folder, on_epoch=lambda metrics: grown())
+        folder.checkpoint.unlink(missing_ok=True)  # 15 of them would be the largest part of a search
+    return epochs[-1].score
+
+
+def judge(scores: dict[str, list[float]], seeds: Sequence[int]) -> Verdict:
     """Names the winner, and by how much it leads.
 
     Args:
         scores: By trial its scores, one a seed, the same seeds in the same order for all; two trials or more.
+        seeds: These.
 
     Returns:
-        ``trials`` (scores, mean, sd and n of each, best mean first), the ``winner``, the ``runner_up``, and the
-        winner's ``margin`` over it: mean of the differences seed by seed, with the bounds of Student's interval
-        (None with a single seed). ``tied`` where that interval holds 0 or there is none.
+        Whose margin is the mean of the differences seed by seed, with the bounds of Student's interval.
     """
     ranked = sorted(scores, key=lambda name: -float(np.mean(scores[name])))
     winner, runner_up = ranked[:2]
@@ -102,13 +117,16 @@ def judge(scores: dict[str, list[float]]) -> dict[str, Any]:
     if len(differences) > 1:
         half = half_interval(differences)
         low, high = mean - half, mean + half
-    return {
-        "trials": {name: {"scores": scores[name]} | summary(scores[name]) for name in ranked},
-        "winner": winner,
-        "runner_up": runner_up,
-        "margin": {"mean": mean, "low": low, "high": high, "confidence": CONFIDENCE},
-        "tied": low is None or low <= 0,
-    }
+    return Verdict(
+        seeds=tuple(seeds),
+        trials={
+            name: FinalistScores(scores=tuple(scores[name]), **Summary.of(scores[name]).model_dump()) for name in ranked
+        },
+        winner=winner,
+        runner_up=runner_up,
+        margin=Margin(mean=mean, low=low, high=high, confidence=CONFIDENCE),
+        tied=low is None or low <= 0,
+    )
 
 
 def half_interval(differences: Sequence[float] | npt.NDArray[np.float64]) -> float:

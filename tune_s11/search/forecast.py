@@ -7,7 +7,6 @@ import random
 import statistics
 import time
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,14 @@ import psutil
 import ray
 from ray import ObjectRef
 from ray.tune import Stopper
-from ray.tune.schedulers import TrialScheduler
-from ray.tune.schedulers.async_hyperband import _Bracket
 
-from tune_s11.config import InputError, SearchSettings
-from tune_s11.console import in_time
-from tune_s11.disk import in_words
-from tune_s11.hardware import Precision
+from tune_s11.config import InputError
 from tune_s11.search.audit import one_in
-from tune_s11.search.cluster import Workers
+from tune_s11.search.executor import Executor
 from tune_s11.search.material import Material
 from tune_s11.search.pace import Pace, pace_of_all, start_all
+from tune_s11.search_space import SearchConfig
+from tune_s11.text import in_time, in_words
 
 REPLAYS = 40
 """Imagined searches of which a forecast is the mean."""
@@ -109,46 +105,51 @@ class Forecast:
         ]
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a search has still to do.
+
+    Attributes:
+        samples: Trials.
+        ramps: Of the range test; 0 where there is none, or it is done.
+        finalists: Trials to be run again.
+        refits: Of the winner.
+    """
+
+    samples: int
+    ramps: int
+    finalists: int
+    refits: int
+
+
 def forecast(
-    material: Material,
-    data: ObjectRef,
-    settings: SearchSettings,
-    samples: int,
-    ranged: bool,
-    finalists: int,
-    refits: int,
-    workers: Workers,
-    precision: Precision,
-    compiled: bool = False,
+    executor: Executor, config: SearchConfig, material: Material, data: ObjectRef, work: Work, *, compiled: bool = False
 ) -> Forecast:
     """Times some steps in as many workers as will run at once, and reckons the rest.
 
     Args:
+        executor: What it runs on.
+        config: The search.
         material: Images and recipes.
         data: Its images to choose by, in the object store.
-        settings: Of the search.
-        samples: Trials to come.
-        ranged: Whether there is a range test to come.
-        finalists: Trials to be run again.
-        refits: To come.
-        workers: What runs at once.
-        precision: As asked for.
+        work: What is to come.
         compiled: Whether trials train a compiled network; nothing else does.
 
     Raises:
         SearchFailedError: A worker fails.
     """
     begun = time.time() - psutil.Process().create_time()
-    processes = start_all(workers)
+    settings, workers = config.search, executor.workers
+    processes = start_all(executor)
     assert material.data.validation is not None
     validated = len(material.data.validation)
-    plain = pace_of_all(material.recipe, data, validated, workers, precision)
-    trial = pace_of_all(material.recipe, data, validated, workers, precision, compiled=True) if compiled else plain
+    plain = pace_of_all(executor, material.recipe, data, validated)
+    trial = pace_of_all(executor, material.recipe, data, validated, compiled=True) if compiled else plain
     all_images = ray.put(material.refit_data())
-    refit = pace_of_all(material.refit_recipe, all_images, len(material.dataset.test), workers, precision)
+    refit = pace_of_all(executor, material.refit_recipe, all_images, len(material.dataset.test))
     epochs, slots = material.recipe.epochs, workers.slots
     turn = TURNOVER + trial.begin
-    replays = _imagine_often(settings, samples, epochs, slots, turn, trial.epoch)
+    replays = _imagine_often(config, work.samples, slots, turn, trial.epoch)
     ready = processes + plain.warm_up
 
     def tasks(count: int, seconds: float) -> float:
@@ -158,13 +159,13 @@ def forecast(
     ramp = plain.begin + settings.lr_range_steps * plain.step
     return Forecast(
         start=begun + processes + trial.warm_up,
-        range_test=ranged * (first_of_process + tasks(settings.lr_range_seeds, ramp)),
+        range_test=(work.ramps > 0) * first_of_process + tasks(work.ramps, ramp),
         trials=_spread([seconds for _, seconds in replays]),
         epochs=_spread([float(trained) for trained, _ in replays]),
-        samples=samples,
+        samples=work.samples,
         epochs_each=epochs,
-        finalists=tasks(finalists * settings.finalist_seeds, plain.run(epochs)),
-        refits=(refits > 0) * first_of_process + tasks(refits, refit.run(material.refit_recipe.epochs)),
+        finalists=tasks(work.finalists * settings.finalist_seeds, plain.run(epochs)),
+        refits=(work.refits > 0) * first_of_process + tasks(work.refits, refit.run(material.refit_recipe.epochs)),
         report=REPORT + REPORT_EACH * settings.samples,
         trial=trial,
         refit=refit,
@@ -212,27 +213,24 @@ class Budget(Stopper):  # type: ignore[misc]
         return time.monotonic() + MARGIN * slower * self._forecast.after_trials >= self._deadline
 
 
-def mean_epochs(settings: SearchSettings, epochs: int, slots: int) -> float:
+def mean_epochs(config: SearchConfig, slots: int) -> float:
     """Epochs that a whole search trains, the mean of imagined ones; arguments as :func:`imagine`."""
-    replays = _imagine_often(settings, settings.samples, epochs, slots, begin=0.0, epoch=1.0)
+    replays = _imagine_often(config, config.search.samples, slots, begin=0.0, epoch=1.0)
     return float(np.mean([trained for trained, _ in replays]))
 
 
 def _imagine_often(
-    settings: SearchSettings, samples: int, epochs: int, slots: int, begin: float, epoch: float
+    config: SearchConfig, samples: int, slots: int, begin: float, epoch: float
 ) -> list[tuple[int, float]]:
-    return [imagine(settings, samples, epochs, slots, begin, epoch, seed) for seed in range(REPLAYS)]
+    return [imagine(config, samples, slots, begin, epoch, seed) for seed in range(REPLAYS)]
 
 
-def imagine(
-    settings: SearchSettings, samples: int, epochs: int, slots: int, begin: float, epoch: float, seed: int
-) -> tuple[int, float]:
-    """Runs through a search without training, with ASHA's own rungs, as if its proposals never got better.
+def imagine(config: SearchConfig, samples: int, slots: int, begin: float, epoch: float, seed: int) -> tuple[int, float]:
+    """Runs through a search without training, with its own policy, as if its proposals never got better.
 
     Args:
-        settings: Rungs and audit.
+        config: The search: epochs, policy and audit.
         samples: Trials.
-        epochs: Length of a complete trial.
         slots: Trials at a time.
         begin: Seconds before the first epoch of a trial.
         epoch: Seconds of an epoch.
@@ -241,18 +239,17 @@ def imagine(
     Returns:
         Epochs trained, and the seconds until the last trial has ended.
     """
-    stops = [*settings.rung_epochs(epochs), epochs]
-    bracket = _Bracket(settings.grace, epochs, settings.factor, 0)
-    generator, every = random.Random(seed), one_in(settings)
+    epochs, policy = config.recipe.epochs, config.policy
+    stops, verdicts = [*policy.rungs, epochs], policy.start()
+    generator, every = random.Random(seed), one_in(config)
     quality = [generator.random() for _ in range(samples)]
-    verdicts = itertools.count(generator.randrange(every) if every else 0)
+    stopped = itertools.count(generator.randrange(every) if every else 0)
     audited: set[int] = set()
 
-    def goes_on(number: int, rung: int) -> bool:
-        trial = SimpleNamespace(trial_id=number)
-        if number in audited or bracket.on_result(trial, rung, quality[number]) == TrialScheduler.CONTINUE:
+    def continues(number: int, rung: int) -> bool:
+        if number in audited or verdicts.keeps(number, rung, quality[number]):
             return True
-        if every and next(verdicts) % every == 0:
+        if every and next(stopped) % every == 0:
             audited.add(number)
         return number in audited
 
@@ -261,7 +258,7 @@ def imagine(
     trained, now = 0, 0.0
     while decisions:
         now, number, passed = heapq.heappop(decisions)
-        if stops[passed] < epochs and goes_on(number, stops[passed]):
+        if stops[passed] < epochs and continues(number, stops[passed]):
             heapq.heappush(decisions, (now + (stops[passed + 1] - stops[passed]) * epoch, number, passed + 1))
             continue
         trained += stops[passed]

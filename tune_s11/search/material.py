@@ -7,7 +7,7 @@ from tune_s11.data import Dataset, load_dataset
 from tune_s11.hardware import Hardware, usable_cores
 from tune_s11.search.cluster import Workers
 from tune_s11.search_space import SearchConfig
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData
 
 RECORDS = 32_000_000
 """Bytes that a search needs beside its checkpoints: rows, event files, test logits, the report."""

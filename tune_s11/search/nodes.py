@@ -14,10 +14,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset
-from tune_s11.disk import existing
 from tune_s11.models import build_model
 from tune_s11.search.cluster import Node, alive_nodes
-from tune_s11.trainer import TrainingData
+from tune_s11.storage.disk import existing
+from tune_s11.training.trainer import TrainingData
 
 
 def fingerprint(data: TrainingData) -> str:
@@ -37,7 +37,7 @@ def check_nodes(nodes: Iterable[Node], folder: Path | None, recipe: Recipe, data
         nodes: Those that trials may run on.
         folder: Of the search, which need not exist; None: its results go to a storage, where no folder has to be seen.
         recipe: What is to be trained.
-        data: The trials' :class:`tune_s11.trainer.TrainingData` in the object store. Each node gets it here.
+        data: The trials' :class:`tune_s11.training.trainer.TrainingData` in the object store. Each node gets it here.
         expected: Its :func:`fingerprint`.
 
     Raises:

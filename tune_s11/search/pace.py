@@ -14,12 +14,10 @@ from ray import ObjectRef
 from ray.exceptions import RayError
 
 from tune_s11.config import Recipe
-from tune_s11.hardware import Precision
-from tune_s11.search.cluster import Workers
+from tune_s11.hardware import Hardware
+from tune_s11.search.executor import Executor
 from tune_s11.search.failures import SearchFailedError
-from tune_s11.search.tasks import run_tasks
-from tune_s11.trainable import worker_hardware
-from tune_s11.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData
 
 MEASURED_SECONDS = 4.0
 """A worker's steps are timed for so long, and at least three of them."""
@@ -61,30 +59,27 @@ class Pace:
         return 60 * workers / self.run(epochs)
 
 
-def start_all(workers: Workers) -> float:
+def start_all(executor: Executor) -> float:
     """Has as many workers as run at once import what they need; returns the seconds that it takes."""
     begun = time.monotonic()
-    _on_each(workers, _wake)
+    _on_each(executor, _wake)
     return time.monotonic() - begun
 
 
-def pace_of_all(
-    recipe: Recipe, data: ObjectRef, evaluated: int, workers: Workers, precision: Precision, *, compiled: bool = False
-) -> Pace:
+def pace_of_all(executor: Executor, recipe: Recipe, data: ObjectRef, evaluated: int, *, compiled: bool = False) -> Pace:
     """The mean pace of workers that are all busy; what the greediest of them holds.
 
     Args:
+        executor: What it runs on.
         recipe: As :func:`measure_pace`.
         data: The same in the object store.
         evaluated: As :func:`measure_pace`.
-        workers: What runs at once.
-        precision: As asked for.
-        compiled: As :func:`measure_pace`.
+        compiled: As :attr:`tune_s11.hardware.Hardware.compiled`.
 
     Raises:
         SearchFailedError: A worker fails.
     """
-    paces = _on_each(workers, measure_pace, recipe, data, evaluated, precision, workers.cpus, compiled)
+    paces = _on_each(executor, measure_pace, recipe, data, evaluated, compiled=compiled)
     return Pace(
         warm_up=float(np.mean([pace.warm_up for pace in paces])),
         begin=float(np.mean([pace.begin for pace in paces])),
@@ -96,21 +91,15 @@ def pace_of_all(
     )
 
 
-def measure_pace(
-    recipe: Recipe, data: TrainingData, evaluated: int, precision: Precision, threads: int, compiled: bool = False
-) -> Pace:
+def measure_pace(hardware: Hardware, recipe: Recipe, data: TrainingData, evaluated: int) -> Pace:
     """Times what a run of the recipe consists of.
 
     Args:
+        hardware: What it computes with, and active. Where it is compiled the first step compiles.
         recipe: Of the run.
         data: To learn from.
         evaluated: Images that are evaluated after each epoch, with the raw and the averaged weights.
-        precision: As asked for.
-        threads: CPU threads.
-        compiled: As :attr:`tune_s11.hardware.Hardware.compiled`; the first step compiles.
     """
-    hardware = worker_hardware(precision, threads, compiled=compiled)
-    hardware.activate()
     on_gpu = hardware.device == "cuda"
 
     def now() -> float:
@@ -157,18 +146,18 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _on_each(workers: Workers, function: Callable[..., Any], *arguments: object) -> list[Any]:
+def _on_each(executor: Executor, function: Callable[..., Any], *arguments: object, compiled: bool = False) -> list[Any]:
     """Calls a function in as many workers as run at once, all at the same time.
 
     Raises:
         SearchFailedError: One of them has failed.
     """
     try:
-        return run_tasks(function, [arguments] * workers.slots, workers)
+        return executor.run(function, [arguments] * executor.workers.slots, compiled=compiled)
     except RayError as error:
         cause = getattr(error, "cause", None) or error
         raise SearchFailedError(f"a worker fails in its first steps: {type(cause).__name__}: {cause}") from None
 
 
-def _wake() -> None:
+def _wake(hardware: Hardware) -> None:
     """Has the worker imported what it needs."""

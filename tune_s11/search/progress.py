@@ -11,8 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tune_s11.console import say
-from tune_s11.results import SCORE, last_error, trial_name
+from tune_s11.results import last_error, trial_name
+from tune_s11.text import say
+from tune_s11.training.metrics import SCORE
 
 SHOWN = 12
 """Trials in the live table: those that run, then those that ended last."""

@@ -6,19 +6,20 @@ which a trial was stopped, and enqueues first suggestions again whenever a store
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.trial import Trial, TrialState
 from ray.tune.search import Searcher
 
 from tune_s11.config import SearchSettings
-from tune_s11.results import SCORE, trial_name
+from tune_s11.results.folder import attempt_name
+from tune_s11.search.range_test import Proposals
 from tune_s11.search.study import Interrupted, build_sampler, report_rows, suggest, tell
 from tune_s11.search_space import clip
+from tune_s11.training.metrics import SCORE, metrics_of
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]
@@ -26,37 +27,36 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     Args:
         study: Where trials are recorded.
-        space: Recipe field -> distribution.
+        proposals: The space, and the parameters of the first trials of a new study, clipped to the space; the sampler
+            adds those left out.
         settings: Sampler, seed and samples.
         epochs: Length of a complete trial.
-        first: Parameters of the first trials of a new study, clipped to the space; the sampler adds those left out.
         interrupted: Trials of an earlier session to take up again.
     """
 
     def __init__(
         self,
         study: optuna.Study,
-        space: Mapping[str, BaseDistribution],
+        proposals: Proposals,
         settings: SearchSettings,
         epochs: int,
-        first: Iterable[Mapping[str, Any]],
         interrupted: Iterable[Interrupted] = (),
     ) -> None:
         super().__init__(metric=SCORE, mode="max")
-        self._study, self._space, self._seed, self._epochs = study, dict(space), settings.seed, epochs
+        self._study, self._space, self._seed, self._epochs = study, proposals.space, settings.seed, epochs
         self._interrupted = deque(interrupted)
         self._trials: dict[str, Trial] = {}
         before = study.get_trials(deepcopy=False)
         if not before:
-            for params in itertools.islice(first, settings.samples):  # one more would wait for ever
+            for params in itertools.islice(proposals.first, settings.samples):  # one more would wait for ever
                 study.enqueue_trial(
-                    {name: clip(domain, params[name]) for name, domain in space.items() if name in params},
+                    {name: clip(domain, params[name]) for name, domain in self._space.items() if name in params},
                     skip_if_exists=True,
                 )
         study.sampler = build_sampler(settings, len(before))
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
-        """The ``config`` of a :class:`tune_s11.trainable.TrialTrainable`, with the trial's number and folder."""
+        """The ``config`` of a :class:`tune_s11.search.trainable.TrialTrainable`, with the trial's number and folder."""
         if self._interrupted:
             again = self._interrupted.popleft()
             trial, checkpoint, attempts = again.trial, again.checkpoint, again.attempts
@@ -68,20 +68,20 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self._trials[trial_id] = trial
         return {
             "number": trial.number,
-            "folder": trial_name(trial.number) + (f".{attempts}" if attempts else ""),
+            "folder": attempt_name(trial.number, attempts),
             "params": trial.params,
             "seed": self._seed + trial.number,
-            "checkpoint": None if checkpoint is None else str(checkpoint),
+            "checkpoint": checkpoint,
         }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Records the epochs of a report. Tune leaves out the report on which a trial ends."""
-        report_rows(self._trials[trial_id], result["epochs"])
+        report_rows(self._trials[trial_id], map(metrics_of, result["epochs"]))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Records how a trial ended."""
         trial = self._trials.pop(trial_id)
-        rows = result["epochs"] if result else []
+        rows = [metrics_of(row) for row in result["epochs"]] if result else []
         report_rows(trial, rows)
         if error or not rows:
             self._study.tell(trial, state=TrialState.FAIL)

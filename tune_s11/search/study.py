@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -20,18 +19,20 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
-from tune_s11.checkpoint import CheckpointError, load_checkpoint
 from tune_s11.config import InputError, SearchSettings
-from tune_s11.results import SCORE, TrialResult, trial_name
-from tune_s11.storage import Remote
+from tune_s11.results import SearchFolder, TrialResult, trial_name
+from tune_s11.results.folder import TrialFolder
+from tune_s11.storage.workspace import Workspace
+from tune_s11.training.checkpoint import CheckpointError, load_checkpoint
+from tune_s11.training.metrics import EpochMetrics
 
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A trial to take up again: its place in the study, its last good checkpoint, its attempts so far."""
+    """A trial to resume: its place in the study, where a worker reads its last good checkpoint, its attempts so far."""
 
     trial: Trial
-    checkpoint: Path | Remote | None
+    checkpoint: str | None
     attempts: int
 
 
@@ -100,47 +101,47 @@ def suggest(trial: Trial, name: str, domain: BaseDistribution) -> None:
         trial.suggest_categorical(name, domain.choices)
 
 
-def report_rows(trial: Trial, rows: Iterable[dict[str, Any]]) -> None:
+def report_rows(trial: Trial, rows: Iterable[EpochMetrics]) -> None:
     """Gives a trial its value for each epoch that it has none for yet."""
     known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
     for row in rows:
-        if row["epoch"] not in known:
-            trial.report(row[SCORE], row["epoch"])
+        if row.epoch not in known:
+            trial.report(row.score, row.epoch)
 
 
-def tell(trial: Trial, last: dict[str, Any], epochs: int) -> None:
+def tell(trial: Trial, last: EpochMetrics, epochs: int) -> None:
     """Ends a trial: PRUNED where it stopped before its last epoch or diverged, else COMPLETE.
 
     Args:
         trial: As asked of the study; its rows have been reported.
-        last: Row of its last epoch.
+        last: Its last epoch.
         epochs: Length of a complete trial.
     """
-    if last["diverged"] or last["epoch"] < epochs:
+    if last.diverged or last.epoch < epochs:
         trial.study.tell(trial, state=TrialState.PRUNED)
     else:
-        trial.study.tell(trial, last[SCORE])
+        trial.study.tell(trial, last.score)
 
 
 def settle(
-    study: optuna.Study, path: Path, results: Iterable[TrialResult], epochs: int, say: Callable[[str], None]
+    study: optuna.Study, workspace: Workspace, results: Iterable[TrialResult], epochs: int, say: Callable[[str], None]
 ) -> list[Interrupted]:
-    """Ends the trials that had ended before their study heard of it; returns those to take up again.
+    """Ends the trials that had ended before their study heard of it; returns those to resume.
 
     Args:
         study: Of a session that was cut off.
-        path: The search folder.
+        workspace: Of the search.
         results: Its trials as far as their folders tell.
         epochs: Length of a complete trial.
         say: Called with a line on whatever is damaged.
     """
-    by_number = {result.number: result for result in results}
+    folder, by_number = SearchFolder(workspace.folder), {result.number: result for result in results}
     for frozen in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
         result, epoch = by_number.get(frozen.number), frozen.last_step
         have = len(result.rows) if result is not None else 0
         if epoch is not None and have < epoch:
-            name = trial_name(frozen.number)
-            say(f"{path / 'trials' / name}: {have} of {epoch} epochs can be read; the trial counts, but cannot win")
+            place = folder.trials / trial_name(frozen.number)
+            say(f"{place}: {have} of {epoch} epochs can be read; the trial counts, but cannot win")
     interrupted = []
     for frozen in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         trial = Trial(study, frozen._trial_id)
@@ -149,18 +150,20 @@ def settle(
             report_rows(trial, result.rows)
             tell(trial, result.rows[-1], epochs)
         else:
-            attempts = sorted((path / "trials").glob(f"{trial_name(frozen.number)}*"))
+            attempts = folder.attempts(frozen.number)
             rows = result.rows if result is not None else []
-            known = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1]["epoch"], enumerate(rows, 1)))
-            interrupted.append(Interrupted(trial, _last_checkpoint(attempts, known, say), len(attempts)))
+            known = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1].epoch, enumerate(rows, 1)))
+            last = _last_checkpoint(attempts, known, say)
+            readable = None if last is None else str(workspace.reachable(last))
+            interrupted.append(Interrupted(trial, readable, len(attempts)))
     return interrupted
 
 
-def _last_checkpoint(attempts: Iterable[Path], known: int, say: Callable[[str], None]) -> Path | None:
+def _last_checkpoint(attempts: Iterable[TrialFolder], known: int, say: Callable[[str], None]) -> Path | None:
     """The checkpoint of the latest epoch that can be read, not beyond the ``known`` ones, whose rows are there."""
     found: list[tuple[int, Path]] = []
     damaged: list[Path] = []
-    for file in (file for attempt in attempts for file in attempt.glob("checkpoint_*/checkpoint.pt")):
+    for file in (file for attempt in attempts for file in attempt.checkpoints()):
         try:
             found.append((load_checkpoint(file)["epoch"], file))
         except (CheckpointError, KeyError):

@@ -27,7 +27,7 @@ _TAGS = {
     "learning_rate": "lr",
     "images_per_second": "images_per_second",
 }
-"""Tag -> key of :class:`tune_s11.trainer.EpochMetrics`."""
+"""Tag -> key of :class:`tune_s11.training.metrics.EpochMetrics`."""
 
 
 def run_name(number: int, params: dict[str, Any]) -> str:

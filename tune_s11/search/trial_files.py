@@ -11,7 +11,8 @@ from typing import Any
 
 from ray.tune import Callback
 
-from tune_s11.checkpoint import write_whole
+from tune_s11.results.folder import TrialFolder
+from tune_s11.storage.files import write_whole
 
 
 class TrialFiles(Callback):  # type: ignore[misc]
@@ -28,25 +29,25 @@ class TrialFiles(Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A trial has reported. Where it ends with this, the study hears of it only afterwards."""
-        _write(_folder(trial) / "result.json", json.dumps(result, default=str) + "\n", "a")
+        _write(_folder(trial).reports, json.dumps(result, default=str) + "\n", "a")
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed, perhaps before it started, and will go on."""
         tracebacks = Path(trial.error_file)
-        _write(_folder(trial) / "recovered.txt", tracebacks.read_text(), "a")
+        _write(_folder(trial).recovered, tracebacks.read_text(), "a")
         tracebacks.unlink()  # it would be brought into the folder, and there mean an end
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed for good."""
-        _write(_folder(trial) / "error.txt", Path(trial.error_file).read_text(), "w")
+        _write(_folder(trial).error, Path(trial.error_file).read_text(), "w")
 
 
-def _folder(trial: Any) -> Path:
-    """The trial's folder, made with its ``params.json`` where it is missing."""
-    folder = Path(trial.storage.trial_fs_path)
-    if not (folder / "params.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "params.json", json.dumps(trial.config, indent=2))
+def _folder(trial: Any) -> TrialFolder:
+    """The trial's folder, made with its parameters where it is missing."""
+    folder = TrialFolder(Path(trial.storage.trial_fs_path))
+    if not folder.params.exists():
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_whole(folder.params, json.dumps(trial.config, indent=2))
     return folder
 
 

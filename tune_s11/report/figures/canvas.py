@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from tune_s11.lr_finder import Floats
+from tune_s11.lr_range.curve import Floats
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 

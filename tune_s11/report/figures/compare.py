@@ -19,7 +19,6 @@ from tune_s11.report.figures.canvas import (
     in_style,
     spread_accuracy,
 )
-from tune_s11.results import SCORE
 
 _LOOKS: tuple[dict[str, Any], ...] = (
     {"color": BLUE, "ls": "-"},
@@ -55,7 +54,7 @@ def draw_comparison(compared: Sequence[Compared], level: float | None) -> Figure
         )
     for run, look in zip(compared, _LOOKS, strict=False):
         # A diverged epoch counts as accuracy 0; drawn, it would be a drop that hides the others.
-        points = [(row["epoch"], row[SCORE]) for row in run.rows if not row["diverged"]]
+        points = [(row.epoch, row.score) for row in run.rows if not row.diverged]
         label = f"{run.name}: {run.recipe.schedule}, LRMAX {run.recipe.max_lr:.3g}"
         accuracy.plot(
             *zip(*points, strict=True) if points else ([], []), markevery=[-1], marker="o", ms=4, label=label, **look

@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from tune_s11.lr_finder import Floats
+from tune_s11.lr_range.curve import Floats
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, VERMILION, in_style
-from tune_s11.report.range_test import RangeTest
+from tune_s11.results.range_test import RangeTest
 
 _MARKERS = "osD^vP*"
 

@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from tune_s11.lr_finder import Floats
+from tune_s11.lr_range.curve import Floats
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, STATES, VERMILION, in_style, spread_accuracy
-from tune_s11.results import SCORE, TrialResult
+from tune_s11.report.refit import RefitEpoch
+from tune_s11.results import TrialResult
+from tune_s11.training.metrics import EpochMetrics
 
 _LOOKS: dict[str, dict[str, Any]] = {
     "train": {"color": GREY, "ls": ":", "marker": "s"},
@@ -23,13 +25,15 @@ _LOOKS: dict[str, dict[str, Any]] = {
 
 @in_style
 def draw_learning_curves(
-    rows: Sequence[dict[str, Any]], epochs: Floats, lrs: Floats, held_out: Literal["validation", "test"] = "validation"
+    rows: Sequence[EpochMetrics] | Sequence[RefitEpoch],
+    epochs: Floats,
+    lrs: Floats,
+    held_out: Literal["validation", "test"] = "validation",
 ) -> Figure:
     """Accuracy, loss and learning rate of one run over the same epochs.
 
     Args:
-        rows: :class:`tune_s11.trainer.EpochMetrics` as dictionaries, one an epoch; or, of a refit, as
-            :func:`tune_s11.report.refit.read_test_curve` returns them.
+        rows: One an epoch.
         epochs: Points of the run in epochs since its start, (points,).
         lrs: Learning rate at each, (points,).
         held_out: The images that are not trained on.
@@ -64,27 +68,28 @@ def draw_learning_curves(
     return figure
 
 
-def _plot(axes: Axes, rows: Sequence[dict[str, Any]], key: str, look: dict[str, Any]) -> None:
-    points = [(row["epoch"], row[key]) for row in rows if row[key] is not None]
+def _plot(axes: Axes, rows: Sequence[EpochMetrics | RefitEpoch], key: str, look: dict[str, Any]) -> None:
+    points = [(row.epoch, getattr(row, key)) for row in rows if getattr(row, key) is not None]
     if points:
         axes.plot(*zip(*points, strict=True), **look)
 
 
 @in_style
-def draw_changes(rows: Sequence[dict[str, Any]]) -> Figure:
+def draw_changes(rows: Sequence[EpochMetrics]) -> Figure:
     """How much accuracy and loss changed from each epoch to the next.
 
     Args:
-        rows: :class:`tune_s11.trainer.EpochMetrics` as dictionaries, at least two epochs.
+        rows: At least two epochs.
     """
     figure = Figure(figsize=(8.5, 5.4), layout="constrained")
     accuracy, loss = figure.subplots(2, 1, sharex=True)
     for kind, label in (("train", "training"), ("val", "validation, raw"), ("ema_val", "validation, averaged")):
         for axes, key, unit in ((accuracy, f"{kind}_accuracy", 100), (loss, f"{kind}_loss", 1)):
+            known = [(row.epoch, getattr(row, key)) for row in rows]
             steps = [
-                (after["epoch"], unit * (after[key] - before[key]))
-                for before, after in itertools.pairwise(rows)
-                if before[key] is not None and after[key] is not None
+                (epoch, unit * (after - before))
+                for (_, before), (epoch, after) in itertools.pairwise(known)
+                if before is not None and after is not None
             ]
             if steps:
                 axes.plot(*zip(*steps, strict=True), ms=4, label=label, **_LOOKS[kind])
@@ -119,7 +124,7 @@ def draw_trials(trials: Sequence[TrialResult], winner: str | None, rungs: Sequen
     def draw(group: Sequence[TrialResult], label: str, **look: Any) -> None:
         for trial in group:
             # A diverged epoch counts as accuracy 0; drawn, it would be a drop that hides the others.
-            points = [(row["epoch"], row[SCORE]) for row in trial.rows if not row["diverged"]]
+            points = [(row.epoch, row.score) for row in trial.rows if not row.diverged]
             if points:
                 axes.plot(*zip(*points, strict=True), markevery=[-1], **look)
         if group:

@@ -6,8 +6,8 @@ import numpy as np
 
 from tune_s11.report import facts, figures
 from tune_s11.report.contents import Contents
-from tune_s11.report.range_test import read_range_test
 from tune_s11.results import TrialResult
+from tune_s11.results.range_test import read_range_test
 from tune_s11.search_space import RANGE_TEST
 
 
@@ -20,7 +20,7 @@ def add(contents: Contents) -> None:
 
 
 def _add_range_test(contents: Contents) -> None:
-    path = contents.search.path / "lr_range.json"
+    path = contents.search.folder.range_test
     if contents.search.config.space.get("max_lr") != RANGE_TEST and not path.exists():
         contents.leave_out("the range test", "there was none: the search was given LRMAX or bounds for it")
         return
@@ -36,12 +36,13 @@ def _add_range_test(contents: Contents) -> None:
 def _add_schedule(contents: Contents, winner: TrialResult) -> None:
     bounds = facts.max_lr_bounds(contents.search.config.space, contents.range_test)
     if bounds and (wider := facts.wider_bounds(winner.recipe.max_lr, *bounds)):
+        again = contents.commands.get("search")
         contents.numbers["edge"] = {
             "max_lr": winner.recipe.max_lr,
             "low": bounds[0],
             "high": bounds[1],
-            "command": f"{contents.numbers['commands']['search']} --lr-bounds {wider[0]:.4g} {wider[1]:.4g}",
+            "command": None if again is None else f"{again} --lr-bounds {wider[0]:.4g} {wider[1]:.4g}",
         }
     epochs, lrs = facts.schedule_points(winner.recipe, winner.rows)
-    reported = np.array([[row["epoch"], row["lr"]] for row in winner.rows])
+    reported = np.array([[row.epoch, row.lr] for row in winner.rows])
     contents.draw("schedule", "the schedule", lambda: figures.draw_schedule(epochs, lrs, reported))

@@ -18,16 +18,16 @@ def add(contents: Contents) -> None:
         "states": dict(Counter(trial.state for trial in trials)),
         "trial_epochs": recipe.epochs,
         "scheduler": settings.scheduler,
-        "rungs": settings.rung_epochs(recipe.epochs),
+        "rungs": list(search.config.policy.rungs),
         "epochs": facts.epoch_counts(trials),
         "seconds": sum(trial_seconds(trial) for trial in trials),
     }
     numbers["cost"] = {"trials": trials_cost(trials), "refits": None}
     used = next((trial.hardware for trial in trials if trial.hardware), None)
-    if used is not None and (search.path / "best").exists():
-        best = search.path / "best"
-        numbers["cost"]["refits"] = contents.attempt("the refits' cost", lambda: refits_cost(best, used))
-    numbers["commands"] = facts.commands(search, contents.winner)
+    if used is not None and search.folder.best.exists():
+        refits = search.folder.refits()
+        numbers["cost"]["refits"] = contents.attempt("the refits' cost", lambda: refits_cost(refits, used))
+    numbers["commands"] = {name: contents.commands[name] for name in ("search", "winner") if name in contents.commands}
     numbers["manifest"] = search.manifest
     if not search.manifest:
-        contents.leave_out("the provenance", f"{search.path / 'manifest.json'} is missing or damaged")
+        contents.leave_out("the provenance", f"{search.folder.manifest} is missing or damaged")

@@ -5,7 +5,7 @@ from tune_s11.report.ranking import finalists_lost, rung_correlations
 
 
 def add(contents: Contents) -> None:
-    """Adds ``pruning``: None without ASHA or rungs."""
+    """Adds ``pruning``: None without rungs."""
     search, rungs = contents.search, contents.numbers["search"]["rungs"]
     contents.numbers["pruning"] = None
     if rungs:

@@ -1,8 +1,10 @@
 """The train/test curve of the first refit, measured once the recipe was frozen."""
 
+from dataclasses import asdict
+
 from tune_s11.report import facts, figures
 from tune_s11.report.contents import Contents
-from tune_s11.report.refit import TESTED, read_test_curve
+from tune_s11.report.refit import read_refit_curve
 
 
 def add(contents: Contents) -> None:
@@ -12,13 +14,13 @@ def add(contents: Contents) -> None:
     if contents.winner is None or refit is None:
         return
     seed = refit["runs"][0]["seed"]
-    folder = contents.search.path / "best" / f"seed-{seed}"
-    rows = contents.attempt("the refit's test curve", lambda: read_test_curve(folder))
+    folder = contents.search.folder.refit(seed)
+    rows = contents.attempt("the refit's test curve", lambda: read_refit_curve(folder))
     if rows is None:
         return
-    contents.numbers["test_curve"] = {"seed": seed, "epochs": rows}
-    if lacking := [str(row["epoch"]) for row in rows if row[TESTED[1]] is None]:
-        why = f"{folder / 'test_curve.jsonl'} lacks epoch {', '.join(lacking)}"
+    contents.numbers["test_curve"] = {"seed": seed, "epochs": [asdict(row) for row in rows]}
+    if lacking := [str(row.epoch) for row in rows if row.test_accuracy is None]:
+        why = f"{folder.test_curve} lacks epoch {', '.join(lacking)}"
         contents.leave_out("a part of the refit's test curve", why)
     epochs, lrs = facts.schedule_points(contents.search.config.refit.applied_to(contents.winner.recipe), rows)
     contents.draw(

@@ -2,16 +2,16 @@
 
 import math
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tune_s11.report import figures
 from tune_s11.report.contents import Contents
+from tune_s11.report.explained import Explained, explain
 from tune_s11.report.predictions import Calibration, Predictions, read_predictions
-from tune_s11.report.refit import Explained, explain
 from tune_s11.results import TrialResult
+from tune_s11.results.folder import RefitFolder
 
 MISTAKES = 25
 """Misclassified test images on their heat map sheet, at most."""
@@ -36,7 +36,7 @@ def add(contents: Contents) -> None:
     if contents.winner is None or refit is None:
         return
     seed = refit["runs"][0]["seed"]
-    folder = contents.search.path / "best" / f"seed-{seed}"
+    folder = contents.search.folder.refit(seed)
     names = _class_names(contents.search.manifest)
     predictions = contents.attempt(
         "the errors on the test images", lambda: read_predictions(folder, None if names is None else len(names))
@@ -92,7 +92,7 @@ def _add_calibration(contents: Contents, calibration: Calibration) -> None:
 
 
 def _add_heat_maps(
-    contents: Contents, winner: TrialResult, folder: Path, predictions: Predictions, classes: list[str]
+    contents: Contents, winner: TrialResult, folder: RefitFolder, predictions: Predictions, classes: list[str]
 ) -> None:
     mistakes = predictions.mistakes(MISTAKES).tolist()
     if not mistakes:

@@ -1,0 +1,122 @@
+"""``python -m tune_s11.report``: what it prints, writes and refuses."""
+
+import csv
+import json
+import shutil
+import sys
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tune_s11.cli.app import run
+from tune_s11.cli.report import app
+
+Report = Callable[..., str]
+
+
+@pytest.fixture
+def report(search_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Report:
+    """Runs a command in the folder that holds ``results/own``, and returns what it prints."""
+    monkeypatch.chdir(search_path.parent.parent)
+
+    def report(*arguments: str, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["report", *arguments])
+        with pytest.raises(SystemExit) as exit:
+            run(app, "python -m tune_s11.report")
+        out, err = capsys.readouterr()
+        assert exit.value.code == code, err
+        assert (err.count("\n"), out) == (1, "") if code else err == ""
+        return err if code else out
+
+    return report
+
+
+def test_best_writes_the_report_of_the_latest_search(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    out = report("best", "--open", "--layer", "layer9")
+    index = Path("results/own/report/index.html")
+    assert index.is_file()
+    assert opened == [index.resolve().as_uri()]
+    lines = out.splitlines()
+    assert lines[0] == "own: t0002, validation accuracy 0.8400 (averaged weights)"
+    assert lines[1].startswith("test accuracy: 0.")
+    assert "(n = 2, averaged weights)" in lines[1]
+    assert lines[2].startswith("not shown: the parameters' importance: needs at least 10 complete trials")
+    assert any("--layer 'layer9': the network has none of that name" in line for line in lines)
+    assert lines[-1] == f"report: {index}"
+
+
+def test_best_of_a_search_without_refits_says_how_to_resume_it(report: Report) -> None:
+    shutil.rmtree("results/own/best")
+    lines = report("best").splitlines()
+    assert "not shown: the test accuracy: the winner is not refit yet" in lines
+    assert "resume it with: python run_search.py --resume own" in lines
+    assert "<pre>python run_search.py --resume own</pre>" in Path("results/own/report/index.html").read_text()
+
+
+def test_trials_as_a_table(report: Report) -> None:
+    lines = report("trials", "own").splitlines()
+    assert lines[0].split() == ["trial", "state", "epoch", "score", "max_lr", "momentum"]
+    assert lines[1].split() == ["t0002", "complete", "6", "0.8400", "0.4", "0.95"]
+    assert [line.split()[0] for line in lines[1:]] == ["t0002", "t0000", "t0004", "t0001", "t0003", "t0005"]
+
+
+def test_trials_as_csv_and_json_agree(report: Report) -> None:
+    rows = list(csv.DictReader(report("trials", "--csv").splitlines()))
+    plain = json.loads(report("trials", "--json"))
+    assert len(rows) == len(plain) == 6
+    for row, trial in zip(rows, plain, strict=True):
+        assert (row["trial"], row["state"]) == (trial["trial"], trial["state"])
+        assert float(row["max_lr"]) == trial["params"]["max_lr"]
+        assert row["score"] == ("" if trial["score"] is None else str(trial["score"]))
+
+
+def test_compare_sets_runs_side_by_side(report: Report) -> None:
+    shutil.copytree("results/own", "results/other", ignore=shutil.ignore_patterns("t0002", "best"))
+    lines = report("compare", "own", "results/other", "--out", "compare.png").splitlines()
+    assert lines[0].split("  ")[0] == "name"
+    assert lines[1].split()[:9] == ["own", "winner", "one_cycle", "6", "0.4", "0.7980", "0.8400", "0.8400", "@6"]
+    assert lines[2].split()[:3] == ["other", "winner", "one_cycle"]
+    assert "to level: first epoch with 0.8100, averaged, which the worst of them ends with" in lines
+    assert lines[-1] == "picture: compare.png"
+    assert Path("compare.png").read_bytes().startswith(b"\x89PNG")
+    plain = json.loads(report("compare", "own", "other", "--json"))
+    assert [row["epochs_to_level"] for row in plain["runs"]] == [5, 6]
+
+
+@pytest.mark.parametrize("source", [[], ["own"], ["results/own/lr_range.json"]])
+def test_lr_draws_a_search_or_a_file(report: Report, source: list[str]) -> None:
+    Path("lr_range.png").write_text("an older picture")
+    assert "picture: lr_range.png" in report("lr", *source)
+    assert Path("lr_range.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_zigzag_draws(report: Report) -> None:
+    assert report("zigzag", "--cycles", "2", "--period", "4", "--out", "z.png") == "picture: z.png\n"
+    assert Path("z.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["best", "nosuch"], "nosuch: no such search; results has own"),
+        (["compare", "own"], "1 given: allowed are 2 to 8 searches or runs"),
+        (["compare", "own", "nosuch"], "nosuch: no such search; results has own"),
+        (["compare", "own", "own", "--out", "no/such.png"], "--out no/such.png: there is no folder no"),
+        (["trials", "--csv", "--json"], "--csv --json: allowed is one of them"),
+        (["lr", "--out", "no/such.png"], "--out no/such.png: there is no folder no"),
+        (["lr", "--out", "results"], "--out results: is a folder"),
+        (["lr", "results/own/search.yaml"], "results/own/search.yaml: holds no range test"),
+        (["zigzag", "--cycles", "0"], "'0': allowed is a whole number from 1"),
+        (["zigzag", "--min-lr", "1", "--max-lr", "0.5"], "--min-lr 1 --max-lr 0.5: allowed is 0 <= LRMIN < LRMAX"),
+        (["zigzag", "--max-lr", "nan"], "allowed is 0 <= LRMIN < LRMAX"),
+        (["zigzag", "--period", "0"], "--period 0: allowed is more than 0 epochs"),
+        (["zigzag", "--out", "no/such.png"], "--out no/such.png: there is no folder no"),
+    ],
+)
+def test_what_is_refused(report: Report, arguments: list[str], says: str) -> None:
+    assert says in report(*arguments, code=2)
+    assert not list(Path().glob("*.png"))

@@ -1,0 +1,58 @@
+"""Lines for people."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from tune_s11.text import in_time, in_words, printable, say
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("as it is, é", "as it is, é"),
+        (" two\n  lines\t", "two lines"),
+        ("red \x1b[31m", "red \\x1b[31m"),
+        ("half \ud7fc a pair \udcff", "half \\ud7fc a pair \\udcff"),
+    ],
+)
+def test_a_message_is_one_line_that_a_terminal_cannot_obey(message: str, line: str) -> None:
+    assert printable(message) == line
+
+
+@given(st.text())
+def test_any_message_is_printable(message: str) -> None:
+    assert printable(message).isprintable()
+    assert printable(printable(message)) == printable(message)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.44, "0.44 s"),
+        (9.2, "9.2 s"),
+        (12.3, "12 s"),
+        (125, "2 min 5 s"),
+        (599.7, "10 min 0 s"),
+        (2280, "38 min"),
+        (7500, "2 h 5 min"),
+        (4e6, "1,111 h 7 min"),
+    ],
+)
+def test_times_are_printed_with_their_units(seconds: float, text: str) -> None:
+    assert in_time(seconds) == text
+
+
+@pytest.mark.parametrize(("size", "words"), [(0, "0.0 MB"), (78_877_560, "78.9 MB"), (1_234_567_890, "1.23 GB")])
+def test_sizes_in_words(size: int, words: str) -> None:
+    assert in_words(size) == words
+
+
+def test_a_line_is_printed_as_it_is() -> None:
+    line = "[red]no markup[/red] " + "and longer than any terminal " * 20
+    printed = io.StringIO()
+    say(Console(file=printed, width=40), line)
+    assert printed.getvalue() == f"{line}\n"

@@ -1,0 +1,55 @@
+"""How every command line of the project runs: errors of one line, exit codes."""
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from tune_s11.cli.hints import resume_command
+from tune_s11.config import InputError
+from tune_s11.results import NoSearchError
+from tune_s11.storage.disk import disk_trouble
+from tune_s11.storage.workspace import NotCopiedError
+from tune_s11.text import printable
+
+
+def new_app(help: str) -> typer.Typer:
+    """A Typer application that leaves errors to :func:`run` and knows no shell completion."""
+    return typer.Typer(help=help, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def run(app: typer.Typer, name: str) -> None:
+    """Runs a command line: one line on stderr and exit code 2 for whatever the user can mend.
+
+    Args:
+        app: The commands.
+        name: How the program is called, for its help.
+    """
+    try:
+        code = typer.main.get_command(app).main(prog_name=name, standalone_mode=False)
+    except TyperException as error:  # wrong usage: typer alone would print five lines
+        _exit(error.format_message())
+    except NoSearchError as error:
+        _exit(f"{error}; start one with: python run_search.py --space quick")
+    except NotCopiedError as error:
+        _exit(f"{error}; copy it with: {resume_command(error.folder)}")
+    except InputError as error:
+        _exit(str(error))
+    except (KeyboardInterrupt, Abort):
+        sys.exit(130)
+    except BrokenPipeError:  # `... | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        trouble = disk_trouble(error)
+        if trouble is None:
+            raise
+        _exit(trouble)
+    sys.exit(code or 0)
+
+
+def _exit(message: str) -> NoReturn:
+    print(f"error: {printable(message)}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,76 @@
+"""From what was typed to what the library takes."""
+
+from pathlib import Path
+
+import typer
+
+from tune_s11.config import InputError
+from tune_s11.search_space import SearchConfig, load_space
+
+
+def refuse_beside(context: typer.Context, option: str, *allowed: str) -> None:
+    """Refuses options that would be ignored.
+
+    Args:
+        context: Of the command.
+        option: What settles all the rest, as it was typed: ``--resume NAME``.
+        allowed: Parameters that mean something beside it.
+
+    Raises:
+        InputError: Another one was typed too.
+    """
+    options = {str(parameter.name): parameter.opts[0] for parameter in context.command.params}
+    for name, other in options.items():
+        source = context.get_parameter_source(name)
+        typed = source is not None and source.name == "COMMANDLINE"
+        if typed and name not in allowed and not option.startswith(f"{other} "):
+            beside = ", ".join(options[each] for each in allowed)
+            raise InputError(f"{option}: leaves nothing for {other} to say; allowed beside it: {beside}")
+
+
+def resolve_config(
+    space: str,
+    settings: list[str] | None,
+    data_dir: Path | None = None,
+    model: str | None = None,
+    seed: int | None = None,
+) -> SearchConfig:
+    """The space file with the command line's changes applied, all paths absolute.
+
+    Raises:
+        InputError: As :func:`tune_s11.search_space.load_space`.
+    """
+    overrides = dict(_key_value(setting) for setting in settings or [])
+    if data_dir is not None:
+        if not data_dir.is_dir():
+            raise InputError(f"--data-dir {data_dir}: no such folder; allowed is one that holds train/ and test/")
+        overrides |= {"dataset": "folder", "data_dir": str(data_dir)}
+    if model is not None:
+        overrides["model"] = model
+    if seed is not None:
+        overrides["search.seed"] = str(seed)
+    config = load_space(space).with_overrides(overrides)
+    absolute = {}
+    if config.recipe.data_dir is not None:
+        absolute["data_dir"] = str(Path(config.recipe.data_dir).resolve())
+    if Path(config.recipe.augmentation).is_file():
+        absolute["augmentation"] = str(Path(config.recipe.augmentation).resolve())
+    return config.with_overrides(absolute) if absolute else config
+
+
+def _key_value(setting: str) -> tuple[str, str]:
+    key, equals, value = setting.partition("=")
+    if not (key and equals):
+        raise InputError(f"--set {setting!r}: allowed is KEY=VALUE")
+    return key, value
+
+
+def check_name(name: str) -> str:
+    """A folder name under the results.
+
+    Raises:
+        InputError: The name would lead elsewhere.
+    """
+    if not name or name in {".", ".."} or "/" in name or "\\" in name or not name.isprintable() or len(name) > 80:
+        raise InputError(f"--name {name!r:.99}: allowed is one folder name of up to 80 characters")
+    return name

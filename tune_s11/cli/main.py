@@ -1,0 +1,23 @@
+"""Entry points of ``run_search.py`` and ``tune-s11``."""
+
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.search import search
+
+
+def run_search() -> None:
+    """Entry point of ``run_search.py``."""
+    app = new_app("Search for the best S11 recipe.")
+    app.command()(search)
+    run(app, "run_search.py")
+
+
+def main() -> None:
+    """Entry point of ``tune-s11``."""
+    from tune_s11.cli import lr, report, train
+
+    app = new_app("Tune the S11 super-convergence recipe.")
+    app.command()(search)
+    app.command("train")(train.train)
+    app.command("lr")(lr.lr)
+    app.add_typer(report.app, name="report")
+    run(app, "tune-s11")

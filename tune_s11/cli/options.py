@@ -1,0 +1,73 @@
+"""Options that several commands share, and the parsers of their values."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tune_s11.hardware import Precision
+from tune_s11.storage.remote import parse_storage
+
+
+def whole_number(least: int) -> Callable[[str | int], int]:
+    """Reads an option's whole number; the error names the value, which typer's own leaves out."""
+
+    def read(value: str | int) -> int:  # a default comes as a number
+        text = str(value)
+        if not text.isdecimal() or int(text) < least:
+            raise typer.BadParameter(f"{text!r}: allowed is a whole number from {least}")
+        return int(text)
+
+    return read
+
+
+def whole_number_or_auto(value: str | int | None) -> int | None:
+    """Reads an option's whole number from 1, or ``auto``, which is None."""
+    if value is None or value == "auto":
+        return None
+    try:
+        return whole_number(1)(value)
+    except typer.BadParameter as error:
+        raise typer.BadParameter(f"{error.message} or auto") from None
+
+
+def span_of_time(value: str) -> float:
+    """Reads an option's time, such as ``90m``, ``2h`` or ``1h30m``, into seconds."""
+    parts = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", value)
+    hours, minutes, seconds = (int(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
+    if not (total := 3600 * hours + 60 * minutes + seconds):
+        raise typer.BadParameter(f"{value!r}: allowed is a time such as 90m, 2h or 1h30m")
+    return float(total)
+
+
+RESULTS = Path("results")
+"""Parent of all search and run folders, where ``--storage`` names no other."""
+
+SpaceOption = Annotated[str, typer.Option("--space", help="Space file: s11, quick, wide, or a path.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, or search.KEY. Repeatable.")
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Image folder DIR/{train,test}/<class>/*.png in place of the dataset.")
+]
+ModelOption = Annotated[str | None, typer.Option("--model", help="A network of your own: package.module:function.")]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", parser=whole_number(0), metavar="N", help="In place of the space file's seed.")
+]
+PrecisionOption = Annotated[
+    Precision, typer.Option("--precision", help="auto: bf16 where the device multiplies it natively.")
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", parser=whole_number(1), metavar="N", help="CPU threads (default: all cores).")
+]
+StorageOption = Annotated[
+    Any,  # a Storage; typer knows no unions
+    typer.Option(
+        "--storage",
+        parser=parse_storage,
+        metavar="DIR|URI",
+        help="Parent of the results: a folder, or s3://BUCKET/PATH.",
+    ),
+]

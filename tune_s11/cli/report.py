@@ -1,0 +1,202 @@
+"""The command line of the report: ``python -m tune_s11.report``."""
+
+import csv
+import json
+import sys
+import webbrowser
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.hints import repeat_commands
+from tune_s11.cli.options import RESULTS, StorageOption, whole_number
+from tune_s11.config import InputError
+from tune_s11.report.compare import comparison, comparison_cells, read_compared
+from tune_s11.report.facts import ranked, trial_facts
+from tune_s11.report.gradcam import DEFAULT_LAYER
+from tune_s11.report.page import write_report
+from tune_s11.results import load_search
+from tune_s11.results.opening import publish
+from tune_s11.results.range_test import read_range_test
+from tune_s11.results.records import Summary
+from tune_s11.text import say
+from tune_s11.training.schedule import Triangular
+
+app = new_app("Report on a search: its winner, its trials, its learning rates.")
+
+SearchArgument = Annotated[str | None, typer.Argument(metavar="[SEARCH]", help="Name or path (default: the latest).")]
+OutOption = Annotated[Path, typer.Option("--out", help="PNG to write.")]
+
+
+@app.command()
+def best(
+    name: SearchArgument = None,
+    storage: StorageOption = RESULTS,
+    layer: Annotated[str, typer.Option("--layer", help="Module whose output Grad-CAM weighs.")] = DEFAULT_LAYER,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Writes the report on a search and prints its headline."""
+    search = load_search(name, storage)
+    index = write_report(search, layer, repeat_commands(search))
+    numbers = json.loads(search.folder.report_numbers.read_text())
+    tell = partial(say, Console(highlight=False))
+
+    winner = numbers["winner"]
+    if winner is None:
+        tell(f"{search.path.name}: no winner yet, {len(search.trials)} of {search.config.search.samples} trials begun")
+    else:
+        tell(f"{search.path.name}: {winner['trial']}, validation accuracy {winner['score']:.4f} (averaged weights)")
+    if numbers["test"] is not None:
+        test = numbers["test"]["accuracy"]
+        tell(f"test accuracy: {Summary.model_validate(test)} (n = {test['n']}, averaged weights)")
+    for gap in numbers["not_shown"]:
+        tell(f"not shown: {gap['what']}: {gap['why']}")
+    if "resume" in numbers["commands"]:
+        tell(f"resume it with: {numbers['commands']['resume']}")
+    tell(f"report: {index}")
+    try:
+        if published := publish(search.path, search.folder.report.name):
+            tell(f"copied to {published}")
+    except InputError as error:  # who may read need not be one who may write
+        tell(f"not copied: {error}")
+    if show:
+        webbrowser.open(index.resolve().as_uri())
+
+
+@app.command()
+def trials(
+    name: SearchArgument = None,
+    storage: StorageOption = RESULTS,
+    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Prints a search's trials, best first."""
+    if as_csv and as_json:
+        raise InputError("--csv --json: allowed is one of them")
+    rows = [trial_facts(trial) for trial in ranked(load_search(name, storage).trials)]
+    params = list(dict.fromkeys(key for row in rows for key in row["params"]))
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    header = ["trial", "state", "epoch", "score", *params]
+    if as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([row.get(key, row["params"].get(key)) for key in header] for row in rows)
+        return
+    table = Table(box=None, pad_edge=False)
+    for key in header:
+        table.add_column(key, overflow="fold", justify="left" if key in {"trial", "state"} else "right")
+    for row in rows:
+        score = "" if row["score"] is None else f"{row['score']:.4f}"
+        chosen = (format(row["params"][key], ".4g") if key in row["params"] else "" for key in params)
+        table.add_row(row["trial"], row["state"], str(row["epoch"]), score, *chosen)
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="A B ...", help="Searches or runs, by name or path.")],
+    storage: StorageOption = RESULTS,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="PNG to write too.")] = None,
+) -> None:
+    """Sets runs and winners of searches side by side."""
+    if out is not None:
+        _check_out(out)
+    compared = read_compared(names, storage)
+    found = comparison(compared)
+    if out is not None:
+        from tune_s11.report import figures
+
+        out.write_bytes(figures.png(figures.draw_comparison(compared, found["level"])))
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    header = ("name", "kind", "schedule", "epochs", "LRMAX", "raw", "averaged", "best", "to level", "test")
+    table = Table(box=None, pad_edge=False)
+    for key in header:
+        table.add_column(key, overflow="fold", justify="left" if key in header[:3] else "right")
+    for row in found["runs"]:
+        table.add_row(*comparison_cells(row))
+    # Into a file or a pipe no line need be folded.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    print("raw, averaged: validation accuracy at the end by weights; best: averaged, with its epoch")
+    if found["level"] is not None:
+        print(f"to level: first epoch with {found['level']:.4f}, averaged, which the worst of them ends with")
+    if found["differ"]:
+        print(f"not validated on the same images, for they differ in: {', '.join(found['differ'])}")
+    if out is not None:
+        print(f"picture: {out}")
+
+
+@app.command()
+def lr(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SEARCH|FILE]", help="A search, or the file of a range test (default: the latest search)."
+        ),
+    ] = None,
+    storage: StorageOption = RESULTS,
+    out: OutOption = Path("lr_range.png"),
+) -> None:
+    """Draws an LR range test."""
+    _check_out(out)
+    max_lr = None
+    if source is not None and Path(source).is_file():
+        path = Path(source)
+    else:
+        search = load_search(source, storage)
+        path = search.folder.range_test
+        max_lr = search.winner.recipe.max_lr if search.winner else None
+    measured = read_range_test(path)
+    from tune_s11.report import figures
+
+    out.write_bytes(figures.png(figures.draw_range_test(measured, max_lr)))
+    for name, rate in measured.suggestions.items():
+        print(f"{name:12s} {rate:.4g}")
+    print(f"LRMAX bounds {measured.bounds.low:.4g} to {measured.bounds.high:.4g}")
+    print(f"picture: {out}")
+
+
+@app.command()
+def zigzag(
+    cycles: Annotated[int, typer.Option("--cycles", parser=whole_number(1), metavar="N", help="Periods to draw.")] = 3,
+    out: OutOption = Path("zigzag.png"),
+    min_lr: Annotated[float, typer.Option("--min-lr", help="LRMIN.")] = 0.004,
+    max_lr: Annotated[float, typer.Option("--max-lr", help="LRMAX.")] = 0.4,
+    period: Annotated[float, typer.Option("--period", help="Epochs of one cycle, up and down.")] = 10.0,
+) -> None:
+    """Draws the triangular schedule, up and down again and again."""
+    _check_out(out)
+    if not 0 <= min_lr < max_lr < float("inf"):
+        raise InputError(f"--min-lr {min_lr:g} --max-lr {max_lr:g}: allowed is 0 <= LRMIN < LRMAX")
+    if not 0 < period < float("inf"):
+        raise InputError(f"--period {period:g}: allowed is more than 0 epochs")
+    from tune_s11.report import figures
+
+    schedule = Triangular(min_lr, max_lr, period)
+    epochs = np.linspace(0, cycles * period, 200 * cycles + 1)
+    title = f"Triangular schedule, {cycles} cycles of {period:g} epochs"
+    figure = figures.draw_schedule(epochs, np.array([schedule.lr(epoch) for epoch in epochs]), title=title)
+    out.write_bytes(figures.png(figure))
+    print(f"picture: {out}")
+
+
+def _check_out(out: Path) -> None:
+    if not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}")
+    if out.is_dir():
+        raise InputError(f"--out {out}: is a folder; allowed is a file to write")
+
+
+def main() -> None:
+    """Entry point of ``python -m tune_s11.report``."""
+    run(app, "python -m tune_s11.report")

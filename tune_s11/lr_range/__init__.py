@@ -1,0 +1,1 @@
+"""The LR range test: measured by training, its bounds and suggestions read off the curve."""

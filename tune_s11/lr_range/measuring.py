@@ -1,0 +1,66 @@
+"""The ramp of an LR range test: a fresh network trained while the learning rate climbs.
+
+Leslie N. Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv:1506.01186), section 3.3.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from tune_s11.config import Recipe
+from tune_s11.hardware import Hardware
+from tune_s11.lr_range.curve import Floats, smooth
+from tune_s11.training.trainer import Trainer, TrainingData
+
+DIVERGED = 4.0
+"""A ramp ends when its smoothed loss exceeds where it began this many times.
+
+Not the lowest loss so far, as in fastai: this network's loss often climbs in mid-ramp, back to where it began
+and beyond, and then heals at rates a hundred times higher."""
+
+
+def ramp(kind: Literal["exponential", "linear"], low: float, high: float, steps: int) -> Floats:
+    """Learning rates from ``low`` to ``high``, both included, (steps,)."""
+    return np.geomspace(low, high, steps) if kind == "exponential" else np.linspace(low, high, steps)
+
+
+def range_test(
+    recipe: Recipe,
+    data: TrainingData,
+    hardware: Hardware,
+    lrs: Floats,
+    seed: int,
+    on_step: Callable[[], None] | None = None,
+) -> Floats:
+    """Trains a fresh model while the learning rate climbs, until the loss diverges.
+
+    Args:
+        recipe: What to train; its schedule and learning rates play no part.
+        data: Where the batches come from.
+        hardware: What to compute with.
+        lrs: Learning rate of each step, (steps,).
+        seed: Of the initial weights and the batches.
+        on_step: Called after each step.
+
+    Returns:
+        Loss of each step, (steps,); infinite from the step on at which the ramp ended.
+    """
+    trainer = Trainer(recipe, data, hardware, seed)
+    batches = (batch for epoch in itertools.count() for batch in trainer.batches(epoch))
+    losses = np.full(len(lrs), math.inf)
+    for k, (lr, batch) in enumerate(zip(lrs, batches, strict=False)):
+        losses[k] = float(trainer.step(*batch, lr=float(lr))[0])
+        if on_step:
+            on_step()
+        if has_diverged(losses[: k + 1]):
+            losses[k] = math.inf
+            break
+    return losses
+
+
+def has_diverged(losses: Floats) -> bool:
+    """Whether a ramp should end: its last loss is not finite, or the smoothed loss is far above its start."""
+    return not math.isfinite(losses[-1]) or bool(smooth(losses)[-1] > DIVERGED * losses[:10].mean())

@@ -1,0 +1,63 @@
+"""What the refit winner looks at in test images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tune_s11.config import InputError, Recipe
+from tune_s11.data import load_dataset, normalise
+from tune_s11.models import build_model
+from tune_s11.report.gradcam import heat_maps
+from tune_s11.report.predictions import Ints, Predictions
+from tune_s11.results.folder import RefitFolder
+from tune_s11.training.checkpoint import CheckpointError, load_checkpoint
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Images with what speaks for two classes.
+
+    Attributes:
+        pixels: (N, H, W, 3) uint8.
+        of_predicted: Heat maps for the predicted class, (N, H, W) in [0, 1].
+        of_true: For the true class, in the same shape.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    of_predicted: npt.NDArray[np.float32]
+    of_true: npt.NDArray[np.float32]
+
+    def part(self, which: slice) -> "Explained":
+        """Some of the images."""
+        return Explained(self.pixels[which], self.of_predicted[which], self.of_true[which])
+
+
+def explain(folder: RefitFolder, recipe: Recipe, predictions: Predictions, chosen: Ints, layer: str) -> Explained:
+    """Heat maps for some test images, from the averaged weights of the refit in ``folder``.
+
+    Args:
+        folder: Of the refit.
+        recipe: That it was trained with.
+        predictions: Its predictions.
+        chosen: Indices of test images, (N,).
+        layer: As :func:`tune_s11.report.gradcam.heat_maps`.
+
+    Raises:
+        InputError: The test images are missing or not those that were predicted, or the network lacks the layer.
+        CheckpointError: The checkpoint is missing, damaged, or of another network.
+    """
+    dataset = load_dataset(recipe)
+    if not np.array_equal(dataset.test.labels, predictions.labels):
+        raise InputError("the test images are not those that the refit was tested on")
+    model = build_model(recipe, predictions.probabilities.shape[1]).eval()
+    try:
+        model.load_state_dict(load_checkpoint(folder.checkpoint)["average"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        kind = type(error).__name__
+        raise CheckpointError(f"{folder.checkpoint}: holds no average of this network's weights ({kind})") from None
+    pixels = dataset.test.pixels[chosen]
+    images = normalise(torch.from_numpy(pixels), dataset.mean, dataset.std)
+    classes = [torch.from_numpy(labels[chosen]) for labels in (predictions.predicted, predictions.labels)]
+    return Explained(pixels, *(heat_maps(model, images, each, layer) for each in classes))

@@ -1,0 +1,20 @@
+"""Searches and single runs on disk: their files, their records, and what can be read of them. Needs no Ray."""
+
+from tune_s11.results.folder import SearchFolder, trial_name
+from tune_s11.results.opening import NoSearchError, find_search
+from tune_s11.results.search import SearchResult, load_search
+from tune_s11.results.trials import Span, State, TrialResult, last_error, read_trials
+
+__all__ = [
+    "NoSearchError",
+    "SearchFolder",
+    "SearchResult",
+    "Span",
+    "State",
+    "TrialResult",
+    "find_search",
+    "last_error",
+    "load_search",
+    "read_trials",
+    "trial_name",
+]

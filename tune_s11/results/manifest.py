@@ -1,0 +1,94 @@
+"""Under what circumstances a result came about: versions, commit, hardware, data, command line."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_s11 import __version__
+from tune_s11.config import InputError
+from tune_s11.hardware import usable_cores
+
+if TYPE_CHECKING:
+    from tune_s11.data import Dataset
+
+SCHEMA_VERSION = 1
+"""Of everything written below a results folder; raised when an older reader would misread it."""
+
+_PACKAGES = ("torch", "torchvision", "albumentations", "ray", "optuna", "numpy", "scikit-learn", "pillow")
+
+
+def check_schema(manifest: dict[str, Any], where: str) -> None:
+    """Refuses what a later version of this program has written; what an earlier one wrote is read.
+
+    Raises:
+        InputError: The manifest's ``schema_version`` is above :data:`SCHEMA_VERSION`.
+    """
+    version = manifest.get("schema_version", SCHEMA_VERSION)
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise InputError(
+            f"{where}: schema_version {version!r}: allowed is at most {SCHEMA_VERSION}; "
+            f"a tune_s11 later than {__version__} wrote this, and can read it"
+        )
+
+
+def build_manifest(dataset: "Dataset", seed: int) -> dict[str, Any]:
+    """Everything of :mod:`tune_s11.manifest` as plain values for JSON."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "seed": seed,
+        "tune_s11": __version__,
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "machine": machine(),
+        "data": {
+            "fingerprint": dataset.fingerprint,
+            "train_images": len(dataset.train),
+            "test_images": len(dataset.test),
+            "classes": list(dataset.classes),
+            "notes": list(dataset.notes),
+        },
+    }
+
+
+def machine() -> dict[str, Any]:
+    """The machine this process runs on."""
+    import torch  # takes a second, which readers of manifests need not wait for
+
+    gpus = (
+        [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    )
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_name(),
+        "cores": usable_cores(),
+        "memory_gib": round(pages / 2**30, 1),
+        "gpus": gpus,
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _git_commit() -> str | None:
+    """The checkout's commit, with ``-dirty`` where files differ from it; None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--match="]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

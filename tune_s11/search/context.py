@@ -1,0 +1,45 @@
+"""What every step of a search works with."""
+
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from tune_s11.results import SearchFolder, SearchResult, TrialResult, load_search, read_trials
+from tune_s11.search.executor import Executor
+from tune_s11.search_space import SearchConfig
+from tune_s11.storage.workspace import Workspace
+from tune_s11.text import say
+
+
+@dataclass(frozen=True)
+class Context:
+    """A search under way.
+
+    Attributes:
+        workspace: Its folder, and the storage that keeps it.
+        config: What is searched.
+        executor: What it runs on.
+        console: Where to print.
+    """
+
+    workspace: Workspace
+    config: SearchConfig
+    executor: Executor
+    console: Console
+
+    @property
+    def folder(self) -> SearchFolder:
+        """Its files."""
+        return SearchFolder(self.workspace.folder)
+
+    def say(self, line: str) -> None:
+        """Prints one line for the user."""
+        say(self.console, line)
+
+    def trials(self) -> list[TrialResult]:
+        """All trials as they stand on disk."""
+        return read_trials(self.folder.path, self.config)
+
+    def search(self) -> SearchResult:
+        """The search as it stands on disk."""
+        return load_search(str(self.folder.path), self.folder.path.parent)

@@ -1,0 +1,186 @@
+"""Step 5 of a search: the winner trained anew on all training images from several seeds, and tested."""
+
+import shutil
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import ray
+import torch
+import torch.nn.functional as F
+
+from tune_s11.config import Recipe
+from tune_s11.data import Images
+from tune_s11.hardware import Hardware
+from tune_s11.results import TrialResult
+from tune_s11.results.folder import RefitFolder
+from tune_s11.results.records import Refits, RefitScores, Summary, Winner, sound_record
+from tune_s11.results.test_curve import EpochTestMetrics, read_test_curve, write_test_curve
+from tune_s11.search.context import Context
+from tune_s11.search.material import Material
+from tune_s11.storage.copies import Shared
+from tune_s11.storage.disk import size_of
+from tune_s11.text import in_words
+from tune_s11.training.fitting import fit
+from tune_s11.training.metrics import EpochMetrics
+from tune_s11.training.trainer import Trainer, TrainingData
+
+
+def refit_winner(context: Context, winner: TrialResult, material: Material) -> None:
+    """Trains the winner anew and tests it: ``best/``. What an earlier session has done of it stays.
+
+    Args:
+        context: Of the search.
+        winner: The trial.
+        material: All images.
+    """
+    recipe, folder = context.config.refit.applied_to(winner.recipe), context.folder
+    chosen = Winner(trial=winner.name, recipe=recipe)
+    if sound_record(Winner, folder.winner) != chosen:  # none yet, or a longer search found a better one
+        shutil.rmtree(folder.best, ignore_errors=True)
+        folder.best.mkdir()
+        chosen.write(folder.winner)
+        context.workspace.flush()  # or a refit would resume from the earlier winner's
+    refits = sound_record(Refits, folder.metrics)
+    if refits is None:  # not there yet, or damaged
+        refits = _refit_all(context, chosen, winner.score, material)
+        refits.write(folder.metrics)
+    tested = refits.test_accuracy
+    context.say(
+        f"test accuracy: {tested} (n = {tested.n}, averaged weights), raw weights {refits.test_accuracy_raw.mean:.4f}"
+    )
+    context.say(f"results: {folder.path}, {in_words(size_of(folder.path))}")
+
+
+def _refit_all(context: Context, chosen: Winner, score: float | None, material: Material) -> Refits:
+    """Refits from all seeds."""
+    if changes := context.config.refit.model_dump(exclude_none=True):
+        context.say("refit with " + ", ".join(f"{name} {value:,}" for name, value in changes.items()))
+    settings, folder = context.config.search, context.folder
+    folders = {seed: folder.refit(seed) for seed in range(settings.seed, settings.seed + settings.refit_seeds)}
+    runs = refit(context, chosen.recipe, material.refit_data(), material.dataset.test, folders)
+    return Refits(
+        test_accuracy=Summary.of([run.ema for run in runs]),
+        test_accuracy_raw=Summary.of([run.raw for run in runs]),
+        runs=tuple(runs),
+        trial=chosen.trial,
+        recipe=chosen.recipe,
+        validation_accuracy=score,
+    )
+
+
+def refit(
+    context: Context, recipe: Recipe, data: TrainingData, test: Images, folders: Mapping[int, RefitFolder]
+) -> list[RefitScores]:
+    """Trains a recipe from several seeds and tests each at its end.
+
+    The first one is tested after each epoch too, for a curve that nothing is chosen by; one refit alone, for that
+    costs two passes over the test images an epoch.
+
+    Args:
+        context: Of the search.
+        recipe: What to train.
+        data: All training images.
+        test: The test images.
+        folders: In the context's workspace, by seed. A refit that has begun in its folder is resumed.
+    """
+    images, first = (ray.put(data), ray.put(test)), min(folders)
+    calls = {folder: (recipe, *images, seed, seed == first) for seed, folder in folders.items()}
+    with context.console.status("") as status:
+
+        def on_progress(done: int, total: int) -> None:
+            status.update(f"refit over {len(folders)} seeds: epoch {done} of {total}")
+
+        return context.executor.run_in_folders(_refit, calls, recipe.epochs, context.workspace, on_progress)
+
+
+def _refit(
+    hardware: Hardware,
+    shared: Shared,
+    recipe: Recipe,
+    data: TrainingData,
+    images: Images,
+    seed: int,
+    test_curve: bool,
+) -> RefitScores:
+    trainer = Trainer(recipe, data, hardware, seed)
+    test = _TestImages(trainer, images)
+    with shared.opened() as (path, grown):
+        folder = RefitFolder(path)
+        if test_curve:
+            _fit_with_test_curve(trainer, test, folder, grown)
+        else:
+            fit(trainer, folder, on_epoch=lambda metrics: grown())
+        logits = test.logits()
+        scores = RefitScores(
+            seed=seed,
+            hardware=hardware,
+            diverged=trainer.diverged,
+            raw=test.accuracy(logits["raw"]),
+            ema=test.accuracy(logits["ema"]),
+        )
+        np.savez_compressed(folder.test_logits, labels=images.labels, **logits)  # type: ignore[arg-type]
+        scores.write(folder.scores)
+    return scores
+
+
+class _TestImages:
+    """The test images as one refit meets them.
+
+    Args:
+        trainer: Of the refit.
+        images: The test images.
+    """
+
+    def __init__(self, trainer: Trainer, images: Images) -> None:
+        self._trainer, self._labels = trainer, images.labels
+        self._pixels = trainer.on_device(images)[0]
+
+    def logits(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Scaled logits (N, num_classes) of the ``raw`` and the averaged (``ema``) weights as they are now."""
+        models = {"raw": self._trainer.model, "ema": self._trainer.average.model}
+        return {name: self._trainer.predict(model, self._pixels).cpu().numpy() for name, model in models.items()}
+
+    def accuracy(self, logits: npt.NDArray[np.float32]) -> float:
+        """Share of the images whose likeliest class is the true one."""
+        return float(np.mean(logits.argmax(1) == self._labels))
+
+    def row(self) -> EpochTestMetrics:
+        """What the test curve holds on the epoch that the trainer has done last."""
+        logits = self.logits()
+        return EpochTestMetrics(
+            epoch=self._trainer.epoch,
+            test_loss=self._loss(logits["raw"]),
+            test_accuracy=self.accuracy(logits["raw"]),
+            ema_test_loss=self._loss(logits["ema"]),
+            ema_test_accuracy=self.accuracy(logits["ema"]),
+        )
+
+    def _loss(self, logits: npt.NDArray[np.float32]) -> float | None:
+        loss = float(F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(self._labels)))
+        return loss if np.isfinite(loss) else None
+
+
+def _fit_with_test_curve(trainer: Trainer, test: _TestImages, folder: RefitFolder, grown: Callable[[], None]) -> None:
+    """As :func:`tune_s11.training.fitting.fit`, and after each epoch the test images are evaluated into a curve.
+
+    This leaks nothing. The winner is chosen before, by validation images; here its recipe is frozen, nothing is
+    selected by these figures, no schedule or checkpoint sees them, and the accuracy that is reported is the last
+    epoch's, whatever the curve did before.
+    """
+    rows: list[EpochTestMetrics] = []
+
+    def write(row: EpochTestMetrics) -> None:
+        rows.append(row)
+        write_test_curve(folder.test_curve, rows)
+
+    def on_start() -> None:
+        rows.extend(row for row in read_test_curve(folder.test_curve) if row.epoch < trainer.epoch)
+        if trainer.epoch:  # a kill between the checkpoint and its row has left this epoch out
+            write(test.row())
+
+    def on_epoch(metrics: EpochMetrics) -> None:
+        write(test.row())
+        grown()
+
+    fit(trainer, folder, on_start, on_epoch)

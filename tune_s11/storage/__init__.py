@@ -1,0 +1,1 @@
+"""Where results lie: a folder on a disk, or one that is copied to object storage."""

@@ -1,0 +1,52 @@
+"""Files of text: written whole or not at all, read as far as they are sound."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file beside ``path``, then renames, so that a reader sees all or nothing."""
+    partial = partial_path(path)
+    try:
+        partial.write_text(text, "utf-8", "backslashreplace")  # names of files need not be UTF-8
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """Where to write what becomes ``path``; processes of other machines may do so too, and have the same number."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's value; None where it is missing or half written."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file with one a line, where it is sound; none where it is missing.
+
+    A last line that is half written is left out.
+    """
+    return list(_objects(path))
+
+
+def _objects(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        text = path.read_text()
+    except OSError:
+        return
+    for line in text.splitlines():
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(value, dict):
+            yield value

@@ -1,0 +1,38 @@
+"""Where on this machine the folders of a storage lie, and which storage a folder belongs to."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Literal
+
+from tune_s11.storage.files import write_whole
+from tune_s11.storage.remote import Remote, s3_endpoint
+
+ADDRESS_FILE = "storage.uri"
+"""In the parent of folders that are this machine's copies: the address of the storage."""
+
+
+def home_of(storage: Remote, kind: Literal["work", "read"]) -> Path:
+    """The parent of this machine's copies of a storage's folders, made with the storage's address in it.
+
+    The same address under another endpoint is another storage.
+
+    Args:
+        storage: The parent of the results.
+        kind: Copies to work in, or copies to read.
+    """
+    from tune_s11.data.cache import cache_dir  # brings torch, which reading from a disk does not need
+
+    digest = hashlib.sha256(f"{storage.uri} {s3_endpoint()}".encode()).hexdigest()[:8]
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", storage.uri.partition("?")[0])[:60]
+    home = cache_dir().resolve() / "storage" / kind / f"{plain}-{digest}"
+    home.mkdir(parents=True, exist_ok=True)
+    write_whole(home / ADDRESS_FILE, storage.uri)
+    return home
+
+
+def address_of(folder: Path) -> Remote | None:
+    """The place that a folder is this machine's copy of; None where it is no copy."""
+    folder = folder.resolve()  # or `.` would have no name
+    address = folder.parent / ADDRESS_FILE
+    return Remote(address.read_text()) / folder.name if address.exists() else None

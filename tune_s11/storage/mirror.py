@@ -1,0 +1,181 @@
+"""A folder and its copy in a storage: pulled to begin with, pushed as it grows.
+
+A search whose results go to a storage works in a folder below the cache, as any search does, and a thread copies what
+has changed. Each snapshot has an identity, in ``snapshot``; the folder remembers the last that it has seen, so
+that neither another machine's results nor its own are ever written over by older ones.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tune_s11.config import InputError
+from tune_s11.storage.copies import SECONDS, SNAPSHOT, Copy, Layout, Shared, patiently
+from tune_s11.storage.remote import Remote, explained, remote_trouble
+from tune_s11.storage.workspace import Local, NotCopiedError
+
+
+class Mirror(Copy):
+    """The :class:`tune_s11.storage.workspace.Workspace` of results that go to a storage.
+
+    Args:
+        folder: On this machine.
+        remote: In the storage.
+        layout: Of the folder.
+    """
+
+    seen_by_nodes: Path | None = None
+
+    def __init__(self, folder: Path, remote: Remote, layout: Layout) -> None:
+        super().__init__(folder, remote, layout)
+        self._say: Callable[[str], None] = lambda line: None
+        self._away = self._conflict = False
+
+    def catch_up(self) -> None:
+        """Pulls what other machines have made of it.
+
+        Raises:
+            InputError: This one has gone on with it too, or another is doing so now.
+            OSError: As :meth:`Copy.pull`.
+        """
+        with self.lock:
+            there = self.snapshot()
+            if there in self.snapshots and self.whole:
+                self.pull(wanted=self.layout.by_workers)
+                return
+            if self.whole and self.is_changed():
+                raise InputError(self._both_changed())
+            self.snapshots, self.whole = [there], False
+            self.pull()
+            if self.snapshot() != there:
+                raise InputError(f"{self.remote}: another machine is writing it; allowed is to wait for its end")
+            self.whole = True
+            self.save()
+
+    def push(self, under: str = "") -> bool:
+        """As :meth:`Copy.push`, as a snapshot of its own.
+
+        Raises:
+            InputError: Another machine has written one since.
+        """
+        with self.lock:
+            there, mine = self.snapshot(), uuid.uuid4().hex
+            if there not in self.snapshots:
+                raise InputError(self._both_changed())
+            if not self.is_changed():
+                return False
+            self.snapshots = [there, mine]  # either, should this be cut off
+            self.save()
+            (self.remote / SNAPSHOT).write(f"{mine}\n".encode())  # before the files: who has the one before pulls these
+            if self.snapshot() != mine:
+                raise InputError(self._both_changed())
+            super().push(under)
+            self.snapshots = [mine]
+            self.save()
+            return True
+
+    @contextmanager
+    def copying(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Copies every :data:`SECONDS`, and once at the beginning and at the end.
+
+        Args:
+            say: Called with a line when the storage is away, or back.
+
+        Raises:
+            InputError: The storage cannot be written at the beginning, or at the end. All is in the folder then.
+        """
+        self._say = say
+        with explained(self.remote):
+            self.push()
+        say(f"storage: {self.remote}, a copy of {self.folder}")
+        stop = threading.Event()
+        thread = threading.Thread(target=self._copy, args=(stop,), name="storage", daemon=True)
+        thread.start()
+        try:
+            yield
+        except BaseException:
+            stop.set()
+            thread.join()
+            with suppress(InputError):
+                self.finish()
+            raise
+        stop.set()
+        thread.join()
+        self.finish()
+
+    def flush(self) -> None:
+        """As :class:`tune_s11.storage.workspace.Workspace`."""
+        patiently(self.push)
+
+    def fetch(self, part: Path) -> None:
+        """As :class:`tune_s11.storage.workspace.Workspace`."""
+        patiently(lambda: self.pull(part))
+
+    def peek(self, part: Path, suffix: str) -> None:
+        """As :class:`tune_s11.storage.workspace.Workspace`."""
+        with suppress(OSError):
+            self.pull(part, lambda name: name.endswith(suffix))
+
+    def shared(self, part: Path) -> Shared:
+        """As :class:`tune_s11.storage.workspace.Workspace`."""
+        return Shared(part, self.reachable(part), self.layout)
+
+    def reachable(self, file: Path) -> Remote:
+        """As :class:`tune_s11.storage.workspace.Workspace`."""
+        return self.remote / file.relative_to(self.folder).as_posix()
+
+    def drop(self, folder: Path, prefix: str) -> None:
+        """As :class:`tune_s11.storage.workspace.Workspace`. What the storage does not delete stays until the end."""
+        Local(self.folder, self.layout).drop(folder, prefix)
+        with suppress(OSError):
+            place = self.reachable(folder)
+            for name in place.files():
+                if name.startswith(prefix):
+                    (place / name).delete()
+
+    def _copy(self, stop: threading.Event) -> None:
+        while not stop.wait(SECONDS) and not self._conflict:
+            self._attempt()
+
+    def _attempt(self) -> bool:
+        """Whether the storage is up to date now; says it when that has changed."""
+        try:
+            self.push()
+        except OSError as error:
+            if not self._away:
+                self._say(f"storage: {self.remote}: {remote_trouble(error)}; the search goes on in {self.folder}")
+            self._away = True
+            return False
+        except InputError as error:
+            if not self._conflict:
+                self._say(f"storage: {error}")
+            self._conflict = True
+            return False
+        if self._away:
+            self._say(f"storage: {self.remote} is back and up to date")
+        self._away = False
+        return True
+
+    def finish(self) -> None:
+        """Brings the storage up to date for the last time.
+
+        Raises:
+            InputError: It cannot be; all is in the folder.
+        """
+        if not self._attempt():
+            reason = "another machine has gone on with it" if self._conflict else "it cannot be reached"
+            line = f"{self.remote}: is not up to date, for {reason}; all is in {self.folder}"
+            raise InputError(line) if self._conflict else NotCopiedError(line, self.folder)
+
+    def snapshot(self) -> str | None:
+        """Of the last one in the storage; None before the first."""
+        content = (self.remote / SNAPSHOT).read()
+        return None if content is None else content.decode(errors="replace").strip()
+
+    def _both_changed(self) -> str:
+        return (
+            f"{self.remote}: another machine has gone on with it, and so has this one, in {self.folder}; "
+            "allowed is to move that folder away, and to go on with what the storage has"
+        )

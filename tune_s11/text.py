@@ -1,0 +1,31 @@
+"""Lines for people: printable, with units that they read, one at a time."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def printable(message: str) -> str:
+    """A message on one line, with escapes for what a terminal would obey: names of files and keys may hold anything."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
+
+
+def in_time(seconds: float) -> str:
+    """Seconds as people read them, such as ``0.4 s``, ``12 s``, ``2 min 5 s``, ``38 min`` or ``2 h 5 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 9.5 else f"{seconds:.2g} s"
+    if seconds < 600:
+        return f"{round(seconds) // 60} min {round(seconds) % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def in_words(size: int) -> str:
+    """Bytes as people read them, such as ``79.3 MB``."""
+    return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.2f} GB"
+
+
+def say(console: "Console", line: str) -> None:
+    """Prints one line as it is: unfolded, and whatever is in brackets is no markup."""
+    console.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Training one recipe from one seed. It knows nothing of any search."""

@@ -1,0 +1,51 @@
+"""Checkpoints: written whole or not at all, read as data and never as code."""
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tune_s11.storage.files import partial_path
+
+
+class CheckpointError(Exception):
+    """A checkpoint is missing, damaged, or holds more than data; the message is one line."""
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Writes tensors and plain values beside ``path``, then renames, so that a reader sees all or nothing."""
+    partial = partial_path(path)
+    try:
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except RuntimeError as error:  # closing its archive, torch hides that the disk was full
+        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
+    """Reads what :func:`save_checkpoint` wrote, with ``weights_only``: a pickle that would run code is refused.
+
+    Raises:
+        CheckpointError: Missing, truncated, damaged, or not a checkpoint.
+    """
+    try:
+        # torch.load checks no sums, and leaves out what is marked as a folder.
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() or any(entry.external_attr for entry in archive.infolist()):
+                raise zipfile.BadZipFile
+        state = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such checkpoint") from None
+    except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__})") from None
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path}: holds {type(state).__name__}, not a checkpoint")
+    return state

@@ -1,0 +1,52 @@
+"""Trains in a folder, from where an earlier attempt stopped to the end."""
+
+import time
+from collections.abc import Callable
+
+from tune_s11.training.checkpoint import load_checkpoint, save_checkpoint
+from tune_s11.training.metrics import EpochMetrics, RunFolder, write_metrics
+from tune_s11.training.trainer import Trainer
+
+CHECKPOINT_SECONDS = 10.0
+"""Least time between two checkpoints of a run: on a GPU a checkpoint takes as long as an epoch."""
+
+
+def fit(
+    trainer: Trainer,
+    folder: RunFolder,
+    on_start: Callable[[], None] | None = None,
+    on_epoch: Callable[[EpochMetrics], None] | None = None,
+) -> list[EpochMetrics]:
+    """Trains to the end in a folder: a line an epoch, and a checkpoint now and then.
+
+    Resumes from the folder's checkpoint where it has one.
+
+    Args:
+        trainer: Fresh.
+        folder: Made where it is missing.
+        on_start: Called once the trainer is where it resumes.
+        on_epoch: Called after each epoch.
+
+    Returns:
+        All epochs. The file may for a while have those of a worker whose node was cut off, and which knows nothing of
+        this one.
+
+    Raises:
+        CheckpointError: The folder's checkpoint cannot be read.
+    """
+    folder.path.mkdir(parents=True, exist_ok=True)
+    if folder.checkpoint.exists():
+        trainer.load_state_dict(load_checkpoint(folder.checkpoint, trainer.hardware.device))
+    epochs = [epoch for epoch in folder.epochs() if epoch.epoch <= trainer.epoch]
+    if on_start:
+        on_start()
+    saved = time.monotonic()
+    for metrics in trainer:
+        epochs.append(metrics)
+        write_metrics(folder.metrics, epochs)
+        if trainer.epoch == trainer.recipe.epochs or time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            save_checkpoint(folder.checkpoint, trainer.state_dict())
+            saved = time.monotonic()
+        if on_epoch:
+            on_epoch(metrics)
+    return epochs

@@ -1,0 +1,93 @@
+"""What a training run reports of an epoch, and the folder that it leaves. Needs no torch."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tune_s11.storage.files import read_lines, write_whole
+
+SCORE = "ema_val_accuracy"
+"""The field of :class:`EpochMetrics` that ranks epochs, rungs and trials."""
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """One epoch. Accuracies are fractions, losses mean cross-entropies in nats.
+
+    Validation figures are None where nothing validates. When an epoch has diverged its losses are None
+    and its accuracies 0: finite, and worse than any other.
+    """
+
+    epoch: int
+    """Epochs done, this one included."""
+    lr: float
+    """Learning rate of the epoch's last step."""
+    train_loss: float | None
+    """With label smoothing, over augmented images, while the weights were moving."""
+    train_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
+    """Of the raw weights."""
+    ema_val_loss: float | None
+    ema_val_accuracy: float | None
+    """Of the moving average of the weights: what ranks a trial."""
+    seconds: float
+    """Wall time, validation included."""
+    images_per_second: float
+    """Training images over the wall time of the steps alone."""
+    diverged: bool
+
+    @property
+    def score(self) -> float:
+        """What ranks epochs, rungs and trials: validation accuracy of the averaged weights."""
+        assert self.ema_val_accuracy is not None, "a refit validates nothing"
+        return self.ema_val_accuracy
+
+
+_FIELDS = [field.name for field in fields(EpochMetrics)]
+
+
+def metrics_of(row: Mapping[str, Any]) -> EpochMetrics:
+    """An epoch from plain values, as :func:`dataclasses.asdict` makes them; what else there is in them is ignored.
+
+    Raises:
+        KeyError: One is missing.
+    """
+    return EpochMetrics(**{name: row[name] for name in _FIELDS})
+
+
+def read_metrics(path: Path) -> list[EpochMetrics]:
+    """The epochs of a ``metrics.jsonl``; none where it is missing, and lines that are damaged are left out."""
+    return [metrics_of(row) for row in read_lines(path) if row.keys() >= set(_FIELDS)]
+
+
+def write_metrics(path: Path, epochs: Iterable[EpochMetrics]) -> None:
+    """Writes what :func:`read_metrics` reads."""
+    write_whole(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What training in a folder leaves there.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def metrics(self) -> Path:
+        """A line an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Of the last epoch, or one shortly before."""
+        return self.path / "checkpoint.pt"
+
+    def epochs(self) -> list[EpochMetrics]:
+        """Those that are recorded."""
+        return read_metrics(self.metrics)

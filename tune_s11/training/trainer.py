@@ -1,0 +1,218 @@
+"""The training loop: steps, epochs, evaluation. It knows a recipe and its data, and nothing of any search."""
+
+import functools
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from tune_s11.config import InputError, Recipe
+from tune_s11.data import Dataset, Images, build_augmentation, normalise, split
+from tune_s11.hardware import Hardware
+from tune_s11.models import build_model
+from tune_s11.training.metrics import EpochMetrics
+from tune_s11.training.optimizer import WeightAverage, build_optimizer
+from tune_s11.training.schedule import build_schedule
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a trainer is given: images to learn from, images to validate on, how to normalise them."""
+
+    train: Images
+    validation: Images | None
+    num_classes: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @staticmethod
+    def to_choose(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
+        """To choose a recipe by: the training images, split; the test images stay out of it."""
+        train, validation = split(dataset.train, recipe, seed)
+        return TrainingData(train, validation, len(dataset.classes), dataset.mean, dataset.std)
+
+    @staticmethod
+    def to_refit(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
+        """To train the chosen recipe with: the same training images, all of them to learn from."""
+        train, validation = split(dataset.train, recipe, seed)
+        pixels = np.concatenate([train.pixels, validation.pixels])
+        labels = np.concatenate([train.labels, validation.labels])
+        return TrainingData(Images(pixels, labels), None, len(dataset.classes), dataset.mean, dataset.std)
+
+
+class Trainer:
+    """Trains one recipe from one seed. Iterating runs the epochs that are left and yields their metrics.
+
+    Everything random in an epoch follows from the seed and the epoch's number, so a run taken up
+    again from :meth:`state_dict` goes on as if it had never stopped.
+
+    Attributes:
+        model: The network, on the hardware's device.
+        average: The moving average of its weights.
+        epoch: Epochs done.
+        steps_per_epoch: Full batches in the training images.
+        on_step: Called after each training step, where set.
+
+    Raises:
+        InputError: There are fewer training images than a batch holds.
+    """
+
+    def __init__(self, recipe: Recipe, data: TrainingData, hardware: Hardware, seed: int) -> None:
+        self.recipe = recipe
+        self.hardware = hardware
+        self.seed = seed
+        self.device = torch.device(hardware.device)
+        self.steps_per_epoch = len(data.train) // recipe.batch_size
+        if self.steps_per_epoch == 0:
+            raise InputError(
+                f"batch_size {recipe.batch_size}: allowed is at most the {len(data.train)} training images"
+            )
+
+        self.mean, self.std = data.mean, data.std
+        self.train = self.on_device(data.train)
+        self.validation = None if data.validation is None else self.on_device(data.validation)
+        self.augment = build_augmentation(recipe, data.mean, data.std)
+
+        torch.manual_seed(seed)
+        model = build_model(recipe, data.num_classes)
+        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._forward = functools.partial(compiled_call(), self.model) if hardware.compiled else self.model
+        self.average = WeightAverage(self.model, recipe.ema_horizon * self.steps_per_epoch)
+        self.optimizer = build_optimizer(self.model, recipe)
+        self.schedule = build_schedule(recipe)
+        self.epoch = 0
+        self.diverged = False
+        self.on_step: Callable[[], None] | None = None
+
+    def __iter__(self) -> Iterator[EpochMetrics]:
+        while self.epoch < self.recipe.epochs and not self.diverged:
+            yield self.run_epoch()
+
+    def run_epoch(self) -> EpochMetrics:
+        """Trains for one epoch and validates. The host waits for the device only at its end."""
+        start = time.perf_counter()
+        totals = torch.zeros(2, device=self.device)
+        for k, (images, labels) in enumerate(self.batches(self.epoch)):
+            lr = self.schedule.lr(self.epoch + k / self.steps_per_epoch)
+            totals += self.step(images, labels, lr)
+            self.average.update()
+            if self.on_step:
+                self.on_step()
+        train_loss, train_accuracy = (totals / self.steps_per_epoch).tolist()
+        steps_done = time.perf_counter()
+
+        raw = ema = None
+        if self.validation is not None:
+            raw, ema = self.evaluate(self.model, self.validation), self.evaluate(self.average.model, self.validation)
+            self.schedule.end_epoch(raw[0])
+        self.epoch += 1
+        losses = [train_loss, *(figures[0] for figures in (raw, ema) if figures)]
+        self.diverged = not all(math.isfinite(loss) for loss in losses)
+        return EpochMetrics(
+            epoch=self.epoch,
+            lr=lr,
+            train_loss=None if self.diverged else train_loss,
+            train_accuracy=0.0 if self.diverged else train_accuracy,
+            val_loss=None if self.diverged or raw is None else raw[0],
+            val_accuracy=None if raw is None else 0.0 if self.diverged else raw[1],
+            ema_val_loss=None if self.diverged or ema is None else ema[0],
+            ema_val_accuracy=None if ema is None else 0.0 if self.diverged else ema[1],
+            seconds=time.perf_counter() - start,
+            images_per_second=self.steps_per_epoch * self.recipe.batch_size / (steps_done - start),
+            diverged=self.diverged,
+        )
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The epoch's shuffled, augmented batches: images (B, 3, H, W), labels (B,)."""
+        seed = int(np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0] >> 1)
+        torch.manual_seed(seed)  # for whatever is random in the model, such as dropout
+        generator = torch.Generator(self.device).manual_seed(seed)
+        pixels, labels = self.train
+        order = torch.randperm(len(labels), generator=generator, device=self.device)
+        for batch in order.split(self.recipe.batch_size)[: self.steps_per_epoch]:
+            yield self.augment(pixels[batch], generator), labels[batch]
+
+    def step(self, images: Tensor, labels: Tensor, lr: float) -> Tensor:
+        """One step at learning rate ``lr``. Returns loss and accuracy, (2,), still on the device."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.model.train()
+        logits = self.logits(self._forward, images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return torch.stack([loss.detach(), (logits.argmax(1) == labels).float().mean()])
+
+    def logits(self, model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        """Scaled logits (B, num_classes) in fp32, computed in the hardware's precision."""
+        with torch.autocast(self.hardware.device, torch.bfloat16, enabled=self.hardware.precision == "bf16"):
+            logits = model(images)
+        return logits.float() * self.recipe.logit_scale
+
+    @torch.inference_mode()
+    def evaluate(self, model: nn.Module, images: tuple[Tensor, Tensor]) -> tuple[float, float]:
+        """Mean cross-entropy, without label smoothing, and accuracy over pixels (N, H, W, 3) and labels (N,)."""
+        pixels, labels = images
+        logits = self.predict(model, pixels)
+        loss = F.cross_entropy(logits, labels)
+        accuracy = (logits.argmax(1) == labels).float().mean()
+        loss_value, accuracy_value = torch.stack([loss, accuracy]).tolist()
+        return loss_value, accuracy_value
+
+    @torch.inference_mode()
+    def predict(self, model: nn.Module, pixels: Tensor) -> Tensor:
+        """Scaled logits (N, num_classes) for unaugmented uint8 pixels (N, H, W, 3)."""
+        model.eval()
+        batches = pixels.split(self.recipe.batch_size)
+        return torch.cat([self.logits(model, normalise(batch, self.mean, self.std)) for batch in batches])
+
+    def on_device(self, images: Images) -> tuple[Tensor, Tensor]:
+        """Pixels (N, H, W, 3) and labels (N,) as tensors; on a CPU they share the arrays' memory."""
+        with warnings.catch_warnings():  # arrays out of shared memory are read-only, and so is our use of them
+            warnings.filterwarnings("ignore", "The given NumPy array is not writ", UserWarning)
+            return torch.from_numpy(images.pixels).to(self.device), torch.from_numpy(images.labels).to(self.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a later trainer with the same arguments needs to go on: tensors and plain values."""
+        return {
+            "epoch": self.epoch,
+            "diverged": self.diverged,
+            "model": self.model.state_dict(),
+            "average": self.average.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from a kept state."""
+        self.epoch = state["epoch"]
+        self.diverged = state.get("diverged", False)  # earlier versions kept none
+        self.model.load_state_dict(state["model"])
+        self.average.model.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+
+
+@functools.cache
+def compiled_call() -> Callable[[nn.Module, Tensor], Tensor]:
+    """``model(images)`` compiled, once in a process for all networks of one shape.
+
+    The weights are its inputs, the optimizer stays outside: a new trial, with whatever learning rate, momentum and
+    weight decay, compiles nothing. Only training steps use it: evaluation is a small part, and would compile again for
+    its averaged weights and for its last batch.
+    """
+
+    def call(model: nn.Module, images: Tensor) -> Tensor:
+        logits: Tensor = model(images)
+        return logits
+
+    return torch.compile(call, dynamic=False)  # imports its compiler, which takes seconds
