@@ -101,6 +101,18 @@ def test_a_reader_gets_what_it_wants_from_anywhere(storage: Remote, on: Any) -> 
     assert resume(storage, "a").folder == folder  # a report is no snapshot of a search
 
 
+def test_an_address_is_resumed_where_its_storage_is_worked_on(storage: Remote, on: Any, tmp_path: Path) -> None:
+    """Not in the copy that readers get, which nothing copies back."""
+    on("one")
+    folder, _ = started(storage)
+    places("a", storage)
+    workspace = resume(tmp_path, f"{storage}/a")
+    assert (workspace.folder, workspace.remote) == (folder, storage / "a")
+    local = tmp_path / "b"
+    search_in(local, 1)
+    assert resume(storage, local.as_uri()).folder == local
+
+
 def test_what_is_read_is_not_where_it_is_resumed(storage: Remote, on: Any) -> None:
     on("one")
     folder, _ = started(storage)

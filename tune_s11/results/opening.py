@@ -49,12 +49,15 @@ def resume(storage: Storage, name: str, kind: Kind = "search") -> Workspace:
 
     Args:
         storage: The parent of the results.
-        name: Of the search or run, or its path.
+        name: Of the search or run, its path, or its address in a storage.
         kind: What is looked for.
 
     Raises:
         InputError: There is none, both have changed since they were alike, or the storage cannot be read.
     """
+    if is_uri(name):
+        address = parse_storage(name)
+        storage, name = address.parent, address.name
     if isinstance(storage, Path):
         found = next((place for place in places(name, storage) if (place / _RECORD[kind]).is_file()), None)
         if found is None:
