@@ -16,6 +16,7 @@ from tune_s11.results.folder import (
     checkpoint_folder,
     trial_name,
 )
+from tune_s11.storage.files import Below
 from tune_s11.training.metrics import RunFolder
 
 HERE = Path("here")
@@ -57,8 +58,8 @@ SINGLE_RUN = RUN | {"record": "run.json"}
     ids=lambda value: type(value).__name__ if not isinstance(value, dict) else "",
 )
 def test_every_file_has_its_name(folder: object, names: dict[str, str]) -> None:
-    properties = {name for kind in type(folder).__mro__ for name, it in vars(kind).items() if isinstance(it, property)}
-    assert {name: getattr(folder, name) for name in properties} == {name: HERE / file for name, file in names.items()}
+    files = {name for kind in type(folder).__mro__ for name, it in vars(kind).items() if isinstance(it, Below)}
+    assert {name: getattr(folder, name) for name in files} == {name: HERE / file for name, file in names.items()}
 
 
 def test_parts_of_a_search_have_their_names() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune_s11.storage.copies import Layout
+from tune_s11.storage.files import Below
 from tune_s11.training.metrics import RunFolder
 
 CHECKPOINT_PREFIX = "checkpoint_"
@@ -30,25 +31,14 @@ class TrialFolder:
 
     path: Path
 
-    @property
-    def params(self) -> Path:
-        """What the search chose."""
-        return self.path / "params.json"
-
-    @property
-    def reports(self) -> Path:
-        """What its worker reported, a line a report."""
-        return self.path / _REPORTS
-
-    @property
-    def error(self) -> Path:
-        """Why it failed for good."""
-        return self.path / "error.txt"
-
-    @property
-    def recovered(self) -> Path:
-        """Why its worker died before, each time."""
-        return self.path / "recovered.txt"
+    params = Below("params.json")
+    """What the search chose."""
+    reports = Below(_REPORTS)
+    """What its worker reported, a line a report."""
+    error = Below("error.txt")
+    """Why it failed for good."""
+    recovered = Below("recovered.txt")
+    """Why its worker died before, each time."""
 
     def checkpoints(self) -> list[Path]:
         """All checkpoint files."""
@@ -69,30 +59,20 @@ def checkpoint_file(folder: Path) -> Path:
 class RefitFolder(RunFolder):
     """What one refit of the winner leaves."""
 
-    @property
-    def test_curve(self) -> Path:
-        """A line an epoch, of the first refit."""
-        return self.path / "test_curve.jsonl"
-
-    @property
-    def test_logits(self) -> Path:
-        """Of the test images, at the end."""
-        return self.path / "test_logits.npz"
-
-    @property
-    def scores(self) -> Path:
-        """Its test accuracy."""
-        return self.path / "scores.json"
+    test_curve = Below("test_curve.jsonl")
+    """A line an epoch, of the first refit."""
+    test_logits = Below("test_logits.npz")
+    """Of the test images, at the end."""
+    scores = Below("scores.json")
+    """Its test accuracy."""
 
 
 @dataclass(frozen=True)
 class SingleRunFolder(RunFolder):
     """What a single run leaves."""
 
-    @property
-    def record(self) -> Path:
-        """What it consists of, and under what circumstances it was trained."""
-        return self.path / "run.json"
+    record = Below("run.json")
+    """What it consists of, and under what circumstances it was trained."""
 
 
 @dataclass(frozen=True)
@@ -105,98 +85,40 @@ class SearchFolder:
 
     path: Path
 
-    @property
-    def space(self) -> Path:
-        """The resolved configuration, a space file."""
-        return self.path / "search.yaml"
-
-    @property
-    def manifest(self) -> Path:
-        """Versions, commit, hardware, data, command line."""
-        return self.path / "manifest.json"
-
-    @property
-    def range_test(self) -> Path:
-        """The LR range test's curve, suggestions and bounds."""
-        return self.path / "lr_range.json"
-
-    @property
-    def study(self) -> Path:
-        """The Optuna study, a journal."""
-        return self.path / _STUDY
-
-    @property
-    def trials(self) -> Path:
-        """Ray's experiment folder, a folder an attempt at a trial."""
-        return self.path / _TRIALS
-
-    @property
-    def unknown(self) -> Path:
-        """Folders of trials that the study does not know."""
-        return self.path / "unknown"
-
-    @property
-    def audit(self) -> Path:
-        """Which trials ran on against a rung's verdict."""
-        return self.path / "audit.json"
-
-    @property
-    def tensorboard(self) -> Path:
-        """Event files, a run a trial."""
-        return self.path / _TENSORBOARD
-
-    @property
-    def verdict(self) -> Path:
-        """The finalists' scores, and who won."""
-        return self.path / "finalists.json"
-
-    @property
-    def finalists(self) -> Path:
-        """The finalists' runs."""
-        return self.path / _FINALISTS
-
-    @property
-    def best(self) -> Path:
-        """The winner and its refits."""
-        return self.path / "best"
-
-    @property
-    def winner(self) -> Path:
-        """What is refit: the trial, and the recipe."""
-        return self.best / "winner.json"
-
-    @property
-    def metrics(self) -> Path:
-        """Test accuracy over the refits."""
-        return self.best / "metrics.json"
-
-    @property
-    def report(self) -> Path:
-        """Pages and pictures."""
-        return self.path / "report"
-
-    @property
-    def report_page(self) -> Path:
-        """The report as a page, which contains its pictures."""
-        return self.report / "index.html"
-
-    @property
-    def report_numbers(self) -> Path:
-        """The numbers that the page shows."""
-        return self.report / "report.json"
-
-    def report_picture(self, name: str) -> Path:
-        """A picture of the page as a file."""
-        return self.report / f"{name}.png"
-
-    def report_pictures(self) -> list[Path]:
-        """All pictures that have been written."""
-        return sorted(self.report.glob("*.png"))
-
-    @property
-    def error(self) -> Path:
-        """Why the search failed."""
-        return self.path / "error.txt"
+    space = Below("search.yaml")
+    """The resolved configuration, a space file."""
+    manifest = Below("manifest.json")
+    """Versions, commit, hardware, data, command line."""
+    range_test = Below("lr_range.json")
+    """The LR range test's curve, suggestions and bounds."""
+    study = Below(_STUDY)
+    """The Optuna study, a journal."""
+    trials = Below(_TRIALS)
+    """Ray's experiment folder, a folder an attempt at a trial."""
+    unknown = Below("unknown")
+    """Folders of trials that the study does not know."""
+    audit = Below("audit.json")
+    """Which trials ran on against a rung's verdict."""
+    tensorboard = Below(_TENSORBOARD)
+    """Event files, a run a trial."""
+    verdict = Below("finalists.json")
+    """The finalists' scores, and who won."""
+    finalists = Below(_FINALISTS)
+    """The finalists' runs."""
+    best = Below("best")
+    """The winner and its refits."""
+    winner = Below("best/winner.json")
+    """What is refit: the trial, and the recipe."""
+    metrics = Below("best/metrics.json")
+    """Test accuracy over the refits."""
+    report = Below("report")
+    """Pages and pictures."""
+    report_page = Below("report/index.html")
+    """The report as a page, which contains its pictures."""
+    report_numbers = Below("report/report.json")
+    """The numbers that the page shows."""
+    error = Below("error.txt")
+    """Why the search failed."""
 
     def attempts(self, number: int) -> list[TrialFolder]:
         """The folders of a trial, in the order of its attempts."""
@@ -225,6 +147,14 @@ class SearchFolder:
     def refits(self) -> Iterator[RefitFolder]:
         """All refits that have begun."""
         return (RefitFolder(path) for path in sorted(self.best.glob("seed-*")))
+
+    def report_picture(self, name: str) -> Path:
+        """A picture of the page as a file."""
+        return self.report / f"{name}.png"
+
+    def report_pictures(self) -> list[Path]:
+        """All pictures that have been written."""
+        return sorted(self.report.glob("*.png"))
 
 
 def attempt_name(number: int, before: int) -> str:

@@ -1,10 +1,32 @@
-"""Files of text: written whole or not at all, read as far as they are sound."""
+"""Files: named by the folder that they lie in, written whole or not at all, read as far as they are sound."""
 
 import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+
+class Folder(Protocol):
+    """Something that knows its files by attributes that are :class:`Below`."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+
+class Below:
+    """A path below a folder's own, as an attribute of the folder's class.
+
+    Args:
+        name: Below the folder, such as ``best/metrics.json``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: Folder, kind: type) -> Path:
+        return folder.path / self._name
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tune_s11.storage.files import read_lines, write_whole
+from tune_s11.storage.files import Below, read_lines, write_whole
 
 SCORE = "ema_val_accuracy"
 """The field of :class:`EpochMetrics` that ranks epochs, rungs and trials."""
@@ -78,15 +78,10 @@ class RunFolder:
 
     path: Path
 
-    @property
-    def metrics(self) -> Path:
-        """A line an epoch."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def checkpoint(self) -> Path:
-        """Of the last epoch, or one shortly before."""
-        return self.path / "checkpoint.pt"
+    metrics = Below("metrics.jsonl")
+    """A line an epoch."""
+    checkpoint = Below("checkpoint.pt")
+    """Of the last epoch, or one shortly before."""
 
     def epochs(self) -> list[EpochMetrics]:
         """Those that are recorded."""
