@@ -1,9 +1,23 @@
-"""What the report's command line is tried on: the made-up search of the report's tests."""
+"""Command lines run in this process: what they make of its environment, and the made-up search of the report's tests."""
 
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from made_up import images, pristine, search_path
 
 __all__ = ["images", "pristine", "search_path"]
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """What a command sets for Ray, such as to listen on loopback only, is not for the tests that follow."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
