@@ -1,4 +1,4 @@
-"""Command lines run in this process: what they make of its environment, and the made-up search of the report's tests."""
+"""Command lines run in this process: the environment that they leave, and the made-up search of the report's tests."""
 
 import os
 import sys
