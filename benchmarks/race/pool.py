@@ -1,0 +1,204 @@
+"""The recorded pools: their files, and the arrays that policies are replayed on."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tune_s11.config import InputError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+POOLS = Path(__file__).parent / "pools"
+
+
+def pool_file(name: str, pools: Path = POOLS) -> Path:
+    """Return the file of a problem's random configurations."""
+    return pools / f"{name}.jsonl"
+
+
+def best_file(name: str, pools: Path = POOLS) -> Path:
+    """Return the file of the best configurations' runs from fresh seeds."""
+    return pools / f"{name}-best.jsonl"
+
+
+def defaults_file(name: str, pools: Path = POOLS) -> Path:
+    """Return the file of the runs of the recipe's defaults."""
+    return pools / f"{name}-defaults.jsonl"
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read the whole lines of a file, its header first; none where there is no file.
+
+    Half a line at the end, which an interrupted run left, does not count.
+
+    Raises:
+        InputError: A whole line is not JSON.
+    """
+    if not path.exists():
+        return []
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    except ValueError as error:
+        raise InputError(f"{path}: not a pool: {error}") from None
+
+
+def append_line(path: Path, line: dict[str, Any]) -> None:
+    """Append one line and flush it to the disk; half a line that an interrupted run left is removed first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Complete runs of ``n`` configurations over ``epochs`` epochs, by number. Accuracies are fractions."""
+
+    header: dict[str, Any]
+    """What was recorded, and the manifest."""
+    numbers: Ints
+    """Of the configurations, (n,), rising."""
+    configs: list[dict[str, float]]
+    raw: Floats
+    """Validation accuracy after each epoch, (n, epochs); 0 from the epoch on in which a trial diverged."""
+    ema: Floats
+    """Of the EMA weights, likewise."""
+    score: Floats
+    """Accuracy of the EMA weights on the held-out images after the last epoch, (n,); 0 where diverged."""
+    score_raw: Floats
+    """Of the raw weights, likewise."""
+    epochs_run: Ints
+    """Epochs trained, (n,): fewer than ``epochs`` where diverged."""
+    diverged: Bools
+    """Which trials diverged, (n,)."""
+    fresh: Floats
+    """Mean held-out accuracy of the EMA weights over the runs from fresh seeds, (n,); NaN where there are none."""
+    seconds: Floats
+    """Processor time of a run, (n,)."""
+    processors: list[str]
+    """Kind of processor of a run."""
+
+    @property
+    def epochs(self) -> int:
+        """Length of a complete trial."""
+        return int(self.ema.shape[1])
+
+    @property
+    def quality(self) -> Floats:
+        """How good each configuration is held to be, (n,): of fresh seeds where there are any, else its one run."""
+        return np.where(np.isnan(self.fresh), self.score, self.fresh)
+
+    @property
+    def best_known(self) -> float:
+        """Best accuracy over fresh seeds; without any, the best single run, which luck has made too high."""
+        return float(self.score.max() if np.isnan(self.fresh).all() else np.nanmax(self.fresh))
+
+
+def read_pool(name: str, pools: Path = POOLS) -> Pool:
+    """Read a problem's pool, and its best configurations' runs from fresh seeds where they are complete.
+
+    Args:
+        name: The problem's.
+        pools: The folder.
+
+    Raises:
+        InputError: Nothing is recorded yet, or a file holds something else.
+    """
+    path = pool_file(name, pools)
+    header, *lines = read_lines(path) or [{}]
+    if not lines:
+        raise InputError(f"{path}: nothing is recorded; uv run python -m benchmarks.race.record {name} does it")
+    best = read_lines(best_file(name, pools))
+    try:
+        return build_pool(header, lines, best[1:] if is_complete(best) else [])
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(f"{path}: not a pool: {type(error).__name__}: {error}") from None
+
+
+def read_defaults(pool: Pool, name: str, pools: Path = POOLS) -> Pool:
+    """Read the runs of the recipe's defaults on a problem.
+
+    Args:
+        pool: The problem's, which must be of the same inputs.
+        name: The problem's.
+        pools: The folder.
+
+    Returns:
+        A pool of one configuration: the first run is its trial, the later ones are its runs from fresh seeds.
+
+    Raises:
+        InputError: They are not all recorded, or are of something else.
+    """
+    path = defaults_file(name, pools)
+    header, *lines = read_lines(path) or [{}]
+    try:
+        runs = {int(line.get("repeat", 0)): line for line in lines}
+        if not lines or len(runs) < int(header["of"]["defaults"]["runs"]):
+            command = f"uv run python -m benchmarks.race.record {name} --defaults"
+            raise InputError(f"{path}: expected the complete runs of the defaults; {command} records them")
+        for key, value in pool.header["of"].items():
+            if header["of"].get(key) != value:
+                raise InputError(f"{path}: was recorded with another {key} than the pool; expected the same")
+        return build_pool(header, [runs[0]], [line for repeat, line in runs.items() if repeat])
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(f"{path}: not a pool: {type(error).__name__}: {error}") from None
+
+
+def is_complete(best: list[dict[str, Any]]) -> bool:
+    """Whether all runs from fresh seeds that the header announces are there."""
+    if not best:
+        return False
+    announced = best[0]["of"]["best"]
+    recorded = {(line["number"], line["repeat"]) for line in best[1:]}
+    return len(recorded) == len(announced["numbers"]) * int(announced["repeats"])
+
+
+def build_pool(header: dict[str, Any], lines: list[dict[str, Any]], best: list[dict[str, Any]]) -> Pool:
+    """Build the arrays from lines as :func:`benchmarks.race.trial.train` returns them.
+
+    Args:
+        header: The file's first line.
+        lines: One a configuration, in any order; of a number that is there twice the first counts.
+        best: Runs from fresh seeds.
+    """
+    by_number = {int(line["number"]): line for line in reversed(lines)}
+    lines = [by_number[number] for number in sorted(by_number)]
+    epochs = int(header["of"]["recipe"]["epochs"])
+    fresh: dict[int, dict[int, float]] = {}
+    for line in best:
+        fresh.setdefault(int(line["number"]), {})[int(line["repeat"])] = _score(line, "ema")
+    return Pool(
+        header,
+        np.array(sorted(by_number)),
+        [line["config"] for line in lines],
+        _curves(lines, "raw", epochs),
+        _curves(lines, "ema", epochs),
+        np.array([_score(line, "ema") for line in lines]),
+        np.array([_score(line, "raw") for line in lines]),
+        np.array([len(line["curve"]["ema"]) for line in lines]),
+        np.array([line["score"] is None for line in lines]),
+        np.array([np.mean(list(fresh.get(number, {0: np.nan}).values())) for number in sorted(by_number)]),
+        np.array([float(line["seconds"]) for line in lines]),
+        [line["processor"] for line in lines],
+    )
+
+
+def _curves(lines: list[dict[str, Any]], name: str, epochs: int) -> Floats:
+    values = np.zeros((len(lines), epochs))
+    for row, line in zip(values, lines, strict=True):
+        row[: len(line["curve"][name])] = line["curve"][name]
+    return values
+
+
+def _score(line: dict[str, Any], name: str) -> float:
+    return 0.0 if line["score"] is None else float(line["score"][name])

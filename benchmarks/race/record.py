@@ -1,0 +1,227 @@
+"""Records a problem's pool: random configurations of the wide space, each trained to the end.
+
+    uv run python -m benchmarks.race.record digits-s11
+    uv run python -m benchmarks.race.record cifar10-s11 --data-dir CIFAR10 --workers 2
+    uv run python -m benchmarks.race.record digits-s11 --again 40
+    uv run python -m benchmarks.race.record digits-s11 --defaults
+
+``CIFAR10`` is an image folder. A configuration is one line of JSON, appended when it is done; the first line of the
+file says what was recorded under what circumstances. The same command resumes where an interrupted one stopped; Ctrl-C
+or SIGTERM costs the trial in progress. ``--again`` trains the best of a complete pool twice more, from fresh seeds.
+``--defaults`` trains the recipe's defaults three times, each from a seed of its own.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from benchmarks.race.pool import POOLS, append_line, best_file, build_pool, defaults_file, pool_file, read_lines
+from benchmarks.race.problems import DEFAULTS, SEED, SPACE, Inputs, find_problem, load_inputs
+from benchmarks.race.trial import train
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
+from tune_s11.config import InputError
+from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.models import build_model
+from tune_s11.results.manifest import build_manifest
+
+REPEATS = 2
+"""Runs from fresh seeds of each of the best configurations, and of the defaults."""
+
+Task = tuple[int, int]
+"""A configuration's number, and its repeat: 0 in the pool itself."""
+
+Plan = tuple[Path, list[Task], dict[str, Any]]
+"""A file, the runs that it is to hold, and what its header says beside what every header says."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a worker process trains with; each gets it once."""
+
+    inputs: Inputs
+    hardware: Hardware
+
+    def train(self, task: Task) -> dict[str, Any]:
+        """Return the line of one run."""
+        return train(self.inputs, self.hardware, *task)
+
+
+_worker: Worker
+
+
+def _start(worker: Worker) -> None:
+    global _worker
+    _worker = worker
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)  # The parent handles them, and the workers end with it.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    worker.hardware.activate()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _train(task: Task) -> dict[str, Any]:
+    return _worker.train(task)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def subject(inputs: Inputs, fingerprint: str, hardware: Hardware) -> dict[str, Any]:
+    """Return what a recording is of: lines belong into one file only where all of this is the same."""
+    assert inputs.data.validation is not None
+    torch.manual_seed(SEED)
+    network = build_model(inputs.recipe, inputs.data.num_classes)
+    return {
+        "recipe": inputs.recipe.model_dump(mode="json", exclude={"data_dir"}),
+        # An import path does not say what it leads to, so the network's size stands beside it.
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "space": {name: str(domain) for name, domain in SPACE.items()},
+        "seed": SEED,
+        "images": {
+            "train": len(inputs.data.train),
+            "validation": len(inputs.data.validation),
+            "held_out": len(inputs.held_out),
+        },
+        "fingerprint": fingerprint,
+        "hardware": hardware.model_dump(exclude_defaults=True),
+    }
+
+
+def choose_best(pool: Path, count: int, best: int) -> list[int]:
+    """Return the numbers of the ``best`` configurations of a complete pool by held-out accuracy, best first.
+
+    Raises:
+        InputError: The pool is not complete.
+    """
+    header, *lines = read_lines(pool) or [{}]
+    recorded = {line["number"] for line in lines} & set(range(count))
+    if len(recorded) < count:
+        raise InputError(f"--again {best}: {pool} must be complete, {len(recorded)} of {count} are recorded")
+    arrays = build_pool(header, [line for line in lines if line["number"] < count], [])
+    order = sorted(range(count), key=lambda row: (-arrays.score[row], -arrays.ema[row, -1], row))
+    return [int(arrays.numbers[row]) for row in order[:best]]
+
+
+def plan_again(name: str, pools: Path, count: int, best: int) -> Plan:
+    """Return what there is to train of the best configurations of a problem, pass by pass.
+
+    Raises:
+        InputError: The pool is not complete.
+    """
+    numbers = choose_best(pool_file(name, pools), count, best)
+    tasks = [(number, repeat) for repeat in range(1, REPEATS + 1) for number in numbers]
+    return best_file(name, pools), tasks, {"best": {"numbers": numbers, "repeats": REPEATS}}
+
+
+def plan_defaults(name: str, pools: Path) -> Plan:
+    """Return what there is to train of the defaults: a run as a pool has one, and the same repeats."""
+    tasks = [(DEFAULTS, repeat) for repeat in range(REPEATS + 1)]
+    return defaults_file(name, pools), tasks, {"defaults": {"number": DEFAULTS, "runs": len(tasks)}}
+
+
+def read_started(path: Path, of: dict[str, Any]) -> list[dict[str, Any]]:
+    """Read the header and the lines of a file to resume; none where there is no file yet.
+
+    Raises:
+        InputError: The file was recorded of something else.
+    """
+    lines = read_lines(path)
+    for key in of:
+        if lines and lines[0].get("of", {}).get(key) != of[key]:
+            raise InputError(f"{path}: was recorded with another {key}; expected the same, or no file")
+    return lines
+
+
+app = new_app("Record a problem's pool of random configurations.")
+
+
+@app.command()
+def record(
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="One of benchmarks/race/problems.py.")],
+    count: Annotated[int, typer.Option("--count", parser=whole_number(1), metavar="N", help="Configurations.")] = 256,
+    workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")] = None,
+    again: Annotated[
+        int | None,
+        typer.Option("--again", parser=whole_number(1), metavar="N", help="Train the N best twice more instead."),
+    ] = None,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="Train the recipe's defaults three times instead.")
+    ] = False,
+    aside: Annotated[bool, typer.Option("--aside", help="Record the problem that is kept for the end.")] = False,
+    pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
+) -> None:
+    """Record configurations 0 to N-1, except those that the file already holds."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    chosen = find_problem(problem)
+    if chosen.aside and not aside:
+        raise InputError(f"PROBLEM {problem}: is kept until the next policy is fixed; --aside records it, once")
+    if defaults and again is not None:
+        raise InputError("--defaults: must stand without --again")
+    if defaults:
+        path, tasks, extra = plan_defaults(problem, pools)
+    elif again is not None:
+        path, tasks, extra = plan_again(problem, pools, count, again)
+    else:
+        path, tasks, extra = pool_file(problem, pools), [(number, 0) for number in range(count)], {}
+    inputs, dataset = load_inputs(chosen, data_dir)
+    hardware = choose_hardware(threads=1, gpu=False)
+    of = subject(inputs, dataset.fingerprint, hardware) | extra
+    lines = read_started(path, of)
+    if not lines:
+        append_line(path, {"of": of, "manifest": build_manifest(dataset, SEED)})
+    done = {(line["number"], line.get("repeat", 0)) for line in lines[1:]}
+    missing = [task for task in tasks if task not in done]
+    print(f"{path}: {len(tasks) - len(missing)} recorded, {len(missing)} to go", flush=True)
+    if missing:
+        _record_all(Worker(inputs, hardware), missing, path, workers)
+
+
+def _record_all(worker: Worker, tasks: list[Task], path: Path, workers: int) -> None:
+    start = time.monotonic()
+    spawn = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(min(workers, len(tasks)), spawn, initializer=_start, initargs=(worker,))
+    try:
+        futures = [executor.submit(_train, task) for task in tasks]
+        for finished, future in enumerate(as_completed(futures), start=1):
+            line = future.result()
+            append_line(path, line)
+            left = (time.monotonic() - start) / finished * (len(tasks) - finished)
+            print(f"{finished}/{len(tasks)}  {_summary(line)}  {left / 60:.0f} min left", flush=True)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for child in multiprocessing.active_children():
+            child.kill()  # Waiting for their trials would take long.
+        print("interrupted; the same command resumes", flush=True)
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _summary(line: dict[str, Any]) -> str:
+    score = line["score"]
+    result = f"diverged in epoch {line['diverged_at']}" if score is None else f"{score['ema']:.4f} held out"
+    name = "defaults" if line["number"] == DEFAULTS else f"t{line['number']:04d}"
+    return f"{name}  max_lr {line['config']['max_lr']:<8.4g}  {result}  {line['seconds']:.1f} s"
+
+
+if __name__ == "__main__":
+    run(app, "benchmarks.race.record")

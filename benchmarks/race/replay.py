@@ -1,0 +1,187 @@
+"""Races the arms that only choose, on recorded pools: a table a problem and track, in Markdown.
+
+    uv run python -m benchmarks.race.replay
+    uv run python -m benchmarks.race.replay digits-s11 --orders 20
+
+Without a problem, all are replayed whose pool and defaults are recorded. In one track every arm tries the recipe's
+defaults first, in the other none does. The last line of the output is JSON with all figures.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from benchmarks.race.arms import ARMS, INSIDE_WALL, RANDOM, Arm, run_arm
+from benchmarks.race.candidates import Candidates, join
+from benchmarks.race.difficulty import ORDERS
+from benchmarks.race.measures import Estimate, budget_of, estimate, measure, read_at, ship
+from benchmarks.race.pool import POOLS, Floats, Ints, defaults_file, pool_file, read_defaults, read_pool
+from benchmarks.race.problems import PROBLEMS, find_problem
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
+from tune_s11.config import InputError
+
+TRACKS = {"defaults first": True, "no defaults": False}
+
+LEGEND = """\
+Regret is that of what would be shipped: 0 the best known, 1 the pool's median. Area: under the regret against
+log(epochs), from one complete trial's epochs to the budget of 20, over its width. Close: within one point of the best
+known; epochs until then are a restricted mean, censored at the budget. Differences are paired by order; below 0 is
+better. Trials: median of those started. Ran out: share of the orders in which nothing was left to draw, and after how
+many epochs (median); the arm then keeps what it has."""
+
+
+@dataclass(frozen=True)
+class Searches:
+    """What became of an arm, order by order."""
+
+    figures: dict[str, Floats]
+    """As :func:`benchmarks.race.measures.measure` names them, each (orders,)."""
+    trials: Ints
+    """Trials started, (orders,)."""
+    ran_out: Ints
+    """Epochs spent when there was nothing left to draw, (orders,); the budget where it was spent."""
+
+    def against(self, other: "Searches") -> dict[str, Estimate]:
+        """Estimate by how much each figure exceeds another arm's in the same orders."""
+        return {name: estimate(values - other.figures[name]) for name, values in self.figures.items()}
+
+
+def search(arm: Arm, candidates: Candidates, orders: int, defaults_first: bool) -> Searches:
+    """Replay an arm in orders 0 to ``orders`` - 1."""
+    budget = budget_of(candidates)
+    figures, trials, spent = [], [], []
+    for order in range(orders):
+        history = run_arm(arm, candidates, order, budget, defaults_first)
+        figures.append(measure(ship(history, candidates, arm.metric, budget), candidates))
+        trials.append(len(np.unique(history.rows)))
+        spent.append(len(history.rows))
+    by_name = {name: np.array([figure[name] for figure in figures]) for name in figures[0]}
+    return Searches(by_name, np.array(trials), np.array(spent))
+
+
+def table(searches: dict[str, Searches], candidates: Candidates) -> list[str]:
+    """Return the Markdown lines of a track."""
+    budget = budget_of(candidates)
+    points = read_at(candidates)
+    heads = ["arm", "area", *(f"regret at {point}" for point in points.values()), "epochs until close", "close"]
+    heads += ["area less random's", "area less the wall's", "trials", "ran out"]
+    lines = [_row(heads), _row(["---"] * len(heads))]
+    for name, of_arm in searches.items():
+        found = {key: estimate(values) for key, values in of_arm.figures.items()}
+        out = of_arm.ran_out < budget
+        cells = [name, *(_interval(found[key]) for key in ("area", *points)), _interval(found["epochs"], 0)]
+        cells.append(f"{found['close'].mean:.0%}")
+        for other in (RANDOM.name, INSIDE_WALL.name):
+            cells.append("." if name == other else _interval(of_arm.against(searches[other])["area"]))
+        cells.append(f"{np.median(of_arm.trials):.0f}")
+        cells.append(f"{out.mean():.0%}, after {np.median(of_arm.ran_out[out]):.0f}" if out.any() else ".")
+        lines.append(_row(cells))
+    return lines
+
+
+def figures_of(searches: dict[str, Searches], budget: int) -> dict[str, Any]:
+    """Return what the tables show, and the pairs that they leave out; estimates are mean, low and high end."""
+    return {
+        name: {
+            "orders": len(of_arm.trials),
+            **_rounded({key: estimate(values) for key, values in of_arm.figures.items()}),
+            "less_random": _rounded(of_arm.against(searches[RANDOM.name])),
+            "less_wall": _rounded(of_arm.against(searches[INSIDE_WALL.name])),
+            "trials": float(np.median(of_arm.trials)),
+            "ran_out": float((of_arm.ran_out < budget).mean()),
+        }
+        for name, of_arm in searches.items()
+    }
+
+
+def race(name: str, orders: int, pools: Path) -> dict[str, Any]:
+    """Print a problem's tables; return its figures.
+
+    Raises:
+        InputError: Its pool or the runs of its defaults are not recorded.
+    """
+    pool = read_pool(name, pools)
+    candidates = join(pool, read_defaults(pool, name, pools))
+    facts = {
+        "n": candidates.n,
+        "orders": orders,
+        "processors": dict(Counter(pool.processors)),
+        "recorded": str(pool.header["manifest"]["created"])[:10],
+        "fresh_seeds": int((~np.isnan(pool.fresh)).sum()),
+        "diverged": int(pool.diverged.sum()),
+        "best_known": round(candidates.best_known, 4),
+        "median": round(candidates.median, 4),
+        "defaults": round(float(candidates.quality[-1]), 4),
+        "defaults_regret": round(float(candidates.regret[-1]), 3),
+        "budget": budget_of(candidates),
+    }
+    tracks = {}
+    for track, defaults_first in TRACKS.items():
+        searches = {arm.name: search(arm, candidates, orders, defaults_first) for arm in ARMS}
+        print(f"\n### {name}, {track}\n\n{_describe(facts)}\n")
+        print("\n".join(table(searches, candidates)), flush=True)
+        tracks[track] = figures_of(searches, budget_of(candidates))
+    return facts | {"tracks": tracks}
+
+
+def _describe(facts: dict[str, Any]) -> str:
+    kinds = ", ".join(f"{count} on {kind}" for kind, count in facts["processors"].items())
+    source = f"fresh seeds of {facts['fresh_seeds']}" if facts["fresh_seeds"] else "single runs: luck makes it too high"
+    return (
+        f"n = {facts['n']} configurations ({kinds}; {facts['diverged']} diverge), {facts['orders']} orders, pool of "
+        f"{facts['recorded']}, replayed {date.today()}. Best known {facts['best_known']:.4f} ({source}), median "
+        f"{facts['median']:.4f}, the recipe's defaults {facts['defaults']:.4f}: who ships them throughout has regret "
+        f"and area {facts['defaults_regret']:.3f}. Budget {facts['budget']} epochs. ± is a 95% interval over orders."
+    )
+
+
+def _interval(value: Estimate, digits: int = 3) -> str:
+    half = value.high - value.mean
+    return f"{value.mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
+
+
+def _rounded(estimates: dict[str, Estimate]) -> dict[str, list[float | None]]:
+    return {
+        name: [None if np.isnan(value) else round(value, 4) for value in found] for name, found in estimates.items()
+    }
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+app = new_app("Race the arms that only choose among recorded configurations.")
+
+
+@app.command()
+def main(
+    problems: Annotated[list[str] | None, typer.Argument(metavar="[PROBLEM]...", help="Default: all recorded.")] = None,
+    orders: Annotated[int, typer.Option("--orders", parser=whole_number(1), metavar="N", help="Replays.")] = ORDERS,
+    aside: Annotated[bool, typer.Option("--aside", help="Replay the problem that is kept for the end.")] = False,
+    pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
+) -> None:
+    """Print a table for each problem and track, and all figures as JSON."""
+    names = problems or [
+        name
+        for name, problem in PROBLEMS.items()
+        if not problem.aside and pool_file(name, pools).exists() and defaults_file(name, pools).exists()
+    ]
+    if not names:
+        raise InputError(f"--pools {pools}: must hold a problem's pool and the runs of its defaults")
+    for name in names:
+        if find_problem(name).aside and not aside:
+            raise InputError(f"PROBLEM {name}: is kept until the next policy is fixed; --aside replays it")
+    print(LEGEND)
+    results = {name: race(name, orders, pools) for name in names}
+    print("\n" + json.dumps({"date": str(date.today()), "problems": results}))
+
+
+if __name__ == "__main__":
+    run(app, "benchmarks.race.replay")

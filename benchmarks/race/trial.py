@@ -1,0 +1,72 @@
+"""One configuration trained to the end: a line of a pool."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.race.problems import DEFAULTS, SEED, Inputs, defaults, draw
+from tune_s11.hardware import Hardware
+from tune_s11.training.trainer import Trainer
+
+FRESH = 1_000_000
+"""Added to the training seed for each repeat: no pool is so large that another configuration has that seed."""
+
+
+def train(inputs: Inputs, hardware: Hardware, number: int, repeat: int = 0) -> dict[str, Any]:
+    """Train configuration ``number`` to the end, or until it diverges.
+
+    Args:
+        inputs: The problem's recipe and images.
+        hardware: What to compute with.
+        number: The configuration's, ``DEFAULTS`` for the recipe's own; it decides the training seed too.
+        repeat: 0: the pool's own run; above: a run from a fresh seed.
+
+    Returns:
+        ``number``, ``repeat`` where it is not 0, and ``config``. ``curve``: lists with a value an epoch of
+        ``train_loss`` in nats (None once diverged), and of ``raw`` and ``ema`` validation accuracy (0 once diverged).
+        ``score``: accuracies after the last epoch, ``raw`` and ``ema`` on the held-out images, ``validation_raw`` and
+        ``validation_ema``; None for a trial that diverged, in epoch ``diverged_at``. ``seconds`` of processor time,
+        and the kind of ``processor``.
+    """
+    config = defaults() if number == DEFAULTS else draw(number)
+    start = time.process_time()  # with one thread, the time that the trial would take alone
+    trainer = Trainer(inputs.recipe.model_copy(update=config), inputs.data, hardware, SEED + number + FRESH * repeat)
+    curve: dict[str, list[float | None]] = {"train_loss": [], "raw": [], "ema": []}
+    for metrics in trainer:
+        curve["train_loss"].append(_rounded(metrics.train_loss))
+        curve["raw"].append(_rounded(metrics.val_accuracy))
+        curve["ema"].append(_rounded(metrics.ema_val_accuracy))
+    score = None
+    if not trainer.diverged:
+        held_out = trainer.on_device(inputs.held_out)
+        score = {
+            "raw": _rounded(trainer.evaluate(trainer.model, held_out)[1]),
+            "ema": _rounded(trainer.evaluate(trainer.average.model, held_out)[1]),
+            "validation_raw": curve["raw"][-1],
+            "validation_ema": curve["ema"][-1],
+        }
+    return {
+        "number": number,
+        **({"repeat": repeat} if repeat else {}),
+        "config": config,
+        "curve": curve,
+        "score": score,
+        "diverged_at": trainer.epoch if trainer.diverged else None,
+        "seconds": round(time.process_time() - start, 2),
+        "processor": processor_kind(),
+    }
+
+
+def processor_kind() -> str:
+    """Return which bf16 instructions this machine's processor has: arms are compared within one kind."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return "other"
+    if "amx_bf16" in flags:
+        return "AMX"
+    return "AVX-512 bf16" if "avx512_bf16" in flags else "other"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
