@@ -52,11 +52,15 @@ class AuditRecord(Record):
     """Those that ran on, by name, with the epoch of the rung that each passed."""
 
 
-class FinalistScores(Summary):
+class FinalistScores(Record):
     """A finalist's validation accuracy over seeds."""
 
     scores: tuple[float, ...]
     """One a seed, the same seeds in the same order for all finalists."""
+    mean: float
+    sd: float | None
+    """Sample standard deviation; None of a single score."""
+    n: int
 
 
 class Margin(Record):
