@@ -159,7 +159,7 @@ def search(
         index = write_report(result, commands=repeat_commands(result))
         session.say(f"report: {shown_path(index)}")
         workspace.finish()
-    if any(trial.state == "running" for trial in result.trials):
+    if sum(trial.state != "running" for trial in result.trials) < result.config.search.samples:
         session.say(f"the other trials, when there is time: {resume_command(path)}")
     session.say(f"next: python -m tune_s11.report best {path.name}{storage_option(path)} --open")
 
