@@ -65,6 +65,10 @@ def test_rungs_lie_before_the_last_epoch(grace: int, factor: float, epochs: int,
     assert build_policy(SearchSettings(grace=grace, factor=factor), epochs).rungs == rungs
 
 
+def test_no_rungs_without_asha() -> None:
+    assert build_policy(SearchSettings(scheduler="none"), 24).rungs == ()
+
+
 @given(st.integers(1, 30), st.floats(1.2, 5), st.integers(2, 200))
 def test_rungs_are_those_of_ray(grace: int, factor: float, epochs: int) -> None:
     if grace >= epochs:

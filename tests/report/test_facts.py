@@ -7,31 +7,12 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from tune_s11.config import Recipe, SearchSettings
+from tune_s11.config import Recipe
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import LRCurve
-from tune_s11.pruning import build_policy
 from tune_s11.report import facts
 from tune_s11.results import TrialResult
 from tune_s11.results.range_test import RangeTest
-
-
-@pytest.mark.parametrize(
-    ("grace", "factor", "epochs", "rungs"),
-    [
-        (8, 3.0, 24, (8,)),
-        (2, 3.0, 24, (2, 6, 18)),
-        (4, 2.0, 12, (4, 8)),
-        (1, 1.5, 5, (1, 2, 3, 4)),
-        (2, 2.0, 8, (2, 4)),
-    ],
-)
-def test_rungs_lie_before_the_last_epoch(grace: int, factor: float, epochs: int, rungs: tuple[int, ...]) -> None:
-    assert build_policy(SearchSettings(grace=grace, factor=factor), epochs).rungs == rungs
-
-
-def test_no_rungs_without_asha() -> None:
-    assert build_policy(SearchSettings(scheduler="none"), 24).rungs == ()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A refit as its task runs it, without Ray: its test curve changes nothing, and outlives a kill at any moment."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -94,18 +95,19 @@ def test_epoch_whose_row_a_kill_left_out_is_made_up_for(
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     refit(whole)
-    write = test_curve.write_whole
+    write = test_curve.write_lines
 
-    def write_or_die(path: Path, text: str) -> None:
-        if len(text.splitlines()) == before_row:
+    def write_or_die(path: Path, objects: Iterable[dict[str, Any]]) -> None:
+        rows = list(objects)
+        if len(rows) == before_row:
             raise Killed
-        write(path, text)
+        write(path, rows)
 
-    monkeypatch.setattr(test_curve, "write_whole", write_or_die)
+    monkeypatch.setattr(test_curve, "write_lines", write_or_die)
     with pytest.raises(Killed):
         refit(killed)
     assert read_test_curve(killed / "test_curve.jsonl") == curve(whole)[: before_row - 1]
-    monkeypatch.setattr(test_curve, "write_whole", write)
+    monkeypatch.setattr(test_curve, "write_lines", write)
     refit(killed)
     assert curve(killed) == curve(whole)
 

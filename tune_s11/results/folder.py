@@ -121,8 +121,13 @@ class SearchFolder:
     """Why the search failed."""
 
     def attempts(self, number: int) -> list[TrialFolder]:
-        """The folders of a trial, in the order of its attempts."""
-        return self.all_attempts().get(number, [])
+        """The folders of a trial, in the order of its attempts.
+
+        Asked as each trial ends, so it looks at no other trial's folders.
+        """
+        name = trial_name(number)
+        found = (path for pattern in (name, f"{name}.*") for path in self.trials.glob(pattern) if path.is_dir())
+        return [TrialFolder(path) for path in sorted(found, key=_attempt)]
 
     def all_attempts(self) -> dict[int, list[TrialFolder]]:
         """The folders of all trials by number, in its order; of each one an attempt, in their order."""

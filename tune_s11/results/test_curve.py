@@ -1,13 +1,12 @@
 """The test curve of a refit, as ``test_curve.jsonl`` holds it: read and written here alone."""
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tune_s11.storage.files import read_lines, write_whole
+from tune_s11.storage.files import read_lines, write_lines
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def read_test_curve(path: Path) -> list[EpochTestMetrics]:
 
 def write_test_curve(path: Path, epochs: Iterable[EpochTestMetrics]) -> None:
     """Writes what :func:`read_test_curve` reads."""
-    write_whole(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
+    write_lines(path, map(asdict, epochs))
 
 
 def _is_sound(name: str, row: dict[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +50,11 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+def write_lines(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
+    """Writes JSON objects, one a line, as :func:`write_whole`."""
+    write_whole(path, "".join(json.dumps(each) + "\n" for each in objects))
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

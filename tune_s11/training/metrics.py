@@ -1,12 +1,11 @@
 """What a training run reports of an epoch, and the folder that it leaves. Needs no torch."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tune_s11.storage.files import Below, read_lines, write_whole
+from tune_s11.storage.files import Below, read_lines, write_lines
 
 SCORE = "ema_val_accuracy"
 """The field of :class:`EpochMetrics` that ranks epochs, rungs and trials."""
@@ -65,7 +64,7 @@ def read_metrics(path: Path) -> list[EpochMetrics]:
 
 def write_metrics(path: Path, epochs: Iterable[EpochMetrics]) -> None:
     """Writes what :func:`read_metrics` reads."""
-    write_whole(path, "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs))
+    write_lines(path, map(asdict, epochs))
 
 
 @dataclass(frozen=True)
