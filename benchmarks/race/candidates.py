@@ -73,9 +73,9 @@ class History(NamedTuple):
     """What a search trained, epoch by epoch, (spent,)."""
 
     rows: Ints
-    """Whose epoch it was."""
+    """Whose epoch it was; :data:`FALLBACK` where it was no trial's."""
     epochs: Ints
-    """Which epoch of it, from 1."""
+    """Which epoch of it, from 1; 0 where it was no trial's."""
 
 
 def replay(candidates: Candidates, signal: Floats, drawn: Iterable[int], verdicts: Verdicts, budget: int) -> History:

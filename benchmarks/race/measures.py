@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import t
 
 from benchmarks.race.candidates import FALLBACK, Candidates, History
 from benchmarks.race.difficulty import MARGIN
@@ -31,7 +32,9 @@ def ship(history: History, candidates: Candidates, metric: str, budget: int) -> 
     partial: dict[int, tuple[int, float]] = {}
     for spent, (row, epoch) in enumerate(zip(history.rows.tolist(), history.epochs.tolist(), strict=True), start=1):
         score = float(signal[row, epoch - 1])
-        if epoch == candidates.epochs_run[row] and candidates.diverged[row]:
+        if epoch == 0:
+            pass  # It was spent on no trial.
+        elif epoch == candidates.epochs_run[row] and candidates.diverged[row]:
             partial.pop(row, None)
         elif epoch < candidates.epochs:
             partial[row] = epoch, score
@@ -63,14 +66,15 @@ def epochs_until_close(shipped: Ints, candidates: Candidates) -> float:
     The defaults count where the arm has a trial of them, and not where it ships them for want of any.
     """
     close = candidates.quality[shipped] >= candidates.best_known - MARGIN - _ROUNDING
-    found = np.flatnonzero(close & (shipped != FALLBACK))
+    trained = (shipped != FALLBACK) & (candidates.epochs_run[shipped] > 0)
+    found = np.flatnonzero(close & trained)
     return float(found[0]) if len(found) else math.inf
 
 
 class Estimate(NamedTuple):
-    """A mean over orders and its 95% interval, by the normal approximation.
+    """A mean over orders or repeats, and Student's 95% interval.
 
-    The orders redraw one pool: the interval tells nothing of another pool, or of other training seeds.
+    Orders redraw one pool: their interval says nothing of another pool, or of other training seeds.
     """
 
     mean: float
@@ -79,9 +83,10 @@ class Estimate(NamedTuple):
 
 
 def estimate(values: Floats) -> Estimate:
-    """Return the mean over orders, (orders,); of a single order the interval is NaN."""
+    """Return the mean over orders or repeats, (n,); of a single one the interval is NaN."""
+    n = len(values)
     mean = float(values.mean())
-    half = 1.96 * float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    half = math.nan if n < 2 else float(t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half)
 
 
@@ -90,9 +95,13 @@ def budget_of(candidates: Candidates) -> int:
     return TRIALS * candidates.epochs
 
 
-def read_at(candidates: Candidates) -> dict[str, int]:
-    """Return the epochs at which the regret is read, by the name of the figure, rising."""
-    points = [budget_of(candidates) // part for part in PARTS]
+def read_at(epochs: int) -> dict[str, int]:
+    """Return the epochs at which the regret is read, by the name of the figure, rising.
+
+    Args:
+        epochs: Length of a complete trial.
+    """
+    points = [TRIALS * epochs // part for part in PARTS]
     return {f"regret_{point}": point for point in points}
 
 
@@ -111,7 +120,7 @@ def measure(shipped: Ints, candidates: Candidates) -> dict[str, float]:
     until = epochs_until_close(shipped, candidates)
     return {
         "area": area(regret, candidates.epochs),
-        **{name: float(regret[point]) for name, point in read_at(candidates).items()},
+        **{name: float(regret[point]) for name, point in read_at(candidates.epochs).items()},
         "epochs": min(until, float(len(shipped) - 1)),
         "close": float(math.isfinite(until)),
     }

@@ -11,29 +11,22 @@ or SIGTERM costs the trial in progress. ``--again`` trains the best of a complet
 ``--defaults`` trains the recipe's defaults three times, each from a seed of its own.
 """
 
-import multiprocessing
-import os
 import signal
-import threading
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import torch
 import typer
 
-from benchmarks.race.pool import POOLS, append_line, best_file, build_pool, defaults_file, pool_file, read_lines
+from benchmarks.race.pool import POOLS, best_file, build_pool, defaults_file, pool_file, read_lines
 from benchmarks.race.problems import DEFAULTS, SEED, SPACE, Inputs, find_problem, load_inputs
+from benchmarks.race.processes import Worker, interrupt, resume_file, run_all
 from benchmarks.race.trial import train
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
 from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.models import build_model
-from tune_s11.results.manifest import build_manifest
 
 REPEATS = 2
 """Runs from fresh seeds of each of the best configurations, and of the defaults."""
@@ -45,43 +38,9 @@ Plan = tuple[Path, list[Task], dict[str, Any]]
 """A file, the runs that it is to hold, and what its header says beside what every header says."""
 
 
-@dataclass(frozen=True)
-class Worker:
-    """What a worker process trains with; each gets it once."""
-
-    inputs: Inputs
-    hardware: Hardware
-
-    def train(self, task: Task) -> dict[str, Any]:
-        """Return the line of one run."""
-        return train(self.inputs, self.hardware, *task)
-
-
-_worker: Worker
-
-
-def _start(worker: Worker) -> None:
-    global _worker
-    _worker = worker
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)  # The parent handles them, and the workers end with it.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    worker.hardware.activate()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _train(task: Task) -> dict[str, Any]:
-    return _worker.train(task)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def train_task(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
+    """Return the line of one run."""
+    return train(inputs, hardware, *task)
 
 
 def subject(inputs: Inputs, fingerprint: str, hardware: Hardware) -> dict[str, Any]:
@@ -137,19 +96,6 @@ def plan_defaults(name: str, pools: Path) -> Plan:
     return defaults_file(name, pools), tasks, {"defaults": {"number": DEFAULTS, "runs": len(tasks)}}
 
 
-def read_started(path: Path, of: dict[str, Any]) -> list[dict[str, Any]]:
-    """Read the header and the lines of a file to resume; none where there is no file yet.
-
-    Raises:
-        InputError: The file was recorded of something else.
-    """
-    lines = read_lines(path)
-    for key in of:
-        if lines and lines[0].get("of", {}).get(key) != of[key]:
-            raise InputError(f"{path}: was recorded with another {key}; expected the same, or no file")
-    return lines
-
-
 app = new_app("Record a problem's pool of random configurations.")
 
 
@@ -170,7 +116,7 @@ def record(
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
     """Record configurations 0 to N-1, except those that the file already holds."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     chosen = find_problem(problem)
     if chosen.aside and not aside:
         raise InputError(f"PROBLEM {problem}: is kept until the next policy is fixed; --aside records it, once")
@@ -185,35 +131,10 @@ def record(
     inputs, dataset = load_inputs(chosen, data_dir)
     hardware = choose_hardware(threads=1, gpu=False)
     of = subject(inputs, dataset.fingerprint, hardware) | extra
-    lines = read_started(path, of)
-    if not lines:
-        append_line(path, {"of": of, "manifest": build_manifest(dataset, SEED)})
-    done = {(line["number"], line.get("repeat", 0)) for line in lines[1:]}
+    done = {(line["number"], line.get("repeat", 0)) for line in resume_file(path, of, dataset)}
     missing = [task for task in tasks if task not in done]
     print(f"{path}: {len(tasks) - len(missing)} recorded, {len(missing)} to go", flush=True)
-    if missing:
-        _record_all(Worker(inputs, hardware), missing, path, workers)
-
-
-def _record_all(worker: Worker, tasks: list[Task], path: Path, workers: int) -> None:
-    start = time.monotonic()
-    spawn = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(min(workers, len(tasks)), spawn, initializer=_start, initargs=(worker,))
-    try:
-        futures = [executor.submit(_train, task) for task in tasks]
-        for finished, future in enumerate(as_completed(futures), start=1):
-            line = future.result()
-            append_line(path, line)
-            left = (time.monotonic() - start) / finished * (len(tasks) - finished)
-            print(f"{finished}/{len(tasks)}  {_summary(line)}  {left / 60:.0f} min left", flush=True)
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        for child in multiprocessing.active_children():
-            child.kill()  # Waiting for their trials would take long.
-        print("interrupted; the same command resumes", flush=True)
-        raise
-    finally:
-        executor.shutdown(cancel_futures=True)
+    run_all(Worker(inputs, hardware, train_task), missing, path, workers, _summary)
 
 
 def _summary(line: dict[str, Any]) -> str:

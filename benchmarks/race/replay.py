@@ -69,20 +69,20 @@ def search(arm: Arm, candidates: Candidates, orders: int, defaults_first: bool) 
 def table(searches: dict[str, Searches], candidates: Candidates) -> list[str]:
     """Return the Markdown lines of a track."""
     budget = budget_of(candidates)
-    points = read_at(candidates)
+    points = read_at(candidates.epochs)
     heads = ["arm", "area", *(f"regret at {point}" for point in points.values()), "epochs until close", "close"]
     heads += ["area less random's", "area less the wall's", "trials", "ran out"]
-    lines = [_row(heads), _row(["---"] * len(heads))]
+    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     for name, of_arm in searches.items():
         found = {key: estimate(values) for key, values in of_arm.figures.items()}
         out = of_arm.ran_out < budget
-        cells = [name, *(_interval(found[key]) for key in ("area", *points)), _interval(found["epochs"], 0)]
+        cells = [name, *(with_interval(found[key]) for key in ("area", *points)), with_interval(found["epochs"], 0)]
         cells.append(f"{found['close'].mean:.0%}")
         for other in (RANDOM.name, INSIDE_WALL.name):
-            cells.append("." if name == other else _interval(of_arm.against(searches[other])["area"]))
+            cells.append("." if name == other else with_interval(of_arm.against(searches[other])["area"]))
         cells.append(f"{np.median(of_arm.trials):.0f}")
         cells.append(f"{out.mean():.0%}, after {np.median(of_arm.ran_out[out]):.0f}" if out.any() else ".")
-        lines.append(_row(cells))
+        lines.append(markdown_row(cells))
     return lines
 
 
@@ -142,7 +142,8 @@ def _describe(facts: dict[str, Any]) -> str:
     )
 
 
-def _interval(value: Estimate, digits: int = 3) -> str:
+def with_interval(value: Estimate, digits: int = 3) -> str:
+    """Return a mean and half its interval as a table shows them."""
     half = value.high - value.mean
     return f"{value.mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
 
@@ -153,7 +154,8 @@ def _rounded(estimates: dict[str, Estimate]) -> dict[str, list[float | None]]:
     }
 
 
-def _row(cells: list[str]) -> str:
+def markdown_row(cells: list[str]) -> str:
+    """Return a line of a table."""
     return f"| {' | '.join(cells)} |"
 
 

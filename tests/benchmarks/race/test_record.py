@@ -18,28 +18,10 @@ ROOT = Path(__file__).parents[3]
 TINY = {"epochs": 2, "peak_epoch": 1.0, "train_images": 200, "batch_size": 50, "width": 2}
 
 
-class Here:
-    """Trains in this process: a pool of processes takes seconds to start."""
-
-    def __init__(self, *_: object, initializer: Any, initargs: tuple[command.Worker]) -> None:
-        self.worker = initargs[0]
-
-    def submit(self, _function: object, task: command.Task) -> Any:
-        from concurrent.futures import Future
-
-        future: Future[dict[str, Any]] = Future()
-        future.set_result(self.worker.train(task))
-        return future
-
-    def shutdown(self, cancel_futures: bool) -> None: ...
-
-
 @pytest.fixture(autouse=True)
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+def tiny(monkeypatch: pytest.MonkeyPatch, in_this_process: None) -> None:
     fields = {**PROBLEMS["digits-s11"].fields, **TINY}
     monkeypatch.setitem(PROBLEMS, "tiny", Problem("tiny", fields, 100))
-    monkeypatch.setattr(command, "ProcessPoolExecutor", Here)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
 
 
 def number(line: dict[str, Any]) -> int:

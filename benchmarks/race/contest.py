@@ -1,0 +1,150 @@
+"""Runs the arms that train for themselves, and retrains what each would ship.
+
+    uv run python -m benchmarks.race.contest digits-s11 --repeats 20
+    uv run python -m benchmarks.race.contest digits-s11 --repeats 5 --defaults-first
+    uv run python -m benchmarks.race.contest cifar10-s11 --repeats 6 --data-dir CIFAR10 --arm tpe-median --arm ours
+
+A search is one line of JSON, appended when it is done; the same command resumes where an interrupted one stopped, and
+an interrupted search is lost. Arms take turns, so that an unfinished file holds as many repeats of each. The problem's
+pool must be recorded: its median and its best known are the scale of regret.
+"""
+
+import json
+import signal
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.race.lab import SEEDS_APART, SEEDS_FROM
+from benchmarks.race.live_arms import LIVE_ARMS
+from benchmarks.race.log import Log, candidates_of, ship_of
+from benchmarks.race.measures import TRIALS
+from benchmarks.race.problems import Inputs, find_problem, load_inputs
+from benchmarks.race.processes import Worker, interrupt, resume_file, run_all
+from benchmarks.race.record import subject
+from benchmarks.race.trial import processor_kind
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
+from tune_s11.config import InputError
+from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.training.trainer import Trainer
+
+CONTESTS = Path(__file__).parent / "contests"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One search."""
+
+    arm: str
+    defaults_first: bool
+    repeat: int
+
+
+def contest_file(name: str, folder: Path = CONTESTS) -> Path:
+    """Return the file of a problem's searches."""
+    return folder / f"{name}.jsonl"
+
+
+def search(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
+    """Run one search and retrain what it would ship; return its line.
+
+    Returns:
+        The task's fields, the fields of :class:`benchmarks.race.lab.Log`, and ``fresh``: by row of
+        :func:`benchmarks.race.lab.candidates_of` the held-out accuracy of the EMA weights, trained from the repeat's
+        fresh seed, of whatever is shipped after one complete trial's epochs or later. ``seconds`` of the clock, kind of
+        ``processor``, ``date``.
+    """
+    start = time.perf_counter()
+    epochs = inputs.recipe.epochs
+    log = LIVE_ARMS[task.arm].run(inputs, hardware, TRIALS * epochs, task.repeat, task.defaults_first)
+    fresh = retrain(inputs, hardware, log, task.repeat)
+    return {
+        **asdict(task),
+        **asdict(log),
+        "fresh": {str(row): accuracy for row, accuracy in fresh.items()},
+        "seconds": round(time.perf_counter() - start, 1),
+        "processor": processor_kind(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def retrain(inputs: Inputs, hardware: Hardware, log: Log, repeat: int) -> dict[int, float]:
+    """Return the held-out accuracy of each candidate that would be shipped, by row, from the repeat's fresh seed."""
+    epochs = inputs.recipe.epochs
+    candidates = candidates_of(log, epochs)
+    shipped = ship_of(log, candidates, TRIALS * epochs)[epochs:]
+    seed = SEEDS_FROM + repeat * SEEDS_APART + SEEDS_APART - 1
+    known: dict[str, float] = {}
+    fresh: dict[int, float] = {}
+    for row in sorted(set(shipped.tolist())):
+        params = candidates.configs[row]
+        key = json.dumps(params, sort_keys=True)
+        if key not in known:
+            known[key] = _train_fresh(inputs, hardware, params, seed)
+        fresh[row] = known[key]
+    return fresh
+
+
+def _train_fresh(inputs: Inputs, hardware: Hardware, params: dict[str, float], seed: int) -> float:
+    trainer = Trainer(inputs.recipe.model_copy(update=params), inputs.data, hardware, seed)
+    for _ in trainer:
+        pass
+    if trainer.diverged:
+        return 1 / inputs.data.num_classes
+    return round(trainer.evaluate(trainer.average.model, trainer.on_device(inputs.held_out))[1], 4)
+
+
+def plan(arms: list[str], repeats: int, defaults_first: bool) -> list[Task]:
+    """Return the searches, arm by arm within a repeat."""
+    return [Task(arm, defaults_first, repeat) for repeat in range(repeats) for arm in arms]
+
+
+app = new_app("Run the arms that train for themselves.")
+
+
+@app.command()
+def main(
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="One of benchmarks/race/problems.py.")],
+    repeats: Annotated[int, typer.Option("--repeats", parser=whole_number(1), metavar="N", help="Of each arm.")] = 20,
+    arm: Annotated[
+        list[str] | None, typer.Option("--arm", metavar="ARM", help="Default: all; may be repeated.")
+    ] = None,
+    defaults_first: Annotated[
+        bool, typer.Option("--defaults-first", help="Every arm tries the recipe's defaults first.")
+    ] = False,
+    workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")] = None,
+    aside: Annotated[bool, typer.Option("--aside", help="Run on the problem that is kept for the end.")] = False,
+    contests: Annotated[Path, typer.Option("--contests", help="Folder of the searches.")] = CONTESTS,
+) -> None:
+    """Run repeats 0 to N-1 of each arm, except those that the file already holds."""
+    signal.signal(signal.SIGTERM, interrupt)
+    chosen = find_problem(problem)
+    if chosen.aside and not aside:
+        raise InputError(f"PROBLEM {problem}: is kept until the next policy is fixed; --aside runs on it, once")
+    for name in arm or []:
+        if name not in LIVE_ARMS:
+            raise InputError(f"--arm {name}: must be one of {', '.join(LIVE_ARMS)}")
+    inputs, dataset = load_inputs(chosen, data_dir)
+    hardware = choose_hardware(threads=1, gpu=False)
+    path = contest_file(problem, contests)
+    lines = resume_file(path, subject(inputs, dataset.fingerprint, hardware), dataset)
+    done = {Task(line["arm"], line["defaults_first"], line["repeat"]) for line in lines}
+    missing = [task for task in plan(arm or list(LIVE_ARMS), repeats, defaults_first) if task not in done]
+    print(f"{path}: {len(done)} searches, {len(missing)} to go", flush=True)
+    run_all(Worker(inputs, hardware, search), missing, path, workers, _summary)
+
+
+def _summary(line: dict[str, Any]) -> str:
+    start = "defaults first" if line["defaults_first"] else "no defaults"
+    result = line["refused"] or f"{list(line['fresh'].values())[-1]:.4f} held out"
+    return f"{line['arm']}, {start}, repeat {line['repeat']}: {len(line['trials'])} trials, {result}"
+
+
+if __name__ == "__main__":
+    run(app, "benchmarks.race.contest")
