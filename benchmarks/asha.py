@@ -8,7 +8,7 @@ that reaches a rung is compared with those that were there before it and stopped
 import heapq
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from recorded import Curves, Floats, Ints, score_of_winner
@@ -121,7 +121,7 @@ def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
 
 @dataclass(frozen=True)
 class Trade:
-    """What a policy saves and loses, mean over replays, at the worst number of workers."""
+    """What a policy saves and loses, mean over replays."""
 
     policy: Policy
     saving: float
@@ -137,14 +137,14 @@ class Trade:
         return better and self.saving >= other.saving and self.lost <= other.lost
 
 
-def measure(curves: Curves, policy: Policy, *, workers: Sequence[int] = (2, 8), replays: int = 200) -> Trade | None:
+def measure(curves: Curves, policy: Policy, *, workers: int = 8, replays: int = 200) -> Trade | None:
     """Replays a policy with shuffled arrival, the same shuffles for every policy.
 
     Args:
         curves: ``n`` of them.
         policy: Who is stopped.
-        workers: Trials at a time; each number is tried, and the worst counts, separately in each respect.
-        replays: Searches for each number.
+        workers: Trials at a time.
+        replays: Searches.
 
     Returns:
         None where the policy's signal was not recorded at its first rung.
@@ -154,13 +154,26 @@ def measure(curves: Curves, policy: Policy, *, workers: Sequence[int] = (2, 8), 
         return None
     generator = np.random.default_rng(0)
     arrivals = [generator.permutation(len(curves.score)) for _ in range(replays)]
-    tried = [_replay_all(curves, ladder, arrivals, count) for count in workers]
-    return Trade(
-        policy,
-        min(saving for saving, _ in tried),
-        max(float(lost.mean()) for _, lost in tried),
-        max(float(np.percentile(lost, 90)) for _, lost in tried),
-    )
+    saving, lost = _replay_all(curves, ladder, arrivals, workers)
+    return Trade(policy, saving, float(lost.mean()), float(np.percentile(lost, 90)))
+
+
+def flip_coins(curves: Curves, policy: Policy, *, draws: int = 20) -> Trade:
+    """Replays a policy that ranks by chance: random numbers in place of the signal, as many replays for each draw.
+
+    Returns:
+        Means over the draws.
+    """
+    generator = np.random.default_rng(0)
+    trades = []
+    for _ in range(draws):
+        luck = curves.signals | {"coin": generator.random((len(curves.score), curves.epochs))}
+        flipped = replace(curves, signals=luck, costs=curves.costs | {"coin": 0.0})
+        trade = measure(flipped, replace(policy, signal="coin"), replays=200 // draws)
+        assert trade is not None
+        trades.append(trade)
+    saving, lost, lost_90 = np.mean([(trade.saving, trade.lost, trade.lost_90) for trade in trades], axis=0).tolist()
+    return Trade(replace(policy, signal="coin"), saving, lost, lost_90)
 
 
 def resample(

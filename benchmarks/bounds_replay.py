@@ -5,8 +5,9 @@
 Simulated searches (``simulator.py``), one trial at a time, on curves recorded far beyond the bounds (``record_curves.py
 --lr-bounds``). As walls, bounds are the space; as a prior, TPE's random trials come from within them and all others
 from a space three times wider on each side; both begin with the range test's suggestion. Without the range test the
-space is all that was recorded, and nothing is tried first. Epochs are counted until a complete trial reaches the
-target, those of the range test included. The last line of the output is JSON.
+space is all that was recorded, and nothing is tried first. Beside it stand the same search with the first trial of the
+others, and a wall that is a constant, whose middle is tried first and which costs no range test. Epochs are counted
+until a complete trial reaches the target, those of the range test included. The last line of the output is JSON.
 """
 
 import json
@@ -40,6 +41,9 @@ MARGIN = 3.0
 
 SHIFTS = (1.0, 5.0, 0.2)
 """What the bounds are multiplied by."""
+
+WALL = (0.067, 2.0)
+"""Bounds that nothing was measured for: what the range test answers wherever ramps do not diverge."""
 
 TARGET = 0.9
 """The quantile of all recorded configurations' final validation accuracies that a search is to reach."""
@@ -177,6 +181,11 @@ def main(
     print(f"{'':34}{'epochs':>8}{'median (quartiles)':>20}{'reached':>9}{'best':>9}{'SD':>8}")
     free = run_searches([replace(world, first=()) for world in seeded], target, before=0)
     tell("no bounds", free)
+    alike = run_searches(seeded, target, before=before)
+    tell("no bounds, first trial alike", alike)
+    middle = float(np.sqrt(WALL[0] * WALL[1]))
+    constant = run_searches([as_walls(world, *WALL, middle) for world in seeded], target, before=0)
+    tell("a constant wall, no range test", constant)
     by_use: dict[str, list[Searches]] = {"walls": [], "prior": []}
     for shift in SHIFTS:
         ends = [bounds[name] * shift for name in ("low", "high", "suggestion")]
@@ -186,7 +195,12 @@ def main(
             tell(f"as {use}" + ("" if shift == 1 else f", shifted to {shift:g} times"), searches)
     walls, (prior, *misled) = by_use["walls"][0], by_use["prior"]
     print()
-    for what, above in (("prior over walls", prior), ("no bounds over walls", free)):
+    for what, above in (
+        ("prior over walls", prior),
+        ("no bounds over walls", free),
+        ("no bounds, first trial alike, over walls", alike),
+        ("a constant wall over walls", constant),
+    ):
         print("Epochs, {}: {:.2f} (95% interval {:.2f} to {:.2f})".format(what, *ratio(above.epochs, walls.epochs)))
     print(json.dumps(judge(walls, prior, misled, free) | {"n": n}))
 

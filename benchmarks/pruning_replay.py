@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from asha import Policy, Trade, measure, pareto_front, resample
+from asha import Policy, Trade, flip_coins, measure, pareto_front, resample
 from goals import at_least, at_most, judged
 from ranking import best_third, correlate, predict_score, spearman
 from recorded import CIFAR10_W16, Curves, Floats, read_curves, score_of_winner
@@ -159,6 +159,8 @@ def main(curves: Annotated[Path, typer.Option("--curves", help="What record_curv
         "Grace 1": Policy("ema", 1, 4),
     }.items():
         tell_policy(recorded, what, by_policy[policy])
+    coin = flip_coins(recorded, default)
+    print(f"{'A coin flip at its rungs':34}{'':34}{coin.saving:8.2f}x{coin.lost:8.2f}")
     print(json.dumps(judge(by_policy[default], by_policy[GRACE_8]) | {"n": n}))
 
 

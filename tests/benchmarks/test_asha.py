@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asha import Policy, Trade, build_ladder, measure, pareto_front, replay, resample
+from asha import Policy, Trade, build_ladder, flip_coins, measure, pareto_front, replay, resample
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.schedulers.async_hyperband import _Bracket
 from recorded import Curves, build_curves
@@ -94,7 +94,7 @@ def test_finalists_are_chosen_by_validation_and_the_winner_apart() -> None:
     assert nobody_stopped.lost == 0  # what validation chooses wrongly is not put down to pruning
 
     overrated.signals["ema"][worst, 7] = 0  # now the rung stops them, all but one that is the first to come
-    stopped = measure(overrated, Policy("ema", 8, 3), workers=[1])
+    stopped = measure(overrated, Policy("ema", 8, 3), workers=1)
     assert stopped is not None
     assert stopped.lost == pytest.approx(100 * (SCORES[worst].max() - SCORES.max()))
 
@@ -107,6 +107,16 @@ def test_what_diverges_in_its_last_epoch_is_no_finalist() -> None:
     assert measure(
         curves(lambda score, epoch: 0.5, diverged=dict.fromkeys(range(30), 24)), Policy("ema", 8, 3)
     ) == Trade(Policy("ema", 8, 3), 1.0, 0.0, 0.0)
+
+
+def test_a_coin_flip_saves_as_much_and_loses_more_than_a_signal_that_ranks() -> None:
+    told = curves(lambda score, epoch: score)
+    coin, ranked = flip_coins(told, Policy("ema", 4, 3)), measure(told, Policy("ema", 4, 3))
+    assert ranked is not None
+    assert ranked.lost == 0
+    assert coin.lost > 0.5
+    assert coin.saving == pytest.approx(ranked.saving, rel=0.2)
+    assert coin == flip_coins(told, Policy("ema", 4, 3))
 
 
 def test_the_interval_tells_luck_from_loss() -> None:

@@ -108,8 +108,8 @@ def write(path: Path, drawn: bool) -> Path:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(write(tmp_path / "curves.jsonl", drawn=True), 2)
     *tables, last = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[0] for line in tables if line.startswith(("no", "as"))] == [
-        *("no bounds", "as walls", "as prior"),
+    assert [line.split("  ")[0] for line in tables if line.startswith(("no", "as", "a constant"))] == [
+        *("no bounds", "no bounds, first trial alike", "a constant wall, no range test", "as walls", "as prior"),
         *("as walls, shifted to 5 times", "as prior, shifted to 5 times"),
         *("as walls, shifted to 0.2 times", "as prior, shifted to 0.2 times"),
     ]
