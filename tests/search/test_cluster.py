@@ -1,6 +1,7 @@
 """Who gets what of the machine; three GPUs that exist in name only are shared out as real ones would be."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -120,6 +121,32 @@ def test_what_cannot_be_placed(nodes: list[Node], gpus: int | None, workers: int
 def test_most_that_may_share_a_gpu(nodes: list[Node], gpus: int | None, most: int) -> None:
     """Each takes a CPU of that GPU's node."""
     assert _most_on_a_gpu(nodes, gpus) == most
+
+
+NICENESS = """
+import os, sys, ray
+from tune_s11.search.cluster import Resources, connect
+
+os.nice(int(sys.argv[1]))
+with connect(Resources(gpus=0, workers=1)):
+    print(ray.get(ray.remote(lambda: os.nice(0)).remote()) - os.nice(0))
+"""
+
+
+@pytest.mark.parametrize(
+    ("driver", "set_by_user", "more"),
+    [
+        ("5", {}, "0"),
+        pytest.param("0", {}, "0", marks=pytest.mark.slow),
+        pytest.param("0", {"RAY_worker_niceness": "3"}, "3", marks=pytest.mark.slow),
+    ],
+)
+def test_workers_run_at_the_priority_of_the_driver(driver: str, set_by_user: dict[str, str], more: str) -> None:
+    """Unless the user's environment wants another one."""
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_worker_niceness"} | set_by_user
+    command = [sys.executable, "-c", NICENESS, driver]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert done.stdout.strip() == more, done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -231,6 +231,8 @@ def _start(asked: Resources) -> tuple[Any, list[Node]]:
     plan = plan_workers(nodes, gpus, asked.workers, asked.trials_per_gpu or _most_on_a_gpu(nodes, gpus), elastic=False)
     cards = math.ceil(plan.slots * plan.gpus)
     _keep_token_private()
+    # Ray adds 15 to its workers' niceness, and beside other programs they would get a few per cent of a processor.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         context = ray.init(address="local", num_cpus=cpus, num_gpus=cards, log_to_driver=False, logging_level="ERROR")
     except Exception as error:  # of no class of its own: the machine is too busy, or its disk is full
