@@ -170,6 +170,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def as_without_uv() -> Iterator[None]:
+    """Commands to type next read the same, however the tests were started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Threads that wait for one another on a busy machine cost more than they bring."""
     torch.set_num_threads(1)

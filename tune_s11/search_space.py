@@ -162,8 +162,8 @@ def parse_space(parts: Any, where: str) -> SearchConfig:
 def spaces_folder() -> Path:
     """Where the shipped space files lie: beside the package in a checkout, inside it when installed."""
     package = Path(__file__).resolve().parent
-    beside = package.parent / "search_spaces"
-    return beside if beside.is_dir() else package / "search_spaces"
+    inside = package / "search_spaces"
+    return inside if inside.is_dir() else package.parent / "search_spaces"
 
 
 def clip(domain: BaseDistribution, value: Any) -> Any:

@@ -37,11 +37,11 @@ def exit_code(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> o
         (OSError(errno.ENOSPC, "full", "/results/a"), f"/results/a: {os.strerror(errno.ENOSPC)}"),
         (
             NoSearchError(Path("results")),
-            "results: holds no search yet; start one with: python run_search.py --space quick",
+            "results: holds no search yet; start one with: tune-s11 search --space quick",
         ),
         (
             NotCopiedError("s3://bucket/a: is not up to date", Path("elsewhere/a")),
-            "s3://bucket/a: is not up to date; copy it with: python run_search.py --resume a --storage elsewhere",
+            "s3://bucket/a: is not up to date; copy it with: tune-s11 search --resume a --storage elsewhere",
         ),
     ],
     ids=lambda value: type(value).__name__,
@@ -61,7 +61,7 @@ def test_a_single_run_that_is_not_copied_is_resumed_as_one(
     (tmp_path / "results/a").mkdir(parents=True)
     (tmp_path / "results/a/run.json").touch()
     exit_code(NotCopiedError("s3://bucket/a: is not up to date", tmp_path / "results/a"), monkeypatch)
-    assert capsys.readouterr().err.endswith("; copy it with: python -m tune_s11.train --resume a\n")
+    assert capsys.readouterr().err.endswith("; copy it with: tune-s11 train --resume a\n")
 
 
 @pytest.mark.parametrize(("error", "code"), [(None, 0), (KeyboardInterrupt(), 130), (typer.Abort(), 130)])

@@ -1,11 +1,12 @@
 """Commands that the user may type next."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from tune_s11.cli.hints import repeat_commands, resume_command, shown_path, storage_option
+from tune_s11.cli.hints import program, repeat_commands, resume_command, shown_path, storage_option
 from tune_s11.results import load_search
 from tune_s11.storage.home import home_of
 from tune_s11.storage.remote import Remote
@@ -20,11 +21,35 @@ FOLDERS = [
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that the user is in; the cache is elsewhere."""
+    """The folder that the user is in, a checkout; the cache is elsewhere."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "here").mkdir()
+    (tmp_path / "here/run_search.py").touch()
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "here"
+
+
+def test_in_a_checkout_its_files_are_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert program("search") == "python run_search.py"
+    assert program("report") == "python -m tune_s11.report"
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    assert program("search") == "uv run python run_search.py"
+    assert program("train") == "uv run python -m tune_s11.train"
+
+
+@pytest.mark.parametrize("started_as", ["/usr/bin/tune-s11", "tune-s11.exe"])
+def test_the_console_script_is_named_where_it_was_typed(started_as: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [started_as, "search"])
+    assert program("search") == "tune-s11 search"
+    assert program("report") == "tune-s11 report"
+
+
+def test_an_installed_package_has_nothing_but_the_console_script(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "run_search.py").unlink()
+    assert program("search") == "tune-s11 search"
+    assert resume_command(Path("results/a")) == "tune-s11 search --resume a"
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    assert program("train") == "uv run tune-s11 train"
 
 
 @pytest.mark.parametrize(("folder", "option"), FOLDERS)
@@ -45,6 +70,7 @@ def test_names_are_quoted_and_known_however_the_folder_was_opened(here: Path, mo
     assert resume_command(folder) == command
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
+    command = """tune-s11 search --resume 'it'"'"'s mine'"""  # for no run_search.py is here
     assert resume_command(Path()) == f"{command} --storage {here / 'results'}"
 
 

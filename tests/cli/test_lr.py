@@ -32,7 +32,7 @@ def test_command_writes_the_curve(
     assert printed == [
         *(f"{name:12s} {rate:.4g}" for name, rate in measured.suggestions.items()),
         *(f"{name:12s} {plain['bounds'][name]:.4g}  ({reason})" for name, reason in plain["bounds"]["reasons"].items()),
-        f"curve: {out}; draw it with: python -m tune_s11.report lr {out}",
+        f"curve: {out}; draw it with: tune-s11 report lr {out}",
     ]
 
 

@@ -53,8 +53,8 @@ def test_best_of_a_search_without_refits_says_how_to_resume_it(report: Report) -
     shutil.rmtree("results/own/best")
     lines = report("best").splitlines()
     assert "not shown: the test accuracy: the winner is not refit yet" in lines
-    assert "resume it with: python run_search.py --resume own" in lines
-    assert "<pre>python run_search.py --resume own</pre>" in Path("results/own/report/index.html").read_text()
+    assert "resume it with: tune-s11 search --resume own" in lines
+    assert "<pre>tune-s11 search --resume own</pre>" in Path("results/own/report/index.html").read_text()
 
 
 def test_trials_as_a_table(report: Report) -> None:

@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from tune_s11.cli.hints import resume_command
+from tune_s11.cli.hints import program, resume_command
 from tune_s11.config import InputError
 from tune_s11.results import NoSearchError
 from tune_s11.storage.disk import disk_trouble
@@ -32,7 +32,7 @@ def run(app: typer.Typer, name: str) -> None:
     except TyperException as error:  # wrong usage: typer alone would print five lines
         _exit(error.format_message())
     except NoSearchError as error:
-        _exit(f"{error}; start one with: python run_search.py --space quick")
+        _exit(f"{error}; start one with: {program('search')} --space quick")
     except NotCopiedError as error:
         _exit(f"{error}; copy it with: {resume_command(error.folder)}")
     except InputError as error:

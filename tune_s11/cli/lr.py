@@ -1,5 +1,6 @@
 """The LR range test alone: ``tune-s11 lr``."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tune_s11.cli.arguments import resolve_config
+from tune_s11.cli.hints import program
 from tune_s11.cli.options import (
     DataDirOption,
     ModelOption,
@@ -57,4 +59,4 @@ def lr(
         print(f"{name:12s} {rate:.4g}")
     for name, reason in measured.bounds.reasons.items():
         print(f"{name:12s} {getattr(measured.bounds, name):.4g}  ({reason})")
-    print(f"curve: {out}; draw it with: python -m tune_s11.report lr {out}")
+    print(f"curve: {out}; draw it with: {program('report')} lr {shlex.quote(str(out))}")

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ import typer
 from rich.console import Console
 
 from tune_s11.cli.arguments import check_name, refuse_beside, resolve_config
-from tune_s11.cli.hints import repeat_commands, resume_command, shown_path, storage_option
+from tune_s11.cli.hints import program, repeat_commands, resume_command, shown_path, storage_option
 from tune_s11.cli.options import (
     RESULTS,
     DataDirOption,
@@ -161,7 +162,7 @@ def search(
         workspace.finish()
     if sum(trial.state != "running" for trial in result.trials) < result.config.search.samples:
         session.say(f"the other trials, when there is time: {resume_command(path)}")
-    session.say(f"next: python -m tune_s11.report best {path.name}{storage_option(path)} --open")
+    session.say(f"next: {program('report')} best {shlex.quote(path.name)}{storage_option(path)} --open")
 
 
 def _resumed(storage: Storage, name: str, samples: int | None) -> tuple[Workspace, SearchConfig]:
