@@ -9,11 +9,14 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft7Validator
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from tune_s11.config import SEARCHABLE, InputError, Recipe, RefitChanges, SearchSettings
 from tune_s11.search_space import RANGE_TEST, SearchConfig, clip, load_space, parse_space, spaces_folder
+from tune_s11.space_schema import space_schema
 
+SCHEMA = Draft7Validator(space_schema())
 SHIPPED = sorted(Path(__file__).resolve().parent.parent.glob("search_spaces/*.yaml"))
 
 
@@ -137,6 +140,7 @@ def test_any_configuration_round_trips(config: SearchConfig) -> None:
     text = config.to_yaml()
     assert parsed(text) == config
     assert parsed(text).to_yaml() == text
+    assert SCHEMA.is_valid(yaml.safe_load(text))
 
 
 def test_an_empty_file_part_means_the_defaults() -> None:
@@ -272,6 +276,7 @@ def test_any_structure_is_a_configuration_or_one_line(structure: Any) -> None:
     outcome = attempt(lambda: parse_space(structure, "mine.yaml: "))
     if isinstance(outcome, SearchConfig):
         assert parsed(outcome.to_yaml()) == outcome
+        assert SCHEMA.is_valid(outcome.plain())
     else:
         assert outcome.startswith("mine.yaml: ")
         assert len(outcome.splitlines()) == 1

@@ -19,9 +19,9 @@ class InputError(Exception):
 
 
 class Frozen(BaseModel):
-    """Base of all configuration: immutable, unknown keys refused, NaN and infinity refused."""
+    """Base of all configuration: immutable, unknown keys refused, NaN and infinity refused, fields described."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 _SEARCHABLE = "searchable"

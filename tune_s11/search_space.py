@@ -26,7 +26,10 @@ RANGE_TEST = "range_test"
 Space = dict[str, BaseDistribution | str]
 """Recipe field -> Optuna distribution; ``max_lr`` may be :data:`RANGE_TEST`."""
 
-_KINDS = ("uniform", "loguniform", "choice")
+INTERVALS = ("uniform", "loguniform")
+"""Kinds of domain that two bounds make."""
+
+_KINDS = (*INTERVALS, "choice")
 
 
 @dataclass(frozen=True)

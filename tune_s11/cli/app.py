@@ -15,9 +15,14 @@ from tune_s11.storage.workspace import NotCopiedError
 from tune_s11.text import printable
 
 
-def new_app(help: str) -> typer.Typer:
-    """A Typer application that leaves errors to :func:`run` and knows no shell completion."""
-    return typer.Typer(help=help, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+def new_app(help: str, *, completion: bool = False) -> typer.Typer:
+    """A Typer application that leaves errors to :func:`run`.
+
+    Args:
+        help: One line on what it does.
+        completion: Whether it can be installed into a shell, which completes a program's own name only.
+    """
+    return typer.Typer(help=help, add_completion=completion, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def run(app: typer.Typer, name: str) -> None:
