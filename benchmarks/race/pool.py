@@ -1,7 +1,5 @@
 """The recorded pools: their files, and the arrays that policies are replayed on."""
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.lines import read_lines
 from tune_s11.config import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -31,33 +30,6 @@ def best_file(name: str, pools: Path = POOLS) -> Path:
 def defaults_file(name: str, pools: Path = POOLS) -> Path:
     """Return the file of the runs of the recipe's defaults."""
     return pools / f"{name}-defaults.jsonl"
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read the whole lines of a file, its header first; none where there is no file.
-
-    Half a line at the end, which an interrupted run left, does not count.
-
-    Raises:
-        InputError: A whole line is not JSON.
-    """
-    if not path.exists():
-        return []
-    try:
-        return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    except ValueError as error:
-        raise InputError(f"{path}: not a pool: {error}") from None
-
-
-def append_line(path: Path, line: dict[str, Any]) -> None:
-    """Append one line and flush it to the disk; half a line that an interrupted run left is removed first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Here:
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.race import processes
+    from benchmarks import processes
 
     monkeypatch.setattr(processes, "ProcessPoolExecutor", Here)
     monkeypatch.setattr(signal, "signal", lambda *_: None)

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import tiny_lab
 
+from benchmarks.lines import read_lines
 from benchmarks.race import contest
 from benchmarks.race.contest import Task, contest_file, plan, retrain, search
 from benchmarks.race.live_arms import LIVE_ARMS, LiveArm
 from benchmarks.race.log import Log
-from benchmarks.race.pool import read_lines
 from benchmarks.race.problems import PROBLEMS, Problem, defaults
 from tune_s11.config import InputError
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from synthetic_pool import HEADER, line
 
+from benchmarks.lines import append_line
 from benchmarks.race.difficulty import inside_wall, main, replay
-from benchmarks.race.pool import append_line, build_pool, pool_file
+from benchmarks.race.pool import build_pool, pool_file
 
 
 def test_one_good_configuration_among_n_takes_half_of_them() -> None:

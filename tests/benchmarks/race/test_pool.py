@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from synthetic_pool import HEADER, again, line
 
-from benchmarks.race.pool import append_line, best_file, build_pool, defaults_file, pool_file, read_defaults, read_pool
+from benchmarks.lines import append_line
+from benchmarks.race.pool import best_file, build_pool, defaults_file, pool_file, read_defaults, read_pool
 from tune_s11.config import InputError
 
 
@@ -60,7 +61,7 @@ def test_what_is_no_pool_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing is recorded"):
         read_pool("p", tmp_path)
     pool_file("p", tmp_path).write_text("{\n")
-    with pytest.raises(InputError, match="not a pool"):
+    with pytest.raises(InputError, match="not a recording"):
         read_pool("p", tmp_path)
     pool_file("p", tmp_path).write_text('{"of": {}}\n{"number": 0}\n')
     with pytest.raises(InputError, match="not a pool: KeyError: 'recipe'"):

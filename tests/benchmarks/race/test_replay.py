@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from synthetic_pool import HEADER, line
 
+from benchmarks.lines import append_line
 from benchmarks.race.arms import ARMS
-from benchmarks.race.pool import append_line, defaults_file, pool_file
+from benchmarks.race.pool import defaults_file, pool_file
 from benchmarks.race.replay import main
 from tune_s11.config import InputError
 

@@ -8,9 +8,10 @@ import pytest
 from scipy.stats import t
 from synthetic_pool import HEADER, line
 
+from benchmarks.lines import append_line
 from benchmarks.race import standings
 from benchmarks.race.contest import contest_file
-from benchmarks.race.pool import append_line, build_pool, pool_file
+from benchmarks.race.pool import build_pool, pool_file
 from benchmarks.race.problems import PROBLEMS
 from benchmarks.race.standings import smallest_effect, stand, table
 from tune_s11.config import InputError

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.race.pool import append_line, read_lines
+from benchmarks.lines import append_line, read_lines
 from benchmarks.race.problems import SEED, Inputs
 from tune_s11.config import InputError
 from tune_s11.data import Dataset
