@@ -76,7 +76,7 @@ class Inputs:
     held_out: Images
 
 
-_DIGITS = {
+DIGITS = {
     "dataset": "digits",
     "train_images": 1137,
     "val_fraction": 0.25,
@@ -87,7 +87,7 @@ _DIGITS = {
 }
 """The images and the division of benchmarks/curves/digits-wide.jsonl: 853 to train, 284 to validate, 300 held out."""
 
-_CIFAR10 = {
+CIFAR10 = {
     "dataset": "cifar10",
     "train_images": 5000,
     "val_fraction": 0.4,
@@ -102,15 +102,15 @@ _OTHER = {"logit_scale": 1.0}
 other networks end in an average and start with small logits, and who brings a network of their own starts from 1."""
 
 _ALL = (
-    Problem("digits-plain", _DIGITS | _OTHER | {"model": "benchmarks.race.networks:plain", "width": 16}, 300),
-    Problem("digits-s11", _DIGITS | {"width": 2}, 300),
-    Problem("cifar10-s11", _CIFAR10 | {"width": 8}, 5000),
+    Problem("digits-plain", DIGITS | _OTHER | {"model": "benchmarks.race.networks:plain", "width": 16}, 300),
+    Problem("digits-s11", DIGITS | {"width": 2}, 300),
+    Problem("cifar10-s11", CIFAR10 | {"width": 8}, 5000),
     Problem(
-        "cifar10-groupnorm", _CIFAR10 | _OTHER | {"model": "benchmarks.race.networks:group_norm", "width": 16}, 5000
+        "cifar10-groupnorm", CIFAR10 | _OTHER | {"model": "benchmarks.race.networks:group_norm", "width": 16}, 5000
     ),
     Problem(
         "digits-transformer",
-        _DIGITS | _OTHER | {"model": "benchmarks.race.networks:transformer", "width": 64},
+        DIGITS | _OTHER | {"model": "benchmarks.race.networks:transformer", "width": 64},
         300,
         aside=True,
     ),

@@ -1,0 +1,133 @@
+"""What the range test is judged on: conditions fixed before any rule was tuned, and those that are set aside.
+
+A condition is a network, an optimizer, a momentum and a batch on one division of one set of images. The named ones
+serve to design a rule. Those of the six networks in ``held_out_networks.py`` are measured once, after the commit that
+fixes it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.race.problems import CIFAR10, DIGITS, Problem
+
+RATES = {"sgd": (-12, 4), "adamw": (-15, 1)}
+"""Rates that are tried by optimizer: 10^(k/3) for k from the first to the second number, both included."""
+
+LADDER = (1, 2, 4, 6)
+"""Lengths in epochs of short complete cycles, beside complete trials of 12: a twelfth, a sixth, a third, a half."""
+
+LONGER = 24
+"""Epochs of the cycles that are twice as long, measured under a few conditions."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition."""
+
+    problem: Problem
+    """Network, optimizer and images; its name is the condition's."""
+    longer: bool = False
+    """Whether cycles of twice the length are measured too."""
+
+    @property
+    def name(self) -> str:
+        """As the command line and the recording's file have it."""
+        return self.problem.name
+
+    @property
+    def optimizer(self) -> str:
+        """``sgd`` or ``adamw``."""
+        return str(self.problem.fields["optimizer"])
+
+    @property
+    def rates(self) -> list[float]:
+        """Peak learning rates that are tried, rising."""
+        first, last = RATES[self.optimizer]
+        return [float(f"{10 ** (k / 3):.4g}") for k in range(first, last + 1)]
+
+
+_HERE = "benchmarks.lr_range.networks"
+_RACE = "benchmarks.race.networks"
+_ASIDE = "benchmarks.lr_range.held_out_networks"
+
+_NETWORKS: dict[str, Mapping[str, Any]] = {
+    "s11": {"width": 2},
+    "s11-unscaled": {"width": 2, "logit_scale": 1.0},
+    "vgg": {"model": f"{_HERE}:vgg", "width": 8, "logit_scale": 1.0},
+    "groupnorm": {"model": f"{_RACE}:group_norm", "width": 8, "logit_scale": 1.0},
+    "plain": {"model": f"{_RACE}:plain", "width": 8, "logit_scale": 1.0},
+    "mlp": {"model": f"{_HERE}:mlp", "width": 8, "logit_scale": 1.0},
+    "transformer": {"model": f"{_RACE}:transformer", "width": 32, "logit_scale": 1.0},
+    "depthwise": {"model": f"{_HERE}:depthwise", "width": 8, "logit_scale": 1.0},
+}
+
+_SET_ASIDE: dict[str, Mapping[str, Any]] = {
+    name: {"model": f"{_ASIDE}:{name}", "width": width, "logit_scale": 1.0}
+    for name, width in {
+        "saturating": 8,
+        "pre_activation": 8,
+        "dense": 8,
+        "mixer": 32,
+        "large_kernels": 16,
+        "gated": 8,
+    }.items()
+}
+
+_ADAMW = {"optimizer": "adamw", "weight_decay": 0.01}
+"""With the weight decay of torch's own default: decoupled from the gradient it is far weaker than SGD's."""
+
+_SETTINGS: dict[str, Mapping[str, Any]] = {
+    "m0-b32": {"optimizer": "sgd", "momentum": 0.0, "batch_size": 32},
+    "m0.9-b64": {"optimizer": "sgd", "momentum": 0.9, "batch_size": 64},
+    "m0.99-b128": {"optimizer": "sgd", "momentum": 0.99, "batch_size": 128},
+    "adamw-b64": {**_ADAMW, "momentum": 0.9, "batch_size": 64},
+}
+"""By the ending of a condition's name; under AdamW, momentum is the decay of the mean gradient, its first beta."""
+
+_ASIDE_SETTINGS: dict[str, Mapping[str, Any]] = {
+    "m0-b64": {"optimizer": "sgd", "momentum": 0.0, "batch_size": 64},
+    "m0.97-b32": {"optimizer": "sgd", "momentum": 0.97, "batch_size": 32},
+    "adamw-b128": {**_ADAMW, "momentum": 0.9, "batch_size": 128},
+}
+
+_CIFAR10 = {
+    "s11-cifar10-m0.9-b128": {"width": 8, "optimizer": "sgd", "momentum": 0.9},
+    "s11-cifar10-m0-b512": {"width": 8, "optimizer": "sgd", "momentum": 0.0, "batch_size": 512},
+    "groupnorm-cifar10-m0.9-b128": {**_NETWORKS["groupnorm"], "width": 16, "optimizer": "sgd", "momentum": 0.9},
+    "groupnorm-cifar10-adamw-b128": {**_NETWORKS["groupnorm"], "width": 16, **_ADAMW},
+    "plain-cifar10-m0.9-b128": {**_NETWORKS["plain"], "optimizer": "sgd", "momentum": 0.9},
+    "transformer-cifar10-adamw-b128": {**_NETWORKS["transformer"], **_ADAMW},
+}
+
+
+def _conditions() -> list[Condition]:
+    found = []
+    for network, fields in _NETWORKS.items():
+        for ending, settings in _SETTINGS.items():
+            problem = Problem(f"{network}-{ending}", {**DIGITS, **fields, **settings}, 300)
+            found.append(Condition(problem, longer=ending == "m0.9-b64"))
+    for name, fields in _CIFAR10.items():
+        found.append(Condition(Problem(name, {**CIFAR10, **fields}, 5000)))
+    for network, fields in _SET_ASIDE.items():
+        for ending, settings in _ASIDE_SETTINGS.items():
+            problem = Problem(f"{network}-{ending}", {**DIGITS, **fields, **settings}, 300, aside=True)
+            found.append(Condition(problem))
+    return found
+
+
+CONDITIONS = {condition.name: condition for condition in _conditions()}
+"""All conditions by name, those that are set aside last."""
+
+
+def rate_grid(condition: Condition) -> "np.typing.NDArray[np.float64]":
+    """Return the rates of a condition, (rates,)."""
+    return np.array(condition.rates)
+
+
+def data_dir_of(condition: Condition, data_dir: Path | None) -> Path | None:
+    """Return the image folder for a condition on CIFAR-10, None for one on digits."""
+    return data_dir if condition.problem.fields["dataset"] == "cifar10" else None

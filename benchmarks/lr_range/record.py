@@ -1,0 +1,147 @@
+"""Records conditions: complete trials, short cycles and ramps at every learning rate.
+
+    uv run python -m benchmarks.lr_range.record --data-dir CIFAR10 --workers 2    # all that are not set aside
+    uv run python -m benchmarks.lr_range.record mlp-m0.9-b64
+
+``CIFAR10`` is an image folder; without it the conditions on CIFAR-10 are left out. A training is one line of JSON,
+appended when it is done; the same command resumes where an interrupted one stopped.
+"""
+
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.lr_range.conditions import CONDITIONS, LADDER, LONGER, Condition, data_dir_of
+from benchmarks.processes import Worker, interrupt, resume_file, run_all
+from benchmarks.race.problems import Inputs, load_inputs
+from benchmarks.race.record import subject
+from benchmarks.race.trial import processor_kind
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
+from tune_s11.config import InputError, SearchSettings
+from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.lr_range.measuring import ramp, range_test
+from tune_s11.training.trainer import Trainer
+
+RECORDINGS = Path(__file__).parent / "recordings"
+
+SEEDS = (0, 1, 2)
+"""Of complete trials: the first chooses the truth's plateau, the others score. Twice the length has the first only."""
+
+CYCLE_SEEDS = (10, 11)
+"""Of short cycles: no rule sees the seed by which it is scored."""
+
+RAMP_SEEDS = (20, 21, 22)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: a cycle of ``epochs`` with its peak at ``max_lr``; of 0 epochs: a ramp over all rates."""
+
+    epochs: int
+    max_lr: float
+    seed: int
+
+
+def plan(condition: Condition) -> list[Task]:
+    """Return what is trained under a condition, the short ones first."""
+    complete = int(condition.problem.fields["epochs"])
+    lengths = [(epochs, seed) for epochs in LADDER for seed in CYCLE_SEEDS]
+    lengths += [(complete, seed) for seed in SEEDS]
+    lengths += [(LONGER, SEEDS[0])] if condition.longer else []
+    ramps = [Task(0, 0.0, seed) for seed in RAMP_SEEDS]
+    return ramps + [Task(epochs, rate, seed) for epochs, seed in lengths for rate in condition.rates]
+
+
+def train(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
+    """Train once; return the line of a recording.
+
+    Returns:
+        The task's fields and ``seconds`` of processor time and the kind of ``processor``. Of a cycle ``raw`` and
+        ``ema``: validation accuracy after the last epoch; ``held_out``: the EMA weights' on images that no rule sees;
+        all of them None where it diverged, in epoch ``diverged_at``. Of a ramp ``losses``, one a step, None from the
+        step on at which it diverged.
+    """
+    start = time.process_time()
+    line: dict[str, Any] = {"epochs": task.epochs, "max_lr": task.max_lr, "seed": task.seed}
+    if task.epochs:
+        line |= _train_cycle(inputs, hardware, task)
+    else:
+        settings = SearchSettings()
+        rates = ramp("exponential", *settings.lr_range, settings.lr_range_steps)
+        losses = range_test(inputs.recipe, inputs.data, hardware, rates, task.seed)
+        line["losses"] = [round(loss, 4) if loss < float("inf") else None for loss in losses.tolist()]
+    return line | {"seconds": round(time.process_time() - start, 2), "processor": processor_kind()}
+
+
+def cycle(inputs: Inputs, task: Task) -> Any:
+    """Return the recipe of a cycle: all that is measured in epochs shrinks with it, but for the EMA's horizon."""
+    whole = inputs.recipe
+    peak = whole.peak_epoch * task.epochs / whole.epochs
+    return whole.model_copy(update={"epochs": task.epochs, "peak_epoch": peak, "max_lr": task.max_lr})
+
+
+def _train_cycle(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
+    trainer = Trainer(cycle(inputs, task), inputs.data, hardware, task.seed)
+    last = list(trainer)[-1]
+    if trainer.diverged:
+        return {"raw": None, "ema": None, "held_out": None, "diverged_at": trainer.epoch}
+    held_out = trainer.evaluate(trainer.average.model, trainer.on_device(inputs.held_out))[1]
+    scores = {"raw": last.val_accuracy, "ema": last.ema_val_accuracy, "held_out": held_out}
+    return {name: round(float(score or 0.0), 4) for name, score in scores.items()} | {"diverged_at": None}
+
+
+def recording_file(name: str, recordings: Path = RECORDINGS) -> Path:
+    """Return the file of a condition."""
+    return recordings / f"{name}.jsonl"
+
+
+app = new_app("Record the conditions of the range test's benchmark.")
+
+
+@app.command()
+def main(
+    conditions: Annotated[list[str] | None, typer.Argument(metavar="[CONDITION]...", help="Default: all.")] = None,
+    workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")] = None,
+    aside: Annotated[bool, typer.Option("--aside", help="Record those that are kept for the end instead.")] = False,
+    recordings: Annotated[Path, typer.Option("--recordings", help="Folder of the recordings.")] = RECORDINGS,
+) -> None:
+    """Record conditions, except what their files already hold."""
+    signal.signal(signal.SIGTERM, interrupt)
+    for name in conditions or []:
+        if name not in CONDITIONS:
+            raise InputError(f"CONDITION {name!r}: must be one of {', '.join(CONDITIONS)}")
+        if CONDITIONS[name].problem.aside and not aside:
+            raise InputError(f"CONDITION {name}: is kept until the rule is fixed; --aside records it, once")
+    for condition in _chosen(conditions, data_dir, aside):
+        inputs, dataset = load_inputs(condition.problem, data_dir_of(condition, data_dir))
+        hardware = choose_hardware(threads=1, gpu=False)
+        path = recording_file(condition.name, recordings)
+        lines = resume_file(path, subject(inputs, dataset.fingerprint, hardware), dataset)
+        done = {Task(line["epochs"], line["max_lr"], line["seed"]) for line in lines}
+        missing = [task for task in plan(condition) if task not in done]
+        print(f"{path}: {len(done)} recorded, {len(missing)} to go", flush=True)
+        run_all(Worker(inputs, hardware, train), missing, path, workers, _summary)
+
+
+def _chosen(names: list[str] | None, data_dir: Path | None, aside: bool) -> list[Condition]:
+    if names:
+        return [CONDITIONS[name] for name in names]
+    here = [condition for condition in CONDITIONS.values() if condition.problem.aside is aside]
+    return [each for each in here if data_dir or each.problem.fields["dataset"] != "cifar10"]
+
+
+def _summary(line: dict[str, Any]) -> str:
+    if not line["epochs"]:
+        return f"ramp, seed {line['seed']}"
+    result = "diverged" if line["ema"] is None else f"{line['ema']:.4f}"
+    return f"{line['epochs']} epochs at {line['max_lr']:<8.4g}, seed {line['seed']}: {result}"
+
+
+if __name__ == "__main__":
+    run(app, "benchmarks.lr_range.record")
