@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tune_s11.config import SEARCHABLE, InputError, Recipe, SearchSettings, did_you_mean, number_hint, validated
+from tune_s11.config import (
+    SEARCHABLE,
+    InputError,
+    Recipe,
+    SearchSettings,
+    completed,
+    did_you_mean,
+    number_hint,
+    validated,
+)
 
 
 def refusal(kind: type[Recipe] | type[SearchSettings], values: dict[str, Any], *, strict: bool = True) -> str:
@@ -82,6 +91,24 @@ def test_bounds_of_the_recipe(field: str, edge: float, beyond: float) -> None:
     line = refusal(Recipe, {field: beyond})
     assert field in line
     assert f"{beyond:g}" in line
+
+
+@pytest.mark.parametrize(
+    ("field", "edge", "beyond"),
+    [("plateau_patience", 1, 0), ("plateau_factor", 0.999, 1.0), ("plateau_factor", 0.001, 0.0)],
+)
+def test_a_plateau_has_fields_of_its_own(field: str, edge: float, beyond: float) -> None:
+    assert getattr(Recipe(schedule="plateau", **{field: edge}), field) == edge
+    line = refusal(Recipe, {"schedule": "plateau", field: beyond})
+    assert line.startswith(f"{field}: {beyond}: input should be ")
+    assert refusal(Recipe, {field: edge}) == f"{field} {edge:g}: needs schedule plateau (got one_cycle)"
+
+
+def test_what_an_earlier_version_wrote_is_completed_by_defaults_alone() -> None:
+    earlier = {"epochs": 12, "unknown": 1}
+    complete = completed(Recipe, earlier)
+    assert complete == Recipe().model_dump(mode="json") | earlier
+    assert earlier == {"epochs": 12, "unknown": 1}
 
 
 @pytest.mark.parametrize(

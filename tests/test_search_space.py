@@ -120,6 +120,11 @@ RECIPES = st.builds(
     epochs=st.integers(6, 1000),
     max_lr=st.floats(0, 1e9, exclude_min=True),
     flip=st.booleans(),
+) | st.builds(
+    Recipe,
+    schedule=st.just("plateau"),
+    plateau_patience=st.integers(1, 10**6),
+    plateau_factor=st.floats(0, 1, exclude_min=True, exclude_max=True),
 )
 SETTINGS = st.builds(
     SearchSettings,
@@ -194,6 +199,11 @@ def test_domains_become_optuna_distributions() -> None:
         ("recipe: {epochs: -3}", ["recipe.epochs: -3", "greater than or equal to 1"]),
         ("recipe: {epochs: 10, peak_epoch: 12}", ["recipe.peak_epoch 12", "between 0 and epochs=10"]),
         ("recipe: {peak_epoch: 0}", ["recipe.peak_epoch: 0", "greater than 0"]),
+        ("recipe: {schedule: plateau, plateau_patience: 0}", ["recipe.plateau_patience: 0", "equal to 1"]),
+        ("recipe: {schedule: plateau, plateau_factor: 0.0}", ["recipe.plateau_factor: 0.0", "greater than 0"]),
+        ("recipe: {schedule: plateau, plateau_factor: 1.0}", ["recipe.plateau_factor: 1.0", "less than 1"]),
+        ("recipe: {plateau_patience: 3}", ["recipe.plateau_patience 3", "schedule plateau", "got one_cycle"]),
+        ("recipe: {plateau_factor: 0.5}", ["recipe.plateau_factor 0.5", "schedule plateau", "got one_cycle"]),
         ("recipe: {dataset: imagenet}", ["recipe.dataset: 'imagenet'", "cifar10", "digits", "folder"]),
         ("recipe: [dataset, cifar10]", ["recipe: ", "['dataset', 'cifar10']", "mapping"]),
         ("recipe: false", ["recipe: False", "mapping"]),
@@ -371,11 +381,6 @@ def test_every_end_of_the_space_must_fit_the_refit() -> None:
     with pytest.raises(InputError, match=r"^refit with space.peak_epoch at 20: peak_epoch 20: .*epochs=12"):
         parsed(space % 12).checked_for_search()
     parsed(space % 24).checked_for_search()
-
-
-def test_a_search_follows_no_validation_images() -> None:
-    with pytest.raises(InputError, match=r"^recipe.schedule: 'plateau': .*one_cycle and triangular$"):
-        parsed("{recipe: {schedule: plateau}, space: {momentum: {uniform: [0.8, 0.9]}}}").checked_for_search()
 
 
 def test_the_largest_that_may_be_tried() -> None:

@@ -62,7 +62,11 @@ class Recipe(Frozen):
     """Channels of the first convolution; the stages have 2, 4 and 8 times as many."""
 
     schedule: Literal["one_cycle", "triangular", "plateau"] = "one_cycle"
-    """How the learning rate moves; ``plateau`` is the ReduceLROnPlateau baseline."""
+    """How the learning rate moves; ``plateau`` is the reduce-on-plateau baseline, torch's ReduceLROnPlateau."""
+    plateau_patience: Count = 2
+    """With schedule ``plateau``: epochs without a better loss that are let pass; the rate is cut after one more."""
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """With schedule ``plateau``: what the rate is multiplied by when it is cut."""
     epochs: Count = 24
     """Length of a complete trial."""
     peak_epoch: Searchable[Positive] = 5.0
@@ -101,6 +105,10 @@ class Recipe(Frozen):
             raise ValueError(f"peak_epoch {self.peak_epoch:g}: allowed is a value between 0 and epochs={self.epochs}")
         if self.dataset == "folder" and self.data_dir is None:
             raise ValueError("dataset folder: needs data_dir, the folder that holds train/ and test/")
+        for name in ("plateau_patience", "plateau_factor"):
+            value = getattr(self, name)
+            if self.schedule != "plateau" and value != type(self).model_fields[name].default:
+                raise ValueError(f"{name} {value:g}: needs schedule plateau (got {self.schedule})")
         for name in ("pad", "cutout"):
             if getattr(self, name) >= self.image_size:
                 raise ValueError(f"{name} {getattr(self, name)}: allowed is less than image_size={self.image_size}")
@@ -208,6 +216,14 @@ def validated(kind: type[Configuration], values: Mapping[str, Any], where: str, 
         return kind.model_validate(values)
     except ValidationError as error:
         raise InputError(_one_line(kind, error, where)) from None
+
+
+def completed(kind: type[Frozen], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values that an earlier version wrote, with the defaults of the fields that it did not have yet.
+
+    New fields have defaults that leave everything as it was, so both versions mean the same.
+    """
+    return {**kind().model_dump(mode="json"), **values}
 
 
 def _to_json(values: Mapping[str, Any], where: str) -> str:

@@ -71,16 +71,11 @@ class SearchConfig:
         """Returns itself where a search has something to do.
 
         Raises:
-            InputError: The space is empty, the schedule follows validation images, which a refit has none of, the
-                policy has no rung before the last epoch, or a value that may be found is none for a refit.
+            InputError: The space is empty, the policy has no rung before the last epoch, or a value that may be found
+                is none for a refit.
         """
         if not self.space:
             raise InputError("space: nothing is left to search; allowed are one or more recipe fields")
-        if self.recipe.schedule == "plateau":
-            raise InputError(
-                "recipe.schedule: 'plateau': it follows validation images, and a refit trains on all; "
-                "allowed in a search are one_cycle and triangular"
-            )
         self.policy.check()
         refit = self.refit.applied_to(self.recipe).model_dump()
         validated(Recipe, refit, "refit: ", strict=False)

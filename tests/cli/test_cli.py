@@ -66,7 +66,9 @@ def write_images(folder: Path, count: int = 20, size: int = 32) -> None:
         (["--lr-bounds", "0", "1"], ["--lr-bounds 0 1"]),
         (["--lr-bounds", "0.1", "1", "--set", "max_lr=0.3"], ["--lr-bounds 0.1 1", "max_lr is not searched"]),
         (["--dry-run", "--budget", "2h"], ["--budget", "--dry-run", "one of the two"]),
-        (["--set", "schedule=plateau"], ["schedule", "'plateau'", "one_cycle"]),
+        (["--set", "plateau_patience=3"], ["plateau_patience 3", "needs schedule plateau (got one_cycle)"]),
+        (["--set", "schedule=plateau", "--set", "plateau_patience=0"], ["plateau_patience: '0'", "equal to 1"]),
+        (["--set", "schedule=plateau", "--set", "plateau_factor=1"], ["plateau_factor: '1'", "less than 1"]),
         (["--resume", "nothing"], ["--resume nothing", "no such search"]),
         (["--resume", "x", "--seed", "1"], ["--resume x", "--seed", "--samples"]),
         (["--resume", "x", "--space", "s11"], ["--resume x", "--space", "--samples"]),  # even what is the default

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from tune_s11.cli import train
 from tune_s11.training import fitting
@@ -75,15 +77,19 @@ def test_a_run_of_a_gpu_goes_on_only_where_there_is_one(
 
 
 def test_any_schedule_and_augmentation(run, tmp_path: Path) -> None:
-    run(
-        *TINY,
-        "--name",
-        "plateau",
-        "--set",
-        "schedule=plateau",
-        "--set",
-        "augmentation=albumentations",
-        "--set",
-        "epochs=3",
-    )
-    assert read_metrics(tmp_path / "plateau" / "metrics.jsonl")[0].lr == 0.4
+    fields = {
+        "schedule": "plateau",
+        "plateau_patience": 1,
+        "plateau_factor": 0.5,
+        "augmentation": "albumentations",
+        "epochs": 12,
+        "max_lr": 4.0,  # so high that the loss does not fall in every epoch
+    }
+    run(*TINY, *(f"--set={name}={value}" for name, value in fields.items()), "--name", "plateau")
+    carrier = torch.optim.SGD([torch.zeros(1)], lr=4.0)
+    reference = ReduceLROnPlateau(carrier, factor=0.5, patience=1, min_lr=0.04)
+    for row in read_metrics(tmp_path / "plateau" / "metrics.jsonl"):
+        assert row.lr == carrier.param_groups[0]["lr"]
+        assert row.val_loss is not None
+        reference.step(row.val_loss)
+    assert row.lr < 4.0

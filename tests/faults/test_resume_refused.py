@@ -10,9 +10,12 @@ import pytest
 import yaml
 
 from tune_s11.cli.main import main, run_search
+from tune_s11.config import InputError
 from tune_s11.data import load_dataset
+from tune_s11.results import SearchFolder
 from tune_s11.results.manifest import SCHEMA_VERSION, build_manifest
-from tune_s11.search_space import load_space
+from tune_s11.search.earlier import check_same_search
+from tune_s11.search_space import load_space, spaces_folder
 
 Change = Callable[[dict[str, Any]], Any]
 
@@ -78,6 +81,17 @@ def test_resume_is_refused(
     for word in words:
         assert word in line
     assert {path: path.read_bytes() for path in search.rglob("*") if path.is_file()} == before
+
+
+def test_a_manifest_from_before_a_field_existed_means_its_default(search: Path) -> None:
+    config, folder = load_space("quick"), SearchFolder(search)
+    change(folder.manifest, lambda it: [it["search"][part].clear() for part in ("recipe", "search")])
+    with pytest.raises(InputError, match=r"recipe.dataset: digits: the search began with cifar10"):
+        check_same_search(folder, config, json.loads(folder.manifest.read_text()))
+    for part in ("recipe", "search"):
+        stated = yaml.safe_load((spaces_folder() / "quick.yaml").read_text())[part]
+        change(folder.manifest, lambda it, part=part, stated=stated: it["search"].update({part: stated}))
+    check_same_search(folder, config, json.loads(folder.manifest.read_text()))
 
 
 def test_resume_with_fewer_trials_than_have_begun(

@@ -23,6 +23,7 @@ from tune_s11.storage.copies import Shared
 from tune_s11.training import fitting
 from tune_s11.training.checkpoint import load_checkpoint
 from tune_s11.training.metrics import EpochMetrics
+from tune_s11.training.schedule import build_schedule
 from tune_s11.training.trainer import TrainingData
 
 EPOCHS = 5
@@ -34,9 +35,9 @@ def images(count: int, seed: int) -> Images:
     return Images(pixels, np.arange(count) % 3)
 
 
-def refit(folder: Path, with_curve: bool = True, **changes: Any) -> RefitScores:
+def refit(folder: Path, with_curve: bool = True, validation: Images | None = None, **changes: Any) -> RefitScores:
     small = {"image_size": 8, "width": 2, "epochs": EPOCHS, "peak_epoch": 2, "batch_size": 16, "pad": 1, "cutout": 2}
-    data = TrainingData(images(80, seed=1), None, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
+    data = TrainingData(images(80, seed=1), validation, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
     chosen, test, shared = Recipe(**{**small, **changes}), images(50, seed=2), Shared(folder, None, LAYOUT)
     return refits._refit(CPU, shared, chosen, data, test, 3, with_curve)
 
@@ -83,6 +84,18 @@ def test_training_sees_nothing_of_the_curve(tmp_path: Path, schedule: str) -> No
     for part in ("model", "average"):
         assert all(torch.equal(kept[part][name], other[part][name]) for name in kept[part])
     assert kept["schedule"] == other["schedule"]
+
+
+def test_a_plateau_follows_the_validation_images_that_its_refit_keeps(tmp_path: Path) -> None:
+    fields = {"schedule": "plateau", "plateau_patience": 1, "plateau_factor": 0.5, "epochs": 12}
+    refit(tmp_path, validation=images(30, seed=3), **fields)
+    schedule = build_schedule(Recipe(**fields))
+    for row in trained(tmp_path):
+        assert row.lr == schedule.lr(row.epoch)
+        assert row.val_loss is not None
+        schedule.end_epoch(row.val_loss)
+    assert row.lr < Recipe().max_lr
+    assert len(curve(tmp_path)) == 12
 
 
 class Killed(BaseException):

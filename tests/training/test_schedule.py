@@ -95,9 +95,9 @@ def test_triangular_repeats_itself(epoch: float, periods: int) -> None:
 class TorchPlateau:
     """torch's scheduler, driven directly."""
 
-    def __init__(self, min_lr: float, max_lr: float) -> None:
+    def __init__(self, min_lr: float, max_lr: float, patience: int, factor: float) -> None:
         self.optimizer = torch.optim.SGD([torch.zeros(1)], lr=max_lr)
-        self.scheduler = ReduceLROnPlateau(self.optimizer, factor=0.1, patience=2, min_lr=min_lr)
+        self.scheduler = ReduceLROnPlateau(self.optimizer, factor=factor, patience=patience, min_lr=min_lr)
 
     def after(self, loss: float) -> float:
         self.scheduler.step(loss)
@@ -107,19 +107,33 @@ class TorchPlateau:
 LOSSES = [2.0, 1.5, 1.6, 1.7, 1.8, 1.4, 1.4, 1.4, 1.4, 1.4, 1.4, 1.4, 1.3, 1.5, 1.5, 1.5, 1.5, 1.5]
 
 
-def test_plateau_divides_by_ten_after_three_bad_epochs() -> None:
-    plateau = Plateau(min_lr=0.001, max_lr=0.4)
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, [0.4, 0.4, 0.4, 0.4, 0.04]),
+        ({"plateau_patience": 1, "plateau_factor": 0.5}, [0.4, 0.4, 0.4, 0.2, 0.2]),
+    ],
+)
+def test_plateau_is_cut_by_its_factor_once_its_patience_is_exceeded(
+    fields: dict[str, float], expected: list[float]
+) -> None:
+    plateau = build_schedule(Recipe(schedule="plateau", max_lr=0.4, min_lr_fraction=0.0, **fields))
     rates = []
     for loss in [1.0, 1.0, 1.0, 1.0, 1.0]:
         rates.append(plateau.lr(0))
         plateau.end_epoch(loss)
-    assert rates == pytest.approx([0.4, 0.4, 0.4, 0.4, 0.04])
+    assert rates == pytest.approx(expected)
 
 
 @settings(deadline=None)
-@given(st.lists(st.floats(0, 10), max_size=40))
-def test_plateau_is_torchs(losses: list[float]) -> None:
-    plateau, reference = Plateau(0.001, 0.4), TorchPlateau(0.001, 0.4)
+@given(
+    st.lists(st.floats(0, 10), max_size=40),
+    st.integers(1, 5),
+    st.floats(0, 1, exclude_min=True, exclude_max=True),
+)
+def test_plateau_is_torchs(losses: list[float], patience: int, factor: float) -> None:
+    plateau = Plateau(0.001, 0.4, patience=patience, factor=factor)
+    reference = TorchPlateau(0.001, 0.4, patience, factor)
     assert plateau.lr(0) == 0.4
     for loss in losses:
         plateau.end_epoch(loss)
@@ -127,7 +141,7 @@ def test_plateau_is_torchs(losses: list[float]) -> None:
 
 
 def test_plateau_stops_at_its_floor() -> None:
-    plateau = Plateau(min_lr=0.03, max_lr=0.4)
+    plateau = Plateau(min_lr=0.03, max_lr=0.4, patience=2, factor=0.1)
     for _ in range(30):
         plateau.end_epoch(1.0)
     assert plateau.lr(0) == 0.03
@@ -135,7 +149,7 @@ def test_plateau_stops_at_its_floor() -> None:
 
 @pytest.mark.parametrize("stop", range(len(LOSSES)))
 def test_plateau_goes_on_from_its_state(stop: int) -> None:
-    whole, first, second = (Plateau(0.0001, 0.4) for _ in range(3))
+    whole, first, second = (Plateau(0.0001, 0.4, patience=2, factor=0.1) for _ in range(3))
     for loss in LOSSES[:stop]:
         whole.end_epoch(loss)
         first.end_epoch(loss)

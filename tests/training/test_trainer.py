@@ -134,6 +134,18 @@ def test_resumed_training_is_the_uninterrupted_tail(data: TrainingData, schedule
 
 
 @pytest.mark.parametrize("validates", [True, False])
+def test_a_plateau_follows_validation_or_else_the_training_loss(data: TrainingData, validates: bool) -> None:
+    if not validates:
+        data = TrainingData(data.train, None, 4, MEAN, STD)
+    trainer = Trainer(recipe(schedule="plateau", plateau_patience=1, epochs=4), data, CPU, seed=0)
+    seen: list[float] = []
+    trainer.schedule.end_epoch = seen.append  # type: ignore[method-assign]
+    rows = list(trainer)
+    assert seen == [row.val_loss if validates else row.train_loss for row in rows]
+    assert len(set(seen)) == 4
+
+
+@pytest.mark.parametrize("validates", [True, False])
 def test_divergence_ends_within_its_epoch_with_the_worst_finite_score(data: TrainingData, validates: bool) -> None:
     if not validates:
         data = TrainingData(data.train, None, 4, MEAN, STD)

@@ -103,7 +103,11 @@ def search(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what the search will cost.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
 ) -> None:
-    """Searches: LR range test, trials that Optuna proposes and ASHA prunes, refit of the best, report."""
+    """Searches: LR range test, trials that Optuna proposes and ASHA prunes, refit of the best, report.
+
+    With --set schedule=plateau the trials reduce the learning rate on a plateau of the validation loss
+    (ReduceLROnPlateau) in place of one cycle; their refits then leave out the validation images, too.
+    """
     if dry_run and budget is not None:
         raise InputError("--budget: a --dry-run has none; allowed is one of the two")
     if address is None and "RAY_ADDRESS" not in os.environ:

@@ -60,7 +60,11 @@ def train(
     ] = None,
     storage: StorageOption = RESULTS,
 ) -> None:
-    """Trains one trial of a recipe on the GPU, else on the CPU, and validates after each epoch."""
+    """Trains one trial of a recipe on the GPU, else on the CPU, and validates after each epoch.
+
+    The schedule is one cycle. --set schedule=plateau is the baseline, reduce on plateau (ReduceLROnPlateau), with
+    plateau_patience and plateau_factor; --set schedule=triangular is the zigzag.
+    """
     earlier = f"--resume {resume_name}" if resume_name is not None else f"--trial {trial}"
     if resume_name is not None:
         refuse_beside(context, earlier, "storage")

@@ -106,14 +106,15 @@ def refit_facts(refits: Refits, changes: RefitChanges) -> dict[str, Any]:
     """Test accuracy over the refits.
 
     Returns:
-        ``accuracy`` and ``accuracy_raw`` (mean, sd, n), each of the ``runs``, and where the recipe was ``changed``
-        against the trial's.
+        ``accuracy`` and ``accuracy_raw`` (mean, sd, n), each of the ``runs``, where the recipe was ``changed``
+        against the trial's, and whether the validation images were ``held_out``, which schedule plateau needs.
     """
     return {
         "accuracy": refits.test_accuracy.model_dump(),
         "accuracy_raw": refits.test_accuracy_raw.model_dump(),
         "runs": [{key: getattr(run, key) for key in ("seed", "ema", "raw", "diverged")} for run in refits.runs],
         "changed": changes.model_dump(exclude_none=True),
+        "held_out": refits.recipe.schedule == "plateau",
     }
 
 

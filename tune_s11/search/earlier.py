@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 
-from tune_s11.config import InputError
+from tune_s11.config import Frozen, InputError, Recipe, SearchSettings, completed
 from tune_s11.data import Dataset
 from tune_s11.results import SearchFolder
 from tune_s11.search_space import SearchConfig
@@ -68,8 +68,11 @@ def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[s
             f"allowed is: pip install ray=={before['packages']['ray']}"
         )
     now = config.plain()
+    kinds: dict[str, type[Frozen]] = {"recipe": Recipe, "search": SearchSettings}
     for part in ("recipe", "space", "search"):
         began = before.get("search", now)[part]
+        if part in kinds:
+            began = completed(kinds[part], began)
         for key in {**began, **now[part]}:
             if began.get(key) != now[part].get(key) and (part, key) != ("search", "samples"):
                 raise InputError(

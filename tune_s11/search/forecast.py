@@ -145,8 +145,9 @@ def forecast(
     validated = len(material.data.validation)
     plain = pace_of_all(executor, material.recipe, data, validated)
     trial = pace_of_all(executor, material.recipe, data, validated, compiled=True) if compiled else plain
-    all_images = ray.put(material.refit_data())
-    refit = pace_of_all(executor, material.refit_recipe, all_images, len(material.dataset.test))
+    refit_data = material.refit_data()
+    evaluated = len(material.dataset.test) + (0 if refit_data.validation is None else len(refit_data.validation))
+    refit = pace_of_all(executor, material.refit_recipe, ray.put(refit_data), evaluated)
     epochs, slots = material.recipe.epochs, workers.slots
     turn = TURNOVER + trial.begin
     replays = _imagine_often(config, work.samples, slots, turn, trial.epoch)

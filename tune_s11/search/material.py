@@ -53,18 +53,24 @@ class Material:
             recipe=recipe,
             refit_recipe=refit_recipe,
             trial_bytes=_try_out(largest, data),
-            refit_bytes=_try_out(largest_refit, TrainingData.to_refit(dataset, largest_refit, seed)),
+            refit_bytes=_try_out(largest_refit, _refit_data(dataset, largest_refit, seed)),
             seed=seed,
         )
 
     def refit_data(self) -> TrainingData:
-        """Those to refit with; made when asked for, for it is a copy."""
-        return TrainingData.to_refit(self.dataset, self.refit_recipe, self.seed)
+        """Those to refit with; made on each call, for it is a copy."""
+        return _refit_data(self.dataset, self.refit_recipe, self.seed)
 
     def bytes_needed(self, workers: Workers, refit_seeds: int) -> int:
         """What the search folder takes at most at any one time."""
         slots = workers.slots  # each may write a third checkpoint before Tune drops the first of two
         return RECORDS + max(3 * slots * self.trial_bytes, (refit_seeds + slots) * self.refit_bytes)
+
+
+def _refit_data(dataset: Dataset, recipe: Recipe, seed: int) -> TrainingData:
+    """All training images to learn from; but a plateau is found on validation images, so its refits keep them."""
+    divide = TrainingData.to_choose if recipe.schedule == "plateau" else TrainingData.to_refit
+    return divide(dataset, recipe, seed)
 
 
 def _try_out(recipe: Recipe, data: TrainingData) -> int:

@@ -1,4 +1,4 @@
-"""Step 5 of a search: the winner trained anew on all training images from several seeds, and tested."""
+"""Step 5 of a search: the winner trained again from several seeds, as a rule on all training images, and tested."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -58,7 +58,13 @@ def _refit_all(context: Context, chosen: Winner, score: float | None, material: 
         context.say("refit with " + ", ".join(f"{name} {value:,}" for name, value in changes.items()))
     settings, folder = context.config.search, context.folder
     folders = {seed: folder.refit(seed) for seed in range(settings.seed, settings.seed + settings.refit_seeds)}
-    runs = refit(context, chosen.recipe, material.refit_data(), material.dataset.test, folders)
+    data = material.refit_data()
+    if data.validation is not None:
+        context.say(
+            f"refit on {len(data.train):,} training images: schedule plateau needs the {len(data.validation):,} "
+            "validation images to reduce the rate by"
+        )
+    runs = refit(context, chosen.recipe, data, material.dataset.test, folders)
     return Refits(
         test_accuracy=Summary.of([run.ema for run in runs]),
         test_accuracy_raw=Summary.of([run.raw for run in runs]),
@@ -80,7 +86,7 @@ def refit(
     Args:
         context: Of the search.
         recipe: What to train.
-        data: All training images.
+        data: The training images; with schedule plateau divided as in the trials.
         test: The test images.
         folders: In the context's workspace, by seed. A refit that has begun in its folder is resumed.
     """

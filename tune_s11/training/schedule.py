@@ -1,7 +1,7 @@
 """Learning rate schedules as functions of the epoch.
 
-Step ``k`` of ``n`` steps an epoch trains with ``schedule.lr(k / n)``; after each epoch the schedule
-is told the validation loss, which only :class:`Plateau` heeds.
+Step ``k`` of ``n`` steps an epoch trains with ``schedule.lr(k / n)``. After each epoch the schedule gets the validation
+loss, or the training loss where nothing is validated; only :class:`Plateau` uses it.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Schedule(Protocol):
     def lr(self, epoch: float) -> float:
         """Learning rate at a point of the run, in epochs since its start."""
 
-    def end_epoch(self, val_loss: float) -> None:
-        """Takes note of an epoch that ended."""
+    def end_epoch(self, loss: float) -> None:
+        """Record the loss of a finished epoch, in nats: of validation, or of training where nothing is validated."""
 
     def state_dict(self) -> dict[str, Any]:
         """All that has to be kept to go on."""
@@ -32,8 +32,8 @@ class Schedule(Protocol):
 class Stateless:
     """A schedule that the epoch alone decides."""
 
-    def end_epoch(self, val_loss: float) -> None:
-        """Heeds nothing."""
+    def end_epoch(self, loss: float) -> None:
+        """No-op."""
 
     def state_dict(self) -> dict[str, Any]:
         """Has nothing to keep."""
@@ -79,23 +79,29 @@ class Triangular(Stateless):
 
 
 class Plateau:
-    """Starts at ``max_lr`` and divides by ten, down to ``min_lr``, whenever validation stops improving.
+    """Starts at ``max_lr`` and is multiplied by ``factor``, down to ``min_lr``, whenever the loss stops improving.
 
     torch's ReduceLROnPlateau decides, over an optimizer of its own that trains nothing, so that
     the trainer drives every schedule alike.
+
+    Args:
+        min_lr: The rate is never cut below it.
+        max_lr: The first rate.
+        patience: Epochs without a better loss that are let pass, at least 1; the rate is cut after one more.
+        factor: Between 0 and 1.
     """
 
-    def __init__(self, min_lr: float, max_lr: float, patience: int = 2) -> None:
+    def __init__(self, min_lr: float, max_lr: float, *, patience: int, factor: float) -> None:
         self._carrier = torch.optim.SGD([torch.zeros(1)], lr=max_lr)
-        self._scheduler = ReduceLROnPlateau(self._carrier, factor=0.1, patience=patience, min_lr=min_lr)
+        self._scheduler = ReduceLROnPlateau(self._carrier, factor=factor, patience=patience, min_lr=min_lr)
 
     def lr(self, epoch: float) -> float:
         """The present learning rate, whatever the epoch."""
         return float(self._carrier.param_groups[0]["lr"])
 
-    def end_epoch(self, val_loss: float) -> None:
-        """Counts an epoch as good or bad."""
-        self._scheduler.step(val_loss)
+    def end_epoch(self, loss: float) -> None:
+        """Count an epoch as better or not."""
+        self._scheduler.step(loss)
 
     def state_dict(self) -> dict[str, Any]:
         """The rate, the best loss so far and the bad epochs since."""
@@ -117,4 +123,5 @@ def build_schedule(recipe: Recipe) -> Schedule:
         case "triangular":
             return Triangular(recipe.min_lr, recipe.max_lr, period=2 * recipe.peak_epoch)
         case "plateau":
-            return Plateau(recipe.min_lr, recipe.max_lr)
+            patience, factor = recipe.plateau_patience, recipe.plateau_factor
+            return Plateau(recipe.min_lr, recipe.max_lr, patience=patience, factor=factor)

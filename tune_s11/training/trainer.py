@@ -112,7 +112,7 @@ class Trainer:
         raw = ema = None
         if self.validation is not None:
             raw, ema = self.evaluate(self.model, self.validation), self.evaluate(self.average.model, self.validation)
-            self.schedule.end_epoch(raw[0])
+        self.schedule.end_epoch(train_loss if raw is None else raw[0])
         self.epoch += 1
         losses = [train_loss, *(figures[0] for figures in (raw, ema) if figures)]
         self.diverged = not all(math.isfinite(loss) for loss in losses)
