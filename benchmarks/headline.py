@@ -170,7 +170,7 @@ def compare(search: SearchResult, variants: dict[str, Variant]) -> dict[str, Any
             )
             runs = refit_variant(context, recipe_of(search, variant), variant)
             measured[name] = {
-                "test_accuracy": Summary.of([run.ema for run in runs]).model_dump(),
+                "test_accuracy": Summary.of([run.shipped for run in runs]).model_dump(),
                 "test_accuracy_raw": Summary.of([run.raw for run in runs]).model_dump(),
             }
     return measured

@@ -79,7 +79,7 @@ def test_searchable_fields_are_those_that_leave_trials_comparable() -> None:
         ("weight_decay", 0.0, -1e-9),
         ("label_smoothing", 0.999, 1.0),
         ("logit_scale", 0.125, 0.0),
-        ("ema_horizon", 0.01, 0.0),
+        ("ema_horizon", 0.0, -0.01),
         ("pad", 31, 32),
         ("pad", 0, -1),
         ("cutout", 31, 32),

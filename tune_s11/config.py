@@ -36,6 +36,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 CountFrom0 = Annotated[int, Field(ge=0)]
+PadMode = Literal["reflect", "zero"]
 
 
 class Recipe(Frozen):
@@ -79,7 +80,9 @@ class Recipe(Frozen):
     batch_size: Searchable[Count] = 512
     """Images a step; a last, partial batch is dropped."""
     momentum: Searchable[Fraction] = 0.9
-    """Nesterov momentum."""
+    """Momentum of SGD."""
+    nesterov: bool = True
+    """Nesterov's variant of the momentum; false: plain momentum."""
     weight_decay: Searchable[NotNegative] = 5e-4
     """On all parameters."""
     label_smoothing: Searchable[Fraction] = 0.0
@@ -87,13 +90,16 @@ class Recipe(Frozen):
     logit_scale: Searchable[Positive] = 0.125
     """Factor on the logits in the loss. The network ends in a max pool and batch norm has no say behind it:
     with 1 the first logits are far too large (cifar10-fast has 0.125 too)."""
-    ema_horizon: Positive = 1 / 3
-    """Horizon, in epochs, of the moving average of the weights that ranks and ships."""
+    ema_horizon: NotNegative = 1 / 3
+    """Horizon, in epochs, of the moving average of the weights (EMA) that ranks and ships; 0: none, the raw weights
+    rank and ship."""
 
     augmentation: str = "batched"
     """``batched``, ``albumentations``, or the path of a pipeline saved by ``albumentations.save``."""
     pad: Searchable[CountFrom0] = 4
-    """Pixels of reflection on each side before the random crop."""
+    """Pixels added on each side before the random crop."""
+    pad_mode: PadMode = "reflect"
+    """What they hold: the image's reflection, or black (intensity 0, before the images are normalised)."""
     flip: bool = True
     """Mirror half of the images left to right."""
     cutout: Searchable[CountFrom0] = 8
@@ -118,6 +124,11 @@ class Recipe(Frozen):
     def min_lr(self) -> float:
         """LRMIN."""
         return self.max_lr * self.min_lr_fraction
+
+    @property
+    def weights(self) -> str:
+        """For people, the weights that rank and are shipped."""
+        return "EMA weights" if self.ema_horizon else "raw weights"
 
 
 SEARCHABLE = tuple(name for name, field in Recipe.model_fields.items() if _SEARCHABLE in field.metadata)

@@ -41,9 +41,9 @@ def test_best_writes_the_report_of_the_latest_search(report: Report, monkeypatch
     assert index.is_file()
     assert opened == [index.resolve().as_uri()]
     lines = out.splitlines()
-    assert lines[0] == "own: t0002, validation accuracy 0.8400 (averaged weights)"
+    assert lines[0] == "own: t0002, validation accuracy 0.8400 (EMA weights)"
     assert lines[1].startswith("test accuracy: 0.")
-    assert "(n = 2, averaged weights)" in lines[1]
+    assert "(n = 2, EMA weights)" in lines[1]
     assert lines[2].startswith("not shown: the parameters' importance: needs at least 10 complete trials")
     assert any("--layer 'layer9': the network has none of that name" in line for line in lines)
     assert lines[-1] == f"report: {index}"
@@ -80,7 +80,7 @@ def test_compare_sets_runs_side_by_side(report: Report) -> None:
     assert lines[0].split("  ")[0] == "name"
     assert lines[1].split()[:9] == ["own", "winner", "one_cycle", "6", "0.4", "0.7980", "0.8400", "0.8400", "@6"]
     assert lines[2].split()[:3] == ["other", "winner", "one_cycle"]
-    assert "to level: first epoch with 0.8100, averaged, which the worst of them ends with" in lines
+    assert "to level: first epoch with 0.8100, likewise, which the worst of them ends with" in lines
     assert lines[-1] == "picture: compare.png"
     assert Path("compare.png").read_bytes().startswith(b"\x89PNG")
     plain = json.loads(report("compare", "own", "other", "--json"))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 from torch import Tensor
 
-from tune_s11.config import InputError, Recipe
+from tune_s11.config import InputError, PadMode, Recipe
 from tune_s11.data import BatchedAugmentation, build_augmentation, normalise
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 SIZE, PAD, HOLE = 32, 4, 8
 IMAGES, BATCH = 6000, 500
+PAD_MODES: tuple[PadMode, ...] = ("reflect", "zero")
+NUMPY_MODES: dict[PadMode, Any] = {"reflect": "reflect", "zero": "constant"}
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -63,14 +66,15 @@ def test_batched_does_to_each_image_what_was_drawn(data: st.DataObject) -> None:
     height, width = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 12))
     shorter = min(height, width)
     pad, cutout = data.draw(st.integers(0, shorter - 1)), data.draw(st.integers(0, shorter))
-    augment = BatchedAugmentation(MEAN, STD, pad=pad, flip=data.draw(st.booleans()), cutout=cutout)
+    flip, pad_mode = data.draw(st.booleans()), data.draw(st.sampled_from(PAD_MODES))
+    augment = BatchedAugmentation(MEAN, STD, pad=pad, flip=flip, cutout=cutout, pad_mode=pad_mode)
     pixels = random_pixels(data.draw(st.integers(1, 5)), height, width, 3, seed=data.draw(st.integers(0, 99)))
     seed = data.draw(st.integers(0, 2**62))
 
     untouched = pixels.clone()
     images = augment(pixels, seeded(seed))
     draws = augment.draw(pixels, seeded(seed))
-    expected = torch.stack([reference(image, draws, i, pad, cutout) for i, image in enumerate(pixels)])
+    expected = torch.stack([reference(image, draws, i, pad, cutout, pad_mode) for i, image in enumerate(pixels)])
     assert torch.equal(images, expected)
     assert torch.equal(pixels, untouched)
     assert images.is_contiguous(memory_format=torch.channels_last)
@@ -78,10 +82,10 @@ def test_batched_does_to_each_image_what_was_drawn(data: st.DataObject) -> None:
         assert ((drawn >= 0) & (drawn < below)).all()
 
 
-def reference(image: Tensor, draws: tuple[Tensor, ...], index: int, pad: int, cutout: int) -> Tensor:
+def reference(image: Tensor, draws: tuple[Tensor, ...], index: int, pad: int, cutout: int, pad_mode: PadMode) -> Tensor:
     top, left, flipped, hole_top, hole_left = (int(drawn[index]) for drawn in draws)
     height, width, _ = image.shape
-    padded = np.pad(image.numpy(), ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
+    padded = np.pad(image.numpy(), ((pad, pad), (pad, pad), (0, 0)), mode=NUMPY_MODES[pad_mode])
     cropped = padded[top : top + height, left : left + width]
     if flipped:
         cropped = cropped[:, ::-1]
@@ -100,17 +104,17 @@ def test_nothing_asked_for_is_mere_normalisation() -> None:
 
 
 class Found:
-    """What was done to each image, read back from pixels that spell their own coordinates; (N,) each."""
+    """What was done to each image, read back from pixels that spell their own coordinates, from 1; (N,) each."""
 
-    def __init__(self, images: Tensor) -> None:
+    def __init__(self, images: Tensor, pad_mode: PadMode) -> None:
         restored = images.permute(0, 2, 3, 1).numpy() * np.array(STD) + np.array(MEAN)
         self.values = restored * 255
         row, column, ink = np.moveaxis(self.values, -1, 0)
-        self.hole = abs(ink - 255) > 1  # blue is full elsewhere
+        self.hole = abs(ink - 255 * MEAN[2]) < 1  # elsewhere blue is full, or none in black padding
         row, column = (np.where(self.hole, -1, np.rint(channel)).astype(int) for channel in (row, column))
         rows, columns = row.max(axis=2), column.max(axis=1)  # a hole spans no whole row or column
 
-        natural = np.pad(np.arange(SIZE), PAD, mode="reflect")
+        natural = np.pad(np.arange(SIZE) + 1, PAD, mode=NUMPY_MODES[pad_mode])
         crops = np.stack([natural[offset : offset + SIZE] for offset in range(2 * PAD + 1)])
         self.top = position(rows, crops)
         seen = position(columns, np.concatenate([crops, crops[:, ::-1]]))
@@ -127,18 +131,18 @@ def position(lines: np.ndarray, candidates: np.ndarray) -> np.ndarray:
 
 
 @cache
-def found(name: str) -> Found:
-    index = np.arange(SIZE, dtype=np.uint8)
+def found(name: str, pad_mode: PadMode) -> Found:
+    index = np.arange(SIZE, dtype=np.uint8) + 1
     image = np.stack([*np.meshgrid(index, index, indexing="ij"), np.full((SIZE, SIZE), 255, np.uint8)], axis=-1)
-    augment = build_augmentation(Recipe(augmentation=name), MEAN, STD)
+    augment = build_augmentation(Recipe(augmentation=name, pad_mode=pad_mode), MEAN, STD)
     generator = seeded(11)
     batch = torch.from_numpy(np.broadcast_to(image, (BATCH, *image.shape)).copy())
-    return Found(torch.cat([augment(batch, generator) for _ in range(IMAGES // BATCH)]))
+    return Found(torch.cat([augment(batch, generator) for _ in range(IMAGES // BATCH)]), pad_mode)
 
 
-@pytest.fixture(params=["batched", "albumentations"])
+@pytest.fixture(params=[(name, mode) for name in ("batched", "albumentations") for mode in PAD_MODES], ids=", ".join)
 def augmented(request: pytest.FixtureRequest) -> Found:
-    return found(request.param)
+    return found(*request.param)
 
 
 def histogram(*columns: tuple[np.ndarray, int]) -> np.ndarray:
@@ -169,16 +173,17 @@ def test_draws_are_uniform_and_independent(augmented: Found, what: str) -> None:
 def test_crops_and_flips_do_not_follow_from_the_same_numbers() -> None:
     # A crop takes two random numbers an image, a flip one. Were both seeded alike, number 2 i
     # of a batch would be the row of crop i and decide on flip 2 i.
-    augmented = found("albumentations")
+    augmented = found("albumentations", "reflect")
     top, flipped = (drawn.reshape(-1, BATCH) for drawn in (augmented.top, augmented.flipped))
     number = np.arange(BATCH // 2)
     pairs = histogram((top[:, number].ravel(), OFFSETS), (flipped[:, 2 * number].ravel(), 2))
     assert chisquare(pairs).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("pad_mode", PAD_MODES)
 @pytest.mark.parametrize("what", ["offset", "flip", "hole"])
-def test_both_draw_from_the_same_distribution(what: str) -> None:
-    counts = [JOINTLY[what](found(name)) for name in ("batched", "albumentations")]
+def test_both_draw_from_the_same_distribution(what: str, pad_mode: PadMode) -> None:
+    counts = [JOINTLY[what](found(name, pad_mode)) for name in ("batched", "albumentations")]
     assert chi2_contingency(np.stack(counts)).pvalue > 1e-3
 
 

@@ -111,6 +111,6 @@ def test_test_curve_has_its_own_names() -> None:
     untested = (None, None, None, None)
     rows = [RefitEpoch(1, 0.1, 0.5, 0.5, *untested), RefitEpoch(2, 0.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)]
     figure = figures.draw_learning_curves(rows, np.array([0.0, 2.0]), np.array([0.1, 0.2]), held_out="test")
-    assert texts(figure) == "training (augmented, weights in motion); test, raw weights; test, averaged weights"
+    assert texts(figure) == "training (augmented, weights in motion); test, raw weights; test, EMA weights"
     assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 1, 1]  # type: ignore[arg-type]
     width_and_height(figure)

@@ -112,7 +112,7 @@ def test_importances_of_two_evaluators() -> None:
 def test_changes_are_differences(make_trial: Make) -> None:
     rows = make_trial(0, FULL).rows
     figure = figures.draw_changes(rows)
-    assert drawn(figure) == ["training", "validation, raw", "validation, averaged"]
+    assert drawn(figure) == ["training", "validation, raw", "validation, EMA"]
     _, raw, averaged, _ = figure.axes[0].get_lines()
     assert averaged.get_xdata() == pytest.approx([2, 3, 4, 5, 6])
     assert averaged.get_ydata() == pytest.approx([20, 10, 10, 10, 10])

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from tune_s11.config import Recipe
 from tune_s11.data import Images
 from tune_s11.hardware import Hardware
+from tune_s11.report.predictions import read_predictions
 from tune_s11.results import test_curve
 from tune_s11.results.folder import LAYOUT, RefitFolder
 from tune_s11.results.records import RefitScores, read_record
@@ -96,6 +97,20 @@ def test_a_plateau_follows_the_validation_images_that_its_refit_keeps(tmp_path: 
         schedule.end_epoch(row.val_loss)
     assert row.lr < Recipe().max_lr
     assert len(curve(tmp_path)) == 12
+
+
+def test_without_an_ema_the_raw_weights_are_tested_and_shipped(tmp_path: Path) -> None:
+    scores = refit(tmp_path, ema_horizon=0.0)
+    assert (scores.ema, scores.shipped) == (None, scores.raw)
+    assert read_record(RefitScores, tmp_path / "scores.json") == scores
+    rows = curve(tmp_path)
+    assert rows == read_test_curve(tmp_path / "test_curve.jsonl")
+    assert {(row.ema_test_loss, row.ema_test_accuracy) for row in rows} == {(None, None)}
+    assert rows[-1].test_accuracy == scores.raw
+    with np.load(tmp_path / "test_logits.npz") as arrays:
+        assert set(arrays) == {"raw", "labels"}
+        raw = arrays["raw"]
+    assert np.array_equal(read_predictions(RefitFolder(tmp_path)).predicted, raw.argmax(1))
 
 
 class Killed(BaseException):

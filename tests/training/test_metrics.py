@@ -42,7 +42,11 @@ def test_the_ema_weights_accuracy_ranks() -> None:
 
 def test_a_refit_has_no_score() -> None:
     with pytest.raises(AssertionError, match="validates nothing"):
-        _ = replace(FIRST, ema_val_accuracy=None).score
+        _ = replace(FIRST, val_accuracy=None, ema_val_accuracy=None).score
+
+
+def test_without_an_ema_the_raw_weights_rank() -> None:
+    assert replace(FIRST, ema_val_accuracy=None).score == FIRST.val_accuracy != FIRST.score
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

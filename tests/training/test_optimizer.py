@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -27,14 +28,27 @@ def train(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None
     generator = torch.Generator().manual_seed(seed)
     optimizer.zero_grad()
     model.train()
-    model(torch.randn(6, 3, 8, 8, generator=generator)).logsumexp(1).sum().backward()
+    images = torch.randn(6, 3, 8, 8, generator=generator, dtype=next(model.parameters()).dtype)
+    model(images).logsumexp(1).sum().backward()
     optimizer.step()
 
 
-@pytest.mark.parametrize(("momentum", "nesterov"), [(0.9, True), (0.5, True), (0.0, False)])
-def test_steps_are_those_of_plain_sgd(model: nn.Module, momentum: float, nesterov: bool) -> None:
+@pytest.mark.parametrize(
+    ("fields", "momentum", "nesterov"),
+    [
+        ({}, 0.9, True),
+        ({"momentum": 0.5}, 0.5, True),
+        ({"momentum": 0.0}, 0.0, False),
+        ({"nesterov": False}, 0.9, False),
+        ({"nesterov": False, "momentum": 0.0}, 0.0, False),
+    ],
+)
+def test_steps_are_those_of_plain_sgd(
+    model: nn.Module, fields: dict[str, Any], momentum: float, nesterov: bool
+) -> None:
+    model = model.double()  # in which fused steps and plain ones round alike
     other = copy.deepcopy(model)
-    optimizer = build_optimizer(model, Recipe(max_lr=0.01, min_lr_fraction=1.0, momentum=momentum, weight_decay=0.1))
+    optimizer = build_optimizer(model, Recipe(max_lr=0.01, min_lr_fraction=1.0, weight_decay=0.1, **fields))
     reference = torch.optim.SGD(
         other.parameters(), lr=0.01, momentum=momentum, nesterov=nesterov, weight_decay=0.1, foreach=False
     )
@@ -78,6 +92,15 @@ def test_a_share_of_the_start_is_left_after_the_horizon() -> None:
     for _ in range(20):
         average.update()
     assert average.model.weight.item() == pytest.approx(1 / math.e, rel=1e-5)
+
+
+def test_without_a_horizon_the_average_is_the_model_itself(model: nn.Module) -> None:
+    average = WeightAverage(model.train(), horizon_steps=0)
+    before = vector(model)
+    average.update()
+    assert average.model is model
+    assert torch.equal(vector(model), before)
+    assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_whole_numbers_are_copied(model: nn.Module) -> None:

@@ -133,6 +133,20 @@ def test_resumed_training_is_the_uninterrupted_tail(data: TrainingData, schedule
         assert torch.equal(group["momentum_buffer"], expected["momentum_buffer"])
 
 
+def test_without_an_ema_the_raw_weights_rank_and_are_kept(data: TrainingData) -> None:
+    off, on = (Trainer(recipe(ema_horizon=horizon), data, CPU, seed=3) for horizon in (0.0, 1 / 3))
+    for without, beside in zip(off, on, strict=True):
+        assert (without.ema_val_loss, without.ema_val_accuracy) == (None, None)
+        assert without.score == without.val_accuracy == beside.val_accuracy
+        assert without.train_loss == beside.train_loss
+    assert same_bits(off.model, on.model)
+    state = off.state_dict()
+    assert all(torch.equal(state["average"][name], tensor) for name, tensor in state["model"].items())
+    resumed = Trainer(off.recipe, data, CPU, seed=3)
+    resumed.load_state_dict(copy.deepcopy(state))
+    assert same_bits(resumed.average.model, off.model)
+
+
 @pytest.mark.parametrize("validates", [True, False])
 def test_a_plateau_follows_validation_or_else_the_training_loss(data: TrainingData, validates: bool) -> None:
     if not validates:

@@ -47,14 +47,14 @@ def best(
     numbers = json.loads(search.folder.report_numbers.read_text())
     tell = partial(say, Console(highlight=False))
 
-    winner = numbers["winner"]
+    winner, weights = numbers["winner"], numbers["search"]["weights"]
     if winner is None:
         tell(f"{search.path.name}: no winner yet, {len(search.trials)} of {search.config.search.samples} trials begun")
     else:
-        tell(f"{search.path.name}: {winner['trial']}, validation accuracy {winner['score']:.4f} (averaged weights)")
+        tell(f"{search.path.name}: {winner['trial']}, validation accuracy {winner['score']:.4f} ({weights})")
     if numbers["test"] is not None:
         test = numbers["test"]["accuracy"]
-        tell(f"test accuracy: {Summary.model_validate(test)} (n = {test['n']}, averaged weights)")
+        tell(f"test accuracy: {Summary.model_validate(test)} (n = {test['n']}, {weights})")
     for gap in numbers["not_shown"]:
         tell(f"not shown: {gap['what']}: {gap['why']}")
     if "resume" in numbers["commands"]:
@@ -119,7 +119,7 @@ def compare(
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    header = ("name", "kind", "schedule", "epochs", "LRMAX", "raw", "averaged", "best", "to level", "test")
+    header = ("name", "kind", "schedule", "epochs", "LRMAX", "raw", "EMA", "best", "to level", "test")
     table = Table(box=None, pad_edge=False)
     for key in header:
         table.add_column(key, overflow="fold", justify="left" if key in header[:3] else "right")
@@ -127,9 +127,9 @@ def compare(
         table.add_row(*comparison_cells(row))
     # Into a file or a pipe no line need be folded.
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
-    print("raw, averaged: validation accuracy at the end by weights; best: averaged, with its epoch")
+    print("raw, EMA: validation accuracy at the end by weights; best: EMA, or raw where there is none, with its epoch")
     if found["level"] is not None:
-        print(f"to level: first epoch with {found['level']:.4f}, averaged, which the worst of them ends with")
+        print(f"to level: first epoch with {found['level']:.4f}, likewise, which the worst of them ends with")
     if found["differ"]:
         print(f"not validated on the same images, for they differ in: {', '.join(found['differ'])}")
     if out is not None:

@@ -132,9 +132,10 @@ def epoch_line(metrics: EpochMetrics, epochs: int) -> str:
     head = f"epoch {metrics.epoch:3d}/{epochs}  lr {metrics.lr:.4g}"
     if metrics.diverged:
         return f"{head}  diverged"
+    averaged = "" if metrics.ema_val_accuracy is None else f", EMA weights {metrics.ema_val_accuracy:.4f}"
     return (
         f"{head}  train loss {metrics.train_loss:.3f} accuracy {metrics.train_accuracy:.4f}"
-        f"  validation {metrics.val_accuracy:.4f}, averaged weights {metrics.ema_val_accuracy:.4f}"
+        f"  validation {metrics.val_accuracy:.4f}{averaged}"
         f"  {metrics.images_per_second:,.0f} images/s"
     )
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from tune_s11.config import InputError, Recipe
+from tune_s11.config import InputError, PadMode, Recipe
 from tune_s11.data.dataset import Channels
 from tune_s11.data.normalisation import normalise
 from tune_s11.data.pipeline import AlbumentationsAugmentation, load_pipeline, recipe_pipeline
@@ -41,21 +41,24 @@ class Draws(NamedTuple):
 
 
 class BatchedAugmentation:
-    """Reflection padding, random crop, horizontal flip and cutout, with tensor operations alone.
+    """Padding, random crop, horizontal flip and cutout, with tensor operations alone.
 
     Each image gets its own draws. Nothing makes the host wait for the device.
 
     Args:
         mean: Of each channel, where full intensity is 1; holes are filled with it, 0 once normalised.
         std: Likewise.
-        pad: Pixels of reflection on each side, fewer than the image has; the crop has the image's size.
+        pad: Pixels on each side, fewer than the image has; the crop has the image's size.
+        pad_mode: As in the recipe.
         flip: Mirror each image with probability 1/2.
         cutout: Side in pixels of the square hole, wholly inside the image; 0: none.
     """
 
-    def __init__(self, mean: Channels, std: Channels, *, pad: int, flip: bool, cutout: int) -> None:
+    def __init__(
+        self, mean: Channels, std: Channels, *, pad: int, flip: bool, cutout: int, pad_mode: PadMode = "reflect"
+    ) -> None:
         self.mean, self.std = mean, std
-        self.pad, self.flip, self.cutout = pad, flip, cutout
+        self.pad, self.pad_mode, self.flip, self.cutout = pad, pad_mode, flip, cutout
 
     def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """As :class:`Augmentation`."""
@@ -85,12 +88,16 @@ class BatchedAugmentation:
 
         # Where each output row and column comes from. Reflected indices stand for the padding, which is
         # never made, and one gather of whole pixels for padding, crop and flip.
-        source_row = _reflect(row + draws.top[:, None] - self.pad, height)
+        from_row = row + draws.top[:, None] - self.pad
         seen_column = torch.where(draws.flipped[:, None] == 1, width - 1 - column, column)
-        source_column = _reflect(seen_column + draws.left[:, None] - self.pad, width)
+        from_column = seen_column + draws.left[:, None] - self.pad
+        source_row, source_column = _reflect(from_row, height), _reflect(from_column, width)
         first_row = torch.arange(batch, device=device)[:, None] * height
         source = (first_row + source_row)[:, :, None] * width + source_column[:, None, :]
         cropped = pixels.reshape(-1, 3).index_select(0, source.flatten()).view(pixels.shape)
+        if self.pad_mode == "zero":  # what reflection has put there is blackened
+            outside = (from_row != source_row)[:, :, None] | (from_column != source_column)[:, None, :]
+            cropped.masked_fill_(outside[..., None], 0)
 
         images = normalise(cropped, self.mean, self.std)
         if self.cutout:
@@ -104,7 +111,7 @@ def build_augmentation(recipe: Recipe, mean: Channels, std: Channels) -> Augment
     """The augmentation that a recipe names.
 
     Args:
-        recipe: Its ``augmentation``; ``pad``, ``flip`` and ``cutout`` count unless that is a file.
+        recipe: Its ``augmentation``; ``pad``, ``pad_mode``, ``flip`` and ``cutout`` count unless that is a file.
         mean: Of each channel, where full intensity is 1.
         std: Likewise.
 
@@ -113,7 +120,9 @@ def build_augmentation(recipe: Recipe, mean: Channels, std: Channels) -> Augment
     """
     name = recipe.augmentation
     if name == "batched":
-        return BatchedAugmentation(mean, std, pad=recipe.pad, flip=recipe.flip, cutout=recipe.cutout)
+        return BatchedAugmentation(
+            mean, std, pad=recipe.pad, flip=recipe.flip, cutout=recipe.cutout, pad_mode=recipe.pad_mode
+        )
     if name == "albumentations":
         pipeline = recipe_pipeline(recipe, mean)
     elif Path(name).is_file():

@@ -72,7 +72,8 @@ def recipe_pipeline(recipe: Recipe, mean: Channels) -> "Compose":
 
     transforms: list[BasicTransform] = []
     if recipe.pad:
-        transforms.append(A.Pad(padding=recipe.pad, border_mode=cv2.BORDER_REFLECT_101))
+        border = {"reflect": cv2.BORDER_REFLECT_101, "zero": cv2.BORDER_CONSTANT}[recipe.pad_mode]
+        transforms.append(A.Pad(padding=recipe.pad, border_mode=border, fill=0))
         transforms.append(A.RandomCrop(recipe.image_size, recipe.image_size))
     if recipe.flip:
         transforms.append(A.HorizontalFlip(p=0.5))

@@ -32,7 +32,7 @@ class Compared:
         recipe: It was trained with.
         split_seed: Which images it was validated on.
         rows: One an epoch, rising; at least one.
-        test: Test accuracy of a search's refits, EMA weights; None without.
+        test: Test accuracy of a search's refits, weights that are shipped; None without.
     """
 
     name: str
@@ -91,12 +91,12 @@ def _test_accuracy(search: SearchResult) -> Summary | None:
 
 
 def common_level(compared: Sequence[Compared]) -> float | None:
-    """The averaged weights' validation accuracy that the worst of them ends with; None where all diverged."""
+    """The score that the worst of them ends with; None where all diverged."""
     return min((run.rows[-1].score for run in compared if not run.rows[-1].diverged), default=None)
 
 
 def epochs_to(level: float | None, rows: Sequence[EpochMetrics]) -> int | None:
-    """First epoch whose averaged weights' validation accuracy is ``level`` or more; None where there is none."""
+    """First epoch whose score is ``level`` or more; None where there is none."""
     return next((row.epoch for row in rows if level is not None and row.score >= level), None)
 
 
@@ -126,7 +126,7 @@ def comparison(compared: Sequence[Compared]) -> dict[str, Any]:
                 "diverged": last.diverged,
                 "max_lr": run.recipe.max_lr,
                 "validation_raw": last.val_accuracy,
-                "validation_averaged": last.score,
+                "validation_averaged": last.ema_val_accuracy,
                 "best_averaged": best.score,
                 "best_epoch": best.epoch,
                 "epochs_to_level": epochs_to(level, run.rows),
@@ -148,7 +148,7 @@ def comparison_cells(row: dict[str, Any]) -> list[str]:
         f"{length}, diverged" if row["diverged"] else length,
         f"{row['max_lr']:.4g}",
         f"{row['validation_raw']:.4f}",
-        f"{row['validation_averaged']:.4f}",
+        "" if row["validation_averaged"] is None else f"{row['validation_averaged']:.4f}",
         f"{row['best_averaged']:.4f} @{row['best_epoch']}",
         str(row["epochs_to_level"] or ""),
         tested,

@@ -35,7 +35,7 @@ class Explained:
 
 
 def explain(folder: RefitFolder, recipe: Recipe, predictions: Predictions, chosen: Ints, layer: str) -> Explained:
-    """Heat maps for some test images, from the averaged weights of the refit in ``folder``.
+    """Heat maps for some test images, from the weights that the refit ships, in ``folder``.
 
     Args:
         folder: Of the refit.

@@ -41,7 +41,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one refit, with averaged weights, makes of the test images.
+    """What one refit, with the weights that are shipped, makes of the test images.
 
     Attributes:
         labels: True classes, (N,).
@@ -120,7 +120,8 @@ def read_predictions(folder: RefitFolder, classes: int | None = None) -> Predict
     try:
         # Opened here, for numpy leaves a damaged archive that it has opened itself to the garbage collector.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            labels, logits = arrays["labels"].astype(np.int64), arrays["ema"].astype(np.float64)
+            shipped = arrays["ema" if "ema" in arrays else "raw"]
+            labels, logits = arrays["labels"].astype(np.int64), shipped.astype(np.float64)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

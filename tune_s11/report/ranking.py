@@ -9,13 +9,12 @@ from scipy.stats import beta, rankdata
 from tune_s11.lr_range.curve import Floats
 from tune_s11.results import TrialResult
 from tune_s11.results.records import AuditRecord
-from tune_s11.training.metrics import SCORE
 
 RESAMPLES = 2000
 """Of the bootstrap."""
 
-WEIGHTS = {"averaged": SCORE, "raw": "val_accuracy"}
-"""What a rung could rank by: the field of an epoch's row, by the weights that it validates."""
+WEIGHTS = {"averaged": "score", "raw": "val_accuracy"}
+"""What a rung could rank by: the attribute of an epoch's row, by the weights that it validates."""
 
 
 def spearman(x: Floats, y: Floats) -> Floats:
@@ -62,9 +61,10 @@ def correlation(x: Floats, y: Floats) -> dict[str, Any]:
 def rung_correlations(trials: Sequence[TrialResult], rungs: Sequence[int]) -> list[dict[str, Any]]:
     """What each rung's ranks tell of the final score, among the trials that went on to the end.
 
-    The final score is, for either weights, the validation accuracy of the averaged weights after the last epoch,
-    for by that the winner is chosen. The trials that the rung stopped have none, and they are those of low rank: over
-    what is left of the range a correlation is as a rule lower than over all (range restriction; Thorndike, Case 1).
+    The final score is, for either weights, the validation accuracy of the weights that are shipped after the last
+    epoch, for by that the winner is chosen. The trials that the rung stopped have none, and they are those of low
+    rank: over what is left of the range a correlation is as a rule lower than over all (range restriction; Thorndike,
+    Case 1).
 
     Returns:
         By rung: ``epoch``, ``reached`` and ``stopped`` (trials), and a :func:`correlation` for each of :data:`WEIGHTS`.

@@ -144,7 +144,7 @@ def best_so_far(trials: Iterable[TrialResult], epochs: int) -> list[dict[str, An
         epochs: Length of a complete trial.
 
     Returns:
-        By epoch spent: ``spent``, ``trial``, ``any``, the best validation accuracy (averaged weights) of any epoch so
+        By epoch spent: ``spent``, ``trial``, ``any``, the best score of any epoch so
         far, and ``complete``, the best at the end of a trial; None before the first.
     """
     dated: list[tuple[float, str, EpochMetrics]] = []

@@ -100,15 +100,20 @@ class RefitScores(Record):
     hardware: Hardware
     diverged: bool
     raw: float
-    ema: float
-    """By the averaged weights."""
+    ema: float | None
+    """By the EMA weights; None where the recipe has no EMA."""
+
+    @property
+    def shipped(self) -> float:
+        """By the weights that are shipped."""
+        return self.raw if self.ema is None else self.ema
 
 
 class Refits(Record):
     """``best/metrics.json``: test accuracy over the refits."""
 
     test_accuracy: Summary
-    """Of the averaged weights."""
+    """Of the weights that are shipped: the EMA's, or the raw ones without an EMA."""
     test_accuracy_raw: Summary
     runs: tuple[RefitScores, ...]
     trial: str

@@ -19,12 +19,12 @@ class EpochTestMetrics:
     """Of the raw weights; None where it is not finite."""
     test_accuracy: float
     ema_test_loss: float | None
-    """Of the moving average of the weights."""
-    ema_test_accuracy: float
+    """Of the moving average of the weights; None too, as is the accuracy, where the recipe has none."""
+    ema_test_accuracy: float | None
 
 
 _FIELDS = [field.name for field in fields(EpochTestMetrics)]
-_LOSSES = ("test_loss", "ema_test_loss")
+_OPTIONAL = ("test_loss", "ema_test_loss", "ema_test_accuracy")
 
 
 def read_test_curve(path: Path) -> list[EpochTestMetrics]:
@@ -43,5 +43,5 @@ def _is_sound(name: str, row: dict[str, Any]) -> bool:
         return False
     value = row[name]
     if value is None:
-        return name in _LOSSES
+        return name in _OPTIONAL
     return isinstance(value, int if name == "epoch" else (int, float)) and math.isfinite(value)

@@ -73,7 +73,7 @@ class TrialResult:
 
     @property
     def score(self) -> float | None:
-        """Validation accuracy of the averaged weights after the last epoch; None before the first."""
+        """As :attr:`EpochMetrics.score` after the last epoch; None before the first."""
         return self.rows[-1].score if self.rows else None
 
 

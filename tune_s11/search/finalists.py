@@ -59,7 +59,7 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
             f"{verdict.trials[winner.name].mean:.4f}, {verdict.margin.mean:.4f} more than {verdict.runner_up}"
             + (", no more than noise explains" if verdict.tied else "")
         )
-    context.say(f"winner: {winner.name}, validation accuracy {winner.score:.4f} (averaged weights)")
+    context.say(f"winner: {winner.name}, validation accuracy {winner.score:.4f} ({winner.recipe.weights})")
     context.say("  " + ", ".join(f"{name} {value:.4g}" for name, value in winner.params.items()))
     return winner
 

@@ -98,7 +98,7 @@ def measure_pace(hardware: Hardware, recipe: Recipe, data: TrainingData, evaluat
         hardware: What it computes with, and active. Where it is compiled the first step compiles.
         recipe: Of the run.
         data: To learn from.
-        evaluated: Images that are evaluated after each epoch, with the raw and the averaged weights.
+        evaluated: Images that are evaluated after each epoch, with the raw weights and, where there is one, the EMA.
     """
     on_gpu = hardware.device == "cuda"
 
@@ -134,7 +134,7 @@ def measure_pace(hardware: Hardware, recipe: Recipe, data: TrainingData, evaluat
         warm_up=max(0.0, (warm - cold) - (ready - warm)),
         begin=ready - warm,
         step=(trained - ready) / steps,
-        evaluation=2 * evaluation * evaluated / len(labels),
+        evaluation=(2 if trainer.average.on else 1) * evaluation * evaluated / len(labels),
         steps=trainer.steps_per_epoch,
         memory=peak_memory(),
         gpu_memory=torch.cuda.max_memory_reserved() if on_gpu else 0,

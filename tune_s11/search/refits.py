@@ -46,9 +46,8 @@ def refit_winner(context: Context, winner: TrialResult, material: Material) -> N
         refits = _refit_all(context, chosen, winner.score, material)
         refits.write(folder.metrics)
     tested = refits.test_accuracy
-    context.say(
-        f"test accuracy: {tested} (n = {tested.n}, averaged weights), raw weights {refits.test_accuracy_raw.mean:.4f}"
-    )
+    raw = f", raw weights {refits.test_accuracy_raw.mean:.4f}" if recipe.ema_horizon else ""
+    context.say(f"test accuracy: {tested} (n = {tested.n}, {recipe.weights}){raw}")
     context.say(f"results: {folder.path}, {in_words(size_of(folder.path))}")
 
 
@@ -66,7 +65,7 @@ def _refit_all(context: Context, chosen: Winner, score: float | None, material: 
         )
     runs = refit(context, chosen.recipe, data, material.dataset.test, folders)
     return Refits(
-        test_accuracy=Summary.of([run.ema for run in runs]),
+        test_accuracy=Summary.of([run.shipped for run in runs]),
         test_accuracy_raw=Summary.of([run.raw for run in runs]),
         runs=tuple(runs),
         trial=chosen.trial,
@@ -123,7 +122,7 @@ def _refit(
             hardware=hardware,
             diverged=trainer.diverged,
             raw=test.accuracy(logits["raw"]),
-            ema=test.accuracy(logits["ema"]),
+            ema=test.accuracy(logits["ema"]) if "ema" in logits else None,
         )
         np.savez_compressed(folder.test_logits, labels=images.labels, **logits)  # type: ignore[arg-type]
         scores.write(folder.scores)
@@ -143,8 +142,10 @@ class _TestImages:
         self._pixels = trainer.on_device(images)[0]
 
     def logits(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Scaled logits (N, num_classes) of the ``raw`` and the averaged (``ema``) weights as they are now."""
-        models = {"raw": self._trainer.model, "ema": self._trainer.average.model}
+        """Scaled logits (N, num_classes) of the ``raw`` and, if there are any, the ``ema`` weights as they are now."""
+        models = {"raw": self._trainer.model}
+        if self._trainer.average.on:
+            models["ema"] = self._trainer.average.model
         return {name: self._trainer.predict(model, self._pixels).cpu().numpy() for name, model in models.items()}
 
     def accuracy(self, logits: npt.NDArray[np.float32]) -> float:
@@ -154,12 +155,13 @@ class _TestImages:
     def row(self) -> EpochTestMetrics:
         """What the test curve holds on the epoch that the trainer has done last."""
         logits = self.logits()
+        ema = logits.get("ema")
         return EpochTestMetrics(
             epoch=self._trainer.epoch,
             test_loss=self._loss(logits["raw"]),
             test_accuracy=self.accuracy(logits["raw"]),
-            ema_test_loss=self._loss(logits["ema"]),
-            ema_test_accuracy=self.accuracy(logits["ema"]),
+            ema_test_loss=None if ema is None else self._loss(ema),
+            ema_test_accuracy=None if ema is None else self.accuracy(ema),
         )
 
     def _loss(self, logits: npt.NDArray[np.float32]) -> float | None:

@@ -84,7 +84,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         """Trains until there is something to report: all epochs since the last report, and the last one's score."""
         trainer, rows, begun = self._begun(), [], time.monotonic()
         while True:
-            rows.append(asdict(trainer.run_epoch()))
+            metrics = trainer.run_epoch()
+            rows.append(asdict(metrics))
             done = trainer.diverged or trainer.epoch >= trainer.recipe.epochs
             at_rung = trainer.epoch in self._rungs
             if done or at_rung or time.monotonic() - begun >= REPORT_SECONDS:
@@ -92,7 +93,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         stale = time.monotonic() - self._saved >= CHECKPOINT_SECONDS
         return {
             "epoch": trainer.epoch,
-            SCORE: rows[-1][SCORE],
+            SCORE: metrics.score,
             "epochs": rows,
             "hardware": self._hardware.model_dump(),
             "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"),

@@ -8,15 +8,15 @@ from typing import Any
 from tune_s11.storage.files import Below, read_lines, write_lines
 
 SCORE = "ema_val_accuracy"
-"""The field of :class:`EpochMetrics` that ranks epochs, rungs and trials."""
+"""The key under which a trial reports its :attr:`EpochMetrics.score`; the name is that of the recipe's default."""
 
 
 @dataclass(frozen=True)
 class EpochMetrics:
     """One epoch. Accuracies are fractions, losses mean cross-entropies in nats.
 
-    Validation figures are None where nothing validates. When an epoch has diverged its losses are None
-    and its accuracies 0: finite, and worse than any other.
+    Validation figures are None where nothing validates, and those of the EMA where the recipe has none. When an epoch
+    has diverged its losses are None and its accuracies 0: finite, and worse than any other.
     """
 
     epoch: int
@@ -31,7 +31,7 @@ class EpochMetrics:
     """Of the raw weights."""
     ema_val_loss: float | None
     ema_val_accuracy: float | None
-    """Of the moving average of the weights: what ranks a trial."""
+    """Of the moving average of the weights."""
     seconds: float
     """Wall time, validation included."""
     images_per_second: float
@@ -40,9 +40,10 @@ class EpochMetrics:
 
     @property
     def score(self) -> float:
-        """What ranks epochs, rungs and trials: validation accuracy of the averaged weights."""
-        assert self.ema_val_accuracy is not None, "a refit validates nothing"
-        return self.ema_val_accuracy
+        """What ranks epochs, rungs and trials: validation accuracy of the EMA weights, or else of the raw ones."""
+        score = self.val_accuracy if self.ema_val_accuracy is None else self.ema_val_accuracy
+        assert score is not None, "a refit validates nothing"
+        return score
 
 
 _FIELDS = [field.name for field in fields(EpochMetrics)]

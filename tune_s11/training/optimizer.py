@@ -1,4 +1,4 @@
-"""SGD with Nesterov momentum, and the moving average of the weights."""
+"""SGD with momentum, and the moving average of the weights."""
 
 import copy
 import math
@@ -15,7 +15,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
         model.parameters(),
         lr=recipe.min_lr,
         momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0,
+        nesterov=recipe.nesterov and recipe.momentum > 0,
         weight_decay=recipe.weight_decay,
         fused=True,
     )
@@ -28,13 +28,16 @@ class WeightAverage:
     ``torch.optim.swa_utils.AveragedModel`` with its EMA and ``use_buffers``, without its look at a
     device counter in every step.
 
+    With a horizon of 0 there is no average: ``model`` is the model itself, and an update does nothing.
+
     Attributes:
         model: A copy of the model, in evaluation mode, that holds the average.
     """
 
     def __init__(self, model: nn.Module, horizon_steps: float) -> None:
-        self.decay = math.exp(-1.0 / horizon_steps)
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.on = horizon_steps > 0
+        self.model = copy.deepcopy(model).eval().requires_grad_(False) if self.on else model
+        self.decay = math.exp(-1.0 / horizon_steps) if self.on else 0.0
         pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
         self._averaged = [(average, current) for average, current in pairs if average.is_floating_point()]
         self._copied = [(average, current) for average, current in pairs if not average.is_floating_point()]
@@ -42,6 +45,8 @@ class WeightAverage:
     @torch.no_grad()
     def update(self) -> None:
         """Moves the average towards the model as it is now."""
+        if not self.on:
+            return
         averages, currents = (list(tensors) for tensors in zip(*self._averaged, strict=True))
         torch._foreach_lerp_(averages, currents, 1.0 - self.decay)
         for average, current in self._copied:

@@ -56,7 +56,7 @@ class Trainer:
 
     Attributes:
         model: The network, on the hardware's device.
-        average: The moving average of its weights.
+        average: The moving average of its weights, whose ``model`` is what is shipped.
         epoch: Epochs done.
         steps_per_epoch: Full batches in the training images.
         on_step: Called after each training step, where set.
@@ -111,7 +111,8 @@ class Trainer:
 
         raw = ema = None
         if self.validation is not None:
-            raw, ema = self.evaluate(self.model, self.validation), self.evaluate(self.average.model, self.validation)
+            raw = self.evaluate(self.model, self.validation)
+            ema = self.evaluate(self.average.model, self.validation) if self.average.on else None
         self.schedule.end_epoch(train_loss if raw is None else raw[0])
         self.epoch += 1
         losses = [train_loss, *(figures[0] for figures in (raw, ema) if figures)]
@@ -208,7 +209,7 @@ def compiled_call() -> Callable[[nn.Module, Tensor], Tensor]:
 
     The weights are its inputs, the optimizer stays outside: a new trial, with whatever learning rate, momentum and
     weight decay, compiles nothing. Only training steps use it: evaluation is a small part, and would compile again for
-    its averaged weights and for its last batch.
+    the EMA weights and for the last batch.
     """
 
     def call(model: nn.Module, images: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ _LOOKS: tuple[dict[str, Any], ...] = (
 
 @in_style
 def draw_comparison(compared: Sequence[Compared], level: float | None) -> Figure:
-    """Validation accuracy (averaged weights) and learning rate of each run by epoch.
+    """Validation accuracy (weights that are shipped) and learning rate of each run by epoch.
 
     Args:
         compared: At most eight.
@@ -62,7 +62,8 @@ def draw_comparison(compared: Sequence[Compared], level: float | None) -> Figure
         epochs, lrs = schedule_points(run.recipe, run.rows)
         lr.plot(epochs, lrs, **look)
     spread_accuracy(accuracy)
-    accuracy.set_ylabel("validation accuracy, averaged weights\n(log error scale)")
+    weights = " or ".join(sorted({run.recipe.weights for run in compared}))
+    accuracy.set_ylabel(f"validation accuracy, {weights}\n(log error scale)")
     lr.set(xlabel="epoch", ylabel="learning rate")
     lr.set_ylim(bottom=0)
     lr.set_xlim(left=0)

@@ -140,7 +140,7 @@ def _short(value: Any) -> str:
 
 @in_style
 def draw_slices(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistribution], winner: str | None) -> Figure:
-    """Validation accuracy (averaged weights) after a trial's last epoch over each parameter alone.
+    """Validation accuracy (weights that are shipped) after a trial's last epoch over each parameter alone.
 
     Args:
         trials: At least one with a row.

@@ -19,7 +19,7 @@ _UNITS = (("h", 3600.0, 2), ("min", 60.0, 2), ("s", 1.0, 0))
 
 @in_style
 def draw_best_so_far(points: Sequence[dict[str, Any]], winner: str | None) -> Figure:
-    """Best validation accuracy (averaged weights) over the epochs spent.
+    """Best validation accuracy (weights that are shipped) over the epochs spent.
 
     Args:
         points: As :func:`tune_s11.report.workers.best_so_far` returns them.

@@ -44,7 +44,7 @@ def draw_learning_curves(
     lines = {
         "train": ("train", "training (augmented, weights in motion)"),
         prefix: ("val", f"{held_out}, raw weights"),
-        f"ema_{prefix}": ("ema_val", f"{held_out}, averaged weights"),
+        f"ema_{prefix}": ("ema_val", f"{held_out}, EMA weights"),
     }
     for kind, (alike, label) in lines.items():
         look = _LOOKS[alike] | {"ms": 4, "label": label}
@@ -83,7 +83,7 @@ def draw_changes(rows: Sequence[EpochMetrics]) -> Figure:
     """
     figure = Figure(figsize=(8.5, 5.4), layout="constrained")
     accuracy, loss = figure.subplots(2, 1, sharex=True)
-    for kind, label in (("train", "training"), ("val", "validation, raw"), ("ema_val", "validation, averaged")):
+    for kind, label in (("train", "training"), ("val", "validation, raw"), ("ema_val", "validation, EMA")):
         for axes, key, unit in ((accuracy, f"{kind}_accuracy", 100), (loss, f"{kind}_loss", 1)):
             known = [(row.epoch, getattr(row, key)) for row in rows]
             steps = [
@@ -109,7 +109,7 @@ def draw_changes(rows: Sequence[EpochMetrics]) -> Figure:
 
 @in_style
 def draw_trials(trials: Sequence[TrialResult], winner: str | None, rungs: Sequence[int], epochs: int) -> Figure:
-    """Each trial's validation accuracy (averaged weights) by epoch, marked where it ended.
+    """Each trial's validation accuracy (weights that are shipped) by epoch, marked where it ended.
 
     Args:
         trials: At least one with a row.
@@ -118,7 +118,8 @@ def draw_trials(trials: Sequence[TrialResult], winner: str | None, rungs: Sequen
         epochs: Length of a complete trial.
     """
     figure = Figure(figsize=(8.5, 5.0), layout="constrained")
-    axes = figure.add_subplot(xlabel="epoch", ylabel="validation accuracy, averaged weights (log error scale)")
+    weights = trials[0].recipe.weights
+    axes = figure.add_subplot(xlabel="epoch", ylabel=f"validation accuracy, {weights} (log error scale)")
     handles: list[Line2D] = []
 
     def draw(group: Sequence[TrialResult], label: str, **look: Any) -> None:

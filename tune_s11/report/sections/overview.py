@@ -17,6 +17,7 @@ def add(contents: Contents) -> None:
         "begun": len(trials),
         "states": dict(Counter(trial.state for trial in trials)),
         "trial_epochs": recipe.epochs,
+        "weights": recipe.weights,
         "scheduler": settings.scheduler,
         "rungs": list(search.config.policy.rungs),
         "epochs": facts.epoch_counts(trials),
