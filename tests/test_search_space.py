@@ -43,7 +43,7 @@ def mine(tmp_path: Path) -> Path:
 
 
 def test_the_shipped_files_are_found() -> None:
-    assert {"s11", "quick", "wide"} <= {path.stem for path in SHIPPED}
+    assert {"s11", "seed", "quick", "wide"} <= {path.stem for path in SHIPPED}
     assert spaces_folder() == SHIPPED[0].parent
 
 
@@ -73,6 +73,18 @@ def test_s11_states_the_recipe_that_is_the_default() -> None:
     assert load_space("s11").recipe == Recipe()
 
 
+def test_the_seed_states_every_field_of_its_recipe_and_takes_back_each_addition() -> None:
+    seed, text = load_space("seed"), yaml.safe_load((spaces_folder() / "seed.yaml").read_text())
+    assert set(Recipe.model_fields) - set(text["recipe"]) == {
+        *("data_dir", "train_images", "max_lr", "min_lr_fraction"),
+        *("plateau_patience", "plateau_factor"),
+    }
+    changed = {name for name, value in seed.recipe if value != getattr(Recipe(), name)}
+    assert changed == {"augmentation", "pad_mode", "nesterov", "logit_scale", "ema_horizon"}
+    assert seed.space == {"max_lr": RANGE_TEST, "min_lr_fraction": RANGE_TEST}
+    assert (seed.search.samples, seed.search.finalists, seed.search.scheduler) == (1, 0, "none")
+
+
 # Round trips.
 
 
@@ -96,7 +108,7 @@ SPACES = st.fixed_dictionaries(
     {},
     optional={
         "max_lr": floats(1e-9, 1e9) | st.just(RANGE_TEST),
-        "min_lr_fraction": floats(0, 1),
+        "min_lr_fraction": floats(0, 1) | st.just(RANGE_TEST),
         "momentum": floats(0, 0.999),
         "weight_decay": floats(0, 10),
         "label_smoothing": floats(0, 0.999),
@@ -119,6 +131,9 @@ RECIPES = st.builds(
     schedule=st.sampled_from(["one_cycle", "triangular", "plateau"]),
     epochs=st.integers(6, 1000),
     max_lr=st.floats(0, 1e9, exclude_min=True),
+    nesterov=st.booleans(),
+    ema_horizon=st.floats(0, 10),
+    pad_mode=st.sampled_from(["reflect", "zero"]),
     flip=st.booleans(),
 ) | st.builds(
     Recipe,

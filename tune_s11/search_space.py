@@ -21,10 +21,13 @@ from tune_s11.config import (
 from tune_s11.pruning import Policy, build_policy
 
 RANGE_TEST = "range_test"
-"""In place of bounds for ``max_lr``: the range test finds them."""
+"""In place of bounds: the range test finds those of ``max_lr``, and the one value of ``min_lr_fraction``."""
+
+RANGE_TESTED = ("max_lr", "min_lr_fraction")
+"""What a space may leave to the range test."""
 
 Space = dict[str, BaseDistribution | str]
-"""Recipe field -> Optuna distribution; ``max_lr`` may be :data:`RANGE_TEST`."""
+"""Recipe field -> Optuna distribution; those of :data:`RANGE_TESTED` may be :data:`RANGE_TEST`."""
 
 INTERVALS = ("uniform", "loguniform")
 """Kinds of domain that two bounds make."""
@@ -91,7 +94,7 @@ class SearchConfig:
 
     @property
     def domains(self) -> dict[str, BaseDistribution]:
-        """The space without ``max_lr`` where the range test is still to bound it."""
+        """The space without what is left to the range test."""
         return {name: domain for name, domain in self.space.items() if isinstance(domain, BaseDistribution)}
 
     @property
@@ -198,10 +201,10 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
 def _domain(name: str, value: Any, recipe: Recipe, where: str) -> BaseDistribution | str:
     if name not in SEARCHABLE:
         raise InputError(f"{where}not a field that can be searched{did_you_mean(name, list(SEARCHABLE))}")
-    if value == RANGE_TEST and name == "max_lr":
+    if value == RANGE_TEST and name in RANGE_TESTED:
         return RANGE_TEST
     if not isinstance(value, dict) or len(value) != 1 or (kind := next(iter(value))) not in _KINDS:
-        also = "range_test, " if name == "max_lr" else ""
+        also = "range_test, " if name in RANGE_TESTED else ""
         raise InputError(
             f"{where}{value!r:.80}: allowed is {also}{{uniform: [low, high]}}, {{loguniform: ..}} or {{choice: ..}}"
         )

@@ -65,6 +65,7 @@ def write_images(folder: Path, count: int = 20, size: int = 32) -> None:
         (["--lr-bounds", "1", "0.1"], ["--lr-bounds 1 0.1", "LOW < HIGH"]),
         (["--lr-bounds", "0", "1"], ["--lr-bounds 0 1"]),
         (["--lr-bounds", "0.1", "1", "--set", "max_lr=0.3"], ["--lr-bounds 0.1 1", "max_lr is not searched"]),
+        (["--space", "seed", "--lr-bounds", "0.1", "1"], ["--lr-bounds 0.1 1", "min_lr_fraction needs", "must be set"]),
         (["--dry-run", "--budget", "2h"], ["--budget", "--dry-run", "one of the two"]),
         (["--set", "plateau_patience=3"], ["plateau_patience 3", "needs schedule plateau (got one_cycle)"]),
         (["--set", "schedule=plateau", "--set", "plateau_patience=0"], ["plateau_patience: '0'", "equal to 1"]),

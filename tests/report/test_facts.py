@@ -13,6 +13,7 @@ from tune_s11.lr_range.curve import LRCurve
 from tune_s11.report import facts
 from tune_s11.results import TrialResult
 from tune_s11.results.range_test import RangeTest
+from tune_s11.search_space import RANGE_TEST
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,12 @@ def test_plateau_is_drawn_as_it_turned_out(make_trial: Callable[..., TrialResult
     epochs, lrs = facts.schedule_points(Recipe(schedule="plateau"), rows)
     assert epochs.tolist() == [0, 1, 1, 2]
     assert lrs.tolist() == [0.1, 0.1, 0.01, 0.01]
+
+
+def test_what_the_range_test_fixes_is_no_domain(make_trial: Callable[..., TrialResult]) -> None:
+    trial = replace(make_trial(0, [0.5]), params={"max_lr": 0.3, "min_lr_fraction": 0.01})
+    domains = facts.trial_domains({"max_lr": RANGE_TEST, "min_lr_fraction": RANGE_TEST}, None, [trial])
+    assert domains == {"max_lr": FloatDistribution(0.3, 0.3, log=True)}
 
 
 def test_recipe_names_what_was_searched_first() -> None:

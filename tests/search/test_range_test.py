@@ -23,7 +23,7 @@ from tune_s11.search.cluster import Workers
 from tune_s11.search.context import Context
 from tune_s11.search.executor import Executor
 from tune_s11.search.range_test import Proposals, find_proposals
-from tune_s11.search_space import SearchConfig, load_space
+from tune_s11.search_space import SearchConfig, load_space, parse_space
 from tune_s11.storage.workspace import Local
 
 LRS = ramp("exponential", 1e-4, 10, 100)
@@ -84,6 +84,23 @@ def test_the_range_test_bounds_the_space_and_says_what_comes_first(
     assert kept.bounds == expected
     assert kept.curve.losses.tolist() == FALLING.losses.tolist()
     assert kept.suggestions == {name: rule(FALLING) for name, rule in SUGGESTIONS.items()}
+
+
+def test_lrmin_may_be_what_the_range_test_measures(search: Search, measured: list[LRCurve]) -> None:
+    found = parse_space({"space": {"max_lr": "range_test", "min_lr_fraction": "range_test"}}, "")
+    given = parse_space({"recipe": {"max_lr": 0.2}, "space": {"min_lr_fraction": "range_test"}}, "")
+    expected = find_bounds(FALLING)
+    proposals = search.proposals(found)
+    (first,), fraction = proposals.first, proposals.space["min_lr_fraction"]
+    assert isinstance(fraction, FloatDistribution)
+    assert fraction.single()
+    assert fraction.low == first["min_lr_fraction"]
+    assert fraction.low * first["max_lr"] == pytest.approx(expected.min_lr)
+    assert proposals.space["max_lr"] == FloatDistribution(expected.low, expected.high, log=True)
+    assert f"; LRMIN {expected.min_lr:.3g}\n" in search.printed.getvalue()
+    alone = search.proposals(given).space
+    assert alone == {"min_lr_fraction": FloatDistribution(expected.min_lr / 0.2, expected.min_lr / 0.2)}
+    assert len(measured) == 1
 
 
 def test_a_curve_that_is_there_is_not_measured_again(search: Search, measured: list[LRCurve]) -> None:

@@ -45,7 +45,7 @@ def span_of_time(value: str) -> float:
 RESULTS = Path("results")
 """Parent of all search and run folders, where ``--storage`` names no other."""
 
-SpaceOption = Annotated[str, typer.Option("--space", help="Space file: s11, quick, wide, or a path.")]
+SpaceOption = Annotated[str, typer.Option("--space", help="Space file: s11, seed, quick, wide, or a path.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, or search.KEY. Repeatable.")
 ]

@@ -29,7 +29,7 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.hardware import Compile
 from tune_s11.results import SearchFolder, load_search
 from tune_s11.results.opening import begin, resume
-from tune_s11.search_space import SearchConfig
+from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.storage.disk import disk_trouble
 from tune_s11.storage.remote import Storage
 from tune_s11.storage.workspace import Workspace
@@ -197,4 +197,9 @@ def _with_lr_bounds(config: SearchConfig, low: float, high: float) -> SearchConf
         raise InputError(f"--lr-bounds {low:g} {high:g}: max_lr is not searched; allowed is a space that searches it")
     if not 0 < low < high < float("inf"):
         raise InputError(f"--lr-bounds {low:g} {high:g}: allowed is 0 < LOW < HIGH")
+    if config.space.get("min_lr_fraction") == RANGE_TEST:
+        raise InputError(
+            f"--lr-bounds {low:g} {high:g}: skips the range test, which space.min_lr_fraction needs; "
+            "it must be set too, such as --set min_lr_fraction=0.01"
+        )
     return config.with_lr_bounds(low, high)

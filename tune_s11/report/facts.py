@@ -77,12 +77,13 @@ def trial_domains(
 ) -> dict[str, BaseDistribution]:
     """What the trials' parameters were drawn from, made wide enough for every one of them.
 
-    Bounds may have changed on the way, or be lost with the range test: then they are the trials' own.
+    Bounds may have changed on the way, or be lost with the range test: then they are the trials' own. What the range
+    test fixes, as it can ``min_lr_fraction``, is drawn from nothing and left out.
     """
     domains: dict[str, BaseDistribution] = {}
     for name, domain in space.items():
         values = [trial.params[name] for trial in trials if name in trial.params]
-        if not values or len(values) < len(trials):
+        if not values or len(values) < len(trials) or (isinstance(domain, str) and name != "max_lr"):
             continue
         if isinstance(domain, CategoricalDistribution):
             domains[name] = CategoricalDistribution(list(dict.fromkeys([*domain.choices, *values])))

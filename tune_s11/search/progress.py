@@ -68,7 +68,7 @@ class SearchProgress(Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A trial has reported."""
-        last = result["epochs"][-1]
+        last = {**result["epochs"][-1], SCORE: result[SCORE]}
         self._running[trial.trial_id] = {"name": trial_name(trial.config["number"]), **last}
         if last["epoch"] == self._epochs:
             self._best = max(self._best or (-1.0, 0), (last[SCORE], trial.config["number"]))

@@ -4,17 +4,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 from ray import ObjectRef
 
 from tune_s11.config import Recipe
 from tune_s11.hardware import Hardware
+from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.lr_range.measuring import ramp, range_test
 from tune_s11.results.range_test import RangeTest
 from tune_s11.results.search import read_bounds
 from tune_s11.search.context import Context
-from tune_s11.search_space import RANGE_TEST
+from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.training.trainer import TrainingData
 
 
@@ -52,11 +53,27 @@ def find_proposals(context: Context, data: ObjectRef, warm_start: tuple[Recipe, 
         measured = RangeTest.of(measure_curve(context, data))
         measured.write(context.folder.range_test)
         bounds = measured.bounds
+        fixed = config.space.get("min_lr_fraction") == RANGE_TEST
         context.say(
             f"range test: LRMAX between {bounds.low:.3g} and {bounds.high:.3g}, first {bounds.suggestion:.3g}; "
-            f"LRMIN first {bounds.min_lr:.3g}"
+            f"LRMIN {'' if fixed else 'first '}{bounds.min_lr:.3g}"
         )
-    return Proposals(config.with_lr_bounds(bounds.low, bounds.high).domains, (recipe | bounds.first, *others))
+    return Proposals(_bounded(config, bounds), (recipe | bounds.first, *others))
+
+
+def _bounded(config: SearchConfig, bounds: LRBounds) -> dict[str, BaseDistribution]:
+    """The space with what the range test has found.
+
+    ``min_lr_fraction`` has a single value: LRMIN over the LRMAX that is suggested, or over the recipe's where the space
+    does not search that.
+    """
+    max_lr = bounds.suggestion if "max_lr" in config.space else config.recipe.max_lr
+    fraction = min(1.0, bounds.min_lr / max_lr)
+    found: dict[str, BaseDistribution] = {
+        "max_lr": FloatDistribution(bounds.low, bounds.high, log=True),
+        "min_lr_fraction": FloatDistribution(fraction, fraction),
+    }
+    return {name: found[name] if isinstance(domain, str) else domain for name, domain in config.space.items()}
 
 
 def measure_curve(context: Context, data: ObjectRef) -> LRCurve:

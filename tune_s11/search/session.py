@@ -269,7 +269,8 @@ class Session:
         dataset, data = ready.material.dataset, ready.material.data
         assert data.validation is not None
         self.say(
-            f"search {self.folder.path.name}: {settings.samples} trials of {recipe.epochs} epochs, "
+            f"search {self.folder.path.name}: {settings.samples} trial{'s' if settings.samples > 1 else ''} of "
+            f"{recipe.epochs} epochs, "
             f"{len(data.train):,} training, {len(data.validation):,} validation and {len(dataset.test):,} test images; "
             f"{ready.cluster.workers.describe()}"
         )
