@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from recorded import append_line, read_lines
 
-from tune_s11.config import InputError
+from tune_s11.config import InputError, Recipe, completed
 from tune_s11.hardware import Hardware
 
 NICENESS = 5
@@ -107,7 +107,13 @@ def read_begun(out: Path, of: dict[str, Any]) -> tuple[dict[str, Any] | None, li
     if not lines:
         return None, []
     header = lines[0]
-    for key in of:
-        if header.get("of", {}).get(key) != of[key]:
+    recorded = _completed(header.get("of", {}))
+    for key, value in _completed(of).items():
+        if recorded.get(key) != value:
             raise InputError(f"--out {out}: was recorded with another {key}; allowed is the same, or a new file")
     return header, lines[1:]
+
+
+def _completed(of: dict[str, Any]) -> dict[str, Any]:
+    """Its recipe with the defaults of fields that it was recorded without."""
+    return of | {"recipe": completed(Recipe, of["recipe"])} if "recipe" in of else of

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tune_s11.config import InputError
+from tune_s11.config import InputError, Recipe, completed
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -33,3 +33,8 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
         file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def completed_subject(of: dict[str, Any]) -> dict[str, Any]:
+    """Return what a recording is of, its recipe with the defaults of fields that it was recorded without."""
+    return of | {"recipe": completed(Recipe, of["recipe"])} if "recipe" in of else of

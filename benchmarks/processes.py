@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.lines import append_line, read_lines
+from benchmarks.lines import append_line, completed_subject, read_lines
 from benchmarks.race.problems import SEED, Inputs
 from tune_s11.config import InputError
 from tune_s11.data import Dataset
@@ -76,8 +76,9 @@ def resume_file(path: Path, of: dict[str, Any], dataset: Dataset) -> list[Line]:
         InputError: The file was recorded of something else.
     """
     lines = read_lines(path)
-    for key in of:
-        if lines and lines[0].get("of", {}).get(key) != of[key]:
+    recorded = completed_subject(lines[0].get("of", {}) if lines else of)
+    for key, value in completed_subject(of).items():
+        if recorded.get(key) != value:
             raise InputError(f"{path}: was recorded with another {key}; expected the same, or no file")
     if not lines:
         append_line(path, {"of": of, "manifest": build_manifest(dataset, SEED)})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.lines import read_lines
+from benchmarks.lines import completed_subject, read_lines
 from tune_s11.config import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -118,8 +118,9 @@ def read_defaults(pool: Pool, name: str, pools: Path = POOLS) -> Pool:
         if not lines or len(runs) < int(header["of"]["defaults"]["runs"]):
             command = f"uv run python -m benchmarks.race.record {name} --defaults"
             raise InputError(f"{path}: expected the complete runs of the defaults; {command} records them")
-        for key, value in pool.header["of"].items():
-            if header["of"].get(key) != value:
+        recorded = completed_subject(header["of"])
+        for key, value in completed_subject(pool.header["of"]).items():
+            if recorded.get(key) != value:
                 raise InputError(f"{path}: was recorded with another {key} than the pool; expected the same")
         return build_pool(header, [runs[0]], [line for repeat, line in runs.items() if repeat])
     except (KeyError, TypeError, IndexError) as error:

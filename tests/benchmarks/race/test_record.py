@@ -34,6 +34,20 @@ def run(tmp_path: Path, problem: str = "tiny", *, aside: bool = False, **options
     command.record(problem, aside=aside, pools=tmp_path, **arguments)
 
 
+def test_a_pool_from_before_a_field_existed_is_resumed(tmp_path: Path) -> None:
+    run(tmp_path, count=1)
+    path = pool_file("tiny", tmp_path)
+    header, first = read_lines(path)
+    assert header["of"]["recipe"].pop("nesterov") is True
+    path.write_text(json.dumps(header) + "\n" + json.dumps(first) + "\n")
+    run(tmp_path, count=2)
+    assert [number(line) for line in read_lines(path)[1:]] == [0, 1]
+    header["of"]["recipe"]["nesterov"] = False
+    path.write_text(json.dumps(header) + "\n")
+    with pytest.raises(InputError, match="was recorded with another recipe"):
+        run(tmp_path, count=2)
+
+
 def test_a_pool_is_resumed_by_the_same_command(tmp_path: Path) -> None:
     run(tmp_path)
     path = pool_file("tiny", tmp_path)
