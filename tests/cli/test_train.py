@@ -76,6 +76,17 @@ def test_a_run_of_a_gpu_goes_on_only_where_there_is_one(
     assert "error: --resume mine: ran on a GPU, and " in capsys.readouterr().err
 
 
+def test_without_an_ema_an_epoch_s_line_has_the_raw_weights_alone(
+    run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(*TINY, "--set", "epochs=3", "--set", "ema_horizon=0", "--name", "raw")
+    output = " ".join(capsys.readouterr().out.split())
+    assert "validation 0." in output
+    assert "EMA" not in output
+    rows = read_metrics(tmp_path / "raw" / "metrics.jsonl")
+    assert [row.ema_val_accuracy for row in rows] == [None] * 3
+
+
 def test_any_schedule_and_augmentation(run, tmp_path: Path) -> None:
     fields = {
         "schedule": "plateau",

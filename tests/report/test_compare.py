@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,15 @@ def test_level_is_where_the_worst_ends() -> None:
     assert [epochs_to(level, each.rows) for each in runs] == [3, 6, None]
     assert common_level(runs[2:]) is None
     assert epochs_to(None, runs[0].rows) is None
+
+
+def test_a_run_without_an_ema_is_compared_by_its_raw_weights() -> None:
+    raw = run("raw", [0.5, 0.6], ema_horizon=0)
+    raw = replace(raw, rows=[replace(row, ema_val_loss=None, ema_val_accuracy=None) for row in raw.rows])
+    found = comparison([raw, run("cycle", CYCLE)])
+    assert found["level"] == pytest.approx(0.54)
+    assert (found["runs"][0]["validation_averaged"], found["runs"][0]["best_epoch"]) == (None, 2)
+    assert comparison_cells(found["runs"][0])[5:9] == ["0.5400", "", "0.5400 @2", "2"]
 
 
 def test_each_run_is_told_of_as_it_ended() -> None:

@@ -105,8 +105,8 @@ def search(
 ) -> None:
     """Searches: LR range test, trials that Optuna proposes and ASHA prunes, refit of the best, report.
 
-    With --set schedule=plateau the trials reduce the learning rate on a plateau of the validation loss
-    (ReduceLROnPlateau) in place of one cycle; their refits then leave out the validation images, too.
+    Trials train with one cycle. --set schedule=plateau is the baseline, reduce on plateau (ReduceLROnPlateau): it
+    follows the validation images, so the refits, too, train without them.
     """
     if dry_run and budget is not None:
         raise InputError("--budget: a --dry-run has none; allowed is one of the two")
