@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tune_s11.config import InputError, Recipe
+from tune_s11.config import InputError, Recipe, completed
 from tune_s11.data import Images, load_dataset
 from tune_s11.hardware import choose_hardware
 from tune_s11.results import SearchFolder, SearchResult
@@ -81,7 +81,7 @@ def train_once(recipe: Recipe, folder: Path) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(manifest, json.dumps(build_manifest(dataset, seed) | asked, indent=2))
     begun = json.loads(manifest.read_text())
-    if begun["recipe"] != asked["recipe"]:
+    if completed(Recipe, begun["recipe"]) != asked["recipe"]:
         raise InputError(f"{folder}: was begun with another recipe; allowed is the same, or another --storage")
     trainer = Trainer(recipe, TrainingData.to_refit(dataset, recipe, seed), hardware, seed)
     of_seed = RefitFolder(folder / f"seed-{seed}")

@@ -31,6 +31,7 @@ class WeightAverage:
     With a horizon of 0 there is no average: ``model`` is the model itself, and an update does nothing.
 
     Attributes:
+        on: Whether there is an average.
         model: A copy of the model, in evaluation mode, that holds the average.
     """
 

@@ -56,7 +56,7 @@ class Trainer:
 
     Attributes:
         model: The network, on the hardware's device.
-        average: The moving average of its weights, whose ``model`` is what is shipped.
+        average: The moving average of its weights; its ``model`` is what ranks and is shipped.
         epoch: Epochs done.
         steps_per_epoch: Full batches in the training images.
         on_step: Called after each training step, where set.
