@@ -49,13 +49,17 @@ class Recipe(Frozen):
     dataset: Literal["cifar10", "digits", "folder"] = "cifar10"
     """Where the images come from; ``folder`` reads ``data_dir``."""
     data_dir: str | None = None
-    """``DIR/{train,test}/<class>/*.png`` for ``folder``; the download folder for ``cifar10``."""
+    """``DIR/{train,test}/<class>/*.png``, or a CSV of file and label, for ``folder``; the download folder for
+    ``cifar10``."""
     image_size: Annotated[int, Field(ge=8, multiple_of=8)] = 32
     """Height and width in pixels that the network sees."""
     train_images: Count | None = None
     """Use a stratified subset of this many training images, validation included; None: all."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of the training images held out to choose by."""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the images of a ``folder`` held out as test images, always the same ones, where it has no others; None:
+    0.2."""
 
     model: str = "s11"
     """``s11``, or ``package.module:function`` called with width, num_classes and image_size."""
@@ -110,7 +114,9 @@ class Recipe(Frozen):
         if self.peak_epoch >= self.epochs:
             raise ValueError(f"peak_epoch {self.peak_epoch:g}: allowed is a value between 0 and epochs={self.epochs}")
         if self.dataset == "folder" and self.data_dir is None:
-            raise ValueError("dataset folder: needs data_dir, the folder that holds train/ and test/")
+            raise ValueError("dataset folder: needs data_dir, a folder that holds train/<class>/, or a CSV")
+        if self.dataset != "folder" and self.test_fraction is not None:
+            raise ValueError(f"test_fraction {self.test_fraction:g}: dataset {self.dataset} has test images of its own")
         for name in ("plateau_patience", "plateau_factor"):
             value = getattr(self, name)
             if self.schedule != "plateau" and value != type(self).model_fields[name].default:

@@ -86,7 +86,8 @@ def test_the_baseline_of_the_schedules_is_in_the_help(
         (["--resume", "x", "--seed", "1"], ["--resume x", "--seed", "--samples"]),
         (["--resume", "x", "--space", "s11"], ["--resume x", "--space", "--samples"]),  # even what is the default
         (["--resume", "x", "--set", "width=8"], ["--resume x", "--set", "--samples"]),
-        (["--data-dir", "nowhere"], ["--data-dir nowhere", "no such folder"]),
+        (["--data-dir", "nowhere"], ["--data-dir nowhere: must be a folder that holds train/<class>/, or a .csv file"]),
+        (["--set", "test_fraction=0.2"], ["test_fraction 0.2: dataset digits has test images of its own"]),
         (["--model", "no_such_module:build"], ["no_such_module:build", "cannot be imported"]),
         (["--model", "math"], ["'math'", "package.module:function"]),
         (["--model", "builtins:dict"], ["builtins:dict", "torch.nn.Module"]),

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tune_s11.data.folder import read_folder
+
 MODEL = """
 from pathlib import Path
 import torch
@@ -27,16 +29,31 @@ def build(width, num_classes, image_size):
 """
 
 
-@pytest.mark.slow
-def test_test_images_reach_no_model_before_the_refit(program, tmp_path: Path) -> None:
-    images, results = tmp_path / "images", program.storage / "guarded"
+def write_images(folder: Path, *, held_out: bool) -> None:
+    """Training images of noise and test images of one colour; without ``test/`` those are what will be held out."""
     rng = np.random.default_rng(0)
-    for split in ("train", "test"):
+    files = {}
+    for split in ("train",) if held_out else ("train", "test"):
         for label in ("a", "b"):
-            (images / split / label).mkdir(parents=True)
+            (folder / split / label).mkdir(parents=True)
             for index in range(60):
                 pixels = rng.integers(0, 256, (8, 8, 3), np.uint8) if split == "train" else np.full((8, 8, 3), 200)
-                Image.fromarray(pixels.astype(np.uint8)).save(images / split / label / f"{index}.png")
+                files[pixels.tobytes()] = folder / split / label / f"{index}.png"
+                save(files[pixels.tobytes()], pixels)
+    if held_out:  # which images are is decided by their number and labels alone
+        for pixels in read_folder(folder, 8).test.pixels:
+            save(files[pixels.tobytes()], np.full((8, 8, 3), 200))
+
+
+def save(file: Path, pixels: np.ndarray) -> None:
+    Image.fromarray(pixels.astype(np.uint8)).save(file)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("held_out", [False, True], ids=["test folder", "held out"])
+def test_test_images_reach_no_model_before_the_refit(program, tmp_path: Path, held_out: bool) -> None:
+    images, results = tmp_path / "images", program.storage / "guarded"
+    write_images(images, held_out=held_out)
     (tmp_path / "guarded_net.py").write_text(MODEL.format(results=str(results)))
     search = (
         "--space",

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from tune_s11.config import InputError
+from tune_s11.data.listing import CSV_SUFFIX
 from tune_s11.search_space import SearchConfig, load_space
 
 
@@ -42,8 +43,8 @@ def resolve_config(
     """
     overrides = dict(_key_value(setting) for setting in settings or [])
     if data_dir is not None:
-        if not data_dir.is_dir():
-            raise InputError(f"--data-dir {data_dir}: no such folder; allowed is one that holds train/ and test/")
+        if not (data_dir.is_dir() or (data_dir.is_file() and data_dir.suffix.lower() == CSV_SUFFIX)):
+            raise InputError(f"--data-dir {data_dir}: must be a folder that holds train/<class>/, or a {CSV_SUFFIX} file")
         overrides |= {"dataset": "folder", "data_dir": str(data_dir)}
     if model is not None:
         overrides["model"] = model

@@ -50,7 +50,12 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, or search.KEY. Repeatable.")
 ]
 DataDirOption = Annotated[
-    Path | None, typer.Option("--data-dir", help="Image folder DIR/{train,test}/<class>/*.png in place of the dataset.")
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR|CSV",
+        help="Images of your own: DIR/{train,test}/<class>/*.png, or a CSV of file and label.",
+    ),
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", help="A network of your own: package.module:function.")]
 SeedOption = Annotated[

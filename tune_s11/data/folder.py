@@ -1,27 +1,23 @@
-"""Images out of ``DIR/{train,test}/<class>/``, the layout of torchvision's ImageFolder; decoded once, then cached.
-
-The folders are walked here and not by torchvision, which follows circular links until the system
-stops it and takes seconds to import. As there, the classes are the folders' names, sorted, and images may lie
-in folders within a class's; names that begin with a dot are passed over.
-"""
+"""Images of one's own: decoded once, then cached; test images held out where there are none."""
 
 import hashlib
 import os
-import stat
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from tune_s11.config import InputError
 from tune_s11.data.cache import cache_dir, read_entry, write_entry
 from tune_s11.data.dataset import Dataset, Images, Pixels
-from tune_s11.data.decoding import SUFFIXES, decode, describe_changes
+from tune_s11.data.decoding import decode, describe_changes
+from tune_s11.data.listing import ImageFile, Listing, list_images
+from tune_s11.data.split import hold_out_test
 
 CACHE_FORMAT = 1
 """Part of every cache key: raise it when the same files would give other arrays."""
@@ -34,121 +30,63 @@ SMALL_FILE = 8192
 the interpreter's lock than decoding (60,000 32x32 PNGs on 2 cores: 10 s with one thread, 14 s with two)."""
 
 
-class ImageFile(NamedTuple):
-    """An image as it was found, not yet opened."""
-
-    path: str
-    label: int
-    size: int
-    """Bytes."""
-    mtime_ns: int
-
-
-def read_folder(root: Path, image_size: int) -> Dataset:
-    """Reads all images below a folder.
+def read_folder(source: Path, image_size: int, test_fraction: float | None = None) -> Dataset:
+    """Reads all images of a folder, or those that a CSV names.
 
     Args:
-        root: The folder that holds ``train/`` and ``test/``.
+        source: As :func:`tune_s11.data.listing.list_images`.
         image_size: Height and width in pixels that all images get.
+        test_fraction: Share of the training images that become the test images where there are no others;
+            None: :data:`tune_s11.data.split.TEST_FRACTION`.
 
     Returns:
-        Classes, images of both splits in the order of their paths, and a note on each kind of change made to them.
+        Classes, images of both splits in the order of their classes and paths, and a note on each kind of change made
+        to them.
 
     Raises:
-        InputError: ``root`` or a split is missing or unreadable, the splits' classes differ, there are
-            fewer than two, a class is without images, or an image cannot be decoded.
+        InputError: As :func:`tune_s11.data.listing.list_images`, an image cannot be decoded, ``test_fraction`` is given
+            beside test images, or leaves a class without any.
     """
-    try:
-        classes, files = _list_files(root)
-    except OSError as error:
-        raise InputError(f"data_dir {str(error.filename)!r}: cannot be read: {error.strerror}") from None
+    listing = list_images(source)
+    if listing.test is not None and test_fraction is not None:
+        raise InputError(
+            f"test_fraction {test_fraction:g}: must be left out, for {str(source)!r} has test images of its own"
+        )
+    arrays, notes = _decoded(listing, image_size)
+    train, notes = Images(arrays["train_pixels"], arrays["train_labels"]), (*listing.notes, *notes)
+    if listing.test is not None:
+        return Dataset(listing.classes, train, Images(arrays["test_pixels"], arrays["test_labels"]), notes)
+    train, test, note = hold_out_test(train, test_fraction)
+    return Dataset(listing.classes, train, test, (*notes, note))
 
-    entry = cache_dir() / "folders" / _cache_key(root, files, image_size)
+
+def _decoded(listing: Listing, image_size: int) -> tuple[dict[str, npt.NDArray[Any]], tuple[str, ...]]:
+    """Pixels and labels by split, and notes; out of the cache where they are in it."""
+    files = {"train": listing.train, "test": listing.test or []}
+    entry = cache_dir() / "folders" / _cache_key(listing.root, files, image_size)
     cached = read_entry(entry)
     if cached is not None:
         arrays, about = cached
-        notes = tuple(about["notes"])
-    else:
-        arrays = {}
-        changes = Counter[str]()
-        for split, found in files.items():
-            arrays[f"{split}_pixels"], split_changes = _decode_all(found, image_size)
-            arrays[f"{split}_labels"] = np.array([file.label for file in found], np.int64)
-            changes += split_changes
-        notes = describe_changes(changes, image_size)
-        damaged = entry.exists()
-        try:
-            write_entry(entry, arrays, {"notes": notes})
-        except OSError as error:
-            notes += (f"decoded images are not kept: cannot write {str(entry.parent)!r}: {error.strerror}",)
-        if damaged:
-            notes += (f"decoded anew, for what was kept of them is damaged: {str(entry)!r}",)
-    train, test = (Images(arrays[f"{split}_pixels"], arrays[f"{split}_labels"]) for split in files)
-    return Dataset(tuple(classes), train, test, notes)
-
-
-def _list_files(root: Path) -> tuple[list[str], dict[str, list[ImageFile]]]:
-    if not root.is_dir():
-        raise InputError(f"data_dir {str(root)!r}: no such folder")
-    classes = {split: _find_classes(root, split) for split in ("train", "test")}
-    names = classes["train"]
-    if names != classes["test"]:
-        differences = [
-            f"only in {split}: {_some(set(classes[split]) - set(classes[other]))}"
-            for split, other in (("train", "test"), ("test", "train"))
-            if set(classes[split]) - set(classes[other])
-        ]
-        raise InputError(f"data_dir {str(root)!r}: train/ and test/ differ in their classes; {'; '.join(differences)}")
-    if len(names) < 2:
-        raise InputError(f"data_dir {str(root)!r}: found {len(names)} class folders in train/: allowed are 2 or more")
-    return names, {split: _find_images(root / split, names) for split in classes}
-
-
-def _find_classes(root: Path, split: str) -> list[str]:
-    if not (root / split).is_dir():
-        raise InputError(f"data_dir {str(root)!r}: has no folder {split}/; needed are train/ and test/")
-    with os.scandir(root / split) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _some(names: set[str]) -> str:
-    shown = [repr(name) for name in sorted(names)[:5]]
-    return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _find_images(split: Path, classes: list[str]) -> list[ImageFile]:
-    files = []
-    for label, name in enumerate(classes):
-        paths = list(_walk(str(split / name), set()))
-        if not paths:
-            raise InputError(f"{str(split / name)!r}: this class has no images; looked for {' '.join(SUFFIXES)}")
-        for path in paths:
-            status = os.stat(path)
-            if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
-                kind = "is empty" if stat.S_ISREG(status.st_mode) else "is not a regular file"
-                raise InputError(f"{path!r}: cannot be decoded as an image: {kind}")
-            files.append(ImageFile(path, label, status.st_size, status.st_mtime_ns))
-    return files
-
-
-def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
-    status = os.stat(folder)
-    if (status.st_dev, status.st_ino) in seen:  # a link into a folder that was read already, perhaps in a circle
-        return
-    seen.add((status.st_dev, status.st_ino))
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _walk(entry.path, seen)
-            elif entry.name.lower().endswith(SUFFIXES):
-                yield entry.path
+        return arrays, tuple(about["notes"])
+    arrays, changes = {}, Counter[str]()
+    for split, found in files.items():
+        arrays[f"{split}_pixels"], split_changes = _decode_all(found, image_size)
+        arrays[f"{split}_labels"] = np.array([file.label for file in found], np.int64)
+        changes += split_changes
+    notes = describe_changes(changes, image_size)
+    damaged = entry.exists()
+    try:
+        write_entry(entry, arrays, {"notes": notes})
+    except OSError as error:
+        notes += (f"decoded images are not kept: cannot write {str(entry.parent)!r}: {error.strerror}",)
+    if damaged:
+        notes += (f"decoded anew, for what was kept of them is damaged: {str(entry)!r}",)
+    return arrays, notes
 
 
 def _cache_key(root: Path, files: dict[str, list[ImageFile]], image_size: int) -> str:
     # The root belongs to it because other images may bear the same names, sizes and dates: archives make that happen.
-    listed = [(file.path.removeprefix(str(root)), file[1:]) for split in files.values() for file in split]
+    listed = [[(file.path.removeprefix(str(root)), file[1:]) for file in split] for split in files.values()]
     key = repr((CACHE_FORMAT, image_size, os.path.realpath(root), listed))
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 

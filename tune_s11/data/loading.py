@@ -27,7 +27,7 @@ def load_dataset(recipe: Recipe) -> Dataset:
     if recipe.dataset == "digits":
         return _read_digits(recipe.image_size)
     assert recipe.data_dir is not None  # a recipe of a folder has one
-    return read_folder(Path(recipe.data_dir), recipe.image_size)
+    return read_folder(Path(recipe.data_dir), recipe.image_size, recipe.test_fraction)
 
 
 def _read_cifar10(root: Path, image_size: int) -> Dataset:

@@ -1,9 +1,36 @@
-"""Training images divided into those to learn from and those to choose by."""
+"""Training images divided into those to learn from and those to choose by, and test images held out of them before."""
 
 import numpy as np
 
 from tune_s11.config import InputError, Recipe
 from tune_s11.data.dataset import Images, Indices
+
+TEST_FRACTION = 0.2
+"""Share of the images held out as test images, where there are no others and the recipe names no share."""
+
+_TEST_SEED = 0
+"""Which images those are is the same for every search, whatever its own seed: an image that one search has learned from
+tests no other one, and searches can be compared."""
+
+
+def hold_out_test(images: Images, fraction: float | None) -> tuple[Images, Images, str]:
+    """Divides images into training and test images, before anything is chosen; each class keeps its share in both.
+
+    Args:
+        images: All images there are.
+        fraction: Share of the test images; None: :data:`TEST_FRACTION`.
+
+    Returns:
+        Training and test images, each in the order that they had, and a note on it for the user.
+
+    Raises:
+        InputError: They are too few to have every class in both parts.
+    """
+    fraction = TEST_FRACTION if fraction is None else fraction
+    size = round(len(images) * fraction)
+    train, test = _divide(images, np.arange(len(images)), size, _TEST_SEED, f"test_fraction {fraction:g}")
+    note = f"no test images by class: {size:,} of {len(images):,} images are held out as such (test_fraction {fraction:g})"
+    return images.subset(train), images.subset(test), note
 
 
 def split(images: Images, recipe: Recipe, seed: int) -> tuple[Images, Images]:

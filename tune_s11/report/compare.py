@@ -18,7 +18,7 @@ from tune_s11.training.metrics import EpochMetrics
 MOST = 8
 """Runs that a picture tells apart."""
 
-_SHARED = ("dataset", "data_dir", "image_size", "train_images", "val_fraction")
+_SHARED = ("dataset", "data_dir", "image_size", "train_images", "val_fraction", "test_fraction")
 """Recipe fields that decide which images are validated on."""
 
 
