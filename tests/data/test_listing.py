@@ -173,7 +173,10 @@ def test_a_csv_may_say_which_are_test_images(root: Path) -> None:
     [
         ("", "line 1: must name the columns file and label (got nothing)"),
         ("a,b,c\n", "line 1: must name the columns file and label (got a, b, c)"),
-        ("train/cat/0.png,cat\n", "line 1: must name the columns, such as file,label (got an image, 'train/cat/0.png')"),
+        (
+            "train/cat/0.png,cat\n",
+            "line 1: must name the columns, such as file,label (got an image, 'train/cat/0.png')",
+        ),
         ("file,label\n", "must have 2 or more labels (got 0)"),
         ("file,label\ntrain/cat/0.png,cat\n", "must have 2 or more labels (got 1)"),
         ("file,label\ntrain/cat/0.png\n", "line 2: must have 2 cells or more (got 1)"),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import balanced_accuracy_score
 
 from tune_s11.cli.hints import repeat_commands
 from tune_s11.report import write_report
@@ -111,6 +112,12 @@ def test_confusion_and_mistakes_are_those_of_the_first_refit(pristine: Path, num
     )
     assert list(confusion["accuracy_by_class"].values()) == pytest.approx([counts[i][i] / 12 for i in range(3)])
 
+    assert sorted((it["class"], it["recall"], it["images"]) for it in numbers["recall"]["by_class"]) == [
+        (name, counts[i][i] / 12, 12) for i, name in enumerate(classes)
+    ]
+    recalls = [it["recall"] for it in numbers["recall"]["by_class"]]
+    assert recalls == sorted(recalls)
+
     confidence = np.exp(logits).max(1) / np.exp(logits).sum(1)
     wrong = sorted(np.flatnonzero(predicted != labels), key=lambda i: -confidence[i])[:25]
     shown = numbers["mistakes"]["shown"]
@@ -119,6 +126,15 @@ def test_confusion_and_mistakes_are_those_of_the_first_refit(pristine: Path, num
     assert [(it["true"], it["predicted"]) for it in shown] == [
         (classes[labels[i]], classes[predicted[i]]) for i in wrong
     ]
+
+
+def test_balanced_accuracy_is_over_all_refits(pristine: Path, numbers: dict[str, Any]) -> None:
+    scores = []
+    for seed in (0, 1):
+        with np.load(pristine / "best" / f"seed-{seed}" / "test_logits.npz") as arrays:
+            scores.append(balanced_accuracy_score(arrays["labels"], arrays["ema"].argmax(1)))
+    found = numbers["balanced_accuracy"]
+    assert (found["mean"], found["sd"], found["n"]) == pytest.approx((np.mean(scores), np.std(scores, ddof=1), 2))
 
 
 def test_shown_correct_images_have_the_median_confidence_of_their_class(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
 from tune_s11.report.predictions import Predictions
 
@@ -39,3 +40,12 @@ def test_typical_image_has_the_median_confidence(confidences: tuple[float, ...],
     assert found.typical(0) == image
     assert found.typical(1) is None
     assert found.typical(2) is None
+
+
+def test_recall_and_balanced_accuracy_are_scikit_learns() -> None:
+    rows = [(0, 0.9, 0.1), (0, 0.9, 0.1), (0, 0.9, 0.1), (0, 0.2, 0.8), (1, 0.7, 0.3), (1, 0.2, 0.8)]
+    found = predictions(*rows)
+    assert found.in_class.tolist() == [4, 2, 0]
+    assert found.recall[:2].tolist() == [0.75, 0.5]
+    assert np.isnan(found.recall[2])  # nobody has asked for that class
+    assert found.balanced_accuracy == balanced_accuracy_score(found.labels, found.predicted) == 0.625

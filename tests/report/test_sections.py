@@ -288,6 +288,25 @@ def test_more_classes_than_the_sheet_has_room_for(search_path: Path, monkeypatch
     assert "The first 2 of 3 classes are shown." in page
 
 
+def test_of_many_classes_the_table_has_those_of_lowest_recall(
+    search_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tune_s11.report.sections.test_images.WORST", 2)
+    contents = compose(search_path)
+    page = render(contents.numbers, dict.fromkeys(contents.figures, ""))
+    assert "The 2 of lowest recall, of 3 classes." in page
+    assert len(contents.numbers["recall"]["by_class"]) == 3
+
+
+def test_without_the_other_refits_logits_there_is_no_balanced_accuracy(search_path: Path) -> None:
+    (search_path / "best" / "seed-1" / "test_logits.npz").unlink()
+    contents = compose(search_path)
+    assert contents.numbers["balanced_accuracy"] is None
+    assert [gap["what"] for gap in contents.numbers["not_shown"]] == ["the balanced accuracy"]
+    assert "Balanced accuracy" not in render(contents.numbers, dict.fromkeys(contents.figures, ""))
+    assert contents.numbers["recall"] is not None
+
+
 def test_names_too_long_for_the_sheet_are_cut_there_alone(search_path: Path) -> None:
     name = "a class with a name of many words"
     edit(search_path / "manifest.json", lambda plain: plain["data"].update(classes=[name, "dog & co", "frog"]))

@@ -44,7 +44,9 @@ def resolve_config(
     overrides = dict(_key_value(setting) for setting in settings or [])
     if data_dir is not None:
         if not (data_dir.is_dir() or (data_dir.is_file() and data_dir.suffix.lower() == CSV_SUFFIX)):
-            raise InputError(f"--data-dir {data_dir}: must be a folder that holds train/<class>/, or a {CSV_SUFFIX} file")
+            raise InputError(
+                f"--data-dir {data_dir}: must be a folder that holds train/<class>/, or a {CSV_SUFFIX} file"
+            )
         overrides |= {"dataset": "folder", "data_dir": str(data_dir)}
     if model is not None:
         overrides["model"] = model

@@ -103,7 +103,7 @@ def _find_classes(split: Path) -> list[str]:
 
 
 def _find_images(split: Path, classes: list[str]) -> list[ImageFile]:
-    files = []
+    files: list[ImageFile] = []
     for label, name in enumerate(classes):
         paths = list(_walk(str(split / name), set()))
         if not paths:
@@ -163,7 +163,8 @@ def _list_csv(source: Path) -> Listing:
 
 
 def _read_rows(source: Path) -> list[_Row]:
-    rows, lines_of = [], dict[str, int]()
+    rows: list[_Row] = []
+    lines_of: dict[str, int] = {}
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)

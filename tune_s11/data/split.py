@@ -29,7 +29,8 @@ def hold_out_test(images: Images, fraction: float | None) -> tuple[Images, Image
     fraction = TEST_FRACTION if fraction is None else fraction
     size = round(len(images) * fraction)
     train, test = _divide(images, np.arange(len(images)), size, _TEST_SEED, f"test_fraction {fraction:g}")
-    note = f"no test images by class: {size:,} of {len(images):,} images are held out as such (test_fraction {fraction:g})"
+    share = f"{size:,} of {len(images):,} images are held out as such"
+    note = f"no test images by class: {share} (test_fraction {fraction:g})"
     return images.subset(train), images.subset(test), note
 
 

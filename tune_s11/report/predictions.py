@@ -70,6 +70,22 @@ class Predictions:
         np.add.at(counts, (self.labels, self.predicted), 1)
         return counts
 
+    @property
+    def in_class(self) -> Ints:
+        """Images of each true class, (K,)."""
+        return np.bincount(self.labels, minlength=self.probabilities.shape[1])
+
+    @property
+    def recall(self) -> Floats:
+        """Share of each class's images that are classified correctly, (K,); NaN for a class without images."""
+        correct = np.bincount(self.labels[self.predicted == self.labels], minlength=self.probabilities.shape[1])
+        return correct / np.where(self.in_class, self.in_class, np.nan)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean recall of the classes that have images: the accuracy, had all of them as many."""
+        return float(np.nanmean(self.recall))
+
     def most_confused(self, most: int) -> list[tuple[int, int, int]]:
         """True class, predicted class and how many images, for the ``most`` commonest errors, falling."""
         counts = self.confusion

@@ -54,6 +54,8 @@ def build_manifest(dataset: "Dataset", seed: int) -> dict[str, Any]:
             "train_images": len(dataset.train),
             "test_images": len(dataset.test),
             "classes": list(dataset.classes),
+            "mean": list(dataset.mean),
+            "std": list(dataset.std),
             "notes": list(dataset.notes),
         },
     }

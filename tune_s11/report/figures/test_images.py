@@ -68,7 +68,7 @@ def _overlay(axes: Axes, pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.flo
 
 @in_style
 def draw_confusion(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> Figure:
-    """The confusion matrix, coloured by its rows' shares, and beside it the accuracy of each class.
+    """The confusion matrix, coloured by its rows' shares, and beside it the recall of each class.
 
     Args:
         counts: Test images by true class (rows) and predicted class (columns), (K, K).
@@ -95,7 +95,7 @@ def draw_confusion(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> Fig
             accuracy.annotate(
                 f"{100 * value:.1f}", (value, place), (0, 5), textcoords="offset points", ha="center", fontsize=8
             )
-    accuracy.set_xlabel("accuracy of the class")
+    accuracy.set_xlabel("recall of the class")
     accuracy.margins(x=0.15)
     accuracy.xaxis.set_major_locator(MaxNLocator(4 if len(classes) > 5 else 2))
     accuracy.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))

@@ -12,6 +12,7 @@ from tune_s11.report.explained import Explained, explain
 from tune_s11.report.predictions import Calibration, Predictions, read_predictions
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import RefitFolder
+from tune_s11.results.records import Summary
 
 MISTAKES = 25
 """Misclassified test images on their heat map sheet, at most."""
@@ -25,13 +26,18 @@ MATRIX = 1000
 LETTERS = 15
 """Of a class's name above an image, at most: a longer one would run into its neighbour."""
 
+WORST = 20
+"""Classes in the table of recalls, at most; ``report.json`` has all."""
+
 PAIRS = 5
 """Of classes in the table of what is most often taken for what."""
 
 
 def add(contents: Contents) -> None:
-    """Adds ``confusion``, ``calibration``, ``mistakes`` and ``typical``."""
-    contents.numbers |= {"confusion": None, "calibration": None, "mistakes": None, "typical": None}
+    """Adds ``balanced_accuracy``, ``recall``, ``confusion``, ``calibration``, ``mistakes`` and ``typical``."""
+    contents.numbers |= dict.fromkeys(
+        ("balanced_accuracy", "recall", "confusion", "calibration", "mistakes", "typical")
+    )
     refit = contents.numbers["test"]
     if contents.winner is None or refit is None:
         return
@@ -44,6 +50,8 @@ def add(contents: Contents) -> None:
     if predictions is None:
         return
     classes = names or [str(label) for label in range(predictions.probabilities.shape[1])]
+    contents.attempt("the balanced accuracy", lambda: _add_balanced_accuracy(contents, predictions, refit["runs"]))
+    _add_recall(contents, predictions, classes)
     _add_confusion(contents, predictions, classes, seed)
     _add_calibration(contents, predictions.calibration())
     _add_heat_maps(contents, contents.winner, folder, predictions, classes)
@@ -55,12 +63,28 @@ def _class_names(manifest: dict[str, Any]) -> list[str] | None:
     return [str(name) for name in names] if isinstance(names, list) and names else None
 
 
+def _add_balanced_accuracy(contents: Contents, first: Predictions, runs: list[dict[str, Any]]) -> None:
+    folders = (contents.search.folder.refit(run["seed"]) for run in runs[1:])
+    others = (read_predictions(folder, first.probabilities.shape[1]) for folder in folders)
+    scores = [each.balanced_accuracy for each in (first, *others)]
+    contents.numbers["balanced_accuracy"] = Summary.of(scores).model_dump()
+
+
+def _add_recall(contents: Contents, predictions: Predictions, classes: list[str]) -> None:
+    recall, in_class = predictions.recall, predictions.in_class
+    shown = [label for label in np.argsort(recall, kind="stable").tolist() if in_class[label]]
+    by_class = [
+        {"class": classes[label], "images": int(in_class[label]), "recall": float(recall[label])} for label in shown
+    ]
+    contents.numbers["recall"] = {"most": WORST, "by_class": by_class}
+
+
 def _add_confusion(contents: Contents, predictions: Predictions, classes: list[str], seed: int) -> None:
     if len(classes) > MATRIX:
         contents.leave_out("the confusion matrix", f"it has {len(classes):,} classes, more than {MATRIX:,}")
         return
     counts = predictions.confusion
-    in_class = counts.sum(axis=1)
+    in_class = predictions.in_class
     of_class = counts.diagonal() / np.maximum(in_class, 1)
     contents.numbers["confusion"] = {
         "seed": seed,
