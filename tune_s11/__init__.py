@@ -1,6 +1,13 @@
 """Tunes the S11 super-convergence recipe: range test, search, refit, report."""
 
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tune_s11.api import Search, load_best, load_search
+
+__all__ = ["Search", "__version__", "load_best", "load_search"]
 
 __version__ = "0.1.0"
 
@@ -12,3 +19,14 @@ for _name, _value in {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default; unset, Ray warns about it
 }.items():
     os.environ.setdefault(_name, _value)
+
+
+def __getattr__(name: str) -> Any:
+    """What the API has is imported when it is first used: torch and pandas take seconds."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("tune_s11.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -161,7 +161,7 @@ SEED_0 = "best/seed-0"
         ),
         (f"{SEED_0}/checkpoint.pt", Path.unlink, "what the winner looks at", "no such checkpoint", HEAT_MAPS),
         (f"{SEED_0}/checkpoint.pt", cut_in_half, "what the winner looks at", "cannot be read", HEAT_MAPS),
-        (f"{SEED_0}/checkpoint.pt", wider_network, "what the winner looks at", "holds no average", HEAT_MAPS),
+        (f"{SEED_0}/checkpoint.pt", wider_network, "what the winner looks at", "holds no EMA weights", HEAT_MAPS),
     ],
 )
 def test_damage(

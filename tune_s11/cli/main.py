@@ -13,12 +13,14 @@ def run_search() -> None:
 
 def main() -> None:
     """Entry point of ``tune-s11``."""
-    from tune_s11.cli import lr, report, schema, train
+    from tune_s11.cli import export, lr, predict, report, schema, train
 
     app = new_app("Tune the S11 super-convergence recipe.", completion=True)
     app.command()(search)
     app.command("train")(train.train)
     app.command("lr")(lr.lr)
+    app.command("predict")(predict.predict)
+    app.command("export")(export.export)
     app.add_typer(report.app, name="report")
     app.command("schema")(schema.schema)
     run(app, "tune-s11")

@@ -4,7 +4,7 @@ from tune_s11.data.augmentation import Augmentation, BatchedAugmentation, build_
 from tune_s11.data.cache import cache_dir
 from tune_s11.data.dataset import Dataset, Images
 from tune_s11.data.loading import load_dataset
-from tune_s11.data.normalisation import normalise
+from tune_s11.data.normalisation import normalise, scale_and_shift
 from tune_s11.data.pipeline import AlbumentationsAugmentation
 from tune_s11.data.split import split
 
@@ -18,5 +18,6 @@ __all__ = [
     "cache_dir",
     "load_dataset",
     "normalise",
+    "scale_and_shift",
     "split",
 ]

@@ -40,16 +40,25 @@ def decode(path: str, size: int) -> tuple[Pixels, list[str]]:
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            rgb, changes = _to_rgb(image)
-            if rgb.size != (size, size):
-                rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
-                changes.append(RESIZED)
-            return np.asarray(rgb), changes
+            return to_pixels(image, size)
     except UnidentifiedImageError:
         reason = f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file"
     except Exception as error:  # decoders meet damaged bytes with all kinds: OSError, SyntaxError, struct.error, ...
         reason = " ".join(str(error).split()) or type(error).__name__
     raise InputError(f"{path!r}: cannot be decoded as an image: {reason}")
+
+
+def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, list[str]]:
+    """As :func:`decode`, of an image that has been opened.
+
+    Raises:
+        ValueError: Its pixels have no fixed range.
+    """
+    rgb, changes = _to_rgb(image)
+    if rgb.size != (size, size):
+        rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
+        changes.append(RESIZED)
+    return np.asarray(rgb), changes
 
 
 def resize(pixels: Pixels, size: int) -> Pixels:

@@ -23,9 +23,13 @@ def normalise(pixels: Tensor, mean: Channels, std: Channels) -> Tensor:
     return pixels.float().mul_(scale).add_(shift).permute(0, 3, 1, 2)
 
 
+def scale_and_shift(mean: Channels, std: Channels) -> tuple[list[float], list[float]]:
+    """What bytes of each channel are multiplied by, and what is added then: (3,) both."""
+    return [1 / (255 * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]
+
+
 @lru_cache(maxsize=8)  # copied to the device once: a copy makes the host wait
 def _scale_and_shift(mean: Channels, std: Channels, device: torch.device) -> tuple[Tensor, Tensor]:
     with torch.inference_mode(False):  # the first call may come from an evaluation, a later one from training
-        scale = [1 / (255 * s) for s in std]
-        shift = [-m / s for m, s in zip(mean, std, strict=True)]
+        scale, shift = scale_and_shift(mean, std)
         return torch.tensor(scale, device=device), torch.tensor(shift, device=device)

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tune_s11.config import InputError, Recipe
-from tune_s11.report.refit import read_refits
-from tune_s11.results import SearchResult, load_search
+from tune_s11.results import SearchResult, load_search, read_refits
 from tune_s11.results.folder import SingleRunFolder
 from tune_s11.results.opening import places
 from tune_s11.results.records import Summary

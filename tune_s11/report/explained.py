@@ -8,11 +8,10 @@ import torch
 
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import load_dataset, normalise
-from tune_s11.models import build_model
 from tune_s11.report.gradcam import heat_maps
 from tune_s11.report.predictions import Ints, Predictions
 from tune_s11.results.folder import RefitFolder
-from tune_s11.training.checkpoint import CheckpointError, load_checkpoint
+from tune_s11.winner.loading import read_network
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,7 @@ def explain(folder: RefitFolder, recipe: Recipe, predictions: Predictions, chose
     dataset = load_dataset(recipe)
     if not np.array_equal(dataset.test.labels, predictions.labels):
         raise InputError("the test images are not those that the refit was tested on")
-    model = build_model(recipe, predictions.probabilities.shape[1]).eval()
-    try:
-        model.load_state_dict(load_checkpoint(folder.checkpoint)["average"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        kind = type(error).__name__
-        raise CheckpointError(f"{folder.checkpoint}: holds no average of this network's weights ({kind})") from None
+    model = read_network(folder, recipe, predictions.probabilities.shape[1])
     pixels = dataset.test.pixels[chosen]
     images = normalise(torch.from_numpy(pixels), dataset.mean, dataset.std)
     classes = [torch.from_numpy(labels[chosen]) for labels in (predictions.predicted, predictions.labels)]

@@ -1,12 +1,10 @@
-"""What the report reads of the refit winner: its test accuracy, and how it was trained and tested by epoch."""
+"""How the winner was refit: trained and tested by epoch."""
 
 import math
 from dataclasses import dataclass
 
 from tune_s11.config import InputError
-from tune_s11.results import SearchResult, TrialResult
 from tune_s11.results.folder import RefitFolder
-from tune_s11.results.records import Refits, read_record
 from tune_s11.results.test_curve import read_test_curve
 
 
@@ -28,24 +26,6 @@ class RefitEpoch:
     ema_test_loss: float | None
     ema_test_accuracy: float | None
     """Of the moving average of the weights."""
-
-
-def read_refits(search: SearchResult, winner: TrialResult) -> Refits:
-    """The test accuracy of the winner's refits.
-
-    Raises:
-        InputError: There is none yet, its file is damaged, or it is of a trial that has been outdone since.
-    """
-    folder = search.folder
-    try:
-        refits = read_record(Refits, folder.metrics)
-    except FileNotFoundError:
-        raise InputError("the winner is not refit yet") from None
-    if not refits.runs:
-        raise InputError(f"{folder.metrics} is damaged")
-    if refits.trial != winner.name:
-        raise InputError(f"{folder.best.name}/ holds {refits.trial}, which {winner.name} has outdone since")
-    return refits
 
 
 def read_refit_curve(folder: RefitFolder) -> list[RefitEpoch]:

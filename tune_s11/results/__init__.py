@@ -2,7 +2,7 @@
 
 from tune_s11.results.folder import SearchFolder, trial_name
 from tune_s11.results.opening import NoSearchError, find_search
-from tune_s11.results.search import SearchResult, load_search
+from tune_s11.results.search import SearchResult, load_search, read_refits
 from tune_s11.results.trials import Span, State, TrialResult, last_error, read_trials
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "find_search",
     "last_error",
     "load_search",
+    "read_refits",
     "read_trials",
     "trial_name",
 ]

@@ -111,6 +111,8 @@ class SearchFolder:
     """What is refit: the trial, and the recipe."""
     metrics = Below("best/metrics.json")
     """Test accuracy over the refits."""
+    export = Below("best/export")
+    """The winner as files for other programs; it goes when another trial wins."""
     report = Below("report")
     """Pages and pictures."""
     report_page = Below("report/index.html")

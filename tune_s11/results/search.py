@@ -12,7 +12,7 @@ from tune_s11.results.folder import SearchFolder
 from tune_s11.results.manifest import check_schema
 from tune_s11.results.opening import find_search
 from tune_s11.results.range_test import read_range_test
-from tune_s11.results.records import AuditRecord, Refits, Verdict, sound_record
+from tune_s11.results.records import AuditRecord, Refits, Verdict, read_record, sound_record
 from tune_s11.results.trials import TrialResult, read_trials
 from tune_s11.search_space import SearchConfig, parse_space
 from tune_s11.storage.files import read_json
@@ -96,3 +96,21 @@ def load_search(name: str | None, storage: Storage) -> SearchResult:
         raise InputError(f"{where}cannot be read") from None
     config = parse_space(parts, where)
     return SearchResult(folder.path, config, manifest, read_trials(folder.path, config))
+
+
+def read_refits(search: SearchResult, winner: TrialResult) -> Refits:
+    """The test accuracy of the winner's refits.
+
+    Raises:
+        InputError: There is none yet, its file is damaged, or it is of a trial that has been outdone since.
+    """
+    folder = search.folder
+    try:
+        refits = read_record(Refits, folder.metrics)
+    except FileNotFoundError:
+        raise InputError("the winner is not refit yet") from None
+    if not refits.runs:
+        raise InputError(f"{folder.metrics} is damaged")
+    if refits.trial != winner.name:
+        raise InputError(f"{folder.best.name}/ holds {refits.trial}, which {winner.name} has outdone since")
+    return refits

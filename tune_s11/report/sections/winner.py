@@ -6,8 +6,7 @@ import numpy as np
 
 from tune_s11.report import facts, figures
 from tune_s11.report.contents import Contents
-from tune_s11.report.refit import read_refits
-from tune_s11.results import TrialResult
+from tune_s11.results import TrialResult, read_refits
 
 
 def add(contents: Contents) -> None:

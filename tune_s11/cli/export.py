@@ -1,0 +1,53 @@
+"""The winner as a file for other programs: ``tune-s11 export``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tune_s11.cli.hints import shown_path
+from tune_s11.cli.options import RESULTS, StorageOption
+from tune_s11.config import InputError
+from tune_s11.results import load_search
+from tune_s11.results.opening import publish
+from tune_s11.text import printable
+from tune_s11.winner import read_best
+from tune_s11.winner.export import CARD, ExportError, Format
+from tune_s11.winner.export import export as write_export
+
+
+def export(
+    name: Annotated[str, typer.Argument(metavar="SEARCH", help="Name or path.")],
+    kind: Annotated[
+        Format,
+        typer.Option("--format", help="safetensors: weights; torch: torch.export; onnx: needs tune-s11[onnx]."),
+    ] = "safetensors",
+    storage: StorageOption = RESULTS,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder to write into (default: best/export of the search)."),
+    ] = None,
+) -> None:
+    """Writes a search's winner as a file, checked against the refit, and a model card beside it."""
+    search = load_search(name, storage)
+    folder = out or search.folder.export
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: must be a folder, or a new one")
+    try:
+        exported = write_export(read_best(search), kind, folder)
+    except ExportError as error:
+        print(f"error: {printable(str(error))}", file=sys.stderr)
+        sys.exit(1)
+    print(f"{shown_path(exported.path)}: logits differ from the refit's by {exported.difference:.2g} of the largest")
+    if exported.recorded is None:
+        print("compared on noise: the search's test images are not here")
+    else:
+        print(f"and by {exported.recorded:.2g} from those recorded of its test images")
+    print(f"model card: {shown_path(folder / CARD)}")
+    if out is None:
+        try:
+            if published := publish(search.path, folder.relative_to(search.path).as_posix()):
+                print(f"copied to {published}")
+        except InputError as error:  # who may read need not be one who may write
+            print(f"not copied: {printable(str(error))}")

@@ -1,0 +1,57 @@
+"""The model card beside an exported winner: what it is, how good it is, how to load it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from tune_s11 import __version__
+from tune_s11.text import printable
+from tune_s11.winner.loading import Best
+
+
+def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
+    """The card, in Markdown, as ``README.md`` of a model's folder is read.
+
+    Args:
+        best: What was exported.
+        files: Names of the files beside it, by format.
+        tolerance: To which their logits are the refit's.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["cell"] = _cell
+    recipe = best.recipe.model_dump()
+    if best.recipe.data_dir is not None:  # where the images lie on this machine is of no use elsewhere
+        recipe["data_dir"] = Path(best.recipe.data_dir).name
+    manifest = best.search.manifest
+    return environment.get_template("model_card.md.j2").render(
+        name=best.search.path.resolve().name,
+        version=__version__,
+        refits=best.refits,
+        run=best.run,
+        trials=len(best.search.trials),
+        recipe=recipe,
+        side=best.recipe.image_size,
+        classes=best.classifier.classes,
+        names=json.dumps(best.classifier.classes),
+        data=manifest["data"],
+        manifest=manifest,
+        mean=best.mean,
+        std=best.std,
+        files=files,
+        tolerance=tolerance,
+    )
+
+
+def _cell(value: Any) -> str:
+    """As the text of a table's cell."""
+    text = printable(f"{value:.4g}" if isinstance(value, float) else str(value))
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

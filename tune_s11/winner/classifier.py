@@ -1,0 +1,91 @@
+"""The winner as a module: its network with normalisation before it, and logit scale and softmax behind it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn as nn
+from PIL import Image
+from torch import Tensor
+
+from tune_s11.data import scale_and_shift
+from tune_s11.data.dataset import Channels, Pixels
+from tune_s11.data.decoding import to_pixels
+
+
+class Logits(nn.Module):
+    """A network with its normalisation and its logit scale inside: what is exported.
+
+    Args:
+        network: From normalised images (N, 3, H, W) to logits (N, K).
+        mean: Of each channel of the training images, where full intensity is 1.
+        std: Likewise.
+        logit_scale: Factor on the network's logits, as in the loss that it was trained with.
+    """
+
+    scale: Tensor
+    shift: Tensor
+    logit_scale: Tensor
+
+    def __init__(self, network: nn.Module, mean: Channels, std: Channels, logit_scale: float) -> None:
+        super().__init__()
+        self.network = network
+        scale, shift = scale_and_shift(mean, std)
+        self.register_buffer("scale", torch.tensor(scale).view(3, 1, 1))
+        self.register_buffer("shift", torch.tensor(shift).view(3, 1, 1))
+        self.register_buffer("logit_scale", torch.tensor(logit_scale))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps RGB images, uint8 (N, 3, H, W), to logits, float32 (N, K)."""
+        logits: Tensor = self.network(images.float() * self.scale + self.shift)
+        return logits.float() * self.logit_scale
+
+
+class Classifier(nn.Module):
+    """Probabilities of the classes of images.
+
+    Attributes:
+        logits: The same before the softmax.
+        classes: Their names, (K,).
+        image_size: Height and width in pixels of the images that the network was trained on.
+    """
+
+    def __init__(self, logits: Logits, classes: Sequence[str], image_size: int) -> None:
+        super().__init__()
+        self.logits, self.classes, self.image_size = logits, tuple(classes), image_size
+        self.eval()
+
+    def forward(self, images: Tensor | Image.Image | Sequence[Image.Image]) -> Tensor:
+        """Classifies images.
+
+        Args:
+            images: uint8 (N, 3, image_size, image_size), RGB; or Pillow images of any size and mode, which are made
+                RGB and resized as the training images were.
+
+        Returns:
+            Probabilities, float32 (N, K); (1, K) for a single Pillow image.
+
+        Raises:
+            ValueError: They are something else, or none.
+        """
+        probabilities: Tensor = self.logits(self._prepared(images)).softmax(dim=1)
+        return probabilities
+
+    def of_pixels(self, pixels: Pixels) -> Tensor:
+        """As :meth:`forward`, of uint8 (N, image_size, image_size, 3)."""
+        return self.forward(torch.from_numpy(pixels).permute(0, 3, 1, 2).to(self.logits.scale.device))
+
+    def _prepared(self, images: Tensor | Image.Image | Sequence[Image.Image]) -> Tensor:
+        if isinstance(images, Tensor):
+            side = self.image_size
+            if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1:] != (3, side, side):
+                found = f"{str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
+                raise ValueError(f"images: must be uint8 (N, 3, {side}, {side}) (got {found})")
+            return images
+        opened = [images] if isinstance(images, Image.Image) else list(images)
+        if not all(isinstance(image, Image.Image) for image in opened):
+            raise ValueError("images: must be a uint8 tensor, a Pillow image or a list of Pillow images")
+        if not opened:
+            raise ValueError("images: must be one or more")
+        pixels = np.stack([to_pixels(image, self.image_size)[0] for image in opened])
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2).to(self.logits.scale.device)

@@ -1,0 +1,246 @@
+"""The winner as a file for other programs: written, read back and compared, or not there at all."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tune_s11.config import InputError
+from tune_s11.data import normalise
+from tune_s11.data.dataset import Pixels
+from tune_s11.storage.files import write_whole
+from tune_s11.winner.card import model_card
+from tune_s11.winner.classifier import Logits
+from tune_s11.winner.loading import Best
+from tune_s11.winner.weights import read_weights, write_weights
+
+Format = Literal["safetensors", "torch", "onnx"]
+
+FILES: dict[Format, str] = {"safetensors": "model.safetensors", "torch": "model.pt2", "onnx": "model.onnx"}
+"""Names of the files."""
+
+CARD = "README.md"
+"""Name of the model card."""
+
+TOLERANCE = 1e-4
+"""Largest difference of a logit of the file from the refit's network in fp32, as a share of the largest logit, or of 1
+where that is less: other kernels add up in another order."""
+
+RECORDED_TOLERANCE = {"fp32": 0.01, "bf16": 0.05}
+"""Likewise from what the refit recorded, by its precision: GPUs may multiply fp32 as TF32, which rounds to 10 bits, and
+bf16 has 7."""
+
+IMAGES = 64
+"""That are compared, at most."""
+
+BATCHES = (1, 5)
+"""Sizes of the first batches of the comparison, none of them the example's that was traced; the rest is one more."""
+
+
+class ExportError(Exception):
+    """The winner cannot be exported so, or not faithfully; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that passed the comparison.
+
+    Attributes:
+        path: The file.
+        difference: Largest difference of its logits from the refit's network, as :data:`TOLERANCE` has it.
+        recorded: The same from what the refit recorded on its test images; None where those are not here.
+    """
+
+    path: Path
+    difference: float
+    recorded: float | None
+
+
+def export(best: Best, kind: Format, folder: Path) -> Exported:
+    """Writes ``folder``'s file of this format, and its model card beside it, once its logits are the refit's.
+
+    Args:
+        best: What to export.
+        kind: The format.
+        folder: Made where it is missing. An earlier file of the same format is replaced.
+
+    Raises:
+        InputError: The format's libraries are not installed, or the folder cannot be written.
+        ExportError: The format cannot hold the network, or the file's logits are not the refit's. Nothing is
+            written then, and what was there before stays.
+    """
+    write, read = _WAYS[kind]
+    path = folder / FILES[kind]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = TemporaryDirectory(dir=folder, prefix=".")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+    with scratch as place:
+        partial = Path(place) / path.name
+        try:
+            write(partial, best)
+            function = read(partial, best)
+        except (InputError, OSError):
+            raise
+        except Exception as error:  # a network of the user's own may be beyond what a format can hold
+            raise ExportError(f"{kind}: cannot hold this network: {_one_line(error)}") from error
+        difference, recorded = _compare(function, best, kind)
+        partial.replace(path)
+    kinds = [each for each in FILES if (folder / FILES[each]).exists()]
+    write_whole(folder / CARD, model_card(best, {each: FILES[each] for each in kinds}, TOLERANCE))
+    return Exported(path, difference, recorded)
+
+
+# --- the formats
+
+Function = Callable[[Tensor], npt.NDArray[np.float32]]
+"""From images, uint8 (N, 3, H, W), to logits (N, K), as a user of the file would call it."""
+
+
+def _write_safetensors(path: Path, best: Best) -> None:
+    write_weights(path, best.classifier, best.recipe)
+
+
+def _read_safetensors(path: Path, best: Best) -> Function:
+    return _function(read_weights(path, best.recipe.model).logits)
+
+
+def _write_torch(path: Path, best: Best) -> None:
+    program = torch.export.export(_fixed(best.classifier.logits), (_example(best),), dynamic_shapes=_batch_free())
+    torch.export.save(program, path, extra_files={"classes.json": json.dumps(best.classifier.classes)})
+
+
+def _read_torch(path: Path, best: Best) -> Function:
+    return _function(torch.export.load(path).module())
+
+
+def _write_onnx(path: Path, best: Best) -> None:
+    try:  # before the work is done
+        import onnx
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise InputError(f"--format onnx: needs {error.name}: pip install 'tune-s11[onnx]'") from None
+    torch.onnx.export(
+        _fixed(best.classifier.logits),
+        (_example(best),),
+        path,
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes=_batch_free(),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {"classes": json.dumps(best.classifier.classes)})
+    onnx.save(model, path)
+
+
+def _read_onnx(path: Path, best: Best) -> Function:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def call(images: Tensor) -> npt.NDArray[np.float32]:
+        (logits,) = session.run(["logits"], {"images": images.numpy()})
+        return np.asarray(logits)
+
+    return call
+
+
+_WAYS: dict[Format, tuple[Callable[[Path, Best], None], Callable[[Path, Best], Function]]] = {
+    "safetensors": (_write_safetensors, _read_safetensors),
+    "torch": (_write_torch, _read_torch),
+    "onnx": (_write_onnx, _read_onnx),
+}
+
+
+def _fixed(logits: Logits) -> Logits:
+    return logits.eval().requires_grad_(False)
+
+
+def _example(best: Best) -> Tensor:
+    side = best.recipe.image_size
+    return torch.zeros((2, 3, side, side), dtype=torch.uint8)  # one image would be taken for a fixed size
+
+
+def _batch_free() -> dict[str, dict[int, torch.export.Dim]]:
+    return {"images": {0: torch.export.Dim("batch", min=1)}}
+
+
+def _function(module: Callable[[Tensor], Tensor]) -> Function:
+    def call(images: Tensor) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            return module(images).numpy()
+
+    return call
+
+
+# --- the comparison
+
+
+def _compare(function: Function, best: Best, kind: Format) -> tuple[float, float | None]:
+    """Differences from the refit's network and from its record, both within their tolerances."""
+    pixels, recorded = _images(best)
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+    rest = len(images) - sum(BATCHES)
+    try:
+        logits = np.concatenate([function(batch) for batch in images.split([*BATCHES, rest])])
+    except Exception as error:
+        raise ExportError(
+            f"{kind}: the exported file fails on images: {_one_line(error)}; the file was removed"
+        ) from error
+    difference = _difference(logits, _refit_logits(best, pixels))
+    if not difference <= TOLERANCE:
+        raise ExportError(
+            f"{kind}: the exported logits differ from the refit's by {difference:.2g}, more than {TOLERANCE:g}; "
+            "the file was removed"
+        )
+    if recorded is None:
+        return difference, None
+    from_record, limit = _difference(logits, recorded), RECORDED_TOLERANCE[best.run.hardware.precision]
+    if not from_record <= limit:
+        raise ExportError(
+            f"{kind}: the exported logits differ from those in {best.folder.test_logits} by {from_record:.2g}, "
+            f"more than {limit:g}; the file was removed"
+        )
+    return difference, from_record
+
+
+def _images(best: Best) -> tuple[Pixels, npt.NDArray[np.float32] | None]:
+    """Test images (N, H, W, 3) and the logits recorded of them; noise and None where they are not here."""
+    try:
+        test = best.dataset.test
+        with np.load(best.folder.test_logits, allow_pickle=False) as arrays:
+            logits = arrays["ema"]
+        chosen = np.linspace(0, len(test) - 1, IMAGES).astype(int)
+        return test.pixels[chosen], logits[chosen]
+    except (InputError, OSError, ValueError, KeyError, IndexError):
+        side = best.recipe.image_size
+        return np.random.default_rng(0).integers(0, 256, (IMAGES, side, side, 3), np.uint8), None
+
+
+@torch.inference_mode()
+def _refit_logits(best: Best, pixels: Pixels) -> npt.NDArray[np.float32]:
+    """As the refit computes them, in fp32, from the network alone."""
+    logits = best.classifier.logits.network(normalise(torch.from_numpy(pixels), best.mean, best.std))
+    return np.asarray(logits.float() * best.recipe.logit_scale)
+
+
+def _difference(found: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    return float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,0 +1,140 @@
+"""From a search on disk, or from an exported file, to the winner."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch.nn as nn
+
+from tune_s11.config import InputError, Recipe
+from tune_s11.data import Dataset, load_dataset
+from tune_s11.data.dataset import Channels
+from tune_s11.models import build_model
+from tune_s11.results import SearchResult, load_search, read_refits
+from tune_s11.results.folder import RefitFolder
+from tune_s11.results.records import Refits, RefitScores
+from tune_s11.storage.remote import Storage
+from tune_s11.training.checkpoint import CheckpointError, load_checkpoint
+from tune_s11.winner.classifier import Classifier, Logits
+from tune_s11.winner.weights import SAFETENSORS_SUFFIX, read_weights
+
+
+@dataclass(frozen=True)
+class Best:
+    """The winner of a search, refit.
+
+    Attributes:
+        search: Whose winner it is.
+        refits: All of its refits.
+        run: The one that is used: the first that has not diverged. Choosing the best one by its test accuracy would
+            make that accuracy a promise.
+        classifier: Its EMA weights, in evaluation mode, on the CPU.
+        mean: Of each channel of its training images, where full intensity is 1.
+        std: Likewise.
+    """
+
+    search: SearchResult
+    refits: Refits
+    run: RefitScores
+    classifier: Classifier
+    mean: Channels
+    std: Channels
+
+    @property
+    def recipe(self) -> Recipe:
+        """It was refit with."""
+        return self.refits.recipe
+
+    @property
+    def folder(self) -> RefitFolder:
+        """Of the refit that is used."""
+        return self.search.folder.refit(self.run.seed)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The images that the search worked on.
+
+        Raises:
+            InputError: They are missing here, or have changed since.
+        """
+        return _same_dataset(self.recipe, self.search.manifest.get("data", {}))
+
+
+def load_best(name: str | None, storage: Storage, model: str | None = None) -> Classifier:
+    """The winner of a search, with the EMA weights of its refit, in evaluation mode, on the CPU.
+
+    Args:
+        name: A search's name, path or address (None: the latest), or a ``.safetensors`` file that was exported.
+        storage: The parent of the results.
+        model: The network that a file must have, where it is not the program's own.
+
+    Raises:
+        InputError: There is no such search or file, it is damaged, or its winner is not refit yet.
+    """
+    if name is not None and Path(name).suffix == SAFETENSORS_SUFFIX:
+        return read_weights(Path(name), model)
+    return read_best(load_search(name, storage)).classifier
+
+
+def read_best(search: SearchResult) -> Best:
+    """The winner of a search.
+
+    Raises:
+        InputError: It is not refit yet, every refit has diverged, or its files are damaged.
+    """
+    where = search.path.name
+    if search.winner is None:
+        raise InputError(f"{where}: has no winner yet; no trial is complete")
+    try:
+        refits = read_refits(search, search.winner)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    run = next((run for run in refits.runs if not run.diverged), None)
+    if run is None:
+        raise InputError(f"{where}: every refit of {refits.trial} has diverged")
+    data = search.manifest.get("data")
+    classes = data.get("classes") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(classes, list):
+        raise InputError(f"{search.folder.manifest}: is missing or damaged: it must name the classes")
+    recipe = refits.recipe
+    try:
+        network = read_network(search.folder.refit(run.seed), recipe, len(classes))
+    except CheckpointError as error:
+        raise InputError(str(error)) from None
+    mean, std = _statistics(recipe, data)
+    logits = Logits(network, mean, std, recipe.logit_scale)
+    classifier = Classifier(logits, [str(name) for name in classes], recipe.image_size)
+    return Best(search, refits, run, classifier, mean, std)
+
+
+def read_network(folder: RefitFolder, recipe: Recipe, num_classes: int) -> nn.Module:
+    """The network of a refit with its EMA weights, in evaluation mode.
+
+    Raises:
+        CheckpointError: The checkpoint is missing, damaged, or of another network.
+    """
+    model = build_model(recipe, num_classes).eval()
+    try:
+        model.load_state_dict(load_checkpoint(folder.checkpoint)["average"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        kind = type(error).__name__
+        raise CheckpointError(f"{folder.checkpoint}: holds no EMA weights of this network ({kind})") from None
+    return model
+
+
+def _statistics(recipe: Recipe, data: dict[str, Any]) -> tuple[Channels, Channels]:
+    """Mean and standard deviation that the images were normalised with; manifests of earlier versions have none."""
+    try:
+        (red, green, blue), (red_std, green_std, blue_std) = data["mean"], data["std"]
+        return (float(red), float(green), float(blue)), (float(red_std), float(green_std), float(blue_std))
+    except (KeyError, TypeError, ValueError):
+        dataset = _same_dataset(recipe, data)
+        return dataset.mean, dataset.std
+
+
+def _same_dataset(recipe: Recipe, data: dict[str, Any]) -> Dataset:
+    dataset = load_dataset(recipe)
+    if data.get("fingerprint") != dataset.fingerprint:
+        raise InputError("the images are not those that the search worked on")
+    return dataset

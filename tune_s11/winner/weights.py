@@ -1,0 +1,71 @@
+"""The winner in one safetensors file: weights, normalisation, and what builds its network again."""
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_model, save_model
+
+from tune_s11.config import Count, Frozen, InputError, Recipe
+from tune_s11.models import build_model
+from tune_s11.winner.classifier import Classifier, Logits
+
+SAFETENSORS_SUFFIX = ".safetensors"
+
+_KEY = "tune_s11"
+"""Of the file's metadata."""
+
+
+class _Header(Frozen):
+    """What the file says beside its tensors: how to build the network, and what its outputs are called."""
+
+    model: str
+    width: Count
+    image_size: Count
+    classes: tuple[str, ...] = Field(min_length=2)
+
+
+def write_weights(path: Path, classifier: Classifier, recipe: Recipe) -> None:
+    """Writes the tensors of :class:`Logits`, and in the metadata, as JSON, how to build its network.
+
+    Args:
+        path: The file.
+        classifier: What to write.
+        recipe: That its network is built from.
+    """
+    header = _Header(
+        model=recipe.model, width=recipe.width, image_size=recipe.image_size, classes=classifier.classes
+    ).model_dump_json()
+    save_model(classifier.logits, str(path), metadata={_KEY: header, "format": "pt"})
+    written = path.read_bytes()
+    path.unlink()  # safetensors lets nobody but its owner read it
+    path.write_bytes(written)
+
+
+def read_weights(path: Path, model: str | None = None) -> Classifier:
+    """What :func:`write_weights` wrote, in evaluation mode, on the CPU.
+
+    Args:
+        path: The file.
+        model: The network that it must have. None: the program's own, for a file from elsewhere should not decide
+            which module is imported.
+
+    Raises:
+        InputError: There is no such file, it is damaged, another program wrote it, or its network is another one.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = _Header.model_validate_json((file.metadata() or {})[_KEY])
+        if header.model != (model or "s11"):
+            raise InputError(f"{path}: its network is {header.model}; if you trust it, say --model {header.model}")
+        # Every number that stands here is replaced by the file's.
+        recipe = Recipe(model=header.model, width=header.width, image_size=header.image_size, pad=0, cutout=0)
+        logits = Logits(build_model(recipe, len(header.classes)), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
+        load_model(logits, path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (KeyError, ValidationError):
+        raise InputError(f"{path}: must be a file that tune-s11 export wrote") from None
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({type(error).__name__})") from None
+    return Classifier(logits, header.classes, header.image_size)
