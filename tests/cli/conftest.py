@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("report", "winner")]
+from finished import finished, own_network
 from made_up import images, pristine, search_path
 
-__all__ = ["images", "pristine", "search_path"]
+__all__ = ["finished", "images", "own_network", "pristine", "search_path"]
 
 
 @pytest.fixture(autouse=True)

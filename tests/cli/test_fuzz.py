@@ -152,7 +152,19 @@ OPTIONS = st.sampled_from(
     [
         *("--space", "--samples", "--gpus", "--trials-per-gpu", "--workers", "--data-dir", "--model", "--name"),
         *("--storage", "--seed", "--precision", "--lr-bounds", "--no-asha", "--resume", "--warm-start", "--no-report"),
-        *("--threads", "--trial", "--linear", "--out", "--json", "--csv", "--open", "--layer", "--cycles", "--period"),
+        *(
+            "--format",
+            "--threads",
+            "--trial",
+            "--linear",
+            "--out",
+            "--json",
+            "--csv",
+            "--open",
+            "--layer",
+            "--cycles",
+            "--period",
+        ),
         *("--help", "--version", "--wrong"),
     ]
 )
@@ -170,6 +182,8 @@ MAINS = st.sampled_from(
         (main.main, ["search"]),
         (train.main, []),
         (main.main, ["lr"]),
+        (main.main, ["predict"]),
+        (main.main, ["export"]),
         *((report.main, [command]) for command in ("best", "trials", "compare", "lr", "zigzag")),
         (main.main, []),
     ]

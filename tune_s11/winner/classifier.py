@@ -73,7 +73,7 @@ class Classifier(nn.Module):
 
     def of_pixels(self, pixels: Pixels) -> Tensor:
         """As :meth:`forward`, of uint8 (N, image_size, image_size, 3)."""
-        return self.forward(torch.from_numpy(pixels).permute(0, 3, 1, 2).to(self.logits.scale.device))
+        return self.forward(torch.tensor(pixels).permute(0, 3, 1, 2).to(self.logits.scale.device))
 
     def _prepared(self, images: Tensor | Image.Image | Sequence[Image.Image]) -> Tensor:
         if isinstance(images, Tensor):

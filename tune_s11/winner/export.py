@@ -1,7 +1,10 @@
 """The winner as a file for other programs: written, read back and compared, or not there at all."""
 
+import io
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,8 +33,8 @@ CARD = "README.md"
 """Name of the model card."""
 
 TOLERANCE = 1e-4
-"""Largest difference of a logit of the file from the refit's network in fp32, as a share of the largest logit, or of 1
-where that is less: other kernels add up in another order."""
+"""Largest difference of a logit of the file from the refit's network in fp32, as a share of the largest logit: other
+kernels add up in another order."""
 
 RECORDED_TOLERANCE = {"fp32": 0.01, "bf16": 0.05}
 """Likewise from what the refit recorded, by its precision: GPUs may multiply fp32 as TF32, which rounds to 10 bits, and
@@ -86,8 +89,9 @@ def export(best: Best, kind: Format, folder: Path) -> Exported:
     with scratch as place:
         partial = Path(place) / path.name
         try:
-            write(partial, best)
-            function = read(partial, best)
+            with _quiet():
+                write(partial, best)
+                function = read(partial, best)
         except (InputError, OSError):
             raise
         except Exception as error:  # a network of the user's own may be beyond what a format can hold
@@ -97,6 +101,18 @@ def export(best: Best, kind: Format, folder: Path) -> Exported:
     kinds = [each for each in FILES if (folder / FILES[each]).exists()]
     write_whole(folder / CARD, model_card(best, {each: FILES[each] for each in kinds}, TOLERANCE))
     return Exported(path, difference, recorded)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing of what torch's exporters print and log, such as the whole graph of a network that they refuse."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 # --- the formats
@@ -239,7 +255,7 @@ def _refit_logits(best: Best, pixels: Pixels) -> npt.NDArray[np.float32]:
 def _difference(found: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> float:
     if found.shape != expected.shape:
         return float("inf")
-    return float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
+    return float(np.abs(found - expected).max() / (np.abs(expected).max() or 1.0))
 
 
 def _one_line(error: Exception) -> str:

@@ -1,0 +1,173 @@
+"""Exported files: read back by the libraries that will read them, compared, and gone where they are not faithful."""
+
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from finished import copy_of, edit, expected_logits, recipe_of, without_images
+from safetensors.torch import save_file
+
+from tune_s11.config import InputError
+from tune_s11.data import load_dataset
+from tune_s11.results import load_search
+from tune_s11.winner import load_best, read_best
+from tune_s11.winner.export import FILES, TOLERANCE, Exported, ExportError, export
+
+export_module = importlib.import_module("tune_s11.winner.export")
+
+
+def export_from(path: Path, kind: Any) -> Exported:
+    return export(read_best(load_search(str(path), path.parent)), kind, path / "best" / "export")
+
+
+def left(path: Path) -> list[str]:
+    return sorted(file.name for file in (path / "best" / "export").iterdir())
+
+
+def test_every_format_gives_the_refits_logits_as_its_card_says(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = finished / "best" / "export"
+    for kind in FILES:
+        exported = export_from(finished, kind)
+        assert exported.path == folder / FILES[kind]
+        assert exported.difference <= TOLERANCE
+        assert exported.recorded is not None
+        assert exported.recorded <= 1e-4  # what the fixture has recorded is fp32 too
+        assert exported.path.stat().st_mode == (folder / "README.md").stat().st_mode
+    assert left(finished) == ["README.md", *sorted(FILES.values())]
+
+    dataset = load_dataset(recipe_of(finished))
+    pixels = np.concatenate([dataset.test.pixels, dataset.train.pixels])[:37]  # a batch size that nobody has tried
+    images = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+    expected = expected_logits(finished, dataset, pixels)
+    card = (folder / "README.md").read_text()
+    ways = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    assert len(ways) == len(FILES)
+    monkeypatch.chdir(folder)
+    for way in ways:  # as a reader would type it
+        names = {"images": images if "onnx" in way else torch.from_numpy(images)}
+        exec(way, names)
+        found = names.get("logits", names.get("probabilities"))
+        found = found.detach().numpy() if isinstance(found, torch.Tensor) else np.asarray(found)
+        if "probabilities" in names:
+            torch.testing.assert_close(torch.from_numpy(found), torch.from_numpy(expected).softmax(1))
+        else:
+            np.testing.assert_allclose(found, expected, atol=1e-4)
+
+    import onnx
+
+    props = {each.key: each.value for each in onnx.load(FILES["onnx"]).metadata_props}
+    assert json.loads(props["classes"]) == ["<b>cat", "dog & co", "frog"]
+    extra = {"classes.json": ""}
+    torch.export.load(FILES["torch"], extra_files=extra)
+    assert json.loads(extra["classes.json"]) == ["<b>cat", "dog & co", "frog"]
+
+
+def test_the_card_has_accuracy_data_and_recipe(finished: Path, images: Path) -> None:
+    export_from(finished, "safetensors")
+    card = (finished / "best" / "export" / "README.md").read_text()
+    metrics = json.loads((finished / "best" / "metrics.json").read_text())
+    tested = metrics["test_accuracy"]
+    assert f"| {tested['mean']:.4f} | {tested['sd']:.4f} | 2 |" in card
+    assert f"| test images, this run | {metrics['runs'][0]['ema']:.4f} |" in card
+    assert "| 0.8400 |" in card
+    assert '["<b>cat", "dog & co", "frog"]' in card
+    assert "| momentum | 0.95 |" in card
+    assert "model.pt2" not in card
+    assert str(images.parent) not in card  # of this machine
+    assert f"| data set | folder {images.name} |" in card
+
+
+def test_a_file_that_is_not_faithful_is_removed_and_an_earlier_one_stays(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = export_from(finished, "safetensors").path.read_bytes()
+    write = export_module.write_weights
+
+    def spoil(path: Path, classifier: Any, recipe: Any) -> None:
+        classifier.logits.shift += 0.01
+        write(path, classifier, recipe)
+        classifier.logits.shift -= 0.01
+
+    monkeypatch.setattr(export_module, "write_weights", spoil)
+    with pytest.raises(
+        ExportError, match=r"safetensors: the exported logits differ from the refit's by .* was removed"
+    ):
+        export_from(finished, "safetensors")
+    assert left(finished) == ["README.md", "model.safetensors"]
+    assert (finished / "best" / "export" / "model.safetensors").read_bytes() == before
+
+
+def test_logits_other_than_recorded_are_noticed(finished: Path) -> None:
+    file = finished / "best" / "seed-0" / "test_logits.npz"
+    with np.load(file) as arrays:
+        kept = dict(arrays)
+    np.savez(file, **kept | {"ema": kept["ema"] + 0.2})
+    with pytest.raises(ExportError, match=r"differ from those in .*test_logits.npz by 0\.\d+, more than 0.01"):
+        export_from(finished, "safetensors")
+    assert left(finished) == []
+    np.savez(file, **kept | {"ema": np.full_like(kept["ema"], np.nan)})
+    with pytest.raises(ExportError, match="by nan"):
+        export_from(finished, "safetensors")
+
+
+def test_without_the_images_the_comparison_is_on_noise(finished: Path) -> None:
+    without_images(finished)
+    exported = export_from(finished, "safetensors")
+    assert exported.recorded is None
+    assert exported.difference <= TOLERANCE
+
+
+def test_a_network_beyond_a_format(own_network: Path) -> None:
+    with pytest.raises(ExportError, match="torch: cannot hold this network: ") as raised:
+        export_from(own_network, "torch")
+    assert "\n" not in str(raised.value)
+    assert left(own_network) == []
+    # Weights alone go, and want their network named when they come back.
+    file = str(export_from(own_network, "safetensors").path)
+    with pytest.raises(InputError, match="its network is deciding_net:build; if you trust it, say --model deciding"):
+        load_best(file, Path())
+    assert load_best(file, Path(), "deciding_net:build").classes == ("<b>cat", "dog & co", "frog")
+    with pytest.raises(InputError, match="its network is deciding_net:build"):
+        load_best(file, Path(), "os:system")
+
+
+def test_a_format_whose_library_is_not_installed(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
+    with pytest.raises(InputError, match=r"--format onnx: needs onnxscript: pip install 'tune-s11\[onnx\]'"):
+        export_from(finished, "onnx")
+    assert left(finished) == []
+
+
+def test_files_that_are_no_exported_weights(finished: Path, tmp_path: Path) -> None:
+    whole = export_from(finished, "safetensors").path
+    for name, content, problem in (
+        ("none", None, "no such file"),
+        ("cut", whole.read_bytes()[:-5], "cannot be read"),
+        ("empty", b"", "cannot be read"),
+    ):
+        file = tmp_path / f"{name}.safetensors"
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(InputError, match=f"{name}.safetensors: {problem}"):
+            load_best(str(file), Path())
+    save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors", metadata={"tune_s11": "{}"})
+    with pytest.raises(InputError, match=r"other.safetensors: must be a file that tune-s11 export wrote"):
+        load_best(str(tmp_path / "other.safetensors"), Path())
+
+
+def test_a_folder_that_cannot_be_written(finished: Path) -> None:
+    (finished / "best" / "export").write_text("in the way")
+    with pytest.raises(InputError, match="export: cannot be written: "):
+        export_from(finished, "safetensors")
+
+
+def test_the_export_goes_with_a_winner_that_is_outdone(finished: Path) -> None:
+    other = copy_of(finished, "other")
+    edit(other / "best" / "metrics.json", trial="t0000")
+    with pytest.raises(InputError, match="other: best/ holds t0000, which t0002 has outdone since"):
+        export_from(other, "safetensors")
