@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -105,11 +106,12 @@ def export(best: Best, kind: Format, folder: Path) -> Exported:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Nothing of what torch's exporters print and log, such as the whole graph of a network that they refuse."""
+    """Silences what exporters print, log and warn of, such as the whole graph of a network that they refuse."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)
