@@ -155,7 +155,7 @@ class TestImageFolders:
     def test_one_class(self, refused: Run, tmp_path: Path) -> None:
         for part in ("train", "test"):
             write_images(tmp_path / "images" / part / "cat")
-        assert "found 1 class folders" in self.refuse(refused, tmp_path)
+        assert "must have 2 or more class folders in train/ (got 1)" in self.refuse(refused, tmp_path)
 
     def test_an_image_that_does_not_decode(self, refused: Run, tmp_path: Path) -> None:
         for part in ("train", "test"):

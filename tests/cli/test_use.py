@@ -10,6 +10,9 @@ import torch
 from PIL import Image
 
 from tune_s11.cli import main
+from tune_s11.results.folder import LAYOUT
+from tune_s11.storage.copies import Copy
+from tune_s11.storage.remote import Remote
 from tune_s11.winner import load_best
 
 Tune = Callable[..., str]
@@ -101,3 +104,11 @@ def test_export_refuses(tune: Tune, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_network_that_cannot_be_exported_is_one_line(tune: Tune, own_network: Path) -> None:
     error = tune("export", own_network.name, "--format", "torch", code=1)
     assert error.startswith("error: torch: cannot hold this network: GuardOnDataDependentSymNode: ")
+
+
+def test_of_a_search_in_a_storage_the_export_is_copied_there(tune: Tune, finished: Path, storage: Remote) -> None:
+    Copy(finished, storage / "own", LAYOUT).push()
+    lines = tune("export", "own", "--storage", str(storage)).splitlines()
+    assert lines[-1] == f"copied to {storage}/own/best/export"
+    assert {"best/export/model.safetensors", "best/export/README.md"} <= (storage / "own").files().keys()
+    assert tune("export", "own", "--storage", str(storage)).splitlines()[0].startswith(lines[0].partition(":")[0])

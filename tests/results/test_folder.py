@@ -35,6 +35,7 @@ SEARCH = {
     "best": "best",
     "winner": "best/winner.json",
     "metrics": "best/metrics.json",
+    "export": "best/export",
     "report": "report",
     "report_page": "report/index.html",
     "report_numbers": "report/report.json",
