@@ -1,6 +1,7 @@
 """``tune-s11 predict`` and ``tune-s11 export``: what they print, write and refuse."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,16 @@ def test_predict_refuses(tune: Tune, tmp_path: Path, images: Path) -> None:
         (("none.safetensors", good), "none.safetensors: no such file"),
     ):
         assert problem in tune("predict", *arguments, code=2)
+
+
+def test_before_the_refit_there_is_a_command_to_resume_by(tune: Tune, finished: Path, images: Path) -> None:
+    shutil.rmtree(finished / "best")
+    for arguments in (("predict", "own", str(images)), ("export", "own")):
+        error = tune(*arguments, code=2)
+        assert error == (
+            "error: own: its winner, t0002, is not refit yet; "
+            "resume the search with: python run_search.py --resume own\n"
+        )
 
 
 def test_export_says_what_it_has_written_and_compared(tune: Tune, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typer.exceptions import Abort, TyperException
 
 from tune_s11.cli.hints import program, resume_command
 from tune_s11.config import InputError
-from tune_s11.results import NoSearchError
+from tune_s11.results import NoSearchError, NoWinnerError
 from tune_s11.storage.disk import disk_trouble
 from tune_s11.storage.workspace import NotCopiedError
 from tune_s11.text import printable
@@ -38,6 +38,8 @@ def run(app: typer.Typer, name: str) -> None:
         _exit(error.format_message())
     except NoSearchError as error:
         _exit(f"{error}; start one with: {program('search')} --space quick")
+    except NoWinnerError as error:
+        _exit(f"{error}; resume the search with: {resume_command(error.folder)}")
     except NotCopiedError as error:
         _exit(f"{error}; copy it with: {resume_command(error.folder)}")
     except InputError as error:

@@ -2,11 +2,12 @@
 
 from tune_s11.results.folder import SearchFolder, trial_name
 from tune_s11.results.opening import NoSearchError, find_search
-from tune_s11.results.search import SearchResult, load_search, read_refits
+from tune_s11.results.search import NoWinnerError, SearchResult, load_search, read_refits
 from tune_s11.results.trials import Span, State, TrialResult, last_error, read_trials
 
 __all__ = [
     "NoSearchError",
+    "NoWinnerError",
     "SearchFolder",
     "SearchResult",
     "Span",

@@ -19,6 +19,18 @@ from tune_s11.storage.files import read_json
 from tune_s11.storage.remote import Storage
 
 
+class NoWinnerError(InputError):
+    """A search has no winner that is refit, yet.
+
+    Attributes:
+        folder: Of the search.
+    """
+
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(f"{folder.name}: {why}")
+        self.folder = folder
+
+
 @dataclass(frozen=True)
 class SearchResult:
     """One search folder as it stands."""
