@@ -74,7 +74,7 @@ def test_the_card_has_accuracy_data_and_recipe(finished: Path, images: Path) -> 
     metrics = json.loads((finished / "best" / "metrics.json").read_text())
     tested = metrics["test_accuracy"]
     assert f"| {tested['mean']:.4f} | {tested['sd']:.4f} | 2 |" in card
-    assert f"| test images, this run | {metrics['runs'][0]['ema']:.4f} |" in card
+    assert f"| test images, this refit | {metrics['runs'][0]['ema']:.4f} |" in card
     assert "| 0.8400 |" in card
     assert '["<b>cat", "dog & co", "frog"]' in card
     assert "| momentum | 0.95 |" in card
@@ -165,6 +165,21 @@ def test_a_folder_that_cannot_be_written(finished: Path) -> None:
     (finished / "best" / "export").write_text("in the way")
     with pytest.raises(InputError, match="export: cannot be written: "):
         export_from(finished, "safetensors")
+
+
+def test_another_card_is_neither_lost_nor_made_to_lie(finished: Path) -> None:
+    folder = finished / "best" / "export"
+    export_from(finished, "safetensors")
+    card = (folder / "README.md").read_text()
+    export_from(finished, "safetensors")
+    assert (folder / "README.md").read_text() == card
+    (finished / "best" / "seed-0").rename(finished / "best" / "seed-9")
+    (finished / "best" / "seed-1").rename(finished / "best" / "seed-0")  # other weights
+    for text in (card, "# My project\n"):
+        (folder / "README.md").write_text(text)
+        with pytest.raises(InputError, match=r"--out .*export: must be a new folder, or this winner's; its README"):
+            export_from(finished, "safetensors")
+        assert (folder / "README.md").read_text() == text
 
 
 def test_the_export_goes_with_a_winner_that_is_outdone(finished: Path) -> None:

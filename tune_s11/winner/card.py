@@ -44,6 +44,7 @@ def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
         names=json.dumps(best.classifier.classes),
         data=manifest["data"],
         manifest=manifest,
+        weights=best.classifier.logits.fingerprint,
         mean=best.mean,
         std=best.std,
         files=files,

@@ -1,5 +1,6 @@
 """The winner as a module: its network with normalisation before it, and logit scale and softmax behind it."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,6 +40,15 @@ class Logits(nn.Module):
         """Maps RGB images, uint8 (N, 3, H, W), to logits, float32 (N, K)."""
         logits: Tensor = self.network(images.float() * self.scale + self.shift)
         return logits.float() * self.logit_scale
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of a SHA-256 over all weights, normalisation and logit scale included."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()[:16]
 
 
 class Classifier(nn.Module):

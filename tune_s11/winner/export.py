@@ -76,12 +76,14 @@ def export(best: Best, kind: Format, folder: Path) -> Exported:
         folder: Made where it is missing. An earlier file of the same format is replaced.
 
     Raises:
-        InputError: The format's libraries are not installed, or the folder cannot be written.
+        InputError: The format's libraries are not installed, or the folder cannot be written, or holds another
+            ``README.md`` than this winner's.
         ExportError: The format cannot hold the network, or the file's logits are not the refit's. Nothing is
             written then, and what was there before stays.
     """
     write, read = _WAYS[kind]
     path = folder / FILES[kind]
+    _check_card(folder, best)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         scratch = TemporaryDirectory(dir=folder, prefix=".")
@@ -102,6 +104,16 @@ def export(best: Best, kind: Format, folder: Path) -> Exported:
     kinds = [each for each in FILES if (folder / FILES[each]).exists()]
     write_whole(folder / CARD, model_card(best, {each: FILES[each] for each in kinds}, TOLERANCE))
     return Exported(path, difference, recorded)
+
+
+def _check_card(folder: Path, best: Best) -> None:
+    """Refuses a folder whose card would be lost, or would come to stand for files that are not this winner's."""
+    try:
+        there = (folder / CARD).read_text(errors="replace")
+    except OSError:
+        return
+    if best.classifier.logits.fingerprint not in there:
+        raise InputError(f"--out {folder}: must be a new folder, or this winner's; its {CARD} is another's")
 
 
 @contextmanager
