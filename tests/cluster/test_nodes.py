@@ -1,6 +1,7 @@
 """Nodes that come and go under a search, searches side by side, and what a cluster refuses; a cluster with a token."""
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from tune_s11.results import load_search
+
+ROOT = Path(__file__).parents[2]
 
 SHORT = ("--lr-bounds", "0.01", "0.2", "--set", "search.finalists=0", "--set", "search.refit_seeds=1")
 
@@ -108,6 +111,35 @@ def test_what_the_cluster_lacks_is_said_at_once(joined, nodes, more: tuple[str, 
     assert refused.stderr.count("\n") == 1
     assert all(word in refused.stderr for word in words)
     assert not (joined.storage / "refused").exists()
+
+
+@pytest.mark.slow
+def test_a_job_from_the_checkout_that_a_search_has_just_used(joined, nodes, tmp_path: Path) -> None:
+    """Its output goes into the checkout while Ray packs that: it must not be part of what is packed."""
+    checkout = tmp_path / "checkout"
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for file in tracked.rstrip("\0").split("\0"):
+        (checkout / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, checkout / file)
+    joined.script = [str(checkout / "run_search.py")]
+    searched = joined.run(*arguments(joined, nodes, "before", "--samples", "1"))
+    dashboard = re.search(r"dashboard: (\S+)", searched.stdout)
+    assert dashboard is not None
+
+    job = ["--storage", str(joined.storage), "--no-report", "--space", str(joined.space), "--samples", "1", *SHORT]
+    submit = ["ray", "job", "submit", "--address", dashboard[1], "--working-dir", ".", "--", "python", "run_search.py"]
+    with (checkout / "job.log").open("w") as output:
+        subprocess.run(
+            [*submit, "--name", "job", *job],
+            cwd=checkout,
+            env=nodes.environment,
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+    said = (checkout / "job.log").read_text()
+    assert "succeeded" in said, said
+    assert load_search("job", joined.storage).refit is not None
 
 
 ASK = """
