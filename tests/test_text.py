@@ -56,3 +56,10 @@ def test_a_line_is_printed_as_it_is() -> None:
     printed = io.StringIO()
     say(Console(file=printed, width=40), line)
     assert printed.getvalue() == f"{line}\n"
+
+
+@pytest.mark.parametrize(("copied", "lines"), [(False, ["one two", "three"]), (True, ["one two three"])])
+def test_a_terminal_gets_it_folded_between_words_unless_it_is_to_be_copied(copied: bool, lines: list[str]) -> None:
+    printed = io.StringIO()
+    say(Console(file=printed, width=11, force_terminal=True, color_system=None), "one two three", copied=copied)
+    assert [line.rstrip() for line in printed.getvalue().splitlines()] == lines

@@ -26,6 +26,12 @@ def in_words(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.2f} GB"
 
 
-def say(console: "Console", line: str) -> None:
-    """Prints one line as it is: unfolded, and whatever is in brackets is no markup."""
-    console.print(line, markup=False, soft_wrap=True)
+def say(console: "Console", line: str, *, copied: bool = False) -> None:
+    """Prints one line as it is: in a file or a pipe unfolded, and whatever is in brackets is no markup.
+
+    Args:
+        console: Where to. A terminal gets it folded between words.
+        line: What to print.
+        copied: It holds what users copy, such as a path or a command, which has to stay in one piece everywhere.
+    """
+    console.print(line, markup=False, soft_wrap=copied or not console.is_terminal)

@@ -45,7 +45,7 @@ def best(
     search = load_search(name, storage)
     index = write_report(search, layer, repeat_commands(search))
     numbers = json.loads(search.folder.report_numbers.read_text())
-    tell = partial(say, Console(highlight=False))
+    tell = partial(say, Console(highlight=False), copied=True)
 
     winner, weights = numbers["winner"], numbers["search"]["weights"]
     if winner is None:

@@ -113,7 +113,9 @@ def search(
     if address is None and "RAY_ADDRESS" not in os.environ:
         # A Ray that is started here shall listen on loopback only; it reads this when imported.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    from tune_s11.search import Resources, SearchFailedError, SearchInterruptedError, Session
+    console = Console(highlight=False)
+    with console.status("start"):  # Ray and torch take seconds to import
+        from tune_s11.search import Resources, SearchFailedError, SearchInterruptedError, Session
 
     earlier = _best_of(warm_start, storage) if warm_start is not None else ()
     if resume_name is not None:
@@ -135,7 +137,7 @@ def search(
     if samples is not None:
         config = config.with_overrides({"search.samples": str(samples)})
 
-    console, path = Console(highlight=False), workspace.folder
+    path = workspace.folder
     session = Session(workspace, config.checked_for_search(), precision, compiled, console, earlier)
     asked = Resources(address, gpus, workers, trials_per_gpu)
     again = f"resume with: {resume_command(path)}"
@@ -161,12 +163,14 @@ def search(
     if not no_report:
         from tune_s11.report import write_report
 
-        index = write_report(result, commands=repeat_commands(result))
-        session.say(f"report: {shown_path(index)}")
+        with console.status("report"):
+            index = write_report(result, commands=repeat_commands(result))
+        session.say(f"report: {shown_path(index)}", copied=True)
         workspace.finish()
     if sum(trial.state != "running" for trial in result.trials) < result.config.search.samples:
-        session.say(f"the other trials, when there is time: {resume_command(path)}")
-    session.say(f"next: {program('report')} best {shlex.quote(path.name)}{storage_option(path)} --open")
+        session.say(f"the other trials, when there is time: {resume_command(path)}", copied=True)
+    following = f"next: {program('report')} best {shlex.quote(path.name)}{storage_option(path)} --open"
+    session.say(following, copied=True)
 
 
 def _resumed(storage: Storage, name: str, samples: int | None) -> tuple[Workspace, SearchConfig]:

@@ -99,7 +99,7 @@ def train(
             _fit_with_progress(trainer, folder, console)
     except CheckpointError as error:
         raise InputError(f"--resume {resume_name}: {error}") from None
-    say(console, f"run: {shown_path(folder.path)}")
+    say(console, f"run: {shown_path(folder.path)}", copied=True)
 
 
 def _resumed(storage: Storage, name: str) -> Workspace:
@@ -124,7 +124,7 @@ def _fit_with_progress(trainer: Trainer, folder: SingleRunFolder, console: Conso
             progress.update(task, completed=trainer.epoch * trainer.steps_per_epoch)
 
         trainer.on_step = on_step
-        fit(trainer, folder, on_start, lambda metrics: console.print(epoch_line(metrics, epochs)))
+        fit(trainer, folder, on_start, lambda metrics: say(console, epoch_line(metrics, epochs)))
 
 
 def epoch_line(metrics: EpochMetrics, epochs: int) -> str:

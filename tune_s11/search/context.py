@@ -1,10 +1,11 @@
 """What every step of a search works with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 
 from tune_s11.results import SearchFolder, SearchResult, TrialResult, load_search, read_trials
+from tune_s11.search.display import Display
 from tune_s11.search.executor import Executor
 from tune_s11.search_space import SearchConfig
 from tune_s11.storage.workspace import Workspace
@@ -20,21 +21,23 @@ class Context:
         config: What is searched.
         executor: What it runs on.
         console: Where to print.
+        display: What is shown of the search as a whole.
     """
 
     workspace: Workspace
     config: SearchConfig
     executor: Executor
     console: Console
+    display: Display = field(default_factory=lambda: Display(Console(quiet=True), {}))
 
     @property
     def folder(self) -> SearchFolder:
         """Its files."""
         return SearchFolder(self.workspace.folder)
 
-    def say(self, line: str) -> None:
-        """Prints one line for the user."""
-        say(self.console, line)
+    def say(self, line: str, *, copied: bool = False) -> None:
+        """Prints one line for the user, as :func:`tune_s11.text.say`."""
+        say(self.console, line, copied=copied)
 
     def trials(self) -> list[TrialResult]:
         """All trials as they stand on disk."""

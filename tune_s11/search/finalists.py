@@ -42,13 +42,13 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
     contenders = search.contenders
     if len(contenders) > 1 and search.finalists is None:
         names = ", ".join(trial.name for trial in contenders)
-        with context.console.status("") as status:
-            run_finalists(
-                context,
-                contenders,
-                data,
-                lambda done, total: status.update(f"finalists {names}: epoch {done} of {total}"),
-            )
+        context.display.begin("finalists")
+        run_finalists(
+            context,
+            contenders,
+            data,
+            lambda done, total: context.display.advance(done / total, f"finalists {names}: epoch {done} of {total}"),
+        )
     winner, verdict = search.winner, search.finalists
     if winner is None:
         reason = next((f": {trial.name}: {trial.error}" for trial in search.trials if trial.error), "")

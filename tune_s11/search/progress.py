@@ -1,19 +1,19 @@
-"""What the user sees while the trials run: a live panel on a terminal, plain lines elsewhere."""
+"""What the user sees while the trials run: a table in the panel on a terminal, plain lines elsewhere."""
 
 import textwrap
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
-from tune_s11.results import last_error, trial_name
+from tune_s11.results import TrialResult, last_error, trial_name
+from tune_s11.search.display import Display, one_line
+from tune_s11.search.standings import Standings
 from tune_s11.text import say
-from tune_s11.training.metrics import SCORE
+from tune_s11.training.metrics import SCORE, metrics_of
 
 SHOWN = 12
 """Trials in the live table: those that run, then those that ended last."""
@@ -28,32 +28,42 @@ class SearchProgress(Callback):  # type: ignore[misc]
     It prints a line of each failure and, without a terminal, one as a trial ends, of many trials only each n-th.
 
     Args:
-        console: Where to print.
+        display: Where to show them.
         samples: Trials of the whole search.
         ended: Trials that had ended before this session.
         best: Score and number of the best of those.
         epochs: Length of a complete trial.
+        rungs: Epochs of the policy's rungs.
+        earlier: Trials of earlier sessions, among which the others stand.
     """
 
     LINES = 20
 
-    def __init__(self, console: Console, samples: int, ended: int, best: tuple[float, int] | None, epochs: int) -> None:
-        self._console, self._samples, self._epochs = console, samples, epochs
+    def __init__(
+        self,
+        display: Display,
+        samples: int,
+        ended: int,
+        best: tuple[float, int] | None,
+        epochs: int,
+        rungs: Sequence[int] = (),
+        earlier: Sequence[TrialResult] = (),
+    ) -> None:
+        self._display, self._samples, self._epochs = display, samples, epochs
         self._before, self._best = ended, best
         self._counts = {"complete": 0, "pruned": 0, "diverged": 0, "failed": 0}
         self._running: dict[str, dict[str, Any]] = {}
         self._ended: list[tuple[str, ...]] = []
-        self._begun = time.monotonic()
-        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._standings = Standings(rungs)
+        for trial in earlier:
+            self._standings.record(trial.number, [(row.epoch, row.score) for row in trial.rows])
 
     def __enter__(self) -> "SearchProgress":
-        if self._live:
-            self._live.start()
+        self._display.begin("trials", self._panel)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
+        self._display.advance(1.0)
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks for a way to restore that is not used here."""
@@ -61,18 +71,19 @@ class SearchProgress(Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has its worker."""
-        self._running[trial.trial_id] = {"name": trial_name(trial.config["number"]), "epoch": 0}
-        self._draw()
+        number = trial.config["number"]
+        self._running[trial.trial_id] = {"name": trial_name(number), "number": number, "epoch": 0}
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A trial has reported."""
-        last = {**result["epochs"][-1], SCORE: result[SCORE]}
-        self._running[trial.trial_id] = {"name": trial_name(trial.config["number"]), **last}
+        number, last = trial.config["number"], {**result["epochs"][-1], SCORE: result[SCORE]}
+        self._running[trial.trial_id] = {"name": trial_name(number), "number": number, **last}
+        self._standings.record(number, [(row["epoch"], metrics_of(row).score) for row in result["epochs"]])
         if last["epoch"] == self._epochs:
-            self._best = max(self._best or (-1.0, 0), (last[SCORE], trial.config["number"]))
-        self._draw()
+            self._best = max(self._best or (-1.0, 0), (last[SCORE], number))
+        self._advance()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has ended by itself or was pruned."""
@@ -84,29 +95,38 @@ class SearchProgress(Callback):  # type: ignore[misc]
         """A trial has failed and will go on."""
         last = self._running.pop(trial.trial_id, {"epoch": 0})
         name, reason = trial_name(trial.config["number"]), _reason(trial)
-        say(self._console, f"{name} is taken up again from its last checkpoint: at epoch {last['epoch']}, {reason}")
-        self._draw()
+        line = f"{name} is taken up again from its last checkpoint: at epoch {last['epoch']}, {reason}"
+        say(self._display.console, line)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed for good."""
         self._end(trial, "failed")
 
     def _end(self, trial: Any, state: str) -> None:
-        last = self._running.pop(trial.trial_id, {"name": trial_name(trial.config["number"]), "epoch": 0})
+        number = trial.config["number"]
+        last = self._running.pop(trial.trial_id, {"name": trial_name(number), "epoch": 0})
         self._counts[state] += 1
-        score = f"{last[SCORE]:.4f}" if SCORE in last else "-"
-        self._ended.append((last["name"], state, str(last["epoch"]), score))
+        score, place = f"{last[SCORE]:.4f}" if SCORE in last else "-", self._standings.of(number)
+        self._ended.append((last["name"], state, f"{last['epoch']}/{self._epochs}", score, place))
+        self._advance()
         outcome = f"{last['name']} {state} at epoch {last['epoch']}/{self._epochs}"
         if state == "failed":
-            say(self._console, f"{outcome}: {_reason(trial)} | {self._summary()}")
-        elif self._live is None:
+            say(self._display.console, f"{outcome}: {_reason(trial)} | {self._summary()}")
+        elif not self._display.live:
             done = self._before + sum(self._counts.values())
             if done % max(1, self._samples // self.LINES) == 0 or done == self._samples:
-                say(self._console, f"{outcome}, validation {score} | {self._summary()}")
-        self._draw()
+                placed = f" ({place})" if place else ""
+                left = f", {self._display.left}" if self._display.left else ""
+                say(self._display.console, f"{outcome}, validation {score}{placed} | {self._summary()}{left}")
+
+    def _advance(self) -> None:
+        """Tells the display how much of this session's trials is done: one that runs counts in part."""
+        ended = sum(self._counts.values())
+        running = sum(trial["epoch"] / self._epochs for trial in self._running.values())
+        self._display.advance((ended + running) / max(1, self._samples - self._before))
 
     def _summary(self) -> str:
-        """Trials by state, the best so far, speed and time left."""
+        """Trials by state, the best so far, and speed."""
         ended = sum(self._counts.values())
         states = ", ".join(f"{count} {state}" for state, count in self._counts.items() if count)
         parts = [f"{self._before + ended}/{self._samples} done" + (f" ({states})" if states else "")]
@@ -116,23 +136,21 @@ class SearchProgress(Callback):  # type: ignore[misc]
         speed = sum(trial.get("images_per_second", 0.0) for trial in self._running.values())
         if speed:
             parts.append(f"{speed:,.0f} images/s")
-        left = self._samples - self._before - ended
-        if ended and left:
-            seconds = (time.monotonic() - self._begun) / ended * left
-            parts.append(f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left")
         return ", ".join(parts)
 
-    def _draw(self) -> None:
-        if self._live is None:
-            return
-        table = Table("trial", "state", "epoch", "validation", box=None)
-        for trial in list(self._running.values())[:SHOWN]:
-            score = f"{trial[SCORE]:.4f}" if SCORE in trial else ""
-            table.add_row(trial["name"], "running", f"{trial['epoch']}/{self._epochs}", score)
-        room = max(0, SHOWN - len(self._running))
+    def _panel(self) -> RenderableType:
+        """The trials under way, those that ended last, and the summary."""
+        table = Table(box=None, pad_edge=False)
+        for header in ("trial", "state", "epoch", "validation", "rank at the last rung"):
+            table.add_column(header, no_wrap=True)
+        running = list(self._running.values())
+        for trial in running[:SHOWN]:
+            score, place = f"{trial[SCORE]:.4f}" if SCORE in trial else "", self._standings.of(trial["number"])
+            table.add_row(trial["name"], "running", f"{trial['epoch']}/{self._epochs}", score, place)
+        room = max(0, SHOWN - len(running))
         for row in self._ended[: -room - 1 : -1]:
             table.add_row(*row, style="dim")
-        self._live.update(Group(table, Text(self._summary())), refresh=True)
+        return Group(table, one_line(self._summary()))
 
 
 def _reason(trial: Any) -> str:

@@ -50,6 +50,7 @@ def find_proposals(context: Context, data: ObjectRef, warm_start: tuple[Recipe, 
         return Proposals(config.domains, (recipe, *others))
     bounds = read_bounds(context.folder)
     if bounds is None:
+        context.display.begin("range test")
         measured = RangeTest.of(measure_curve(context, data))
         measured.write(context.folder.range_test)
         bounds = measured.bounds

@@ -48,7 +48,7 @@ def refit_winner(context: Context, winner: TrialResult, material: Material) -> N
     tested = refits.test_accuracy
     raw = f", raw weights {refits.test_accuracy_raw.mean:.4f}" if recipe.ema_horizon else ""
     context.say(f"test accuracy: {tested} (n = {tested.n}, {recipe.weights}){raw}")
-    context.say(f"results: {folder.path}, {in_words(size_of(folder.path))}")
+    context.say(f"results: {folder.path}, {in_words(size_of(folder.path))}", copied=True)
 
 
 def _refit_all(context: Context, chosen: Winner, score: float | None, material: Material) -> Refits:
@@ -91,12 +91,12 @@ def refit(
     """
     images, first = (ray.put(data), ray.put(test)), min(folders)
     calls = {folder: (recipe, *images, seed, seed == first) for seed, folder in folders.items()}
-    with context.console.status("") as status:
+    context.display.begin("refits")
 
-        def on_progress(done: int, total: int) -> None:
-            status.update(f"refit over {len(folders)} seeds: epoch {done} of {total}")
+    def on_progress(done: int, total: int) -> None:
+        context.display.advance(done / total, f"refit over {len(folders)} seeds: epoch {done} of {total}")
 
-        return context.executor.run_in_folders(_refit, calls, recipe.epochs, context.workspace, on_progress)
+    return context.executor.run_in_folders(_refit, calls, recipe.epochs, context.workspace, on_progress)
 
 
 def _refit(

@@ -21,6 +21,7 @@ from tune_s11.results.manifest import build_manifest
 from tune_s11.search.calibration import Calibration
 from tune_s11.search.cluster import Cluster, Resources, Workers, connect
 from tune_s11.search.context import Context
+from tune_s11.search.display import Display, print_best, training_in
 from tune_s11.search.earlier import check_same_images, check_same_search, earlier_manifest, only_session
 from tune_s11.search.executor import Executor
 from tune_s11.search.failures import SearchFailedError
@@ -83,9 +84,9 @@ class Session:
         """Its files."""
         return SearchFolder(self.workspace.folder)
 
-    def say(self, line: str) -> None:
-        """Prints one line for the user."""
-        say(self.console, line)
+    def say(self, line: str, *, copied: bool = False) -> None:
+        """Prints one line for the user, as :func:`tune_s11.text.say`."""
+        say(self.console, line, copied=copied)
 
     def run(self, asked: Resources, stall_timeout: float | None = None, budget: float | None = None) -> SearchResult:
         """Runs what is left of the search.
@@ -106,6 +107,7 @@ class Session:
         path, begun = self.folder.path, time.monotonic()
         fresh = not path.exists()
         with (
+            Display(self.console, training_in(self._work_left(), self.config)) as display,
             nullcontext() if fresh else only_session(path),
             self._ready(asked, self.workspace.seen_by_nodes, budget or math.inf) as ready,
         ):
@@ -119,12 +121,14 @@ class Session:
                     where = f"{ready.cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)"
                     self.say(f"dashboard: {where}")
                 with self._explained(), self.workspace.copying(self.say):
-                    self._run_steps(ready, limits)
-        return load_search(str(path), path.parent)
+                    self._run_steps(ready, limits, display)
+        result = load_search(str(path), path.parent)
+        print_best(self.console, result)
+        return result
 
-    def _run_steps(self, ready: _Ready, limits: Limits) -> None:
+    def _run_steps(self, ready: _Ready, limits: Limits, display: Display) -> None:
         """The README's steps, but for the last, the report, which needs no Ray."""
-        context = Context(self.workspace, self.config, self._executor(ready), self.console)
+        context = Context(self.workspace, self.config, self._executor(ready), self.console, display)
         proposals = find_proposals(context, ready.data, self.warm_start)  # 1. LR range test
         run_trials(context, ready.data, proposals, limits, compiled=ready.compiled)  # 2. trials, 3. pruning
         self._drop_needless_checkpoints(context)
@@ -142,7 +146,7 @@ class Session:
         Raises:
             InputError: Something the user gave is wrong.
         """
-        with self._ready(asked, None, math.inf) as ready:
+        with self.console.status("timing steps"), self._ready(asked, None, math.inf) as ready:
             self._describe(ready)
             expected = self._forecast(ready)
         for line in expected.lines():

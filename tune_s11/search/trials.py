@@ -98,7 +98,7 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
     trainable.__qualname__ = TrialTrainable.__qualname__  # as the dashboard is to call the actors
     recover_failed_resets()
     reports = (span.end - span.begin for trial in earlier for span in trial.spans)
-    with SearchProgress(context.console, samples, len(ended), _best(ended), epochs) as progress:
+    with SearchProgress(context.display, samples, len(ended), _best(ended), epochs, policy.rungs, earlier) as progress:
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(

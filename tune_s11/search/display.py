@@ -1,0 +1,162 @@
+"""What a search shows of itself as a whole: a panel on a terminal, redrawn in place; in a log a line now and then."""
+
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from tune_s11.results import SearchResult
+from tune_s11.search.forecast import Work
+from tune_s11.search_space import SearchConfig
+from tune_s11.text import in_time, say
+
+QUARTERS = 4
+"""Lines that a log gets of a stage that prints no others."""
+
+BEST = 5
+"""Trials that are listed at the end."""
+
+
+class Display:
+    """The stage under way, how much of the whole is done, and how long the rest may take.
+
+    Args:
+        console: Where to print.
+        work: Stages in their order, and the training in each, in epochs of a trial; one without any is not shown.
+    """
+
+    def __init__(self, console: Console, work: Mapping[str, float]) -> None:
+        self.console = console
+        self._work = {stage: epochs for stage, epochs in work.items() if epochs}
+        self._stage, self._share, self._line = "start", 0.0, ""
+        self._spinner = Spinner("line")
+        self._first: tuple[float, float] | None = None  # when something was done for the first time, and how much
+        self._detail = self._last_line
+        self._live = Live(console=console, get_renderable=self._panel, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> "Display":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    @property
+    def live(self) -> bool:
+        """Whether there is a panel that is redrawn."""
+        return self._live is not None
+
+    @property
+    def left(self) -> str:
+        """The time left for the whole, such as ``about 12 min left``; nothing before it can be told.
+
+        From the pace since something was done for the first time, or the start of Ray and of workers would count too.
+        """
+        done, whole = self._done(), sum(self._work.values())
+        since, before = self._first or (0.0, done)
+        if not before < done < whole:
+            return ""
+        return f"about {in_time((time.monotonic() - since) * (whole - done) / (done - before))} left"
+
+    def begin(self, stage: str, detail: Callable[[], RenderableType] | None = None) -> None:
+        """A stage begins.
+
+        Args:
+            stage: Its name.
+            detail: What the panel shows of it; None: the line that :meth:`advance` was given last.
+        """
+        self._stage, self._share, self._line = stage, 0.0, ""
+        self._detail = detail or self._last_line
+
+    def advance(self, share: float, line: str = "") -> None:
+        """This share of the stage is done.
+
+        Args:
+            share: From 0 to 1.
+            line: What to show; a log gets it once in each quarter.
+        """
+        quarter = int(QUARTERS * self._share)
+        self._share, self._line = min(share, 1.0), line
+        if self._first is None and share > 0:
+            self._first = time.monotonic(), self._done()
+        if line and not self._live and quarter < int(QUARTERS * self._share) < QUARTERS:
+            say(self.console, ", ".join(filter(None, [line, self.left])))
+
+    def _last_line(self) -> RenderableType:
+        return one_line(self._line)
+
+    def _done(self) -> float:
+        """Epochs of all that this session has to do."""
+        if self._stage not in self._work:
+            return 0.0
+        stages = list(self._work)
+        before = stages[: stages.index(self._stage)]
+        return sum(self._work[stage] for stage in before) + self._share * self._work[self._stage]
+
+    def _panel(self) -> RenderableType:
+        stages = ["start", *self._work, "report"]
+        shown = Text(" > ").join(
+            Text(f"[{stage}]", "bold") if stage == self._stage else Text(stage, "dim") for stage in stages
+        )
+        if shown.cell_len > self.console.width:
+            shown = one_line(f"[{self._stage}], stage {stages.index(self._stage) + 1} of {len(stages)}")
+        bar = Table.grid(padding=(0, 1))
+        whole = sum(self._work.values()) or 1.0
+        width = min(40, self.console.width // 3)
+        bar.add_row(self._spinner, ProgressBar(whole, self._done(), width), f"{self._done() / whole:4.0%}", self.left)
+        return Group(shown, bar, self._detail())
+
+
+def one_line(line: str) -> Text:
+    """A line of the panel: cut where the terminal is narrower."""
+    return Text(line, no_wrap=True, overflow="ellipsis")
+
+
+def training_in(work: Work, config: SearchConfig) -> dict[str, float]:
+    """What is left of a search, by stage: epochs of a trial, or what takes as long.
+
+    A step takes as long as its network is wide, squared.
+    """
+    recipe, settings = config.recipe, config.search
+    refit = config.refit.applied_to(recipe)
+    images = (refit.train_images or 1.0) / ((recipe.train_images or 1.0) * (1 - recipe.val_fraction))
+    return {
+        "range test": float(work.ramps),  # a ramp has about an epoch's steps
+        "trials": work.samples * recipe.epochs / config.policy.greatest_saving,
+        "finalists": float(work.finalists * settings.finalist_seeds * recipe.epochs),
+        "refits": work.refits * refit.epochs * images * (refit.width / recipe.width) ** 2,
+    }
+
+
+def print_best(console: Console, search: SearchResult) -> None:
+    """Prints the best complete trials as a table, whose words stay whole however narrow the terminal."""
+    complete = [trial for trial in search.trials if trial.state == "complete"]
+    ranked = sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.number))[:BEST]
+    if not ranked:
+        return
+    again = search.finalists.trials if search.finalists is not None else {}
+    table = Table(box=None, pad_edge=False)
+    for header in ("best trials", "validation", *(["run again"] if again else [])):
+        table.add_column(header, no_wrap=True)
+    table.add_column("parameters")
+    for trial in ranked:
+        scores = f"{again[trial.name].mean:.4f}" if trial.name in again else ""
+        table.add_row(
+            trial.name + (" won" if search.winner == trial else ""),
+            f"{trial.score:.4f}",
+            *([scores] if again else []),
+            ", ".join(f"{name} {value:.4g}" for name, value in trial.params.items()),
+        )
+    if not console.is_terminal:  # into a file or a pipe no line need be folded
+        console = Console(file=console.file, width=200, highlight=False, quiet=console.quiet)
+    console.print(table)

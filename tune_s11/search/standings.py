@@ -1,0 +1,29 @@
+"""Where each trial stands among all that have reached the last rung that it has passed."""
+
+from collections.abc import Iterable, Sequence
+
+
+class Standings:
+    """Scores at rungs, by trial.
+
+    Args:
+        rungs: Epochs of the policy's rungs.
+    """
+
+    def __init__(self, rungs: Sequence[int]) -> None:
+        self._scores: dict[int, dict[int, float]] = {rung: {} for rung in sorted(rungs)}
+
+    def record(self, number: int, epochs: Iterable[tuple[int, float]]) -> None:
+        """Records a trial's epochs and scores; those between rungs are passed over."""
+        for epoch, score in epochs:
+            if epoch in self._scores:
+                self._scores[epoch][number] = score
+
+    def of(self, number: int) -> str:
+        """A trial's place, such as ``2 of 7 at epoch 4``; nothing before its first rung."""
+        passed = [rung for rung, scores in self._scores.items() if number in scores]
+        if not passed:
+            return ""
+        scores = self._scores[passed[-1]]
+        better = sum(score > scores[number] for score in scores.values())
+        return f"{better + 1} of {len(scores)} at epoch {passed[-1]}"
