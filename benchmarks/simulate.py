@@ -1,7 +1,6 @@
 """What the search would do on 8 to 256 workers, whichever come first or fall behind: simulated on recorded curves.
 
-    uv run python benchmarks/simulate.py            # all tables; the last line is JSON
-    uv run python benchmarks/simulate.py --record   # only writes down what the policy achieves, for the guard
+    uv run python benchmarks/simulate.py   # the last line is JSON
 
 Proposals are the program's own, and so is who is stopped; how a trial goes is drawn from what ``record_curves.py``
 recorded (``surrogate.py``). Nothing is trained.
@@ -12,16 +11,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
-from goals import Goal, at_least, at_most, judged
+from goals import at_most, judged
 from recorded import CIFAR10_W16, Curves, read_curves
 from simulator import Simulated, Workers, World
 
 from tune_s11.cli.app import new_app, run
-from tune_s11.config import InputError
 from tune_s11.search_space import load_space
 
 SEARCHES = 5
@@ -38,60 +36,10 @@ LARGEST = (1000, 256)
 SHUFFLES = 20
 """Orders in which the recorded configurations come."""
 
-POLICY_WORKERS, POLICY_SEARCHES = Workers(8), 16
-"""How the default of search_spaces/s11.yaml is judged: as it is, 64 trials, on so many workers from so many seeds."""
-
-BETTER = {"saving": 1, "lost": -1, "best": 1}
-"""The figures of a policy, :class:`simulator.Simulated`'s, and whether more of one is better."""
-
 
 def searches(world: World, workers: Workers, seeds: Iterable[int]) -> list[Simulated]:
     """The same search from several seeds."""
     return [world.with_search(seed=seed).simulate(workers) for seed in seeds]
-
-
-def measure_policy(curves: Curves) -> dict[str, Any]:
-    """What the default policy saves, loses and finds.
-
-    Returns:
-        By figure its mean over the searches, ``value``, and a ``tolerance`` of three standard errors: what another
-        version of a sampler, which has other luck, may make of it.
-    """
-    found = searches(World.recorded(curves, load_space("s11")), POLICY_WORKERS, range(POLICY_SEARCHES))
-    figures = {}
-    for name in BETTER:
-        values = np.array([getattr(search, name) for search in found])
-        tolerance = 3 * values.std(ddof=1) / np.sqrt(len(values))
-        figures[name] = {"value": round(float(values.mean()), 5), "tolerance": round(float(tolerance), 5)}
-    return figures
-
-
-def compare_policy(found: dict[str, Any], recorded: dict[str, Any]) -> dict[str, Goal]:
-    """By figure whether it is no worse than recorded, beyond the recorded tolerance."""
-    goals = {}
-    for name, sign in BETTER.items():
-        limit = recorded[name]["value"] - sign * recorded[name]["tolerance"]
-        compare = at_least if sign > 0 else at_most
-        goals[f"policy_{name}"] = compare(found[name]["value"], round(limit, 5), digits=5)
-    return goals
-
-
-def figures_file(curves: Path) -> Path:
-    """Where the policy's figures on a recording are kept."""
-    return curves.with_suffix(".policy.json")
-
-
-def judge_policy(curves: Path) -> dict[str, Any]:
-    """The policy as it is now against its recorded figures, on the configurations that these were measured on.
-
-    Raises:
-        InputError: There are no figures, or the recording has become shorter.
-    """
-    file = figures_file(curves)
-    if not file.exists():
-        raise InputError(f"{file}: no such file; simulate.py --record writes it")
-    kept = json.loads(file.read_text())
-    return compare_policy(measure_policy(read_curves(curves, kept["configurations"])), kept["figures"])
 
 
 def tell_searches(what: str, pruned: list[Simulated], unpruned: list[Simulated] | None = None) -> None:
@@ -162,19 +110,10 @@ app = new_app("Simulate searches on recorded learning curves.")
 @app.command()
 def main(
     curves: Annotated[Path, typer.Option("--curves", help="What record_curves.py wrote.")] = CIFAR10_W16,
-    record: Annotated[
-        bool, typer.Option("--record", help="Only write the policy's figures beside the curves.")
-    ] = False,
 ) -> None:
-    """Prints what workers, stragglers and arrival change, and how the default policy does against its record."""
+    """Prints what workers, stragglers and arrival change."""
     recorded = read_curves(curves)
     n = len(recorded.score)
-    if record:
-        kept = {"configurations": n, "figures": measure_policy(recorded)}
-        figures_file(curves).write_text(json.dumps(kept, indent=1) + "\n")
-        print(json.dumps(kept))
-        return
-    policy = judge_policy(curves)
     world = World.recorded(recorded, load_space("s11"))
     explained, noise = world.surrogate.explained, 100 * world.surrogate.noise
     print(f"{curves}: n = {n} configurations, {int(recorded.diverged.sum())} diverged.")
@@ -184,7 +123,7 @@ def main(
     tell_workers(world)
     tell_arrival(world, recorded)
     seconds = time_the_largest(world)
-    goals = {"seconds_of_the_largest": at_most(seconds, 30, digits=1)} | policy
+    goals = {"seconds_of_the_largest": at_most(seconds, 30, digits=1)}
     print(json.dumps(judged(goals) | {"n": n}))
 
 
