@@ -77,7 +77,7 @@ def test_the_seed_states_every_field_of_its_recipe_and_takes_back_each_addition(
     seed, text = load_space("seed"), yaml.safe_load((spaces_folder() / "seed.yaml").read_text())
     assert set(Recipe.model_fields) - set(text["recipe"]) == {
         *("data_dir", "train_images", "max_lr", "min_lr_fraction"),
-        *("plateau_patience", "plateau_factor"),
+        *("plateau_patience", "plateau_factor", "test_fraction"),
     }
     changed = {name for name, value in seed.recipe if value != getattr(Recipe(), name)}
     assert changed == {"augmentation", "pad_mode", "nesterov", "logit_scale", "ema_horizon"}
@@ -137,6 +137,7 @@ RECIPES = st.builds(
     flip=st.booleans(),
 ) | st.builds(
     Recipe,
+    optimizer=st.sampled_from(["sgd", "adamw"]),
     schedule=st.just("plateau"),
     plateau_patience=st.integers(1, 10**6),
     plateau_factor=st.floats(0, 1, exclude_min=True, exclude_max=True),
@@ -219,6 +220,8 @@ def test_domains_become_optuna_distributions() -> None:
         ("recipe: {schedule: plateau, plateau_factor: 1.0}", ["recipe.plateau_factor: 1.0", "less than 1"]),
         ("recipe: {plateau_patience: 3}", ["recipe.plateau_patience 3", "schedule plateau", "got one_cycle"]),
         ("recipe: {plateau_factor: 0.5}", ["recipe.plateau_factor 0.5", "schedule plateau", "got one_cycle"]),
+        ("recipe: {optimizer: adam}", ["recipe.optimizer: 'adam'", "'sgd' or 'adamw'"]),
+        ("recipe: {optimizer: adamw, nesterov: false}", ["recipe.nesterov False", "optimizer sgd", "got adamw"]),
         ("recipe: {dataset: imagenet}", ["recipe.dataset: 'imagenet'", "cifar10", "digits", "folder"]),
         ("recipe: [dataset, cifar10]", ["recipe: ", "['dataset', 'cifar10']", "mapping"]),
         ("recipe: false", ["recipe: False", "mapping"]),

@@ -83,10 +83,12 @@ class Recipe(Frozen):
 
     batch_size: Searchable[Count] = 512
     """Images a step; a last, partial batch is dropped."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """SGD with momentum, or AdamW, whose weight decay is decoupled from the gradient."""
     momentum: Searchable[Fraction] = 0.9
-    """Momentum of SGD."""
+    """Momentum of SGD; AdamW's first beta (its second is 0.999)."""
     nesterov: bool = True
-    """Nesterov's variant of the momentum; false: plain momentum."""
+    """Nesterov's variant of SGD's momentum; false: plain momentum."""
     weight_decay: Searchable[NotNegative] = 5e-4
     """On all parameters."""
     label_smoothing: Searchable[Fraction] = 0.0
@@ -121,6 +123,8 @@ class Recipe(Frozen):
             value = getattr(self, name)
             if self.schedule != "plateau" and value != type(self).model_fields[name].default:
                 raise ValueError(f"{name} {value:g}: needs schedule plateau (got {self.schedule})")
+        if self.optimizer != "sgd" and not self.nesterov:
+            raise ValueError(f"nesterov False: needs optimizer sgd (got {self.optimizer})")
         for name in ("pad", "cutout"):
             if getattr(self, name) >= self.image_size:
                 raise ValueError(f"{name} {getattr(self, name)}: allowed is less than image_size={self.image_size}")

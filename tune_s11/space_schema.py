@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from tune_s11.config import SEARCHABLE, Recipe, RefitChanges, SearchSettings
-from tune_s11.search_space import INTERVALS, RANGE_TEST
+from tune_s11.search_space import INTERVALS, RANGE_TEST, RANGE_TESTED
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """The newest draft that every editor's YAML mode reads."""
@@ -72,4 +72,4 @@ def _domain(name: str, field: Schema) -> Schema:
         "maxProperties": 1,
     }
     described = {"description": field["description"]}
-    return described | ({"anyOf": [{"const": RANGE_TEST}, domain]} if name == "max_lr" else domain)
+    return described | ({"anyOf": [{"const": RANGE_TEST}, domain]} if name in RANGE_TESTED else domain)

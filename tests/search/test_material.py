@@ -1,9 +1,14 @@
 """What trials and refits are trained on."""
 
-import pytest
+import io
 
+import pytest
+import torch
+
+from tune_s11.hardware import Hardware
 from tune_s11.search.material import Material
 from tune_s11.search_space import load_space
+from tune_s11.training.trainer import Trainer
 
 
 @pytest.mark.parametrize("schedule", ["one_cycle", "triangular", "plateau"])
@@ -19,3 +24,14 @@ def test_refits_have_all_training_images_unless_a_plateau_needs_the_validation_i
         assert (len(refit.train), len(refit.validation)) == (learnt, held_out)
     else:
         assert (len(refit.train), refit.validation) == (learnt + held_out, None)
+
+
+@pytest.mark.parametrize("fields", [{}, {"optimizer": "adamw", "max_lr": "0.01"}])
+def test_a_checkpoint_takes_what_is_reckoned_with(fields: dict[str, str]) -> None:
+    config = load_space("quick").with_overrides({"width": "8", **fields})
+    material = Material.checked(config.checked_for_search())
+    trainer = Trainer(config.recipe, material.data, Hardware(device="cpu", precision="fp32", threads=1), seed=0)
+    trainer.step(*next(trainer.batches(0)), lr=0.01)
+    file = io.BytesIO()
+    torch.save(trainer.state_dict(), file)
+    assert len(file.getvalue()) == pytest.approx(material.trial_bytes, rel=0.1)

@@ -60,6 +60,20 @@ def test_steps_are_those_of_plain_sgd(
     assert (vector(model) - start).abs().max() > 1e-3
 
 
+def test_steps_are_those_of_plain_adamw(model: nn.Module) -> None:
+    model = model.double()
+    other = copy.deepcopy(model)
+    recipe = Recipe(optimizer="adamw", max_lr=0.01, min_lr_fraction=1.0, momentum=0.8, weight_decay=0.1)
+    optimizer = build_optimizer(model, recipe)
+    reference = torch.optim.AdamW(other.parameters(), lr=0.01, betas=(0.8, 0.999), weight_decay=0.1, foreach=False)
+    start = vector(model)
+    for seed in range(5):
+        train(model, optimizer, seed)
+        train(other, reference, seed)
+        torch.testing.assert_close(vector(model), vector(other))
+    assert (vector(model) - start).abs().max() > 1e-3
+
+
 def test_weight_decay_reaches_every_parameter(model: nn.Module) -> None:
     for parameter in model.parameters():
         nn.init.constant_(parameter, 2.0)

@@ -77,7 +77,7 @@ def _try_out(recipe: Recipe, data: TrainingData) -> int:
     """Builds the trainer here and asks it for two logits, so that a mistake shows before anything starts.
 
     Returns:
-        Bytes of a checkpoint: the weights, their average, their momentum.
+        Bytes of a checkpoint: the weights, their average, and what the optimizer keeps of each.
     """
     trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
     try:
@@ -87,4 +87,5 @@ def _try_out(recipe: Recipe, data: TrainingData) -> int:
     if shape != (2, data.num_classes):
         raise InputError(f"model {recipe.model}: logits of shape {shape}, allowed is (N, {data.num_classes})")
     weights: int = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())
-    return 3 * weights
+    moments = 2 if recipe.optimizer == "adamw" else 1
+    return (2 + moments) * weights

@@ -1,4 +1,4 @@
-"""SGD with momentum, and the moving average of the weights."""
+"""The optimizers of a recipe, and the moving average of the weights."""
 
 import copy
 import math
@@ -8,9 +8,20 @@ import torch.nn as nn
 
 from tune_s11.config import Recipe
 
+SECOND_BETA = 0.999
+"""AdamW's, as in Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (arXiv:1711.05101), and in torch."""
 
-def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD over all parameters; the schedule sets the learning rate before each step."""
+
+def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Build the recipe's optimizer over all parameters; the schedule sets the learning rate before each step."""
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(
+            model.parameters(),
+            lr=recipe.min_lr,
+            betas=(recipe.momentum, SECOND_BETA),
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
     return torch.optim.SGD(
         model.parameters(),
         lr=recipe.min_lr,
