@@ -250,7 +250,7 @@ def test_failure_of_ones_own_network_is_a_line(search_path: Path, monkeypatch: p
     def broken(*arguments: object) -> None:
         raise ZeroDivisionError("of the user's own")
 
-    monkeypatch.setattr("tune_s11.report.explained.build_model", broken)
+    monkeypatch.setattr("tune_s11.winner.loading.build_model", broken)
     (gap,) = compose(search_path).numbers["not_shown"]
     assert gap["why"] == "ZeroDivisionError: of the user's own"
 
