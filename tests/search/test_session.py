@@ -34,7 +34,7 @@ from tune_s11.training.metrics import EpochMetrics, RunFolder
 
 HEADS = (
     *("search", "data:", "dashboard", "ASHA", "range test", "finalists", "winner", "  max_lr"),
-    *("refit with", "test accuracy", "results", "next"),
+    *("refit with", "refit over", "test accuracy", "results", "best trials", "next"),
 )
 """How the lines of the output begin, but for those on a trial."""
 
@@ -64,6 +64,8 @@ def test_says_what_it_does_and_nothing_of_ray_is_printed(output: str) -> None:
         "dashboard: http://127.0.0.1",
         "range test: LRMAX between",
         "6/6 done",
+        " left",
+        "best trials",
     ):
         assert words in output
     for line in output.splitlines():
