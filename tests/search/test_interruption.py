@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -75,3 +76,24 @@ with interruptible():
     child, grandchild = (int(pid) for pid in done.stdout.split())
     while any(psutil.pid_exists(pid) and not is_zombie(pid) for pid in (child, grandchild)):
         time.sleep(0.05)  # a process that stays fails the test by its timeout
+
+
+def test_a_second_signal_gives_the_terminal_its_cursor_back() -> None:
+    program = """
+import os, signal, sys
+from rich.console import Console
+from tune_s11.search.interruption import interruptible
+Console().show_cursor(False)
+with interruptible():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+"""
+    ours, its = pty.openpty()
+    environment = os.environ | {"TERM": "xterm"}
+    done = subprocess.run([sys.executable, "-c", program], stdout=its, stderr=its, env=environment, timeout=300)
+    os.close(its)
+    assert done.returncode == 130
+    assert os.read(ours, 4096).decode().endswith("\x1b[?25l\x1b[?25h")
+    os.close(ours)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psutil
+from rich.console import Console
 
 
 class SearchInterruptedError(Exception):
@@ -36,6 +37,7 @@ def interruptible() -> Iterator[None]:
     def on_signal(number: int, frame: object) -> None:
         if received:
             _kill_children()
+            Console().show_cursor()  # which the panel hides
             os._exit(128 + number)
         received.append(number)
         raise KeyboardInterrupt
