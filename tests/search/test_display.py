@@ -90,6 +90,16 @@ def test_training_is_told_in_epochs_of_a_trial() -> None:
     expected = {"range test": 1, "trials": 56, "finalists": 48, "refits": 3 * 12 * 4 / 0.8}
     assert work == pytest.approx(expected)
 
+    more = config.with_overrides({"train_images": "500", "refit.train_images": "1000"})
+    assert training_in(Work(samples=0, ramps=0, finalists=0, refits=3), more)["refits"] == pytest.approx(360)
+
+
+def test_a_stage_that_nobody_expected_is_shown_too() -> None:
+    display = Display(Console(file=io.StringIO(), force_terminal=True, width=20), {"trials": 3.0})
+    display.begin("refits")
+    display.advance(0.5)
+    assert screen(display, 20)[0] == "[refits], stage 3 o…"
+
 
 def trial(number: int, score: float, state: str = "complete") -> Any:
     params = {"max_lr": 0.123456, "momentum": 0.9, "weight_decay": 0.0005, "min_lr_fraction": 0.001}

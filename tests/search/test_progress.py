@@ -39,7 +39,8 @@ def report(progress: SearchProgress, number: int, **scores: float) -> None:
     progress.on_trial_result(0, [], trial(number), {"epochs": rows})
 
 
-def test_a_log_says_how_each_trial_ended_and_where_it_stood(tmp_path: Path) -> None:
+def test_a_log_says_how_each_trial_ended_and_where_it_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Display, "left", "about 3 s left")
     out, error = io.StringIO(), tmp_path / "error.txt"
     error.write_text("ValueError: broken")
     with SearchProgress(Display(Console(file=out, width=1000), {}), 4, 1, (0.7, 0), 6, rungs=(2,)) as progress:
@@ -53,9 +54,9 @@ def test_a_log_says_how_each_trial_ended_and_where_it_stood(tmp_path: Path) -> N
         progress.on_trial_error(0, [], trial(3, error))
     assert out.getvalue().splitlines() == [
         "t0002 pruned at epoch 2/6, validation 0.4000 (2 of 2 at epoch 2) | "
-        "2/4 done (1 pruned), 2 running, best 0.7000 (t0000)",
+        "2/4 done (1 pruned), 2 running, best 0.7000 (t0000), about 3 s left",
         "t0001 complete at epoch 6/6, validation 0.8000 (1 of 2 at epoch 2) | "
-        "3/4 done (1 complete, 1 pruned), 1 running, best 0.8000 (t0001)",
+        "3/4 done (1 complete, 1 pruned), 1 running, best 0.8000 (t0001), about 3 s left",
         "t0003 failed at epoch 0/6: ValueError: broken | "
         "4/4 done (1 complete, 1 pruned, 1 failed), 0 running, best 0.8000 (t0001)",
     ]

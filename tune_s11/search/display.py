@@ -26,6 +26,8 @@ BEST = 5
 class Display:
     """The stage under way, how much of the whole is done, and how long the rest may take.
 
+    A thread of its own draws the panel, four times a second: what it reads is replaced, or copied first.
+
     Args:
         console: Where to print.
         work: Stages in their order, and the training in each, in epochs of a trial; one without any is not shown.
@@ -75,6 +77,8 @@ class Display:
             stage: Its name.
             detail: What the panel shows of it; None: the line that :meth:`advance` was given last.
         """
+        if stage not in self._work:  # that it is to be done again was found out on the way
+            self._work = self._work | {stage: 1.0}
         self._stage, self._share, self._line = stage, 0.0, ""
         self._detail = detail or self._last_line
 
@@ -125,11 +129,13 @@ def one_line(line: str) -> Text:
 def training_in(work: Work, config: SearchConfig) -> dict[str, float]:
     """What is left of a search, by stage: epochs of a trial, or what takes as long.
 
-    A step takes as long as its network is wide, squared.
+    A step's time grows with the square of the network's width.
     """
     recipe, settings = config.recipe, config.search
     refit = config.refit.applied_to(recipe)
-    images = (refit.train_images or 1.0) / ((recipe.train_images or 1.0) * (1 - recipe.val_fraction))
+    images = 1 / (1 - recipe.val_fraction)
+    if recipe.train_images and refit.train_images:
+        images *= refit.train_images / recipe.train_images
     return {
         "range test": float(work.ramps),  # a ramp has about an epoch's steps
         "trials": work.samples * recipe.epochs / config.policy.greatest_saving,

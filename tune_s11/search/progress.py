@@ -127,13 +127,13 @@ class SearchProgress(Callback):  # type: ignore[misc]
 
     def _summary(self) -> str:
         """Trials by state, the best so far, and speed."""
-        ended = sum(self._counts.values())
+        ended, running = sum(self._counts.values()), list(self._running.values())
         states = ", ".join(f"{count} {state}" for state, count in self._counts.items() if count)
         parts = [f"{self._before + ended}/{self._samples} done" + (f" ({states})" if states else "")]
-        parts.append(f"{len(self._running)} running")
+        parts.append(f"{len(running)} running")
         if self._best:
             parts.append(f"best {self._best[0]:.4f} ({trial_name(self._best[1])})")
-        speed = sum(trial.get("images_per_second", 0.0) for trial in self._running.values())
+        speed = sum(trial.get("images_per_second", 0.0) for trial in running)
         if speed:
             parts.append(f"{speed:,.0f} images/s")
         return ", ".join(parts)

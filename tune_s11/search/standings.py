@@ -24,6 +24,6 @@ class Standings:
         passed = [rung for rung, scores in self._scores.items() if number in scores]
         if not passed:
             return ""
-        scores = self._scores[passed[-1]]
+        scores = dict(self._scores[passed[-1]])  # others may report meanwhile
         better = sum(score > scores[number] for score in scores.values())
         return f"{better + 1} of {len(scores)} at epoch {passed[-1]}"
