@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.race.problems import CIFAR10, DIGITS, Problem
 
 RATES = {"sgd": (-12, 4), "adamw": (-15, 1)}
@@ -37,6 +35,9 @@ class Condition:
     def name(self) -> str:
         """As the command line and the recording's file have it."""
         return self.problem.name
+
+    def __str__(self) -> str:
+        return self.name
 
     @property
     def optimizer(self) -> str:
@@ -121,11 +122,6 @@ def _conditions() -> list[Condition]:
 
 CONDITIONS = {condition.name: condition for condition in _conditions()}
 """All conditions by name, those that are set aside last."""
-
-
-def rate_grid(condition: Condition) -> "np.typing.NDArray[np.float64]":
-    """Return the rates of a condition, (rates,)."""
-    return np.array(condition.rates)
 
 
 def data_dir_of(condition: Condition, data_dir: Path | None) -> Path | None:

@@ -8,6 +8,8 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from benchmarks.race.networks import GroupNorm
+
 
 def saturating(width: int, num_classes: int, image_size: int) -> nn.Module:
     """Build a network after LeNet-5: tanh, average pooling, no normalisation.
@@ -87,7 +89,7 @@ def large_kernels(width: int, num_classes: int, image_size: int) -> nn.Module:
         num_classes: Logits an image.
         image_size: Height and width in pixels, a multiple of 4.
     """
-    stem = [nn.Conv2d(3, width, 4, stride=4), nn.GroupNorm(1, width)]
+    stem = [nn.Conv2d(3, width, 4, stride=4), GroupNorm(1, width)]
     blocks = [LargeKernel(width) for _ in range(3)]
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, num_classes))
 
@@ -178,7 +180,7 @@ class LargeKernel(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(width, width, 7, padding=3, groups=width),
-            nn.GroupNorm(1, width),
+            GroupNorm(1, width),
             nn.Conv2d(width, 4 * width, 1),
             nn.GELU(),
             nn.Conv2d(4 * width, width, 1),
