@@ -189,6 +189,8 @@ class SearchSettings(Frozen):
     """Of the split, the sampler, and, with the number of a trial or refit added, its training."""
     max_failures: Annotated[int, Field(ge=0)] = 2
     """Times a trial is taken up again from its checkpoint after its worker died."""
+    target_line: Share | None = None
+    """Accuracy at which the report's curves have a line; for show alone. None: no line."""
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Self:

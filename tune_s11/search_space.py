@@ -35,6 +35,10 @@ INTERVALS = ("uniform", "loguniform")
 _KINDS = (*INTERVALS, "choice")
 
 
+class NothingToSearchError(InputError):
+    """All recipe fields are fixed."""
+
+
 @dataclass(frozen=True)
 class SearchConfig:
     """A whole search: one space file, read and checked."""
@@ -74,11 +78,11 @@ class SearchConfig:
         """Returns itself where a search has something to do.
 
         Raises:
-            InputError: The space is empty, the policy has no rung before the last epoch, or a value that may be found
-                is none for a refit.
+            NothingToSearchError: The space is empty.
+            InputError: The policy has no rung before the last epoch, or a value that may be found is none for a refit.
         """
         if not self.space:
-            raise InputError("space: nothing is left to search; allowed are one or more recipe fields")
+            raise NothingToSearchError("space: nothing is left to search; it needs one or more recipe fields")
         self.policy.check()
         refit = self.refit.applied_to(self.recipe).model_dump()
         validated(Recipe, refit, "refit: ", strict=False)

@@ -10,9 +10,18 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "winner"))
 from finished import finished, own_network
-from made_up import images, pristine, search_path
+from made_up import images, pristine, pristine_run, search_path, tested_path, validated_path
 
-__all__ = ["finished", "images", "own_network", "pristine", "search_path"]
+__all__ = [
+    "finished",
+    "images",
+    "own_network",
+    "pristine",
+    "pristine_run",
+    "search_path",
+    "tested_path",
+    "validated_path",
+]
 
 
 @pytest.fixture(autouse=True)

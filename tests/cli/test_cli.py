@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tune_s11.cli import train
+from tune_s11.cli import report, train
 from tune_s11.cli.main import main as tune_s11
 from tune_s11.cli.main import run_search
 
@@ -68,6 +68,8 @@ def test_the_baseline_of_the_schedules_is_in_the_help(
         (["--set", "epochs"], ["'epochs'", "KEY=VALUE"]),
         (["--set", "search.grace=12"], ["search.grace", "12", "less than epochs=12"]),
         (["--set", "dataset=mnist"], ["dataset", "mnist", "cifar10"]),
+        (["--target-line", "90"], ["--target-line", "must be between 0 and 1 (got 90)"]),
+        (["--set", "search.target_line=-1"], ["search.target_line", "-1", "greater than or equal to 0"]),
         (["--set", "search.lr_range=1"], ["search.lr_range", "'1'", "LOW,HIGH"]),
         (["--set", "search.lr_range=1,0.1"], ["search.lr_range", "[1, 0.1]", "low < high"]),
         (["--set", "batch_size=5000"], ["batch_size 5000", "1150"]),
@@ -134,10 +136,40 @@ def test_train_names_what_it_cannot_resume(refused: Run, tmp_path: Path) -> None
     assert "SEARCH/TRIAL" in refused("--trial", "t0001", main=train.main)
 
 
+def test_a_search_of_nothing_names_what_trains_the_recipe_once(refused: Run) -> None:
+    fixed = ["max_lr=0.3", "min_lr_fraction=0.01", "momentum=0.9", "weight_decay=0"]
+    settings = [word for each in fixed for word in ("--set", each)]
+    line = refused("--space", "quick", *settings, "--seed", "3")
+    typed = " ".join(settings)
+    assert line == (
+        "error: space: nothing is left to search; it needs one or more recipe fields; "
+        f"train the recipe once with: tune-s11 train --test --space quick {typed} --seed 3\n"
+    )
+
+
+@pytest.mark.parametrize("line", ["-0.1", "1.5", "90", "nan", "inf", "high", ""])
+@pytest.mark.parametrize(
+    ("main", "command"),
+    [
+        (train.main, ["--space", "quick"]),
+        (report.main, ["best"]),
+        (report.main, ["trials"]),
+        (report.main, ["compare", "a"]),
+    ],
+)
+def test_a_target_line_is_a_fraction(refused: Run, main: Callable[[], None], command: list[str], line: str) -> None:
+    found = refused(*command, f"--target-line={line}", main=main)
+    assert "--target-line" in found
+    assert f"must be between 0 and 1 (got {line})" in found
+
+
 def test_train_refuses_what_it_would_ignore(refused: Run) -> None:
-    ignored = "--trial a/t0001: leaves nothing for --set to say; allowed beside it: --name, --storage"
+    ignored = (
+        "--trial a/t0001: leaves nothing for --set to say; allowed beside it: --name, --storage, --test, --target-line"
+    )
     assert ignored in refused("--trial", "a/t0001", "--set", "max_lr=0.1", main=train.main)
     assert "nothing for --threads to say" in refused("--resume", "mine", "--threads", "1", main=train.main)
+    assert "nothing for --test to say" in refused("--resume", "mine", "--test", main=train.main)
 
 
 class TestImageFolders:

@@ -32,6 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_in_a_checkout_its_files_are_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert program("search") == "python run_search.py"
     assert program("report") == "python -m tune_s11.report"
+    assert program("lr") == "tune-s11 lr"  # has no file of its own
     monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
     assert program("search") == "uv run python run_search.py"
     assert program("train") == "uv run python -m tune_s11.train"

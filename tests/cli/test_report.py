@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import sys
 import webbrowser
@@ -57,6 +58,49 @@ def test_best_of_a_search_without_refits_says_how_to_resume_it(report: Report) -
     assert "<pre>tune-s11 search --resume own</pre>" in Path("results/own/report/index.html").read_text()
 
 
+def test_best_takes_a_run_too(report: Report, tested_path: Path) -> None:
+    os.utime("results/own/search.yaml", (1, 1))
+    scores = json.loads((tested_path / "scores.json").read_text())
+    (tested_path / "test_logits.npz").unlink()  # heat maps take seconds
+    for name in ([], ["tested"], ["results/tested"]):
+        lines = report("best", *name, "--target-line", str(scores["ema"])).splitlines()
+        assert lines[0] == "tested: 6 of 6 epochs"
+        assert lines[1].startswith(f"test accuracy: {scores['ema']:.4f} after epoch 6 (EMA weights), raw weights ")
+        assert lines[2] == f"target {scores['ema']:g}, test accuracy of the EMA weights: first reached in epoch 6"
+        assert lines[3].startswith("not shown: the errors on the test images: ")
+        assert lines[4:] == ["report: results/tested/report/index.html"]
+
+
+def test_best_of_a_run_that_is_interrupted_says_how_to_resume_it(report: Report, validated_path: Path) -> None:
+    metrics = validated_path / "metrics.jsonl"
+    metrics.write_text("".join(metrics.read_text().splitlines(keepends=True)[:4]))
+    lines = report("best", "validated", "--target-line", "0.9").splitlines()
+    assert lines[:3] == [
+        "validated: 4 of 6 epochs",
+        "validation accuracy: 0.7000 after epoch 4 (EMA weights), raw weights 0.6650",
+        "target 0.9, validation accuracy of the EMA weights: not reached",
+    ]
+    assert "resume it with: tune-s11 train --resume validated" in lines
+    metrics.unlink()
+    assert report("best", "validated").splitlines()[0] == "validated: no epoch is complete yet"
+
+
+def test_the_target_of_a_search_is_in_its_lines_its_numbers_and_its_table(report: Report) -> None:
+    Path("results/own/best/seed-0/test_logits.npz").unlink()  # heat maps take seconds
+    lines = report("best", "--target-line", "0.8").splitlines()
+    assert "target 0.8, validation accuracy of the EMA weights: first reached in epoch 4" in lines
+    assert "target 0.8, test accuracy of the EMA weights: not reached" in lines
+    numbers = json.loads(Path("results/own/report/report.json").read_text())
+    assert numbers["target"] == {"line": 0.8, "validation": 4, "test": None}
+    assert [row["target_epoch"] for row in numbers["trials"]] == [4, 6, None, None, None, None]
+    assert "epoch at 80 %" in Path("results/own/report/index.html").read_text()
+    rows = list(csv.DictReader(report("trials", "--csv", "--target-line", "0.8").splitlines()))
+    assert [row["target_epoch"] for row in rows] == ["4", "6", "", "", "", ""]
+    table = report("trials", "--target-line", "0.8").splitlines()
+    assert table[0].split()[:5] == ["trial", "state", "epoch", "score", "target_epoch"]
+    assert table[1].split()[:5] == ["t0002", "complete", "6", "0.8400", "4"]
+
+
 def test_trials_as_a_table(report: Report) -> None:
     lines = report("trials", "own").splitlines()
     assert lines[0].split() == ["trial", "state", "epoch", "score", "max_lr", "momentum"]
@@ -78,13 +122,36 @@ def test_compare_sets_runs_side_by_side(report: Report) -> None:
     shutil.copytree("results/own", "results/other", ignore=shutil.ignore_patterns("t0002", "best"))
     lines = report("compare", "own", "results/other", "--out", "compare.png").splitlines()
     assert lines[0].split("  ")[0] == "name"
-    assert lines[1].split()[:9] == ["own", "winner", "one_cycle", "6", "0.4", "0.7980", "0.8400", "0.8400", "@6"]
+    assert lines[1].split()[:9] == [
+        "own",
+        "winner",
+        "one_cycle",
+        "validation",
+        "6",
+        "0.4",
+        "0.7980",
+        "0.8400",
+        "0.8400",
+    ]
     assert lines[2].split()[:3] == ["other", "winner", "one_cycle"]
     assert "to level: first epoch with 0.8100, likewise, which the worst of them ends with" in lines
     assert lines[-1] == "picture: compare.png"
     assert Path("compare.png").read_bytes().startswith(b"\x89PNG")
     plain = json.loads(report("compare", "own", "other", "--json"))
     assert [row["epochs_to_level"] for row in plain["runs"]] == [5, 6]
+
+
+def test_compare_takes_one_alone(report: Report, tested_path: Path) -> None:
+    lines = report("compare", "tested", "--out", "compare.png").splitlines()
+    assert lines[1].split()[:5] == ["tested", "run", "one_cycle", "test", "6"]
+    assert "to target: first epoch with 0.9 or more, likewise" in lines
+    assert not any(line.startswith("to level") for line in lines)
+    assert Path("compare.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(report("compare", "own", "--json"))["target"] is None
+    both = report("compare", "own", "tested").splitlines()
+    assert both[-1].startswith(
+        "not judged on the same images, for they differ in: whether they are tested or validated"
+    )
 
 
 @pytest.mark.parametrize("source", [[], ["own"], ["results/own/lr_range.json"]])
@@ -102,9 +169,9 @@ def test_zigzag_draws(report: Report) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["best", "nosuch"], "nosuch: no such search; results has own"),
-        (["compare", "own"], "1 given: allowed are 2 to 8 searches or runs"),
-        (["compare", "own", "nosuch"], "nosuch: no such search; results has own"),
+        (["best", "nosuch"], "nosuch: no such search or run; results has own"),
+        (["compare", *"abcdefghi"], "9 given: allowed are 1 to 8 searches or runs"),
+        (["compare", "own", "nosuch"], "nosuch: no such search or run; results has own"),
         (["compare", "own", "own", "--out", "no/such.png"], "--out no/such.png: there is no folder no"),
         (["trials", "--csv", "--json"], "--csv --json: allowed is one of them"),
         (["lr", "--out", "no/such.png"], "--out no/such.png: there is no folder no"),

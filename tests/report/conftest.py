@@ -4,6 +4,15 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from made_up import images, make_trial, pristine, search_path, trial_writer
+from made_up import images, make_trial, pristine, pristine_run, search_path, tested_path, trial_writer, validated_path
 
-__all__ = ["images", "make_trial", "pristine", "search_path", "trial_writer"]
+__all__ = [
+    "images",
+    "make_trial",
+    "pristine",
+    "pristine_run",
+    "search_path",
+    "tested_path",
+    "trial_writer",
+    "validated_path",
+]

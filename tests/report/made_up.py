@@ -203,6 +203,35 @@ def write_search(path: Path, images: Path) -> None:
     (best / "metrics.json").write_text(json.dumps(metrics | winner))
 
 
+def write_run(path: Path, images: Path) -> None:
+    """A single run with ``--test``: what a refit leaves, and its record."""
+    write_refit(path, seed=0)
+    recipe = Recipe(
+        dataset="folder", data_dir=str(images), width=3, epochs=EPOCHS, peak_epoch=2, batch_size=4
+    ).model_dump(mode="json")
+    record = {
+        "recipe": recipe,
+        "seed": 0,
+        "split_seed": 0,
+        "hardware": HARDWARE,
+        "options": {"test": True, "target_line": 0.9},
+        "manifest": {"created": "2026-01-02T03:04:05+00:00", "data": {"classes": CLASSES}},
+    }
+    (path / "run.json").write_text(json.dumps(record))
+
+
+def write_validated_run(path: Path, images: Path) -> None:
+    """A single run as versions before ``--test`` left it."""
+    write_run(path, images)
+    for name in ("test_curve.jsonl", "test_logits.npz", "scores.json"):
+        (path / name).unlink()
+    record = json.loads((path / "run.json").read_text())
+    del record["options"]
+    (path / "run.json").write_text(json.dumps(record))
+    lines = [json.dumps(asdict(row)) for row in rows([0.2, 0.5, 0.6, 0.7, 0.75, 0.81])]
+    (path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+
+
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
@@ -222,6 +251,27 @@ def pristine(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
 def search_path(pristine: Path, tmp_path: Path) -> Path:
     """A finished search of the test's own."""
     return Path(shutil.copytree(pristine, tmp_path / "results" / "own"))
+
+
+@pytest.fixture(scope="session")
+def pristine_run(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
+    """A finished single run with ``--test``; not to be changed."""
+    path = tmp_path_factory.mktemp("runs") / "tested"
+    write_run(path, images)
+    return path
+
+
+@pytest.fixture
+def tested_path(pristine_run: Path, tmp_path: Path) -> Path:
+    """A finished single run with ``--test``, of the test's own."""
+    return Path(shutil.copytree(pristine_run, tmp_path / "results" / "tested"))
+
+
+@pytest.fixture
+def validated_path(images: Path, tmp_path: Path) -> Path:
+    """A finished single run of before ``--test``, of the test's own."""
+    write_validated_run(tmp_path / "results" / "validated", images)
+    return tmp_path / "results" / "validated"
 
 
 @pytest.fixture(name="write_trial")

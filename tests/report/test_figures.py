@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from tune_s11.report import figures
 from tune_s11.report.predictions import Predictions
-from tune_s11.report.refit import RefitEpoch
+from tune_s11.report.train_test import TrainTestEpoch
 from tune_s11.results import TrialResult, load_search
 from tune_s11.results.range_test import read_range_test
 
@@ -109,7 +109,7 @@ def test_reliability_draws_what_bins_there_are() -> None:
 
 def test_test_curve_has_its_own_names() -> None:
     untested = (None, None, None, None)
-    rows = [RefitEpoch(1, 0.1, 0.5, 0.5, *untested), RefitEpoch(2, 0.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)]
+    rows = [TrainTestEpoch(1, 0.1, 0.5, 0.5, *untested), TrainTestEpoch(2, 0.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)]
     figure = figures.draw_learning_curves(rows, np.array([0.0, 2.0]), np.array([0.1, 0.2]), held_out="test")
     assert texts(figure) == "training (augmented, weights in motion); test, raw weights; test, EMA weights"
     assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 1, 1]  # type: ignore[arg-type]

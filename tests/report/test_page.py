@@ -19,7 +19,7 @@ from tune_s11.results import load_search
 PICTURES = [
     *("confusion", "curves", "range_test", "schedule", "trials"),
     *("best_so_far", "changes", "parallel", "slices", "timeline"),
-    *("heat_maps", "heat_maps_correct", "reliability", "test_curve"),
+    *("heat_maps", "heat_maps_correct", "reliability", "test_curve", "test_changes"),
 ]
 
 

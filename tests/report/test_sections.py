@@ -22,7 +22,8 @@ from tune_s11.training.checkpoint import load_checkpoint, save_checkpoint
 SEARCH = {"trials", "best_so_far", "timeline", "parallel", "slices"}
 HEAT_MAPS = {"heat_maps", "heat_maps_correct"}
 OF_TEST_IMAGES = {"confusion", "reliability"} | HEAT_MAPS
-OF_REFIT = {"test_curve"} | OF_TEST_IMAGES
+TEST_CURVE = {"test_curve", "test_changes"}
+OF_REFIT = TEST_CURVE | OF_TEST_IMAGES
 ALL = SEARCH | {"range_test", "schedule", "curves", "changes"} | OF_REFIT
 
 
@@ -129,39 +130,39 @@ SEED_0 = "best/seed-0"
         (f"{SEED_0}/test_logits.npz", Path.unlink, "the errors on", "no such file", OF_TEST_IMAGES),
         (f"{SEED_0}/test_logits.npz", cut_in_half, "the errors on", "cannot be read", OF_TEST_IMAGES),
         (f"{SEED_0}/test_logits.npz", infinite_logits, "the errors on", "no finite logits", OF_TEST_IMAGES),
-        (f"{SEED_0}/test_logits.npz", other_labels, "what the winner looks at", "are not those", HEAT_MAPS),
-        (f"{SEED_0}/test_logits.npz", no_mistakes, "what the winner looks at", "every test image", {"heat_maps"}),
-        (f"{SEED_0}/test_logits.npz", four_classes, "the errors on", "of 4 classes; the search has 3", OF_TEST_IMAGES),
+        (f"{SEED_0}/test_logits.npz", other_labels, "what the network looks at", "are not those", HEAT_MAPS),
+        (f"{SEED_0}/test_logits.npz", no_mistakes, "what the network looks at", "every test image", {"heat_maps"}),
+        (f"{SEED_0}/test_logits.npz", four_classes, "the errors on", "of 4 classes; the data has 3", OF_TEST_IMAGES),
         (f"{SEED_0}/test_logits.npz", labels_of_more_classes, "the errors on", "outside of the 3", OF_TEST_IMAGES),
         (f"{SEED_0}/test_logits.npz", no_images, "the errors on", "no finite logits", OF_TEST_IMAGES),
-        (f"{SEED_0}/test_logits.npz", no_correct_frog, "what the winner looks at in frog", "no test image", set()),
+        (f"{SEED_0}/test_logits.npz", no_correct_frog, "what the network looks at in frog", "no test image", set()),
         (
             f"{SEED_0}/test_logits.npz",
             all_wrong,
-            "what the winner looks at in <b>cat, dog & co, frog",
+            "what the network looks at in <b>cat, dog & co, frog",
             "no test image",
             {"heat_maps_correct"},
         ),
-        (f"{SEED_0}/checkpoint.pt", code_in_it, "what the winner looks at", "cannot be read", HEAT_MAPS),
-        (f"{SEED_0}/test_curve.jsonl", Path.unlink, "the refit's test curve", "earlier versions", {"test_curve"}),
-        (f"{SEED_0}/metrics.jsonl", Path.unlink, "the refit's test curve", "no such file", {"test_curve"}),
+        (f"{SEED_0}/checkpoint.pt", code_in_it, "what the network looks at", "cannot be read", HEAT_MAPS),
+        (f"{SEED_0}/test_curve.jsonl", Path.unlink, "the test curve", "earlier versions", TEST_CURVE),
+        (f"{SEED_0}/metrics.jsonl", Path.unlink, "the test curve", "no such file", TEST_CURVE),
         (
             f"{SEED_0}/test_curve.jsonl",
             lambda path: path.write_text('{"epoch": 1, "test_loss": "low"}'),
-            "the refit's test curve",
+            "the test curve",
             "is damaged",
-            {"test_curve"},
+            TEST_CURVE,
         ),
         (
             f"{SEED_0}/test_curve.jsonl",
             lambda path: lines_without(path, 1, 4),
-            "a part of the refit's test curve",
+            "a part of the test curve",
             "lacks epoch 1, 4",
             set(),
         ),
-        (f"{SEED_0}/checkpoint.pt", Path.unlink, "what the winner looks at", "no such checkpoint", HEAT_MAPS),
-        (f"{SEED_0}/checkpoint.pt", cut_in_half, "what the winner looks at", "cannot be read", HEAT_MAPS),
-        (f"{SEED_0}/checkpoint.pt", wider_network, "what the winner looks at", "holds no EMA weights", HEAT_MAPS),
+        (f"{SEED_0}/checkpoint.pt", Path.unlink, "what the network looks at", "no such checkpoint", HEAT_MAPS),
+        (f"{SEED_0}/checkpoint.pt", cut_in_half, "what the network looks at", "cannot be read", HEAT_MAPS),
+        (f"{SEED_0}/checkpoint.pt", wider_network, "what the network looks at", "holds no EMA weights", HEAT_MAPS),
     ],
 )
 def test_damage(
@@ -211,7 +212,7 @@ def test_test_images_that_are_gone(search_path: Path) -> None:
     space.write_text("\n".join(lines))
     contents = compose(search_path)
     (gap,) = contents.numbers["not_shown"]
-    assert gap["what"] == "what the winner looks at"
+    assert gap["what"] == "what the network looks at"
     assert "/nowhere" in gap["why"]
     assert set(contents.figures) == ALL - HEAT_MAPS
 

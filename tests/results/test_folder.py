@@ -44,7 +44,9 @@ SEARCH = {
 TRIAL = {"params": "params.json", "reports": "result.json", "error": "error.txt", "recovered": "recovered.txt"}
 RUN = {"metrics": "metrics.jsonl", "checkpoint": "checkpoint.pt"}
 REFIT = RUN | {"test_curve": "test_curve.jsonl", "test_logits": "test_logits.npz", "scores": "scores.json"}
-SINGLE_RUN = RUN | {"record": "run.json"}
+SINGLE_RUN = (
+    REFIT | {name: SEARCH[name] for name in ("report", "report_page", "report_numbers")} | {"record": "run.json"}
+)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from tune_s11.config import InputError
 from tune_s11.results.folder import LAYOUT
-from tune_s11.results.opening import NoSearchError, begin, find_search, places, publish, resume
+from tune_s11.results.opening import Kind, NoSearchError, begin, find, find_search, places, publish, resume
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote
 from tune_s11.storage.workspace import Local, Workspace
@@ -163,6 +163,34 @@ def test_the_search_started_last_is_found_without_a_name(tmp_path: Path) -> None
     assert find_search(None, tmp_path) == tmp_path / "b"
     assert find_search("a", tmp_path) == tmp_path / "a"
     assert find_search(str(tmp_path / "a"), Path("elsewhere")) == tmp_path / "a"
+
+
+def test_a_search_or_a_run_is_found_whichever_it_is(tmp_path: Path) -> None:
+    either: tuple[Kind, ...] = ("search", "run")
+    with pytest.raises(NoSearchError) as error:
+        find(None, tmp_path, either)
+    assert str(error.value) == f"{tmp_path}: holds no search or run yet"
+    search_in(tmp_path / "a", 2)
+    for name, mtime in (("old", 1), ("new", 3)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").touch()
+        os.utime(tmp_path / name / "run.json", (mtime, mtime))
+    assert find(None, tmp_path, either) == ("run", tmp_path / "new")
+    assert find(None, tmp_path, ("search",)) == ("search", tmp_path / "a")
+    assert find("a", tmp_path, either) == ("search", tmp_path / "a")
+    assert find(str(tmp_path / "old"), Path("elsewhere"), either) == ("run", tmp_path / "old")
+    with pytest.raises(InputError) as error:
+        find("b", tmp_path, either)
+    assert str(error.value) == f"b: no such search or run; {tmp_path} has a, new, old"
+
+
+def test_the_latest_of_a_storage_may_be_a_run(storage: Remote, on: Any) -> None:
+    on("one")
+    (storage / "b/run.json").write(b"{}")
+    kind, folder = find(None, storage, ("search", "run"))
+    assert (kind, folder.name) == ("run", "b")
+    with pytest.raises(NoSearchError):
+        find(None, storage, ("search",))
 
 
 def test_a_storage_without_a_search(storage: Remote, on: Any, tmp_path: Path) -> None:

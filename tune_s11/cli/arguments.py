@@ -35,6 +35,7 @@ def resolve_config(
     data_dir: Path | None = None,
     model: str | None = None,
     seed: int | None = None,
+    target_line: float | None = None,
 ) -> SearchConfig:
     """The space file with the command line's changes applied, all paths absolute.
 
@@ -52,6 +53,8 @@ def resolve_config(
         overrides["model"] = model
     if seed is not None:
         overrides["search.seed"] = str(seed)
+    if target_line is not None:
+        overrides["search.target_line"] = str(target_line)
     config = load_space(space).with_overrides(overrides)
     absolute = {}
     if config.recipe.data_dir is not None:

@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 from tune_s11.cli.options import RESULTS
-from tune_s11.results import SearchResult
+from tune_s11.results import RunResult, SearchResult
 from tune_s11.results.folder import SearchFolder, SingleRunFolder
 from tune_s11.storage.home import address_of
+
+_IN_A_CHECKOUT = {"search": "run_search.py", "train": "-m tune_s11.train", "report": "-m tune_s11.report"}
+"""What Python runs there, by command; the others have no entry point of their own."""
 
 
 def program(command: str) -> str:
@@ -17,12 +20,13 @@ def program(command: str) -> str:
     An installed package has no ``run_search.py``; and what ``uv run`` has started finds its packages only through it.
 
     Args:
-        command: ``search``, ``train`` or ``report``.
+        command: As ``tune-s11`` calls it.
     """
     uv = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
-    if Path(sys.argv[0]).stem == "tune-s11" or not Path("run_search.py").is_file():
+    installed = Path(sys.argv[0]).stem == "tune-s11" or not Path("run_search.py").is_file()
+    if installed or command not in _IN_A_CHECKOUT:
         return f"{uv}tune-s11 {command}"
-    return f"{uv}python run_search.py" if command == "search" else f"{uv}python -m tune_s11.{command}"
+    return f"{uv}python {_IN_A_CHECKOUT[command]}"
 
 
 def resume_command(folder: Path) -> str:
@@ -32,8 +36,32 @@ def resume_command(folder: Path) -> str:
     return f"{program(command)} --resume {shlex.quote(folder.name)}{storage_option(folder)}"
 
 
+def recipe_options(
+    space: str, settings: list[str] | None, data_dir: Path | None, model: str | None, seed: int | None
+) -> str:
+    """The options of a command that name a recipe, as they were typed."""
+    typed = ["--space", space]
+    for setting in settings or []:
+        typed += ["--set", setting]
+    for option, value in (("--data-dir", data_dir), ("--model", model), ("--seed", seed)):
+        typed += [] if value is None else [option, str(value)]
+    return shlex.join(typed)
+
+
+def report_command(folder: Path) -> str:
+    """What draws the report on the search or the single run in ``folder`` and shows it."""
+    return f"{program('report')} best {shlex.quote(folder.name)}{storage_option(folder)} --open"
+
+
+def report_commands(result: SearchResult | RunResult) -> dict[str, str]:
+    """The commands that a report shows, by name."""
+    if isinstance(result, RunResult):
+        return {"resume": resume_command(result.path)}
+    return repeat_commands(result)
+
+
 def repeat_commands(search: SearchResult) -> dict[str, str]:
-    """What repeats a search, resumes it, and trains its winner again, by these names; the report shows them."""
+    """What repeats a search, resumes it, and trains its winner again, by these names."""
     path = search.path.resolve()
     space = shlex.quote(str(shown_path(SearchFolder(path).space)))
     commands = {"search": f"{program('search')} --space {space}", "resume": resume_command(path)}

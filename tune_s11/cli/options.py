@@ -1,5 +1,6 @@
 """Options that several commands share, and the parsers of their values."""
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,17 @@ def whole_number_or_auto(value: str | int | None) -> int | None:
         raise typer.BadParameter(f"{error.message} or auto") from None
 
 
+def fraction(value: str | float) -> float:
+    """Reads an option's accuracy, a number from 0 to 1."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise typer.BadParameter(f"must be between 0 and 1 (got {value})")
+    return number
+
+
 def span_of_time(value: str) -> float:
     """Reads an option's time, such as ``90m``, ``2h`` or ``1h30m``, into seconds."""
     parts = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", value)
@@ -47,7 +59,17 @@ RESULTS = Path("results")
 
 SpaceOption = Annotated[str, typer.Option("--space", help="Space file: s11, seed, quick, wide, or a path.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, or search.KEY. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, search.KEY or refit.KEY. Repeatable."),
+]
+TargetLineOption = Annotated[
+    float | None,
+    typer.Option(
+        "--target-line",
+        parser=fraction,
+        metavar="ACCURACY",
+        help="Draw a line at this accuracy, such as 0.9, and name the first epoch that reaches it. For show alone.",
+    ),
 ]
 DataDirOption = Annotated[
     Path | None,

@@ -14,54 +14,51 @@ from rich.console import Console
 from rich.table import Table
 
 from tune_s11.cli.app import new_app, run
-from tune_s11.cli.hints import repeat_commands
-from tune_s11.cli.options import RESULTS, StorageOption, whole_number
+from tune_s11.cli.hints import report_commands
+from tune_s11.cli.options import RESULTS, StorageOption, TargetLineOption, whole_number
+from tune_s11.cli.outcome import run_lines, search_lines
 from tune_s11.config import InputError
-from tune_s11.report.compare import comparison, comparison_cells, read_compared
+from tune_s11.report.compare import CELLS, comparison, comparison_cells, read_compared, recorded_target
 from tune_s11.report.facts import ranked, trial_facts
 from tune_s11.report.gradcam import DEFAULT_LAYER
 from tune_s11.report.page import write_report
-from tune_s11.results import load_search
+from tune_s11.results import RunResult, load_result, load_search
 from tune_s11.results.opening import publish
 from tune_s11.results.range_test import read_range_test
-from tune_s11.results.records import Summary
 from tune_s11.text import say
 from tune_s11.training.schedule import Triangular
 
-app = new_app("Report on a search: its winner, its trials, its learning rates.")
+app = new_app("Report on a search or a single run: its winner, its trials, its learning rates.")
 
+ResultArgument = Annotated[
+    str | None, typer.Argument(metavar="[SEARCH|RUN]", help="Name or path (default: the latest).")
+]
 SearchArgument = Annotated[str | None, typer.Argument(metavar="[SEARCH]", help="Name or path (default: the latest).")]
 OutOption = Annotated[Path, typer.Option("--out", help="PNG to write.")]
 
 
 @app.command()
 def best(
-    name: SearchArgument = None,
+    name: ResultArgument = None,
     storage: StorageOption = RESULTS,
+    target_line: TargetLineOption = None,
     layer: Annotated[str, typer.Option("--layer", help="Module whose output Grad-CAM weighs.")] = DEFAULT_LAYER,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Writes the report on a search and prints its headline."""
-    search = load_search(name, storage)
-    index = write_report(search, layer, repeat_commands(search))
-    numbers = json.loads(search.folder.report_numbers.read_text())
+    """Writes the report on a search or a single run and prints its headline."""
+    result = load_result(name, storage)
+    index = write_report(result, layer, report_commands(result), target_line)
+    numbers = json.loads(result.folder.report_numbers.read_text())
     tell = partial(say, Console(highlight=False), copied=True)
-
-    winner, weights = numbers["winner"], numbers["search"]["weights"]
-    if winner is None:
-        tell(f"{search.path.name}: no winner yet, {len(search.trials)} of {search.config.search.samples} trials begun")
-    else:
-        tell(f"{search.path.name}: {winner['trial']}, validation accuracy {winner['score']:.4f} ({weights})")
-    if numbers["test"] is not None:
-        test = numbers["test"]["accuracy"]
-        tell(f"test accuracy: {Summary.model_validate(test)} (n = {test['n']}, {weights})")
+    for line in run_lines(result, target_line) if isinstance(result, RunResult) else search_lines(numbers):
+        tell(line)
     for gap in numbers["not_shown"]:
         tell(f"not shown: {gap['what']}: {gap['why']}")
     if "resume" in numbers["commands"]:
         tell(f"resume it with: {numbers['commands']['resume']}")
     tell(f"report: {index}")
     try:
-        if published := publish(search.path, search.folder.report.name):
+        if published := publish(result.path, result.folder.report.name):
             tell(f"copied to {published}")
     except InputError as error:  # who may read need not be one who may write
         tell(f"not copied: {error}")
@@ -73,18 +70,21 @@ def best(
 def trials(
     name: SearchArgument = None,
     storage: StorageOption = RESULTS,
+    target_line: TargetLineOption = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Prints a search's trials, best first."""
     if as_csv and as_json:
         raise InputError("--csv --json: allowed is one of them")
-    rows = [trial_facts(trial) for trial in ranked(load_search(name, storage).trials)]
+    search = load_search(name, storage)
+    target = search.config.search.target_line if target_line is None else target_line
+    rows = [trial_facts(trial, target) for trial in ranked(search.trials)]
     params = list(dict.fromkeys(key for row in rows for key in row["params"]))
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    header = ["trial", "state", "epoch", "score", *params]
+    header = ["trial", "state", "epoch", "score", *([] if target is None else ["target_epoch"]), *params]
     if as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(header)
@@ -96,14 +96,16 @@ def trials(
     for row in rows:
         score = "" if row["score"] is None else f"{row['score']:.4f}"
         chosen = (format(row["params"][key], ".4g") if key in row["params"] else "" for key in params)
-        table.add_row(row["trial"], row["state"], str(row["epoch"]), score, *chosen)
+        reached = [] if target is None else [str(row["target_epoch"] or "")]
+        table.add_row(row["trial"], row["state"], str(row["epoch"]), score, *reached, *chosen)
     Console(highlight=False).print(table)
 
 
 @app.command()
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="A B ...", help="Searches or runs, by name or path.")],
+    names: Annotated[list[str], typer.Argument(metavar="A [B ...]", help="Searches or runs, by name or path.")],
     storage: StorageOption = RESULTS,
+    target_line: TargetLineOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="PNG to write too.")] = None,
 ) -> None:
@@ -111,27 +113,32 @@ def compare(
     if out is not None:
         _check_out(out)
     compared = read_compared(names, storage)
-    found = comparison(compared)
+    target = recorded_target(compared) if target_line is None else target_line
+    found = comparison(compared, target)
     if out is not None:
         from tune_s11.report import figures
 
-        out.write_bytes(figures.png(figures.draw_comparison(compared, found["level"])))
+        out.write_bytes(figures.png(figures.draw_comparison(compared, found["level"], target)))
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    header = ("name", "kind", "schedule", "epochs", "LRMAX", "raw", "EMA", "best", "to level", "test")
     table = Table(box=None, pad_edge=False)
-    for key in header:
-        table.add_column(key, overflow="fold", justify="left" if key in header[:3] else "right")
+    for key in CELLS:
+        table.add_column(key, overflow="fold", justify="left" if key in CELLS[:4] else "right")
     for row in found["runs"]:
         table.add_row(*comparison_cells(row))
     # Into a file or a pipe no line need be folded.
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
-    print("raw, EMA: validation accuracy at the end by weights; best: EMA, or raw where there is none, with its epoch")
+    print(
+        "raw, EMA: accuracy after the last epoch by weights; best: EMA, or raw where there is none, with its epoch, of "
+        "validated runs"
+    )
     if found["level"] is not None:
         print(f"to level: first epoch with {found['level']:.4f}, likewise, which the worst of them ends with")
+    if target is not None:
+        print(f"to target: first epoch with {target:g} or more, likewise")
     if found["differ"]:
-        print(f"not validated on the same images, for they differ in: {', '.join(found['differ'])}")
+        print(f"not judged on the same images, for they differ in: {', '.join(found['differ'])}")
     if out is not None:
         print(f"picture: {out}")
 

@@ -2,7 +2,6 @@
 
 import datetime
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 
 from tune_s11.cli.arguments import check_name, refuse_beside, resolve_config
-from tune_s11.cli.hints import program, repeat_commands, resume_command, shown_path, storage_option
+from tune_s11.cli.hints import program, recipe_options, repeat_commands, report_command, resume_command, shown_path
 from tune_s11.cli.options import (
     RESULTS,
     DataDirOption,
@@ -21,6 +20,7 @@ from tune_s11.cli.options import (
     SetOption,
     SpaceOption,
     StorageOption,
+    TargetLineOption,
     span_of_time,
     whole_number,
     whole_number_or_auto,
@@ -29,7 +29,7 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.hardware import Compile
 from tune_s11.results import SearchFolder, load_search
 from tune_s11.results.opening import begin, resume
-from tune_s11.search_space import RANGE_TEST, SearchConfig
+from tune_s11.search_space import RANGE_TEST, NothingToSearchError, SearchConfig
 from tune_s11.storage.disk import disk_trouble
 from tune_s11.storage.remote import Storage
 from tune_s11.storage.workspace import Workspace
@@ -100,6 +100,7 @@ def search(
         float | None,
         typer.Option("--budget", parser=span_of_time, metavar="TIME", help="End in time, such as 2h, report included."),
     ] = None,
+    target_line: TargetLineOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what the search will cost.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
 ) -> None:
@@ -122,7 +123,7 @@ def search(
         refuse_beside(context, f"--resume {resume_name}", *BESIDE_RESUME)
         workspace, config = _resumed(storage, resume_name, samples)
     else:
-        config = resolve_config(space, settings, data_dir, model, seed)
+        config = resolve_config(space, settings, data_dir, model, seed, target_line)
         if no_asha:
             config = config.with_overrides({"search.scheduler": "none"})
         if lr_bounds is not None:
@@ -137,8 +138,13 @@ def search(
     if samples is not None:
         config = config.with_overrides({"search.samples": str(samples)})
 
+    try:
+        config = config.checked_for_search()
+    except NothingToSearchError as error:
+        options = recipe_options(space, settings, data_dir, model, seed)
+        raise InputError(f"{error}; train the recipe once with: {program('train')} --test {options}") from None
     path = workspace.folder
-    session = Session(workspace, config.checked_for_search(), precision, compiled, console, earlier)
+    session = Session(workspace, config, precision, compiled, console, earlier)
     asked = Resources(address, gpus, workers, trials_per_gpu)
     again = f"resume with: {resume_command(path)}"
     try:
@@ -169,8 +175,7 @@ def search(
         workspace.finish()
     if sum(trial.state != "running" for trial in result.trials) < result.config.search.samples:
         session.say(f"the other trials, when there is time: {resume_command(path)}", copied=True)
-    following = f"next: {program('report')} best {shlex.quote(path.name)}{storage_option(path)} --open"
-    session.say(following, copied=True)
+    session.say(f"next: {report_command(path)}", copied=True)
 
 
 def _resumed(storage: Storage, name: str, samples: int | None) -> tuple[Workspace, SearchConfig]:

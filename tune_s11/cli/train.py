@@ -1,6 +1,7 @@
-"""One trial without a search: ``python -m tune_s11.train --space quick --set max_lr=0.2``."""
+"""One run without a search: ``python -m tune_s11.train --space quick --set max_lr=0.2``."""
 
 import datetime
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import check_name, refuse_beside, resolve_config
-from tune_s11.cli.hints import shown_path
+from tune_s11.cli.hints import program, recipe_options, report_command, report_commands, shown_path
 from tune_s11.cli.options import (
     RESULTS,
     DataDirOption,
@@ -21,15 +22,20 @@ from tune_s11.cli.options import (
     SetOption,
     SpaceOption,
     StorageOption,
+    TargetLineOption,
     ThreadsOption,
 )
+from tune_s11.cli.outcome import run_lines
 from tune_s11.config import InputError
-from tune_s11.data import load_dataset
+from tune_s11.data import Images, load_dataset
 from tune_s11.hardware import choose_hardware, why_no_gpu
 from tune_s11.results import load_search
 from tune_s11.results.folder import SingleRunFolder
 from tune_s11.results.opening import begin, resume
-from tune_s11.results.runs import Run, read_run
+from tune_s11.results.runs import Run, RunOptions, RunResult, load_run
+from tune_s11.results.test_curve import EpochTestMetrics
+from tune_s11.results.testing import fit_and_test
+from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.storage.remote import Storage
 from tune_s11.storage.workspace import Workspace
 from tune_s11.text import say
@@ -38,7 +44,7 @@ from tune_s11.training.fitting import fit
 from tune_s11.training.metrics import EpochMetrics
 from tune_s11.training.trainer import Trainer, TrainingData
 
-app = new_app("Train one trial, without Ray.")
+app = new_app("Train one recipe once, without Ray.")
 
 
 @app.command()
@@ -59,47 +65,76 @@ def train(
         str | None, typer.Option("--name", help="Of the run's folder (default: run- and the time).")
     ] = None,
     storage: StorageOption = RESULTS,
+    test: Annotated[
+        bool,
+        typer.Option(
+            "--test", help="Train on all training images, test after each epoch, and end with the report's page."
+        ),
+    ] = False,
+    target_line: TargetLineOption = None,
 ) -> None:
-    """Trains one trial of a recipe on the GPU, else on the CPU, and validates after each epoch.
+    """Trains one recipe once on the GPU, else on the CPU; validates, or with --test tests, after each epoch.
 
     The schedule is one cycle. --set schedule=plateau is the baseline, reduce on plateau (ReduceLROnPlateau), with
-    plateau_patience and plateau_factor; --set schedule=triangular is the zigzag.
+    plateau_patience and plateau_factor; with --test it follows the training loss, for no image is held out.
+    --set schedule=triangular is the zigzag.
     """
+    console, notes = Console(highlight=False), list[str]()
+    how_to_find: str | None = None
+    tell = partial(say, console)
     earlier = f"--resume {resume_name}" if resume_name is not None else f"--trial {trial}"
     if resume_name is not None:
         refuse_beside(context, earlier, "storage")
         workspace = _resumed(storage, check_name(resume_name))
-        planned = read_run(SingleRunFolder(workspace.folder), earlier)
+        planned = load_run(workspace.folder, earlier).run
     else:
         if trial is not None:
-            refuse_beside(context, earlier, "name", "storage")
+            refuse_beside(context, earlier, "name", "storage", "test", "target_line")
         workspace = begin(storage, check_name(name or f"run-{datetime.datetime.now():%Y%m%d-%H%M%S}"))
         if trial is not None:
-            planned = _run_of_trial(trial, storage)
+            planned = _run_of_trial(trial, storage, test, target_line)
         else:
-            config = resolve_config(space, settings, data_dir, model, seed)
-            hardware = choose_hardware(precision, threads)
-            planned = Run(config.recipe, config.search.seed, config.search.seed, hardware)
+            config = resolve_config(space, settings, data_dir, model, seed, target_line)
+            planned = Run(
+                config.recipe,
+                config.search.seed,
+                config.search.seed,
+                choose_hardware(precision, threads),
+                RunOptions(test=test, target_line=config.search.target_line),
+            )
+            if "max_lr" in config.space:
+                how_to_find = _own_max_lr(config, recipe_options(space, settings, data_dir, model, seed))
 
     if planned.hardware.device == "cuda" and not torch.cuda.is_available():
         raise InputError(f"{earlier}: ran on a GPU, and {why_no_gpu()}; allowed is a machine that has one")
     planned.hardware.activate()
     dataset = load_dataset(planned.recipe)
-    data = TrainingData.to_choose(dataset, planned.recipe, planned.split_seed)
+    divide = TrainingData.to_refit if planned.options.test else TrainingData.to_choose
+    data = divide(dataset, planned.recipe, planned.split_seed)
     trainer = Trainer(planned.recipe, data, planned.hardware, planned.seed)
     folder = SingleRunFolder(workspace.folder)
     if resume_name is None:
         planned.write(folder, dataset)
 
-    console = Console(highlight=False)
-    for note in dataset.notes:
-        console.print(note, markup=False)
+    if planned.options.test:
+        notes.append(
+            f"trains on all {len(data.train):,} training images and is tested on {len(dataset.test):,} images after "
+            "each epoch, by which nothing is chosen"
+        )
+        if planned.recipe.schedule == "plateau":
+            notes.append("schedule plateau follows the training loss: no image is held out to validate on")
+    if how_to_find is not None:
+        tell(how_to_find, copied=True)
+    for note in (*notes, *dataset.notes):
+        tell(note)
     try:
-        with workspace.copying(partial(say, console)):
-            _fit_with_progress(trainer, folder, console)
+        with workspace.copying(tell):
+            _fit_with_progress(trainer, folder, dataset.test if planned.options.test else None, console)
     except CheckpointError as error:
         raise InputError(f"--resume {resume_name}: {error}") from None
-    say(console, f"run: {shown_path(folder.path)}", copied=True)
+    tell(f"run: {shown_path(folder.path)}", copied=True)
+    _finish(load_run(folder.path, folder.path.name), tell)
+    workspace.finish()
 
 
 def _resumed(storage: Storage, name: str) -> Workspace:
@@ -110,11 +145,31 @@ def _resumed(storage: Storage, name: str) -> Workspace:
         raise InputError(f"--resume {error}") from None
 
 
-def _fit_with_progress(trainer: Trainer, folder: SingleRunFolder, console: Console) -> None:
-    """Trains in the folder, with a bar and a line an epoch."""
+def _own_max_lr(config: SearchConfig, options: str) -> str:
+    """Where a run's ``max_lr`` comes from when its space leaves that to a search."""
+    line = f"max_lr {config.recipe.max_lr:g} is the recipe's own value: "
+    if config.space["max_lr"] == RANGE_TEST:
+        line += "the space leaves it to the LR range test, which a single run does not do; "
+        return f"{line}find one with: {program('lr')} {options}, and set it with: --set max_lr=LR"
+    return f"{line}the space searches it; set it with: --set max_lr=LR"
+
+
+def _finish(result: RunResult, tell: Callable[..., None]) -> None:
+    """Prints how the run ended, and writes its report where it was tested."""
+    for line in run_lines(result):
+        tell(line)
+    if result.run.options.test:
+        from tune_s11.report import write_report
+
+        tell(f"report: {shown_path(write_report(result, commands=report_commands(result)))}", copied=True)
+    tell(f"next: {report_command(result.path)}", copied=True)
+
+
+def _fit_with_progress(trainer: Trainer, folder: SingleRunFolder, test: Images | None, console: Console) -> None:
+    """Trains in the folder, with a bar and a line an epoch; with test images it is tested too."""
     epochs = trainer.recipe.epochs
     columns = (TextColumn("epoch {task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=epochs * trainer.steps_per_epoch)
 
         def on_step() -> None:
@@ -123,25 +178,34 @@ def _fit_with_progress(trainer: Trainer, folder: SingleRunFolder, console: Conso
         def on_start() -> None:
             progress.update(task, completed=trainer.epoch * trainer.steps_per_epoch)
 
+        def on_epoch(metrics: EpochMetrics, tested: EpochTestMetrics | None = None) -> None:
+            say(console, epoch_line(metrics, epochs, tested))
+
         trainer.on_step = on_step
-        fit(trainer, folder, on_start, lambda metrics: say(console, epoch_line(metrics, epochs)))
+        if test is None:
+            fit(trainer, folder, on_start, on_epoch)
+        else:
+            fit_and_test(trainer, test, folder, on_start=on_start, on_epoch=on_epoch)
 
 
-def epoch_line(metrics: EpochMetrics, epochs: int) -> str:
-    """One epoch in one line of text."""
+def epoch_line(metrics: EpochMetrics, epochs: int, tested: EpochTestMetrics | None = None) -> str:
+    """One epoch in one line of text; with test figures where it was tested in place of being validated."""
     head = f"epoch {metrics.epoch:3d}/{epochs}  lr {metrics.lr:.4g}"
     if metrics.diverged:
         return f"{head}  diverged"
-    averaged = "" if metrics.ema_val_accuracy is None else f", EMA weights {metrics.ema_val_accuracy:.4f}"
+    images, raw, ema = "validation", metrics.val_accuracy, metrics.ema_val_accuracy
+    if tested is not None:
+        images, raw, ema = "test", tested.test_accuracy, tested.ema_test_accuracy
+    averaged = "" if ema is None else f", EMA weights {ema:.4f}"
     return (
         f"{head}  train loss {metrics.train_loss:.3f} accuracy {metrics.train_accuracy:.4f}"
-        f"  validation {metrics.val_accuracy:.4f}{averaged}"
+        f"  {images} {raw:.4f}{averaged}"
         f"  {metrics.images_per_second:,.0f} images/s"
     )
 
 
-def _run_of_trial(trial: str, storage: Storage) -> Run:
-    """The run that repeats a trial of a search."""
+def _run_of_trial(trial: str, storage: Storage, test: bool, target_line: float | None) -> Run:
+    """The run that repeats a trial of a search; with ``test`` it trains the trial's recipe on all training images."""
     search_name, slash, trial_name = trial.rstrip("/").rpartition("/")
     if not slash:
         raise InputError(f"--trial {trial}: allowed is SEARCH/TRIAL, such as quick/t0007")
@@ -153,7 +217,9 @@ def _run_of_trial(trial: str, storage: Storage) -> Run:
         )
     if found.hardware is None:
         raise InputError(f"--trial {trial}: the trial has reported nothing yet")
-    return Run(found.recipe, found.seed, search.config.search.seed, found.hardware)
+    target = search.config.search.target_line if target_line is None else target_line
+    options = RunOptions(test=test, target_line=target)
+    return Run(found.recipe, found.seed, search.config.search.seed, found.hardware, options)
 
 
 def main() -> None:

@@ -6,19 +6,41 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tune_s11.config import InputError, Recipe
-from tune_s11.results import SearchResult, load_search, read_refits
-from tune_s11.results.folder import SingleRunFolder
-from tune_s11.results.opening import places
-from tune_s11.results.records import Summary
-from tune_s11.results.runs import read_run
+from tune_s11.report.facts import HeldOut, first_epoch
+from tune_s11.report.train_test import read_train_test
+from tune_s11.results import RunResult, SearchResult, load_result, read_refits
+from tune_s11.results.folder import RefitFolder
+from tune_s11.results.records import RefitScores, Summary, sound_record
 from tune_s11.storage.remote import Storage
 from tune_s11.training.metrics import EpochMetrics
 
 MOST = 8
 """Runs that a picture tells apart."""
 
-_SHARED = ("dataset", "data_dir", "image_size", "train_images", "val_fraction", "test_fraction")
-"""Recipe fields that decide which images are validated on."""
+_IMAGES = ("dataset", "data_dir", "image_size", "test_fraction")
+"""Recipe fields that decide what the test images are."""
+
+_SPLIT = ("train_images", "val_fraction")
+"""Recipe fields that decide which of the training images are held out to validate on."""
+
+
+@dataclass(frozen=True)
+class HeldOutEpoch:
+    """One epoch of a run on images that it is not trained on: accuracies, 0 where it has diverged."""
+
+    epoch: int
+    """Epochs done, this one included."""
+    lr: float
+    raw: float
+    """Of the raw weights."""
+    ema: float | None
+    """Of the EMA weights; None where the recipe has no EMA."""
+    diverged: bool
+
+    @property
+    def score(self) -> float:
+        """Of the weights that rank and are shipped."""
+        return self.raw if self.ema is None else self.ema
 
 
 @dataclass(frozen=True)
@@ -26,20 +48,24 @@ class Compared:
     """One run, of its own or the winner of a search.
 
     Attributes:
-        name: Of its folder; as it was asked for, where two folders have the same name.
+        name: Of its folder; as it was typed, where two folders have the same name.
         kind: What it is.
         recipe: It was trained with.
+        images: What its accuracies are of: a single run with ``--test`` is tested after each epoch, others validated.
         split_seed: Which images it was validated on.
         rows: One an epoch, rising; at least one.
-        test: Test accuracy of a search's refits, weights that are shipped; None without.
+        test: Test accuracy, weights that are shipped: of a search's refits, or of a single run; None without.
+        target: Accuracy to draw a line at that is recorded with it.
     """
 
     name: str
     kind: Literal["run", "winner"]
     recipe: Recipe
+    images: HeldOut
     split_seed: int
-    rows: list[EpochMetrics]
-    test: Summary | None
+    rows: list[HeldOutEpoch]
+    test: Summary | None = None
+    target: float | None = None
 
 
 def read_compared(names: Sequence[str], storage: Storage) -> list[Compared]:
@@ -52,8 +78,8 @@ def read_compared(names: Sequence[str], storage: Storage) -> list[Compared]:
     Raises:
         InputError: There are too few or too many names, one twice, or one that has nothing to show.
     """
-    if not 2 <= len(names) <= MOST:
-        raise InputError(f"{len(names)} given: allowed are 2 to {MOST} searches or runs")
+    if not 1 <= len(names) <= MOST:
+        raise InputError(f"{len(names)} given: allowed are 1 to {MOST} searches or runs")
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{name}: is given twice")
@@ -63,22 +89,45 @@ def read_compared(names: Sequence[str], storage: Storage) -> list[Compared]:
 
 
 def _read(name: str, label: str, storage: Storage) -> Compared:
-    for folder in map(SingleRunFolder, places(name, storage)):
-        if folder.record.is_file():
-            return _read_run(name, label, folder)
-    search = load_search(name, storage)
-    if search.winner is None:
-        raise InputError(f"{name}: no trial of this search has come to its end yet")
-    winner = search.winner
-    return Compared(label, "winner", winner.recipe, search.config.search.seed, winner.rows, _test_accuracy(search))
+    result = load_result(name, storage)
+    if isinstance(result, RunResult):
+        return compared_run(result, name, label)
+    settings, winner = result.config.search, result.winner
+    if winner is None:
+        raise InputError(f"{name}: no trial of this search has finished yet")
+    rows = _validated(winner.rows)
+    test = _test_accuracy(result)
+    return Compared(label, "winner", winner.recipe, "validation", settings.seed, rows, test, settings.target_line)
 
 
-def _read_run(name: str, label: str, folder: SingleRunFolder) -> Compared:
-    run = read_run(folder, name)
-    rows = folder.epochs()
-    if not rows:
+def compared_run(result: RunResult, name: str, label: str) -> Compared:
+    """A single run as :class:`Compared`, under a label.
+
+    Raises:
+        InputError: Nothing is trained yet, or its test curve is missing; the line starts with ``name``.
+    """
+    run, options, folder = result.run, result.run.options, result.folder
+    if not result.rows:
         raise InputError(f"{name}: the run has no epoch behind it yet")
-    return Compared(label, "run", run.recipe, run.split_seed, rows, None)
+    rows = _tested(folder) if options.test else _validated(result.rows)
+    scores = sound_record(RefitScores, folder.scores)
+    test = None if scores is None else Summary.of([scores.shipped])
+    images: HeldOut = "test" if options.test else "validation"
+    return Compared(label, "run", run.recipe, images, run.split_seed, rows, test, options.target_line)
+
+
+def _validated(rows: Sequence[EpochMetrics]) -> list[HeldOutEpoch]:
+    return [
+        HeldOutEpoch(row.epoch, row.lr, row.val_accuracy or 0.0, row.ema_val_accuracy, row.diverged) for row in rows
+    ]
+
+
+def _tested(folder: RefitFolder) -> list[HeldOutEpoch]:
+    return [
+        HeldOutEpoch(row.epoch, row.lr, row.test_accuracy, row.ema_test_accuracy, row.train_loss is None)
+        for row in read_train_test(folder)
+        if row.test_accuracy is not None
+    ]
 
 
 def _test_accuracy(search: SearchResult) -> Summary | None:
@@ -90,31 +139,40 @@ def _test_accuracy(search: SearchResult) -> Summary | None:
 
 
 def common_level(compared: Sequence[Compared]) -> float | None:
-    """The score that the worst of them ends with; None where all diverged."""
-    return min((run.rows[-1].score for run in compared if not run.rows[-1].diverged), default=None)
+    """The score that the worst of several ends with; None of one alone, or where all diverged."""
+    ends = [run.rows[-1].score for run in compared if not run.rows[-1].diverged]
+    return min(ends, default=None) if len(compared) > 1 else None
 
 
-def epochs_to(level: float | None, rows: Sequence[EpochMetrics]) -> int | None:
+def epochs_to(level: float | None, rows: Sequence[HeldOutEpoch]) -> int | None:
     """First epoch whose score is ``level`` or more; None where there is none."""
-    return next((row.epoch for row in rows if level is not None and row.score >= level), None)
+    return first_epoch(level, ((row.epoch, row.score) for row in rows))
 
 
-def comparison(compared: Sequence[Compared]) -> dict[str, Any]:
-    """What is told of the runs: how each ended, and how soon each was where the worst of them ended.
+def recorded_target(compared: Sequence[Compared]) -> float | None:
+    """The first target line that is recorded with one of them; None without any."""
+    return next((run.target for run in compared if run.target is not None), None)
+
+
+def comparison(compared: Sequence[Compared], target: float | None = None) -> dict[str, Any]:
+    """What is reported of the runs: how each ended, and how soon each was where the worst of them ended.
 
     That is how super-convergence is measured: epochs to the same accuracy (Smith and Topin, arXiv:1708.07120).
 
+    Args:
+        compared: The runs.
+        target: Accuracy to look for the first epoch of; None: of none.
+
     Returns:
-        ``level``, as :func:`common_level`; ``differ``, what makes the validation images of some differ from those of
-        others; ``runs``, a row each. Accuracies are fractions.
+        ``level``, as :func:`common_level`; ``target``; ``differ``, what makes the images that some are judged on differ
+        from those of others; ``runs``, a row each. Accuracies are fractions of the ``images`` that the row names. The
+        best epoch is named of validated runs alone: a maximum over test accuracies would choose by them.
     """
     level = common_level(compared)
-    differ = [field for field in _SHARED if len({getattr(run.recipe, field) for run in compared}) > 1]
-    if len({run.split_seed for run in compared}) > 1:
-        differ.append("seed of the split")
     rows = []
     for run in compared:
-        last, best = run.rows[-1], max(run.rows, key=lambda row: row.score)
+        last = run.rows[-1]
+        best = max(run.rows, key=lambda row: row.score) if run.images == "validation" else None
         rows.append(
             {
                 "name": run.name,
@@ -124,19 +182,36 @@ def comparison(compared: Sequence[Compared]) -> dict[str, Any]:
                 "epochs_done": last.epoch,
                 "diverged": last.diverged,
                 "max_lr": run.recipe.max_lr,
-                "validation_raw": last.val_accuracy,
-                "validation_averaged": last.ema_val_accuracy,
-                "best_averaged": best.score,
-                "best_epoch": best.epoch,
+                "images": run.images,
+                "raw": last.raw,
+                "ema": last.ema,
+                "best": best and best.score,
+                "best_epoch": best and best.epoch,
                 "epochs_to_level": epochs_to(level, run.rows),
+                "epochs_to_target": epochs_to(target, run.rows),
                 "test": run.test.model_dump() if run.test else None,
             }
         )
-    return {"level": level, "differ": differ, "runs": rows}
+    return {"level": level, "target": target, "differ": _differences(compared), "runs": rows}
+
+
+def _differences(compared: Sequence[Compared]) -> list[str]:
+    """What makes the images that some are judged on differ from those of others."""
+    kinds = {run.images for run in compared}
+    fields = _IMAGES if kinds == {"test"} else (*_IMAGES, *_SPLIT)
+    differ = ["whether they are tested or validated"] if len(kinds) > 1 else []
+    differ += [field for field in fields if len({getattr(run.recipe, field) for run in compared}) > 1]
+    if "validation" in kinds and len({run.split_seed for run in compared}) > 1:
+        differ.append("seed of the split")
+    return differ
+
+
+CELLS = ("name", "kind", "schedule", "images", "epochs", "LRMAX", "raw", "EMA", "best", "to level", "to target", "test")
+"""Headings of :func:`comparison_cells`."""
 
 
 def comparison_cells(row: dict[str, Any]) -> list[str]:
-    """One row of :func:`comparison` as text, in its order; the best with its epoch."""
+    """One row of :func:`comparison` as text, in the order of :data:`CELLS`; the best with its epoch."""
     done, epochs, test = row["epochs_done"], row["epochs"], row["test"]
     length = str(done) if done == epochs else f"{done}/{epochs}"
     tested = "" if test is None else f"{Summary.model_validate(test)} (n = {test['n']})"
@@ -144,11 +219,13 @@ def comparison_cells(row: dict[str, Any]) -> list[str]:
         row["name"],
         row["kind"],
         row["schedule"],
+        row["images"],
         f"{length}, diverged" if row["diverged"] else length,
         f"{row['max_lr']:.4g}",
-        f"{row['validation_raw']:.4f}",
-        "" if row["validation_averaged"] is None else f"{row['validation_averaged']:.4f}",
-        f"{row['best_averaged']:.4f} @{row['best_epoch']}",
+        f"{row['raw']:.4f}",
+        "" if row["ema"] is None else f"{row['ema']:.4f}",
+        "" if row["best_epoch"] is None else f"{row['best']:.4f} @{row['best_epoch']}",
         str(row["epochs_to_level"] or ""),
+        str(row["epochs_to_target"] or ""),
         tested,
     ]

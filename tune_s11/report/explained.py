@@ -1,4 +1,4 @@
-"""What the refit winner looks at in test images."""
+"""What a network looks at in test images."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tune_s11.config import InputError, Recipe
+from tune_s11.config import InputError
 from tune_s11.data import load_dataset, normalise
+from tune_s11.report.contents import Tested
 from tune_s11.report.gradcam import heat_maps
 from tune_s11.report.predictions import Ints, Predictions
-from tune_s11.results.folder import RefitFolder
 from tune_s11.winner.loading import read_network
 
 
@@ -33,12 +33,11 @@ class Explained:
         return Explained(self.pixels[which], self.of_predicted[which], self.of_true[which])
 
 
-def explain(folder: RefitFolder, recipe: Recipe, predictions: Predictions, chosen: Ints, layer: str) -> Explained:
-    """Heat maps for some test images, from the weights that the refit ships, in ``folder``.
+def explain(tested: Tested, predictions: Predictions, chosen: Ints, layer: str) -> Explained:
+    """Heat maps for some test images, from the weights that are shipped.
 
     Args:
-        folder: Of the refit.
-        recipe: That it was trained with.
+        tested: The run.
         predictions: Its predictions.
         chosen: Indices of test images, (N,).
         layer: As :func:`tune_s11.report.gradcam.heat_maps`.
@@ -47,10 +46,10 @@ def explain(folder: RefitFolder, recipe: Recipe, predictions: Predictions, chose
         InputError: The test images are missing or not those that were predicted, or the network lacks the layer.
         CheckpointError: The checkpoint is missing, damaged, or of another network.
     """
-    dataset = load_dataset(recipe)
+    dataset = load_dataset(tested.recipe)
     if not np.array_equal(dataset.test.labels, predictions.labels):
-        raise InputError("the test images are not those that the refit was tested on")
-    model = read_network(folder, recipe, predictions.probabilities.shape[1])
+        raise InputError("the test images are not those that the network was tested on")
+    model = read_network(tested.folder, tested.recipe, predictions.probabilities.shape[1])
     pixels = dataset.test.pixels[chosen]
     images = normalise(torch.from_numpy(pixels), dataset.mean, dataset.std)
     classes = [torch.from_numpy(labels[chosen]) for labels in (predictions.predicted, predictions.labels)]

@@ -1,21 +1,22 @@
 """The numbers of the report, as plain values: what the page shows, and what ``report.json`` holds."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from tune_s11.config import Recipe, RefitChanges
 from tune_s11.lr_range.curve import Floats
-from tune_s11.report.refit import RefitEpoch
 from tune_s11.results import TrialResult
 from tune_s11.results.range_test import RangeTest
 from tune_s11.results.records import Refits
 from tune_s11.search_space import Space
-from tune_s11.training.metrics import EpochMetrics
 from tune_s11.training.schedule import build_schedule
+
+HeldOut = Literal["validation", "test"]
+"""Images that a run is not trained on."""
 
 EDGE = 0.1
 """A winner's LRMAX this near to a bound, as a share of the bounds' width in log LR, may lie beyond it."""
@@ -33,8 +34,24 @@ def ranked(trials: list[TrialResult]) -> list[TrialResult]:
     return sorted(trials, key=key)
 
 
-def trial_facts(trial: TrialResult) -> dict[str, Any]:
-    """One trial as a row of a table."""
+def first_epoch(level: float | None, accuracies: Iterable[tuple[int, float | None]]) -> int | None:
+    """The first epoch with an accuracy of ``level`` or more.
+
+    Args:
+        level: None: there is none to reach.
+        accuracies: Epochs, rising, each with its accuracy; None where that is unknown.
+
+    Returns:
+        None where no epoch reaches it.
+    """
+    if level is None:
+        return None
+    return next((epoch for epoch, accuracy in accuracies if accuracy is not None and accuracy >= level), None)
+
+
+def trial_facts(trial: TrialResult, target: float | None = None) -> dict[str, Any]:
+    """One trial as a row of a table; with a target line ``target_epoch`` is the first epoch that reaches it."""
+    reached = first_epoch(target, ((row.epoch, row.score) for row in trial.rows))
     return {
         "trial": trial.name,
         "state": trial.state,
@@ -43,7 +60,7 @@ def trial_facts(trial: TrialResult) -> dict[str, Any]:
         "seed": trial.seed,
         "params": trial.params,
         "error": trial.error,
-    }
+    } | ({} if target is None else {"target_epoch": reached})
 
 
 def epoch_counts(trials: list[TrialResult]) -> dict[str, int]:
@@ -54,7 +71,19 @@ def epoch_counts(trials: list[TrialResult]) -> dict[str, int]:
     }
 
 
-def schedule_points(recipe: Recipe, rows: Sequence[EpochMetrics | RefitEpoch]) -> tuple[Floats, Floats]:
+class Rated(Protocol):
+    """An epoch of which the learning rate is known."""
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done, this one included."""
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the epoch's last step."""
+
+
+def schedule_points(recipe: Recipe, rows: Sequence[Rated]) -> tuple[Floats, Floats]:
     """Epochs and the learning rate at each, (points,) both: of the schedule; of a plateau's as it turned out."""
     if recipe.schedule == "plateau":
         epochs = np.array([[row.epoch - 1, row.epoch] for row in rows], dtype=float)

@@ -1,4 +1,4 @@
-"""Writes the report on a search: ``index.html``, ``report.json`` and the pictures."""
+"""Writes the report on a search or a single run: ``index.html``, ``report.json`` and the pictures."""
 
 import base64
 import json
@@ -10,21 +10,27 @@ from typing import Any
 import jinja2
 
 from tune_s11.report.gradcam import DEFAULT_LAYER
-from tune_s11.results import SearchResult
+from tune_s11.results import RunResult, SearchResult
 from tune_s11.storage.files import write_whole
 
 _NONE = "\u2013"
 
 
-def write_report(search: SearchResult, layer: str = DEFAULT_LAYER, commands: Mapping[str, str] | None = None) -> Path:
-    """Writes ``<search>/report/`` anew: ``index.html``, ``report.json`` and pictures with 200 pixels an inch.
+def write_report(
+    result: SearchResult | RunResult,
+    layer: str = DEFAULT_LAYER,
+    commands: Mapping[str, str] | None = None,
+    target: float | None = None,
+) -> Path:
+    """Writes ``report/`` in a search's or run's folder: the page, its numbers, its pictures, 200 pixels an inch.
 
     What is missing or damaged is left out, and named in the page.
 
     Args:
-        search: Finished, interrupted or running.
+        result: Finished, interrupted or running.
         layer: Whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
-        commands: Shell commands to show; see :class:`tune_s11.report.contents.Contents`.
+        commands: Shell commands to show; see :class:`tune_s11.report.contents.SearchContents` and its sibling.
+        target: Accuracy to draw a line at; None: what the search or run says of it.
 
     Returns:
         The path of ``index.html``.
@@ -32,8 +38,8 @@ def write_report(search: SearchResult, layer: str = DEFAULT_LAYER, commands: Map
     from tune_s11.report.figures import png
     from tune_s11.report.sections import gather
 
-    contents = gather(search, layer, commands)
-    folder = search.folder
+    contents = gather(result, layer, commands, target)
+    folder = result.folder
     folder.report.mkdir(exist_ok=True)
     for old in folder.report_pictures():
         old.unlink()
@@ -63,10 +69,11 @@ def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "number": _number, "duration": _duration}
-    page = environment.get_template("page.html.j2")
+    page = environment.get_template("run.html.j2" if "run" in numbers else "search.html.j2")
     # The manifest's copy of the configuration is for a resume to compare with; the page has what matters of it above.
     circumstances = _flat({key: value for key, value in numbers["manifest"].items() if key != "search"})
-    return page.render(numbers, pictures=pictures, circumstances=list(circumstances))
+    weights = (numbers["run"] if "run" in numbers else numbers["search"])["weights"]
+    return page.render(numbers, weights=weights, pictures=pictures, circumstances=list(circumstances))
 
 
 def _percent(fraction: float | None, digits: int = 2) -> str:

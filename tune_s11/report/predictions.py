@@ -1,4 +1,4 @@
-"""What a refit makes of the test images: its errors, what it takes for what, and whether its confidence is earned."""
+"""What a network makes of the test images: its errors, what it takes for what, and whether its confidence is earned."""
 
 import zipfile
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one refit, with the weights that are shipped, makes of the test images.
+    """What one network, with the weights that are shipped, makes of the test images.
 
     Attributes:
         labels: True classes, (N,).
@@ -123,10 +123,10 @@ class Predictions:
 
 
 def read_predictions(folder: RefitFolder, classes: int | None = None) -> Predictions:
-    """The test logits of the refit in ``folder``.
+    """The test logits of the run in ``folder``.
 
     Args:
-        folder: Of the refit.
+        folder: Of a run that is tested.
         classes: How many there are, where that is known.
 
     Raises:
@@ -145,7 +145,7 @@ def read_predictions(folder: RefitFolder, classes: int | None = None) -> Predict
     if logits.ndim != 2 or not logits.size or labels.shape != logits.shape[:1] or not np.isfinite(logits).all():
         raise InputError(f"{path}: holds no finite logits, one row for each label")
     if classes not in (None, logits.shape[1]):
-        raise InputError(f"{path}: holds logits of {logits.shape[1]} classes; the search has {classes}")
+        raise InputError(f"{path}: holds logits of {logits.shape[1]} classes; the data has {classes}")
     if labels.min() < 0 or labels.max() >= logits.shape[1]:
         raise InputError(f"{path}: holds labels outside of the {logits.shape[1]} classes of its logits")
     return Predictions(labels, torch.softmax(torch.from_numpy(logits), dim=1).numpy())

@@ -57,10 +57,10 @@ def checkpoint_file(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class RefitFolder(RunFolder):
-    """What one refit of the winner leaves."""
+    """What a run that is tested leaves: a refit of the winner, or a single run with ``--test``."""
 
     test_curve = Below("test_curve.jsonl")
-    """A line an epoch, of the first refit."""
+    """A line an epoch; of the refits the first one has it."""
     test_logits = Below("test_logits.npz")
     """Of the test images, at the end."""
     scores = Below("scores.json")
@@ -68,22 +68,42 @@ class RefitFolder(RunFolder):
 
 
 @dataclass(frozen=True)
-class SingleRunFolder(RunFolder):
-    """What a single run leaves."""
-
-    record = Below("run.json")
-    """What it consists of, and under what circumstances it was trained."""
-
-
-@dataclass(frozen=True)
-class SearchFolder:
-    """What a search leaves.
+class ReportedFolder:
+    """A folder that a report is written into.
 
     Attributes:
         path: The folder.
     """
 
     path: Path
+
+    report = Below("report")
+    """Pages and pictures."""
+    report_page = Below("report/index.html")
+    """The report as a page, which contains its pictures."""
+    report_numbers = Below("report/report.json")
+    """The numbers that the page shows."""
+
+    def report_picture(self, name: str) -> Path:
+        """A picture of the page as a file."""
+        return self.report / f"{name}.png"
+
+    def report_pictures(self) -> list[Path]:
+        """All pictures that have been written."""
+        return sorted(self.report.glob("*.png"))
+
+
+@dataclass(frozen=True)
+class SingleRunFolder(RefitFolder, ReportedFolder):
+    """What a single run leaves; what :class:`RefitFolder` has of the test images only where the run is tested."""
+
+    record = Below("run.json")
+    """What it consists of, and under what circumstances it was trained."""
+
+
+@dataclass(frozen=True)
+class SearchFolder(ReportedFolder):
+    """What a search leaves."""
 
     space = Below("search.yaml")
     """The resolved configuration, a space file."""
@@ -113,12 +133,6 @@ class SearchFolder:
     """Test accuracy over the refits."""
     export = Below("best/export")
     """The winner as files for other programs; it goes when another trial wins."""
-    report = Below("report")
-    """Pages and pictures."""
-    report_page = Below("report/index.html")
-    """The report as a page, which contains its pictures."""
-    report_numbers = Below("report/report.json")
-    """The numbers that the page shows."""
     error = Below("error.txt")
     """Why the search failed."""
 
@@ -154,14 +168,6 @@ class SearchFolder:
     def refits(self) -> Iterator[RefitFolder]:
         """All refits that have begun."""
         return (RefitFolder(path) for path in sorted(self.best.glob("seed-*")))
-
-    def report_picture(self, name: str) -> Path:
-        """A picture of the page as a file."""
-        return self.report / f"{name}.png"
-
-    def report_pictures(self) -> list[Path]:
-        """All pictures that have been written."""
-        return sorted(self.report.glob("*.png"))
 
 
 def attempt_name(number: int, before: int) -> str:

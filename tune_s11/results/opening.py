@@ -21,10 +21,10 @@ _RECORD: dict[Kind, str] = {
 
 
 class NoSearchError(InputError):
-    """A storage holds no search yet."""
+    """A storage holds nothing yet of what is looked for."""
 
-    def __init__(self, storage: Storage) -> None:
-        super().__init__(f"{storage}: holds no search yet")
+    def __init__(self, storage: Storage, *kinds: Kind) -> None:
+        super().__init__(f"{storage}: holds no {_either(kinds or ('search',))} yet")
 
 
 def begin(storage: Storage, name: str) -> Workspace:
@@ -61,19 +61,24 @@ def resume(storage: Storage, name: str, kind: Kind = "search") -> Workspace:
     if isinstance(storage, Path):
         found = next((place for place in places(name, storage) if (place / _RECORD[kind]).is_file()), None)
         if found is None:
-            raise InputError(_no_such(name, storage, kind))
+            raise InputError(_no_such(name, storage, (kind,)))
         return Local(found.resolve(), LAYOUT)
     mirror = Mirror(home_of(storage, "work") / name, storage / name, LAYOUT)
     with explained(storage):
         if not _is_name(name) or (mirror.snapshot() is None and not mirror.folder.exists()):
-            raise InputError(_no_such(name, storage, kind))
+            raise InputError(_no_such(name, storage, (kind,)))
         check_writable(storage)
         mirror.catch_up()
     return mirror
 
 
-def places(name: str, storage: Storage) -> tuple[Path, ...]:
+def places(name: str, storage: Storage, kinds: tuple[Kind, ...] = ("search",)) -> tuple[Path, ...]:
     """Where on this machine a search or run of that name, path or address may be read; from a storage it is pulled.
+
+    Args:
+        name: The name, path or address.
+        storage: Where names are looked for.
+        kinds: What the error line calls it.
 
     Raises:
         InputError: The storage has none of that name, or cannot be read.
@@ -83,22 +88,36 @@ def places(name: str, storage: Storage) -> tuple[Path, ...]:
         if isinstance(address, Path):
             return (address,)
         storage, name = address.parent, address.name
-    return (_view(storage, name),) if isinstance(storage, Remote) else (storage / name, Path(name))
+    return (_view(storage, name, kinds),) if isinstance(storage, Remote) else (storage / name, Path(name))
 
 
-def find_search(name: str | None, storage: Storage) -> Path:
-    """The folder of a search by name or path; without a name the one begun last. From a storage it is pulled first.
+def find(name: str | None, storage: Storage, kinds: tuple[Kind, ...]) -> tuple[Kind, Path]:
+    """A folder of one of these kinds, by name, path or address; from a storage it is pulled first.
+
+    Args:
+        name: Of the folder; None: the one started last.
+        storage: The parent of the results.
+        kinds: What is looked for.
+
+    Returns:
+        What it is, and where.
 
     Raises:
         NoSearchError: There is none at all.
         InputError: There is none of that name.
     """
     if name is None:
-        name = _latest(storage)
-    for folder in places(name, storage):
-        if SearchFolder(folder).space.is_file():
-            return folder
-    raise InputError(_no_such(name, storage))
+        name = _latest(storage, kinds)
+    for folder in places(name, storage, kinds):
+        for kind in kinds:
+            if (folder / _RECORD[kind]).is_file():
+                return kind, folder
+    raise InputError(_no_such(name, storage, kinds))
+
+
+def find_search(name: str | None, storage: Storage) -> Path:
+    """The folder of a search; arguments and errors as :func:`find`."""
+    return find(name, storage, ("search",))[1]
 
 
 def publish(folder: Path, under: str) -> Remote | None:
@@ -115,39 +134,44 @@ def publish(folder: Path, under: str) -> Remote | None:
     return address / under
 
 
-def _latest(storage: Storage) -> str:
-    """Name of the search begun last."""
-    begun: dict[str, int]
+def _latest(storage: Storage, kinds: tuple[Kind, ...]) -> str:
+    """Name of the folder of these kinds that was started last."""
+    started: list[tuple[int, str]]
+    records = [_RECORD[kind] for kind in kinds]
     if isinstance(storage, Path):
-        files = (SearchFolder(folder).space for folder in storage.glob("*"))
-        begun = {file.parent.name: file.stat().st_mtime_ns for file in files if file.is_file()}
+        files = (file for record in records for file in storage.glob(f"*/{record}") if file.is_file())
+        started = [(file.stat().st_mtime_ns, file.parent.name) for file in files]
     else:
         with explained(storage):
-            file = SearchFolder(Path()).space.name
-            stamps = {name: (storage / name / file).stamp() for name in storage.folders()}
-        begun = {name: stamp.mtime for name, stamp in stamps.items() if stamp is not None}
-    if not begun:
-        raise NoSearchError(storage)
-    return max(begun, key=begun.__getitem__)
+            places = [(name, storage / name / record) for name in storage.folders() for record in records]
+            stamps = [(name, place.stamp()) for name, place in places]
+        started = [(stamp.mtime, name) for name, stamp in stamps if stamp is not None]
+    if not started:
+        raise NoSearchError(storage, *kinds)
+    return max(started)[1]
 
 
-def _view(storage: Remote, name: str) -> Path:
+def _view(storage: Remote, name: str, kinds: tuple[Kind, ...]) -> Path:
     """A search or run to read, without what no reader wants."""
     copy = Copy(home_of(storage, "read") / name, storage / name, LAYOUT)
     with explained(storage):
         if not (_is_name(name) and copy.remote.exists()):
-            raise InputError(_no_such(name, storage))
+            raise InputError(_no_such(name, storage, kinds))
         copy.pull(wanted=LAYOUT.read)
     return copy.folder
 
 
-def _no_such(name: str, storage: Storage, kind: Kind = "search") -> str:
+def _no_such(name: str, storage: Storage, kinds: tuple[Kind, ...]) -> str:
     """The error line on a name that a storage does not have."""
     if isinstance(storage, Path):
-        names = sorted(file.parent.name for file in storage.glob(f"*/{_RECORD[kind]}"))
+        names = sorted(file.parent.name for kind in kinds for file in storage.glob(f"*/{_RECORD[kind]}"))
     else:
         names = storage.folders()
-    return f"{name}: no such {kind}; {storage} has {', '.join(names) or 'none'}"
+    return f"{name}: no such {_either(kinds)}; {storage} has {', '.join(names) or 'none'}"
+
+
+def _either(kinds: tuple[Kind, ...]) -> str:
+    return " or ".join(kinds)
 
 
 def _is_name(name: str) -> bool:

@@ -10,9 +10,10 @@ from tune_s11.config import InputError
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results.folder import SearchFolder
 from tune_s11.results.manifest import check_schema
-from tune_s11.results.opening import find_search
+from tune_s11.results.opening import find, find_search
 from tune_s11.results.range_test import read_range_test
 from tune_s11.results.records import AuditRecord, Refits, Verdict, read_record, sound_record
+from tune_s11.results.runs import RunResult, load_run
 from tune_s11.results.trials import TrialResult, read_trials
 from tune_s11.search_space import SearchConfig, parse_space
 from tune_s11.storage.files import read_json
@@ -98,7 +99,21 @@ def load_search(name: str | None, storage: Storage) -> SearchResult:
     Raises:
         InputError: There is none of that name, its ``search.yaml`` is damaged, or a later version wrote it.
     """
-    folder = SearchFolder(find_search(name, storage))
+    return _read_search(find_search(name, storage))
+
+
+def load_result(name: str | None, storage: Storage) -> SearchResult | RunResult:
+    """Reads a search or a single run as it stands, without a name the one started last.
+
+    Raises:
+        InputError: As :func:`load_search` and :func:`tune_s11.results.runs.load_run`.
+    """
+    kind, path = find(name, storage, ("search", "run"))
+    return _read_search(path) if kind == "search" else load_run(path, path.name)
+
+
+def _read_search(path: Path) -> SearchResult:
+    folder = SearchFolder(path)
     manifest = read_json(folder.manifest) or {}
     check_schema(manifest, str(folder.manifest))
     where = f"{folder.space}: "

@@ -15,6 +15,9 @@ from tune_s11.results import SearchFolder
 from tune_s11.search_space import SearchConfig
 from tune_s11.storage.files import read_json
 
+_MAY_CHANGE = {("search", "samples"), ("search", "target_line")}
+"""Settings of a search that a resumed one may have otherwise."""
+
 
 @contextmanager
 def only_session(path: Path) -> Iterator[None]:
@@ -52,7 +55,9 @@ def earlier_manifest(folder: SearchFolder) -> dict[str, Any] | None:
 
 
 def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[str, Any]) -> None:
-    """Makes sure that a search goes on under the same Ray with the same recipe, space and settings; samples may change.
+    """Makes sure that a search goes on under the same Ray with the same recipe, space and settings.
+
+    Samples and target line may change.
 
     Args:
         folder: Of the search.
@@ -74,7 +79,7 @@ def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[s
         if part in kinds:
             began = completed(kinds[part], began)
         for key in {**began, **now[part]}:
-            if began.get(key) != now[part].get(key) and (part, key) != ("search", "samples"):
+            if began.get(key) != now[part].get(key) and (part, key) not in _MAY_CHANGE:
                 raise InputError(
                     f"{folder.space}: {part}.{key}: {now[part].get(key)}: the search began with "
                     f"{began.get(key)} and keeps it; allowed is a new search: --space {folder.space}"

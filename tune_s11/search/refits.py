@@ -1,13 +1,9 @@
 """Step 5 of a search: the winner trained again from several seeds, as a rule on all training images, and tested."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import numpy as np
-import numpy.typing as npt
 import ray
-import torch
-import torch.nn.functional as F
 
 from tune_s11.config import Recipe
 from tune_s11.data import Images
@@ -15,14 +11,12 @@ from tune_s11.hardware import Hardware
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import RefitFolder
 from tune_s11.results.records import Refits, RefitScores, Summary, Winner, sound_record
-from tune_s11.results.test_curve import EpochTestMetrics, read_test_curve, write_test_curve
+from tune_s11.results.testing import fit_and_test
 from tune_s11.search.context import Context
 from tune_s11.search.material import Material
 from tune_s11.storage.copies import Shared
 from tune_s11.storage.disk import size_of
 from tune_s11.text import in_words
-from tune_s11.training.fitting import fit
-from tune_s11.training.metrics import EpochMetrics
 from tune_s11.training.trainer import Trainer, TrainingData
 
 
@@ -109,86 +103,5 @@ def _refit(
     test_curve: bool,
 ) -> RefitScores:
     trainer = Trainer(recipe, data, hardware, seed)
-    test = _TestImages(trainer, images)
     with shared.opened() as (path, grown):
-        folder = RefitFolder(path)
-        if test_curve:
-            _fit_with_test_curve(trainer, test, folder, grown)
-        else:
-            fit(trainer, folder, on_epoch=lambda metrics: grown())
-        logits = test.logits()
-        scores = RefitScores(
-            seed=seed,
-            hardware=hardware,
-            diverged=trainer.diverged,
-            raw=test.accuracy(logits["raw"]),
-            ema=test.accuracy(logits["ema"]) if "ema" in logits else None,
-        )
-        np.savez_compressed(folder.test_logits, labels=images.labels, **logits)  # type: ignore[arg-type]
-        scores.write(folder.scores)
-    return scores
-
-
-class _TestImages:
-    """The test images as one refit meets them.
-
-    Args:
-        trainer: Of the refit.
-        images: The test images.
-    """
-
-    def __init__(self, trainer: Trainer, images: Images) -> None:
-        self._trainer, self._labels = trainer, images.labels
-        self._pixels = trainer.on_device(images)[0]
-
-    def logits(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Scaled logits (N, num_classes) of the ``raw`` and, if there are any, the ``ema`` weights as they are now."""
-        models = {"raw": self._trainer.model}
-        if self._trainer.average.on:
-            models["ema"] = self._trainer.average.model
-        return {name: self._trainer.predict(model, self._pixels).cpu().numpy() for name, model in models.items()}
-
-    def accuracy(self, logits: npt.NDArray[np.float32]) -> float:
-        """Share of the images whose likeliest class is the true one."""
-        return float(np.mean(logits.argmax(1) == self._labels))
-
-    def row(self) -> EpochTestMetrics:
-        """What the test curve holds on the epoch that the trainer has done last."""
-        logits = self.logits()
-        ema = logits.get("ema")
-        return EpochTestMetrics(
-            epoch=self._trainer.epoch,
-            test_loss=self._loss(logits["raw"]),
-            test_accuracy=self.accuracy(logits["raw"]),
-            ema_test_loss=None if ema is None else self._loss(ema),
-            ema_test_accuracy=None if ema is None else self.accuracy(ema),
-        )
-
-    def _loss(self, logits: npt.NDArray[np.float32]) -> float | None:
-        loss = float(F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(self._labels)))
-        return loss if np.isfinite(loss) else None
-
-
-def _fit_with_test_curve(trainer: Trainer, test: _TestImages, folder: RefitFolder, grown: Callable[[], None]) -> None:
-    """As :func:`tune_s11.training.fitting.fit`, and after each epoch the test images are evaluated into a curve.
-
-    This leaks nothing. The winner is chosen before, by validation images; here its recipe is frozen, nothing is
-    selected by these figures, no schedule or checkpoint sees them, and the accuracy that is reported is the last
-    epoch's, whatever the curve did before.
-    """
-    rows: list[EpochTestMetrics] = []
-
-    def write(row: EpochTestMetrics) -> None:
-        rows.append(row)
-        write_test_curve(folder.test_curve, rows)
-
-    def on_start() -> None:
-        rows.extend(row for row in read_test_curve(folder.test_curve) if row.epoch < trainer.epoch)
-        if trainer.epoch:  # a kill between the checkpoint and its row has left this epoch out
-            write(test.row())
-
-    def on_epoch(metrics: EpochMetrics) -> None:
-        write(test.row())
-        grown()
-
-    fit(trainer, folder, on_start, on_epoch)
+        return fit_and_test(trainer, images, RefitFolder(path), curve=test_curve, on_epoch=lambda *_: grown())

@@ -16,6 +16,8 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 GREY = "#8C8C8C"
+WINE = "#882255"
+"""Of a target's line; no run has it."""
 
 STATES: dict[str, dict[str, Any]] = {
     "complete": {"color": BLUE, "marker": "o", "ls": "-"},
@@ -42,6 +44,27 @@ def png(figure: Figure, dpi: int = 200) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
+
+
+def mark_target(axes: Axes, target: float, *, above: bool = True) -> None:
+    """Draws a line at the accuracy to reach, with its name at the left end.
+
+    Args:
+        axes: With accuracies on their y axis.
+        target: A fraction.
+        above: Whether the name stands above the line.
+    """
+    axes.axhline(target, color=WINE, ls=(0, (6, 3)), lw=1.0, zorder=1)
+    axes.annotate(
+        f"target {100 * target:g} %",
+        (0, target),
+        (4, 3 if above else -3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        va="bottom" if above else "top",
+        fontsize=8,
+        color=WINE,
+    )
 
 
 def spread_accuracy(axes: Axes) -> None:

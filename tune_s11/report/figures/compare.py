@@ -17,6 +17,7 @@ from tune_s11.report.figures.canvas import (
     SKY,
     VERMILION,
     in_style,
+    mark_target,
     spread_accuracy,
 )
 
@@ -33,15 +34,19 @@ _LOOKS: tuple[dict[str, Any], ...] = (
 
 
 @in_style
-def draw_comparison(compared: Sequence[Compared], level: float | None) -> Figure:
-    """Validation accuracy (weights that are shipped) and learning rate of each run by epoch.
+def draw_comparison(compared: Sequence[Compared], level: float | None, target: float | None = None) -> Figure:
+    """Accuracy (weights that are shipped) on the images held out and learning rate of each run by epoch.
 
     Args:
         compared: At most eight.
         level: Accuracy at which to draw a line; see :func:`tune_s11.report.compare.common_level`.
+        target: Accuracy at which to draw another; None: no line.
     """
+    images = {run.images for run in compared}
     figure = Figure(figsize=(8.5, 6.4 + 0.2 * ((len(compared) + 1) // 2)), layout="constrained")
     accuracy, lr = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
+    if target is not None:
+        mark_target(accuracy, target, above=level is None or target > level)
     if level is not None:
         accuracy.axhline(level, color="#555555", lw=0.8, zorder=1)
         accuracy.annotate(
@@ -56,6 +61,7 @@ def draw_comparison(compared: Sequence[Compared], level: float | None) -> Figure
         # A diverged epoch counts as accuracy 0; drawn, it would be a drop that hides the others.
         points = [(row.epoch, row.score) for row in run.rows if not row.diverged]
         label = f"{run.name}: {run.recipe.schedule}, LRMAX {run.recipe.max_lr:.3g}"
+        label += f", {run.images}" if len(images) > 1 else ""
         accuracy.plot(
             *zip(*points, strict=True) if points else ([], []), markevery=[-1], marker="o", ms=4, label=label, **look
         )
@@ -63,7 +69,7 @@ def draw_comparison(compared: Sequence[Compared], level: float | None) -> Figure
         lr.plot(epochs, lrs, **look)
     spread_accuracy(accuracy)
     weights = " or ".join(sorted({run.recipe.weights for run in compared}))
-    accuracy.set_ylabel(f"validation accuracy, {weights}\n(log error scale)")
+    accuracy.set_ylabel(f"{' or '.join(sorted(images))} accuracy, {weights}\n(log error scale)")
     lr.set(xlabel="epoch", ylabel="learning rate")
     lr.set_ylim(bottom=0)
     lr.set_xlim(left=0)

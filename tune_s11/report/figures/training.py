@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,8 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from tune_s11.lr_range.curve import Floats
-from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, STATES, VERMILION, in_style, spread_accuracy
-from tune_s11.report.refit import RefitEpoch
+from tune_s11.report.facts import HeldOut
+from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, STATES, VERMILION, in_style, mark_target, spread_accuracy
+from tune_s11.report.train_test import TrainTestEpoch
 from tune_s11.results import TrialResult
 from tune_s11.training.metrics import EpochMetrics
 
@@ -25,10 +26,11 @@ _LOOKS: dict[str, dict[str, Any]] = {
 
 @in_style
 def draw_learning_curves(
-    rows: Sequence[EpochMetrics] | Sequence[RefitEpoch],
+    rows: Sequence[EpochMetrics] | Sequence[TrainTestEpoch],
     epochs: Floats,
     lrs: Floats,
-    held_out: Literal["validation", "test"] = "validation",
+    held_out: HeldOut = "validation",
+    target: float | None = None,
 ) -> Figure:
     """Accuracy, loss and learning rate of one run over the same epochs.
 
@@ -37,17 +39,13 @@ def draw_learning_curves(
         epochs: Points of the run in epochs since its start, (points,).
         lrs: Learning rate at each, (points,).
         held_out: The images that are not trained on.
+        target: Accuracy at which to draw a line; None: no line.
     """
     figure = Figure(figsize=(8.5, 8.0), layout="constrained")
     accuracy, loss, lr = figure.subplots(3, 1, sharex=True, height_ratios=[3, 2, 1.2])
-    prefix = {"validation": "val", "test": "test"}[held_out]
-    lines = {
-        "train": ("train", "training (augmented, weights in motion)"),
-        prefix: ("val", f"{held_out}, raw weights"),
-        f"ema_{prefix}": ("ema_val", f"{held_out}, EMA weights"),
-    }
-    for kind, (alike, label) in lines.items():
-        look = _LOOKS[alike] | {"ms": 4, "label": label}
+    if target is not None:
+        mark_target(accuracy, target)
+    for kind, look in _looks(held_out).items():
         _plot(accuracy, rows, f"{kind}_accuracy", look)
         _plot(loss, rows, f"{kind}_loss", look)
     lr.plot(epochs, lrs, color="black", lw=1.6)
@@ -68,22 +66,33 @@ def draw_learning_curves(
     return figure
 
 
-def _plot(axes: Axes, rows: Sequence[EpochMetrics | RefitEpoch], key: str, look: dict[str, Any]) -> None:
+def _looks(held_out: HeldOut) -> dict[str, dict[str, Any]]:
+    """The three lines of a run, by what their figures' names begin with."""
+    prefix = {"validation": "val", "test": "test"}[held_out]
+    return {
+        "train": _LOOKS["train"] | {"ms": 4, "label": "training (augmented, weights in motion)"},
+        prefix: _LOOKS["val"] | {"ms": 4, "label": f"{held_out}, raw weights"},
+        f"ema_{prefix}": _LOOKS["ema_val"] | {"ms": 4, "label": f"{held_out}, EMA weights"},
+    }
+
+
+def _plot(axes: Axes, rows: Sequence[EpochMetrics | TrainTestEpoch], key: str, look: dict[str, Any]) -> None:
     points = [(row.epoch, getattr(row, key)) for row in rows if getattr(row, key) is not None]
     if points:
         axes.plot(*zip(*points, strict=True), **look)
 
 
 @in_style
-def draw_changes(rows: Sequence[EpochMetrics]) -> Figure:
+def draw_changes(rows: Sequence[EpochMetrics] | Sequence[TrainTestEpoch], held_out: HeldOut = "validation") -> Figure:
     """How much accuracy and loss changed from each epoch to the next.
 
     Args:
         rows: At least two epochs.
+        held_out: The images that are not trained on.
     """
     figure = Figure(figsize=(8.5, 5.4), layout="constrained")
     accuracy, loss = figure.subplots(2, 1, sharex=True)
-    for kind, label in (("train", "training"), ("val", "validation, raw"), ("ema_val", "validation, EMA")):
+    for kind, look in _looks(held_out).items():
         for axes, key, unit in ((accuracy, f"{kind}_accuracy", 100), (loss, f"{kind}_loss", 1)):
             known = [(row.epoch, getattr(row, key)) for row in rows]
             steps = [
@@ -92,7 +101,7 @@ def draw_changes(rows: Sequence[EpochMetrics]) -> Figure:
                 if before is not None and after is not None
             ]
             if steps:
-                axes.plot(*zip(*steps, strict=True), ms=4, label=label, **_LOOKS[kind])
+                axes.plot(*zip(*steps, strict=True), **look)
     accuracy.set_ylabel("change of accuracy\n(percentage points)")
     # In the first epochs the loss moves a thousand times as far as in the last.
     loss.set_yscale("symlog", linthresh=0.1)

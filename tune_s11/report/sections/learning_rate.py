@@ -2,24 +2,24 @@
 
 from dataclasses import asdict
 
-import numpy as np
-
 from tune_s11.report import facts, figures
-from tune_s11.report.contents import Contents
+from tune_s11.report.contents import SearchContents
+from tune_s11.report.sections.training import draw_schedule
 from tune_s11.results import TrialResult
 from tune_s11.results.range_test import read_range_test
 from tune_s11.search_space import RANGE_TEST
 
 
-def add(contents: Contents) -> None:
+def add(contents: SearchContents) -> None:
     """Adds ``range_test`` and ``edge``."""
     contents.numbers |= {"range_test": None, "edge": None}
     _add_range_test(contents)
     if contents.winner is not None:
-        _add_schedule(contents, contents.winner)
+        _add_edge(contents, contents.winner)
+        draw_schedule(contents, contents.winner.recipe, contents.winner.rows)
 
 
-def _add_range_test(contents: Contents) -> None:
+def _add_range_test(contents: SearchContents) -> None:
     path = contents.search.folder.range_test
     if contents.search.config.space.get("max_lr") != RANGE_TEST and not path.exists():
         contents.leave_out("the range test", "there was none: the search was given LRMAX or bounds for it")
@@ -33,7 +33,7 @@ def _add_range_test(contents: Contents) -> None:
     contents.draw("range_test", "the range test", lambda: figures.draw_range_test(measured, max_lr))
 
 
-def _add_schedule(contents: Contents, winner: TrialResult) -> None:
+def _add_edge(contents: SearchContents, winner: TrialResult) -> None:
     bounds = facts.max_lr_bounds(contents.search.config.space, contents.range_test)
     if bounds and (wider := facts.wider_bounds(winner.recipe.max_lr, *bounds)):
         again = contents.commands.get("search")
@@ -43,6 +43,3 @@ def _add_schedule(contents: Contents, winner: TrialResult) -> None:
             "high": bounds[1],
             "command": None if again is None else f"{again} --lr-bounds {wider[0]:.4g} {wider[1]:.4g}",
         }
-    epochs, lrs = facts.schedule_points(winner.recipe, winner.rows)
-    reported = np.array([[row.epoch, row.lr] for row in winner.rows])
-    contents.draw("schedule", "the schedule", lambda: figures.draw_schedule(epochs, lrs, reported))

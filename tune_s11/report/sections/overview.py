@@ -3,11 +3,11 @@
 from collections import Counter
 
 from tune_s11.report import facts
-from tune_s11.report.contents import Contents
+from tune_s11.report.contents import SearchContents
 from tune_s11.report.workers import refits_cost, trial_seconds, trials_cost
 
 
-def add(contents: Contents) -> None:
+def add(contents: SearchContents) -> None:
     """Adds ``search``, ``cost``, ``commands`` and ``manifest``."""
     search, numbers = contents.search, contents.numbers
     trials, recipe, settings = search.trials, search.config.recipe, search.config.search

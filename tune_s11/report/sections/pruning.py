@@ -1,10 +1,10 @@
 """Could pruning be trusted? What each rung's ranks told of the end, and what the audit says was cut."""
 
-from tune_s11.report.contents import Contents
+from tune_s11.report.contents import SearchContents
 from tune_s11.report.ranking import finalists_lost, rung_correlations
 
 
-def add(contents: Contents) -> None:
+def add(contents: SearchContents) -> None:
     """Adds ``pruning``: None without rungs."""
     search, rungs = contents.search, contents.numbers["search"]["rungs"]
     contents.numbers["pruning"] = None

@@ -1,16 +1,16 @@
-"""What the refit winner makes of the test images: what it takes for what, how sure it is, and what it looks at."""
+"""What the network makes of the test images: what it takes for what, how sure it is, and what it looks at."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from tune_s11.report import figures
-from tune_s11.report.contents import Contents
+from tune_s11.report.contents import Contents, Tested
 from tune_s11.report.explained import Explained, explain
 from tune_s11.report.predictions import Calibration, Predictions, read_predictions
-from tune_s11.results import TrialResult
 from tune_s11.results.folder import RefitFolder
 from tune_s11.results.records import Summary
 
@@ -38,23 +38,21 @@ def add(contents: Contents) -> None:
     contents.numbers |= dict.fromkeys(
         ("balanced_accuracy", "recall", "confusion", "calibration", "mistakes", "typical")
     )
-    refit = contents.numbers["test"]
-    if contents.winner is None or refit is None:
+    tested = contents.tested
+    if tested is None:
         return
-    seed = refit["runs"][0]["seed"]
-    folder = contents.search.folder.refit(seed)
-    names = _class_names(contents.search.manifest)
+    names = _class_names(contents.manifest)
     predictions = contents.attempt(
-        "the errors on the test images", lambda: read_predictions(folder, None if names is None else len(names))
+        "the errors on the test images", lambda: read_predictions(tested.folder, None if names is None else len(names))
     )
     if predictions is None:
         return
     classes = names or [str(label) for label in range(predictions.probabilities.shape[1])]
-    contents.attempt("the balanced accuracy", lambda: _add_balanced_accuracy(contents, predictions, refit["runs"]))
+    contents.attempt("the balanced accuracy", lambda: _add_balanced_accuracy(contents, predictions, tested.others))
     _add_recall(contents, predictions, classes)
-    _add_confusion(contents, predictions, classes, seed)
+    _add_confusion(contents, predictions, classes, tested.seed)
     _add_calibration(contents, predictions.calibration())
-    _add_heat_maps(contents, contents.winner, folder, predictions, classes)
+    _add_heat_maps(contents, tested, predictions, classes)
 
 
 def _class_names(manifest: dict[str, Any]) -> list[str] | None:
@@ -63,10 +61,9 @@ def _class_names(manifest: dict[str, Any]) -> list[str] | None:
     return [str(name) for name in names] if isinstance(names, list) and names else None
 
 
-def _add_balanced_accuracy(contents: Contents, first: Predictions, runs: list[dict[str, Any]]) -> None:
-    folders = (contents.search.folder.refit(run["seed"]) for run in runs[1:])
-    others = (read_predictions(folder, first.probabilities.shape[1]) for folder in folders)
-    scores = [each.balanced_accuracy for each in (first, *others)]
+def _add_balanced_accuracy(contents: Contents, first: Predictions, others: Sequence[RefitFolder]) -> None:
+    again = (read_predictions(folder, first.probabilities.shape[1]) for folder in others)
+    scores = [each.balanced_accuracy for each in (first, *again)]
     contents.numbers["balanced_accuracy"] = Summary.of(scores).model_dump()
 
 
@@ -115,21 +112,18 @@ def _add_calibration(contents: Contents, calibration: Calibration) -> None:
     contents.draw("reliability", "the reliability diagram", lambda: figures.draw_reliability(calibration))
 
 
-def _add_heat_maps(
-    contents: Contents, winner: TrialResult, folder: RefitFolder, predictions: Predictions, classes: list[str]
-) -> None:
+def _add_heat_maps(contents: Contents, tested: Tested, predictions: Predictions, classes: list[str]) -> None:
     mistakes = predictions.mistakes(MISTAKES).tolist()
     if not mistakes:
-        contents.leave_out("what the winner looks at where it errs", "it classifies every test image correctly")
+        contents.leave_out("what the network looks at where it errs", "it classifies every test image correctly")
     by_class = {name: predictions.typical(label) for label, name in enumerate(classes[:CLASSES])}
     if missing := [name for name, image in by_class.items() if image is None]:
-        what = f"what the winner looks at in {', '.join(missing)}"
+        what = f"what the network looks at in {', '.join(missing)}"
         contents.leave_out(what, "it classifies no test image of the class correctly")
     typical = [image for image in by_class.values() if image is not None]
-    recipe = contents.search.config.refit.applied_to(winner.recipe)
     explained = contents.attempt(
-        "what the winner looks at",
-        lambda: explain(folder, recipe, predictions, np.array(mistakes + typical), contents.layer),
+        "what the network looks at",
+        lambda: explain(tested, predictions, np.array(mistakes + typical), contents.layer),
     )
     if explained is None:
         return

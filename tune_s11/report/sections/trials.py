@@ -5,16 +5,16 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from tune_s11.report import facts, figures
-from tune_s11.report.contents import Contents
+from tune_s11.report.contents import SearchContents
 from tune_s11.report.importance import importances
 from tune_s11.report.workers import best_so_far, build_timeline, without_times
 
 
-def add(contents: Contents) -> None:
+def add(contents: SearchContents) -> None:
     """Adds ``trials``, ``workers``, ``best_so_far``, ``parameters`` and ``importance``."""
     contents.numbers |= {"workers": None, "best_so_far": None, "parameters": None, "importance": None}
     trials, recipe = contents.search.trials, contents.search.config.recipe
-    contents.numbers["trials"] = [facts.trial_facts(trial) for trial in facts.ranked(trials)]
+    contents.numbers["trials"] = [facts.trial_facts(trial, contents.target) for trial in facts.ranked(trials)]
     if not any(trial.rows for trial in trials):
         contents.leave_out("the search", "no trial has reported yet")
         return
@@ -25,7 +25,7 @@ def add(contents: Contents) -> None:
     contents.attempt("the parameters", lambda: _add_parameters(contents, best))
 
 
-def _add_clock(contents: Contents, best: str | None) -> None:
+def _add_clock(contents: SearchContents, best: str | None) -> None:
     trials = contents.search.trials
     timeline = build_timeline(trials)
     if (undated := without_times(trials)) or timeline is None:
@@ -50,7 +50,7 @@ def _add_clock(contents: Contents, best: str | None) -> None:
     contents.draw("best_so_far", "the best score so far", lambda: figures.draw_best_so_far(points, best))
 
 
-def _add_parameters(contents: Contents, best: str | None) -> None:
+def _add_parameters(contents: SearchContents, best: str | None) -> None:
     trials = [trial for trial in contents.search.trials if trial.rows]
     domains = facts.trial_domains(contents.search.config.space, contents.range_test, trials)
     if not domains:

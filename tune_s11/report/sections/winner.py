@@ -4,12 +4,13 @@ from dataclasses import asdict
 
 import numpy as np
 
-from tune_s11.report import facts, figures
-from tune_s11.report.contents import Contents
+from tune_s11.report import facts
+from tune_s11.report.contents import SearchContents, Tested
+from tune_s11.report.sections.training import draw_curves
 from tune_s11.results import TrialResult, read_refits
 
 
-def add(contents: Contents) -> None:
+def add(contents: SearchContents) -> None:
     """Adds ``winner``, ``finalists``, ``test`` and ``optimism``; to ``commands`` what finishes the search."""
     contents.numbers |= dict.fromkeys(("winner", "finalists", "test", "optimism"))
     if contents.winner is None:
@@ -21,7 +22,7 @@ def add(contents: Contents) -> None:
         contents.numbers["commands"]["resume"] = contents.commands["resume"]
 
 
-def _add_trial(contents: Contents, winner: TrialResult) -> None:
+def _add_trial(contents: SearchContents, winner: TrialResult) -> None:
     space = contents.search.config.space
     bounds = facts.max_lr_bounds(space, contents.range_test)
     contents.numbers["winner"] = facts.trial_facts(winner) | {
@@ -33,20 +34,19 @@ def _add_trial(contents: Contents, winner: TrialResult) -> None:
         "recipe": facts.recipe_facts(winner.recipe, space, bounds),
         "epochs": [asdict(row) for row in winner.rows],
     }
-    epochs, lrs = facts.schedule_points(winner.recipe, winner.rows)
-    if len(winner.rows) > 1:
-        contents.draw("changes", "the changes from epoch to epoch", lambda: figures.draw_changes(winner.rows))
-    else:
-        contents.leave_out("the changes from epoch to epoch", "the winner has one epoch")
-    contents.draw("curves", "the learning curves", lambda: figures.draw_learning_curves(winner.rows, epochs, lrs))
+    draw_curves(contents, winner.recipe, winner.rows)
 
 
-def _add_refits(contents: Contents, winner: TrialResult) -> None:
+def _add_refits(contents: SearchContents, winner: TrialResult) -> None:
     search = contents.search
     finalists = search.finalists
     contents.numbers["finalists"] = finalists.model_dump(mode="json") if finalists else None
     refits = contents.attempt("the test accuracy", lambda: read_refits(search, winner))
     test = facts.refit_facts(refits, search.config.refit) if refits else None
     contents.numbers["test"] = test
+    if refits is not None:
+        seeds = [run.seed for run in refits.runs]
+        first, *others = map(search.folder.refit, seeds)
+        contents.tested = Tested(first, search.config.refit.applied_to(winner.recipe), seeds[0], tuple(others))
     again = finalists.trials[winner.name].mean if finalists else None
     contents.numbers["optimism"] = facts.optimism(winner.score, again, test)

@@ -1,4 +1,4 @@
-"""A refit as its task runs it, without Ray: its test curve changes nothing, and outlives a kill at any moment."""
+"""Training with a test at the end: the test curve changes nothing, and outlives a kill at any moment."""
 
 import json
 from collections.abc import Iterable
@@ -16,16 +16,15 @@ from tune_s11.data import Images
 from tune_s11.hardware import Hardware
 from tune_s11.report.predictions import read_predictions
 from tune_s11.results import test_curve
-from tune_s11.results.folder import LAYOUT, RefitFolder
+from tune_s11.results.folder import RefitFolder
 from tune_s11.results.records import RefitScores, read_record
 from tune_s11.results.test_curve import EpochTestMetrics, read_test_curve
-from tune_s11.search import refits
-from tune_s11.storage.copies import Shared
+from tune_s11.results.testing import fit_and_test
 from tune_s11.training import fitting
 from tune_s11.training.checkpoint import load_checkpoint
 from tune_s11.training.metrics import EpochMetrics
 from tune_s11.training.schedule import build_schedule
-from tune_s11.training.trainer import TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData
 
 EPOCHS = 5
 CPU = Hardware(device="cpu", precision="fp32", threads=1)
@@ -39,8 +38,8 @@ def images(count: int, seed: int) -> Images:
 def refit(folder: Path, with_curve: bool = True, validation: Images | None = None, **changes: Any) -> RefitScores:
     small = {"image_size": 8, "width": 2, "epochs": EPOCHS, "peak_epoch": 2, "batch_size": 16, "pad": 1, "cutout": 2}
     data = TrainingData(images(80, seed=1), validation, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
-    chosen, test, shared = Recipe(**{**small, **changes}), images(50, seed=2), Shared(folder, None, LAYOUT)
-    return refits._refit(CPU, shared, chosen, data, test, 3, with_curve)
+    trainer = Trainer(Recipe(**{**small, **changes}), data, CPU, seed=3)
+    return fit_and_test(trainer, images(50, seed=2), RefitFolder(folder), curve=with_curve)
 
 
 def curve(folder: Path) -> list[EpochTestMetrics]:

@@ -1,4 +1,4 @@
-"""How the winner was refit: trained and tested by epoch."""
+"""How one run was trained and tested, epoch by epoch: the first refit of a winner, or a single run."""
 
 import math
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ from tune_s11.results.test_curve import read_test_curve
 
 
 @dataclass(frozen=True)
-class RefitEpoch:
-    """One epoch of a refit, trained and tested.
+class TrainTestEpoch:
+    """One epoch, trained and tested.
 
-    Losses are in nats, None in an epoch that diverged; test figures are None where the test curve lacks the epoch.
+    Losses are in nats, None in an epoch that diverged; test figures are None where the test curve lacks the epoch, and
+    those of the EMA where the recipe has none.
     """
 
     epoch: int
@@ -27,16 +28,21 @@ class RefitEpoch:
     ema_test_accuracy: float | None
     """Of the moving average of the weights."""
 
+    @property
+    def shipped(self) -> float | None:
+        """Test accuracy of the weights that are shipped: the EMA's, or the raw ones without an EMA."""
+        return self.test_accuracy if self.ema_test_accuracy is None else self.ema_test_accuracy
 
-def read_refit_curve(folder: RefitFolder) -> list[RefitEpoch]:
-    """What a refit trained and, after each epoch, was tested, rising by epoch.
+
+def read_train_test(folder: RefitFolder) -> list[TrainTestEpoch]:
+    """The epochs of a run that is tested after each, rising.
 
     Raises:
         InputError: One of the two files is missing or damaged.
     """
     for path in (folder.test_curve, folder.metrics):
         if not path.exists():
-            raise InputError(f"{path}: no such file; refits of earlier versions have none")
+            raise InputError(f"{path}: no such file; earlier versions wrote none")
     tested = {row.epoch: row for row in read_test_curve(folder.test_curve)}
     trained = {row.epoch: row for row in folder.epochs()}
     figures = (value for row in trained.values() for value in (row.lr, row.train_loss, row.train_accuracy))
@@ -48,7 +54,7 @@ def read_refit_curve(folder: RefitFolder) -> list[RefitEpoch]:
     for epoch, row in sorted(trained.items()):
         test = tested.get(epoch)
         rows.append(
-            RefitEpoch(
+            TrainTestEpoch(
                 epoch=epoch,
                 lr=row.lr,
                 train_loss=row.train_loss,

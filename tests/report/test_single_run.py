@@ -1,0 +1,179 @@
+"""The page of a single run: the same as a winner's, as far as its files go."""
+
+import html
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tune_s11.cli.hints import report_commands
+from tune_s11.report import write_report
+from tune_s11.report.contents import Contents
+from tune_s11.report.page import render
+from tune_s11.report.sections import gather
+from tune_s11.results import load_result
+from tune_s11.training.metrics import EpochMetrics
+
+OF_TEST = {"confusion", "reliability", "heat_maps", "heat_maps_correct"}
+TESTED = {"schedule", "test_curve", "test_changes"} | OF_TEST
+VALIDATED = {"schedule", "curves", "changes"}
+
+
+def compose(path: Path, target: float | None = None) -> tuple[Contents, str]:
+    """The contents, and the page's text without its pictures."""
+    result = load_result(path.name, path.parent)
+    contents = gather(result, "layer3", report_commands(result), target)
+    page = html.unescape(render(json.loads(json.dumps(contents.numbers)), dict.fromkeys(contents.figures, "")))
+    for gap in contents.numbers["not_shown"]:
+        assert gap["what"] in page
+    return contents, page
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    plain = json.loads(path.read_text())
+    change(plain)
+    path.write_text(json.dumps(plain))
+
+
+def first_lines(path: Path, count: int) -> None:
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:count]))
+
+
+def test_a_tested_run_has_what_a_winner_has(pristine_run: Path) -> None:
+    index = write_report(load_result(str(pristine_run), pristine_run.parent))
+    assert index == pristine_run / "report" / "index.html"
+    assert {path.stem for path in index.parent.glob("*.png")} == TESTED
+    numbers = json.loads(index.with_name("report.json").read_text())
+    scores = json.loads((pristine_run / "scores.json").read_text())
+    assert numbers["test"] == {"accuracy": scores["ema"], "accuracy_raw": scores["raw"]}
+    assert numbers["test_curve"]["epochs"][-1]["ema_test_accuracy"] == scores["ema"]
+    assert numbers["confusion"]["seed"] == 0
+    assert numbers["balanced_accuracy"] == {"mean": pytest.approx(scores["ema"]), "sd": None, "n": 1}
+    assert len(numbers["recall"]["by_class"]) == 3
+    assert numbers["not_shown"] == []
+    page = html.unescape(index.read_text())
+    for shown in (
+        f"{100 * scores['ema']:.2f}\u202f%",
+        "6 of 6 epochs, seed 0",
+        "Nothing is chosen by this curve, and the accuracy reported is the last epoch's.",
+        "does not reach the target, 90 %",
+        "The run's schedule",
+        "2026-01-02T03:04:05+00:00",
+    ):
+        assert shown in page
+    body = page.partition("<body>")[2]
+    for of_a_search in ("winner", "refit", "winning", "trial"):
+        assert of_a_search not in body
+    assert "<b>cat" not in index.read_text()
+
+
+def without_ema(path: Path, *fields: str) -> None:
+    """Takes the figures of the EMA out of a file of lines."""
+    lines = [json.loads(line) | dict.fromkeys(fields) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_without_an_ema_the_raw_weights_are_reported(tested_path: Path, validated_path: Path) -> None:
+    for path in (tested_path, validated_path):
+        edit(path / "run.json", lambda plain: plain["recipe"].update(ema_horizon=0.0))
+    without_ema(validated_path / "metrics.jsonl", "ema_val_loss", "ema_val_accuracy")
+    without_ema(tested_path / "test_curve.jsonl", "ema_test_loss", "ema_test_accuracy")
+    edit(tested_path / "scores.json", lambda plain: plain.update(ema=None))
+    with np.load(tested_path / "test_logits.npz") as arrays:
+        labels, raw = arrays["labels"], arrays["raw"]
+    np.savez(tested_path / "test_logits.npz", labels=labels, raw=raw)
+    accuracy = np.mean(raw.argmax(1) == labels)
+
+    contents, page = compose(tested_path, accuracy)
+    assert contents.numbers["not_shown"] == []
+    assert contents.numbers["test"] == {"accuracy": accuracy, "accuracy_raw": accuracy}
+    assert contents.numbers["target"]["test"] == 6
+    assert contents.numbers["balanced_accuracy"]["mean"] == pytest.approx(accuracy)
+    assert f"{100 * accuracy:.2f}\u202f%</strong><small>test accuracy after the last epoch, raw weights" in page
+    assert "EMA weights" not in page
+
+    contents, page = compose(validated_path, 0.9)
+    assert contents.numbers["run"]["validation_accuracy"] == pytest.approx(0.95 * 0.81)
+    assert "validation accuracy after the last epoch, raw weights; not tested" in page
+    assert "EMA weights" not in page
+
+
+def test_the_target_line_is_the_runs_or_another(tested_path: Path) -> None:
+    (tested_path / "test_logits.npz").unlink()  # heat maps take seconds
+    lines = (tested_path / "test_curve.jsonl").read_text().splitlines()
+    curve = [json.loads(line)["ema_test_accuracy"] for line in lines]
+    assert compose(tested_path)[0].numbers["target"] == {"line": 0.9, "test": None}
+    contents, page = compose(tested_path, curve[2])
+    assert contents.numbers["target"] == {"line": curve[2], "test": 3}
+    assert "in epoch 3 (EMA weights)" in page
+    drawn = [list(line.get_ydata()) for line in contents.figures["test_curve"].axes[0].lines]  # type: ignore[arg-type]
+    assert [curve[2], curve[2]] in drawn
+
+
+def test_a_run_of_before_is_drawn_as_far_as_its_files_go(validated_path: Path) -> None:
+    contents, page = compose(validated_path)
+    assert set(contents.figures) == VALIDATED
+    (gap,) = contents.numbers["not_shown"]
+    assert "--test" in gap["why"]
+    assert contents.numbers["target"] is None
+    assert "81.00\u202f%" in page
+    assert "target" not in page
+    assert compose(validated_path, 0.7)[0].numbers["target"] == {"line": 0.7, "validation": 4}
+
+
+def test_an_interrupted_run_names_how_to_resume_it(tested_path: Path) -> None:
+    first_lines(tested_path / "metrics.jsonl", 3)
+    first_lines(tested_path / "test_curve.jsonl", 3)
+    for name in ("scores.json", "test_logits.npz"):
+        (tested_path / name).unlink()
+    contents, page = compose(tested_path)
+    assert set(contents.figures) == TESTED - OF_TEST
+    assert {"what": "the test accuracy", "why": "the run has not finished"} in contents.numbers["not_shown"]
+    assert "3 of 6 epochs" in page
+    assert f"python -m tune_s11.train --resume tested --storage {tested_path.parent}" in page
+
+
+def test_a_run_that_has_only_started(tested_path: Path, validated_path: Path) -> None:
+    for path in (tested_path, validated_path):
+        (path / "metrics.jsonl").unlink()
+        contents, page = compose(path)
+        assert contents.figures == {}
+        assert contents.numbers["not_shown"] == [{"what": "the run", "why": "it has no epoch behind it yet"}]
+        assert "No epoch is complete yet." in page
+        assert "--resume" in page
+
+
+def test_a_run_of_one_epoch_that_diverged(validated_path: Path) -> None:
+    epoch = EpochMetrics(1, 9.0, None, 0.0, None, 0.0, None, 0.0, 1.0, 100.0, True)
+    (validated_path / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")
+    contents, page = compose(validated_path, 0.9)
+    assert set(contents.figures) == VALIDATED - {"changes"}
+    assert "1 of 6 epochs, diverged" in page
+    assert "--resume" not in page  # nothing is left to train
+
+
+@pytest.mark.parametrize("file", ["test_curve.jsonl", "test_logits.npz", "scores.json", "checkpoint.pt"])
+def test_damage_takes_nothing_else_with_it(tested_path: Path, file: str) -> None:
+    (tested_path / file).write_bytes(b"damaged")
+    contents, _ = compose(tested_path)
+    lost = {
+        "test_curve.jsonl": {"test_curve", "test_changes"},
+        "test_logits.npz": OF_TEST,
+        "scores.json": set(),
+        "checkpoint.pt": {"heat_maps", "heat_maps_correct"},
+    }
+    assert set(contents.figures) == TESTED - lost[file]
+    assert len(contents.numbers["not_shown"]) == 1
+
+
+def test_hostile_names_are_text(tested_path: Path) -> None:
+    edit(tested_path / "run.json", lambda plain: plain["manifest"]["data"].update(classes=["<script>x", "b", "c"]))
+    (tested_path / "checkpoint.pt").unlink()  # heat maps take seconds
+    renamed = tested_path.rename(tested_path.with_name("<script>x"))
+    page = write_report(load_result(renamed.name, renamed.parent)).read_text()
+    assert "<script" not in page
+    assert "<title>&lt;script&gt;x: run report</title>" in page

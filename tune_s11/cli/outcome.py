@@ -1,0 +1,55 @@
+"""What a search or a single run came to, in a few lines."""
+
+from typing import Any
+
+from tune_s11.report.compare import compared_run, epochs_to
+from tune_s11.results import RunResult
+from tune_s11.results.records import Summary
+
+
+def search_lines(numbers: dict[str, Any]) -> list[str]:
+    """The winner of a search, its test accuracy, and when its epochs reached the target.
+
+    Args:
+        numbers: As ``report.json`` holds them.
+    """
+    search, winner, test, target = (numbers[key] for key in ("search", "winner", "test", "target"))
+    if winner is None:
+        return [f"{search['name']}: no winner yet, {search['begun']} of {search['samples']} trials begun"]
+    weights = search["weights"]
+    lines = [f"{search['name']}: {winner['trial']}, validation accuracy {winner['score']:.4f} ({weights})"]
+    if test is not None:
+        accuracy = test["accuracy"]
+        lines.append(f"test accuracy: {Summary.model_validate(accuracy)} (n = {accuracy['n']}, {weights})")
+    for images in ("validation", "test"):
+        if target is not None and images in target:
+            lines.append(_target_line(target["line"], images, weights, target[images]))
+    return lines
+
+
+def run_lines(result: RunResult, target: float | None = None) -> list[str]:
+    """How far a single run has come, how well it does, and when it reached the target.
+
+    Args:
+        result: The run.
+        target: An accuracy; None: what the run records.
+    """
+    name, epochs = result.path.resolve().name, result.run.recipe.epochs
+    if not result.rows:
+        return [f"{name}: no epoch is complete yet"]
+    last, judged, weights = result.rows[-1], compared_run(result, name, name), result.run.recipe.weights
+    target = judged.target if target is None else target
+    lines = [f"{name}: {last.epoch} of {epochs} epochs{', diverged' if last.diverged else ''}"]
+    if judged.rows:
+        end = judged.rows[-1]
+        raw = "" if end.ema is None else f", raw weights {end.raw:.4f}"
+        chosen = "; nothing was chosen by it" if judged.images == "test" else ""
+        lines.append(f"{judged.images} accuracy: {end.score:.4f} after epoch {end.epoch} ({weights}){raw}{chosen}")
+    if target is not None:
+        lines.append(_target_line(target, judged.images, weights, epochs_to(target, judged.rows)))
+    return lines
+
+
+def _target_line(target: float, images: str, weights: str, epoch: int | None) -> str:
+    reached = "not reached" if epoch is None else f"first reached in epoch {epoch}"
+    return f"target {target:g}, {images} accuracy of the {weights}: {reached}"

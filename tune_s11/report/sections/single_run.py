@@ -1,0 +1,57 @@
+"""A single run: what it trained, how far it has come, and how well it does."""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from tune_s11.config import InputError
+from tune_s11.report import facts
+from tune_s11.report.contents import RunContents, Tested
+from tune_s11.report.sections.training import draw_curves, draw_schedule
+from tune_s11.results import RunResult
+from tune_s11.results.records import RefitScores, read_record
+
+
+def add(contents: RunContents) -> None:
+    """Adds ``run``, ``test``, ``commands`` and ``manifest``."""
+    result, numbers = contents.result, contents.numbers
+    run, rows = result.run, result.rows
+    numbers["run"] = {
+        "name": result.path.resolve().name,
+        "epochs": run.recipe.epochs,
+        "epochs_done": rows[-1].epoch if rows else 0,
+        "diverged": bool(rows) and rows[-1].diverged,
+        "seed": run.seed,
+        "hardware": run.hardware.model_dump(),
+        "tested": run.options.test,
+        "weights": run.recipe.weights,
+        "recipe": facts.recipe_facts(run.recipe, {}, None),
+        "seconds": sum(row.seconds for row in rows),
+        "images_per_second": float(np.median([row.images_per_second for row in rows])) if rows else None,
+        "train_accuracy": rows[-1].train_accuracy if rows else None,
+        "validation_accuracy": rows[-1].score if rows and not run.options.test else None,
+        "validation_accuracy_raw": rows[-1].val_accuracy if rows else None,
+        "rows": [asdict(row) for row in rows],
+    }
+    numbers["test"] = None
+    numbers["commands"] = {name: command for name, command in contents.commands.items() if not result.finished}
+    numbers["manifest"] = contents.manifest
+    if not rows:
+        contents.leave_out("the run", "it has no epoch behind it yet")
+        return
+    draw_schedule(contents, run.recipe, rows)
+    if run.options.test:
+        scores = contents.attempt("the test accuracy", lambda: _read_scores(result))
+        numbers["test"] = None if scores is None else {"accuracy": scores.shipped, "accuracy_raw": scores.raw}
+        contents.tested = Tested(result.folder, run.recipe, run.seed)
+    else:
+        draw_curves(contents, run.recipe, rows)
+        why = "the run was validated on held-out training images; a run with --test is tested"
+        contents.leave_out("test accuracy, confusion matrix, calibration and heat maps", why)
+
+
+def _read_scores(result: RunResult) -> RefitScores:
+    try:
+        return read_record(RefitScores, result.folder.scores)
+    except FileNotFoundError:
+        raise InputError("the run has not finished") from None
