@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 import torch
 import typer
 from headline_runs import describe, train_once
-from headline_tables import render
+from headline_tables import notes_of, render
 from PIL import Image
 from rich.console import Console
 
@@ -136,8 +136,9 @@ def headline(
     results[chosen] = entry
     results["headline"] = shortest(next(results[kind] for kind in ("gpu", "cpu-64", "cpu") if results[kind]))
     write_whole(file, json.dumps(results, indent=1) + "\n")
-    write_whole(out / "results.md", render(results))
-    print(f"results: {out / 'results.md'}")
+    page = out / "results.md"
+    write_whole(page, render(results) + notes_of(page))
+    print(f"results: {page}")
 
 
 def search_and_refit(profile: str, changes: list[str], data_dir: Path | None, storage: Path) -> SearchResult:

@@ -1,5 +1,6 @@
 """``docs/results.md`` out of ``docs/results.json``."""
 
+from pathlib import Path
 from typing import Any
 
 GOALS = {
@@ -15,6 +16,17 @@ TITLES = {
     "cpu-64": "On two CPU cores: the full recipe, once",
     "cpu": "On two CPU cores: the search, and its winner in a narrow network",
 }
+
+
+NOTES = "\n## Notes\n"
+"""Heading below which the page is written by people."""
+
+
+def notes_of(page: Path) -> str:
+    """What people have written below the tables of a page, with its heading; nothing where there is none."""
+    text = page.read_text() if page.exists() else ""
+    _, heading, notes = text.partition(NOTES)
+    return heading + notes
 
 
 def render(results: dict[str, Any]) -> str:

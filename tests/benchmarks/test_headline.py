@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from headline_tables import render
+from headline_tables import notes_of, render
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +85,15 @@ def test_tables_show_what_was_measured_and_what_was_not(entry: dict[str, Any]) -
     assert "The winner is that of `--profile cpu`: t0003, validation accuracy 0.8700: max_lr 0.41." in text
     entry["refit"]["test_accuracy"]["mean"] = 0.925
     assert "missed by 0.0050" in render({"headline": None, "cpu": entry, "gpu": None})
+
+
+def test_what_people_wrote_below_the_tables_stays(tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+    assert notes_of(page) == ""
+    page.write_text(render({}))
+    assert notes_of(page) == ""
+    page.write_text(render({}) + "\n## Notes\n\nOne.\n\n## And more\n")
+    assert notes_of(page) == "\n## Notes\n\nOne.\n\n## And more\n"
 
 
 @pytest.mark.slow

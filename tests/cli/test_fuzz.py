@@ -165,6 +165,7 @@ OPTIONS = st.sampled_from(
             "--cycles",
             "--period",
         ),
+        *("--test", "--target-line"),
         *("--help", "--version", "--wrong"),
     ]
 )

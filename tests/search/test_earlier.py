@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+import ray
 
 from tune_s11.config import InputError
-from tune_s11.search.earlier import only_session
+from tune_s11.results import SearchFolder
+from tune_s11.search.earlier import check_same_search, only_session
+from tune_s11.search_space import load_space
 
 
 def test_a_second_session_is_kept_off_while_the_first_is_there(tmp_path: Path) -> None:
@@ -15,6 +18,16 @@ def test_a_second_session_is_kept_off_while_the_first_is_there(tmp_path: Path) -
         pass
     with only_session(tmp_path):
         pass
+
+
+def test_samples_and_target_line_of_a_search_may_change(tmp_path: Path) -> None:
+    folder, config = SearchFolder(tmp_path), load_space("quick")
+    before = {"packages": {"ray": ray.__version__}, "search": config.plain()}
+    del before["search"]["search"]["target_line"]  # earlier versions had none
+    for changes in ({}, {"search.samples": "9"}, {"search.target_line": "0.9"}):
+        check_same_search(folder, config.with_overrides(changes), before)
+    with pytest.raises(InputError, match=r"search\.grace: 5: the search began with 4"):
+        check_same_search(folder, config.with_overrides({"search.grace": "5"}), before)
 
 
 def test_an_error_in_a_session_lets_the_next_in(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The trials of a session: the table on a terminal, and lines in a log."""
 
 import io
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from tune_s11.search.display import Display
-from tune_s11.search.progress import SHOWN, SearchProgress
-from tune_s11.training.metrics import SCORE
+from tune_s11.search.progress import SHOWN, SearchProgress, better
+from tune_s11.training.metrics import EpochMetrics
 
 
 @pytest.mark.parametrize(("running", "ended", "shown"), [(2, 30, 10), (12, 30, 0), (20, 30, 0), (0, 3, 3)])
@@ -35,8 +36,11 @@ def trial(number: int, error: Path | None = None) -> Any:
 
 
 def report(progress: SearchProgress, number: int, **scores: float) -> None:
-    rows = [{"epoch": int(name[1:]), SCORE: score} for name, score in scores.items()]
-    progress.on_trial_result(0, [], trial(number), {"epochs": rows})
+    rows = [
+        EpochMetrics(int(name[1:]), 0.1, 1.0, 0.5, 1.0, 0.5, 1.0, score, 1.0, 0.0, False)
+        for name, score in scores.items()
+    ]
+    progress.on_trial_result(0, [], trial(number), {"epochs": [asdict(row) for row in rows]})
 
 
 def test_a_log_says_how_each_trial_ended_and_where_it_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,3 +78,15 @@ def test_a_terminal_shows_the_rank_of_what_runs() -> None:
     assert "33%" in lines[1]
     assert lines[3].split() == ["t0000", "running", "2/6", "0.6000", "2", "of", "2", "at", "epoch", "2"]
     assert lines[4].split() == ["t0001", "running", "2/6", "0.7000", "1", "of", "2", "at", "epoch", "2"]
+
+
+def test_of_equal_trials_the_earlier_is_the_best_whichever_ends_first() -> None:
+    """As it is the winner: ``SearchResult.contenders``."""
+    assert better(None, (0.0, 3)) == (0.0, 3)
+    for order in ([1, 4, 2], [4, 2, 1]):
+        output = io.StringIO()
+        progress = SearchProgress(Display(Console(file=output, width=1000), {}), 5, 1, (0.5, 3), 6)
+        for number in order:
+            report(progress, number, e6=0.75 if number != 4 else 0.5)
+            progress.on_trial_complete(0, [], trial(number))
+        assert output.getvalue().splitlines()[-1].count("best 0.7500 (t0001)") == 1

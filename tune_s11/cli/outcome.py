@@ -8,12 +8,12 @@ from tune_s11.results.records import Summary
 
 
 def search_lines(numbers: dict[str, Any]) -> list[str]:
-    """The winner of a search, its test accuracy, and when its epochs reached the target.
+    """The winner of a search, its test accuracy, and when it reached the target.
 
     Args:
         numbers: As ``report.json`` holds them.
     """
-    search, winner, test, target = (numbers[key] for key in ("search", "winner", "test", "target"))
+    search, winner, test = (numbers[key] for key in ("search", "winner", "test"))
     if winner is None:
         return [f"{search['name']}: no winner yet, {search['begun']} of {search['samples']} trials begun"]
     weights = search["weights"]
@@ -21,10 +21,21 @@ def search_lines(numbers: dict[str, Any]) -> list[str]:
     if test is not None:
         accuracy = test["accuracy"]
         lines.append(f"test accuracy: {Summary.model_validate(accuracy)} (n = {accuracy['n']}, {weights})")
-    for images in ("validation", "test"):
-        if target is not None and images in target:
-            lines.append(_target_line(target["line"], images, weights, target[images]))
-    return lines
+    return lines + target_lines(numbers)
+
+
+def target_lines(numbers: dict[str, Any]) -> list[str]:
+    """When a search's winner reached the target: in its trial, and in its first refit. None without a target.
+
+    Args:
+        numbers: As ``report.json`` holds them.
+    """
+    target, weights = numbers["target"] or {}, numbers["search"]["weights"]
+    return [
+        _target_line(target["line"], images, weights, target[images])
+        for images in ("validation", "test")
+        if images in target
+    ]
 
 
 def run_lines(result: RunResult, target: float | None = None) -> list[str]:

@@ -1,6 +1,7 @@
 """The command line of a search: reads the options, orders the steps, sets the exit code."""
 
 import datetime
+import json
 import os
 import sys
 from pathlib import Path
@@ -167,10 +168,13 @@ def search(
             raise
         raise InputError(f"{trouble}; all that {path} holds is kept; {again}") from None
     if not no_report:
+        from tune_s11.cli.outcome import target_lines  # with the report comes torch
         from tune_s11.report import write_report
 
         with console.status("report"):
             index = write_report(result, commands=repeat_commands(result))
+        for line in target_lines(json.loads(result.folder.report_numbers.read_text())):
+            session.say(line)
         session.say(f"report: {shown_path(index)}", copied=True)
         workspace.finish()
     if sum(trial.state != "running" for trial in result.trials) < result.config.search.samples:

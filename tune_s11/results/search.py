@@ -109,7 +109,7 @@ def load_result(name: str | None, storage: Storage) -> SearchResult | RunResult:
         InputError: As :func:`load_search` and :func:`tune_s11.results.runs.load_run`.
     """
     kind, path = find(name, storage, ("search", "run"))
-    return _read_search(path) if kind == "search" else load_run(path, path.name)
+    return _read_search(path) if kind == "search" else load_run(path, name or path.name)
 
 
 def _read_search(path: Path) -> SearchResult:

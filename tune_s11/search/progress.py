@@ -22,6 +22,11 @@ REASON = 200
 """Characters of a failure's reason that are shown; ``error.txt`` has all of it."""
 
 
+def better(best: tuple[float, int] | None, other: tuple[float, int]) -> tuple[float, int]:
+    """Of two trials, score and number each, the better one: of equals the earlier, as the winner is."""
+    return max(best or other, other, key=lambda trial: (trial[0], -trial[1]))
+
+
 class SearchProgress(Callback):  # type: ignore[misc]
     """Follows the trials of one session.
 
@@ -78,11 +83,12 @@ class SearchProgress(Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A trial has reported."""
-        number, last = trial.config["number"], {**result["epochs"][-1], SCORE: result[SCORE]}
+        number, scores = trial.config["number"], [(row["epoch"], metrics_of(row).score) for row in result["epochs"]]
+        last = {**result["epochs"][-1], SCORE: scores[-1][1]}
         self._running[trial.trial_id] = {"name": trial_name(number), "number": number, **last}
-        self._standings.record(number, [(row["epoch"], metrics_of(row).score) for row in result["epochs"]])
+        self._standings.record(number, scores)
         if last["epoch"] == self._epochs:
-            self._best = max(self._best or (-1.0, 0), (last[SCORE], number))
+            self._best = better(self._best, (last[SCORE], number))
         self._advance()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -17,7 +17,7 @@ from tune_s11.search.audit import Audit
 from tune_s11.search.context import Context
 from tune_s11.search.failures import FailureLimit, StallWatch
 from tune_s11.search.forecast import Budget
-from tune_s11.search.progress import SearchProgress
+from tune_s11.search.progress import SearchProgress, better
 from tune_s11.search.range_test import Proposals
 from tune_s11.search.ray_internals import recover_failed_resets
 from tune_s11.search.scheduler import PolicyScheduler
@@ -194,8 +194,11 @@ def _set_aside_unknown(context: Context, known: int) -> None:
 
 def _best(ended: list[FrozenTrial]) -> tuple[float, int] | None:
     """Score and number of the best complete trial."""
-    complete = ((trial.value, trial.number) for trial in ended if trial.state == TrialState.COMPLETE and trial.value)
-    return max(complete, default=None)
+    best = None
+    for trial in ended:
+        if trial.state == TrialState.COMPLETE and trial.value is not None:
+            best = better(best, (trial.value, trial.number))
+    return best
 
 
 def _folder(trial: Any) -> str:
