@@ -71,6 +71,18 @@ def test_best_takes_a_run_too(report: Report, tested_path: Path) -> None:
         assert lines[4:] == ["report: results/tested/report/index.html"]
 
 
+def test_best_of_a_run_whose_test_curve_is_lost_has_the_rest(report: Report, tested_path: Path) -> None:
+    (tested_path / "checkpoint.pt").unlink()  # heat maps take seconds
+    curve = tested_path / "test_curve.jsonl"
+    for lost in (lambda: curve.write_text('{"epoch": 1}\n'), curve.unlink):
+        lost()
+        lines = report("best", "tested").splitlines()
+        assert lines[0] == "tested: 6 of 6 epochs"
+        assert any(line.startswith("not shown: the test curve: ") for line in lines[1:])
+        assert Path("results/tested/report/confusion.png").is_file()
+        assert "test_curve.jsonl" in report("compare", "tested", code=2)
+
+
 def test_best_of_a_run_that_is_interrupted_says_how_to_resume_it(report: Report, validated_path: Path) -> None:
     metrics = validated_path / "metrics.jsonl"
     metrics.write_text("".join(metrics.read_text().splitlines(keepends=True)[:4]))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tune_s11.config import InputError
 from tune_s11.report.compare import compared_run, epochs_to
 from tune_s11.results import RunResult
 from tune_s11.results.records import Summary
@@ -48,14 +49,16 @@ def run_lines(result: RunResult, target: float | None = None) -> list[str]:
     name, epochs = result.path.resolve().name, result.run.recipe.epochs
     if not result.rows:
         return [f"{name}: no epoch is complete yet"]
-    last, judged, weights = result.rows[-1], compared_run(result, name, name), result.run.recipe.weights
-    target = judged.target if target is None else target
+    last, weights = result.rows[-1], result.run.recipe.weights
     lines = [f"{name}: {last.epoch} of {epochs} epochs{', diverged' if last.diverged else ''}"]
-    if judged.rows:
-        end = judged.rows[-1]
-        raw = "" if end.ema is None else f", raw weights {end.raw:.4f}"
-        chosen = "; nothing was chosen by it" if judged.images == "test" else ""
-        lines.append(f"{judged.images} accuracy: {end.score:.4f} after epoch {end.epoch} ({weights}){raw}{chosen}")
+    try:
+        judged = compared_run(result, name, name)
+    except InputError:  # its test curve is lost, which the report says
+        return lines
+    end, target = judged.rows[-1], judged.target if target is None else target
+    raw = "" if end.ema is None else f", raw weights {end.raw:.4f}"
+    chosen = "; nothing was chosen by it" if judged.images == "test" else ""
+    lines.append(f"{judged.images} accuracy: {end.score:.4f} after epoch {end.epoch} ({weights}){raw}{chosen}")
     if target is not None:
         lines.append(_target_line(target, judged.images, weights, epochs_to(target, judged.rows)))
     return lines

@@ -110,6 +110,8 @@ def compared_run(result: RunResult, name: str, label: str) -> Compared:
     if not result.rows:
         raise InputError(f"{name}: the run has no epoch behind it yet")
     rows = _tested(folder) if options.test else _validated(result.rows)
+    if not rows:
+        raise InputError(f"{name}: {folder.test_curve} and {folder.metrics} have no epoch in common")
     scores = sound_record(RefitScores, folder.scores)
     test = None if scores is None else Summary.of([scores.shipped])
     images: HeldOut = "test" if options.test else "validation"
