@@ -28,7 +28,7 @@ from tune_s11.cli.options import (
 from tune_s11.cli.outcome import run_lines
 from tune_s11.config import InputError
 from tune_s11.data import Images, load_dataset
-from tune_s11.hardware import choose_hardware, why_no_gpu
+from tune_s11.hardware import Hardware, choose_hardware, why_no_gpu
 from tune_s11.results import load_search
 from tune_s11.results.folder import SingleRunFolder
 from tune_s11.results.opening import begin, resume
@@ -95,13 +95,7 @@ def train(
             planned = _run_of_trial(trial, storage, test, target_line)
         else:
             config = resolve_config(space, settings, data_dir, model, seed, target_line)
-            planned = Run(
-                config.recipe,
-                config.search.seed,
-                config.search.seed,
-                choose_hardware(precision, threads),
-                RunOptions(test=test, target_line=config.search.target_line),
-            )
+            planned = _run_of_recipe(config, choose_hardware(precision, threads), test)
             if "max_lr" in config.space:
                 how_to_find = _own_max_lr(config, recipe_options(space, settings, data_dir, model, seed))
 
@@ -202,6 +196,12 @@ def epoch_line(metrics: EpochMetrics, epochs: int, tested: EpochTestMetrics | No
         f"  {images} {raw:.4f}{averaged}"
         f"  {metrics.images_per_second:,.0f} images/s"
     )
+
+
+def _run_of_recipe(config: SearchConfig, hardware: Hardware, test: bool) -> Run:
+    """The run that trains a space file's recipe as it stands."""
+    options, seed = RunOptions(test=test, target_line=config.search.target_line), config.search.seed
+    return Run(config.recipe, seed, seed, hardware, options)
 
 
 def _run_of_trial(trial: str, storage: Storage, test: bool, target_line: float | None) -> Run:
