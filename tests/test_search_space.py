@@ -76,8 +76,8 @@ def test_s11_states_the_recipe_that_is_the_default() -> None:
 def test_the_seed_states_every_field_of_its_recipe_and_takes_back_each_addition() -> None:
     seed, text = load_space("seed"), yaml.safe_load((spaces_folder() / "seed.yaml").read_text())
     assert set(Recipe.model_fields) - set(text["recipe"]) == {
-        *("data_dir", "train_images", "max_lr", "min_lr_fraction"),
-        *("plateau_patience", "plateau_factor", "test_fraction"),
+        *("data_dir", "train_images", "test_fraction", "max_lr", "min_lr_fraction"),
+        *("plateau_patience", "plateau_factor"),
     }
     changed = {name for name, value in seed.recipe if value != getattr(Recipe(), name)}
     assert changed == {"augmentation", "pad_mode", "nesterov", "logit_scale", "ema_horizon"}

@@ -97,7 +97,7 @@ def train(
             config = resolve_config(space, settings, data_dir, model, seed, target_line)
             planned = _run_of_recipe(config, choose_hardware(precision, threads), test)
             if "max_lr" in config.space:
-                how_to_find = _own_max_lr(config, recipe_options(space, settings, data_dir, model, seed))
+                how_to_find = _own_rates(config, recipe_options(space, settings, data_dir, model, seed))
 
     if planned.hardware.device == "cuda" and not torch.cuda.is_available():
         raise InputError(f"{earlier}: ran on a GPU, and {why_no_gpu()}; allowed is a machine that has one")
@@ -139,13 +139,15 @@ def _resumed(storage: Storage, name: str) -> Workspace:
         raise InputError(f"--resume {error}") from None
 
 
-def _own_max_lr(config: SearchConfig, options: str) -> str:
-    """Where a run's ``max_lr`` comes from when its space leaves that to a search."""
-    line = f"max_lr {config.recipe.max_lr:g} is the recipe's own value: "
-    if config.space["max_lr"] == RANGE_TEST:
-        line += "the space leaves it to the LR range test, which a single run does not do; "
-        return f"{line}find one with: {program('lr')} {options}, and set it with: --set max_lr=LR"
-    return f"{line}the space searches it; set it with: --set max_lr=LR"
+def _own_rates(config: SearchConfig, options: str) -> str:
+    """Where a run's ``max_lr``, and perhaps ``min_lr_fraction``, come from when its space leaves them to a search."""
+    line = f"max_lr {config.recipe.max_lr:g} is the recipe's own value"
+    if config.space["max_lr"] != RANGE_TEST:
+        return f"{line}: the space searches it; set it with: --set max_lr=LR"
+    if config.space.get("min_lr_fraction") == RANGE_TEST:
+        line += f", as is min_lr_fraction {config.recipe.min_lr_fraction:g}"
+    line += ": the space leaves this to the LR range test, which a single run does not do; "
+    return f"{line}find rates with: {program('lr')} {options}, and set them, such as with: --set max_lr=LR"
 
 
 def _finish(result: RunResult, tell: Callable[..., None]) -> None:
