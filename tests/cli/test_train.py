@@ -156,7 +156,12 @@ def test_a_trials_recipe_is_trained_on_all_images_and_tested(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--space", "quick"], "max_lr 0.4 is the recipe's own value: the space leaves it to the LR range test, "),
+        (["--space", "quick"], "max_lr 0.4 is the recipe's own value: the space leaves this to the LR range test, "),
+        (
+            ["--space", "seed", "--set=dataset=digits"],
+            "max_lr 0.4 is the recipe's own value, as is min_lr_fraction 0.01: the space leaves this to the LR range "
+            "test, ",
+        ),
         (["--space", "wide", "--set=dataset=digits"], "max_lr 0.4 is the recipe's own value: the space searches it; "),
         (["--space", "quick", "--set=max_lr=0.3"], ""),
     ],
@@ -169,7 +174,9 @@ def test_a_max_lr_that_nobody_set_is_named(
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("max_lr")]
     assert [line.startswith(says) for line in lines] == ([True] if says else [])
     if "range test" in says:
-        assert "find one with: tune-s11 lr --space quick --set width=4, and set it with: --set max_lr=LR" in lines[0]
+        typed = " ".join(arguments).replace("=", " ", 1)
+        again = f"find rates with: tune-s11 lr {typed} --set width=4, and set them, such as with: --set max_lr=LR"
+        assert again in lines[0]
 
 
 def test_lines_are_whole_in_a_log_file(

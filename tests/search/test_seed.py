@@ -30,6 +30,7 @@ def run_seed(program, name: str, **changes: object) -> tuple[SearchResult, str]:
     return load_search(name, program.storage), done.stdout
 
 
+@pytest.mark.landing
 def test_one_trial_at_the_rates_found_its_refits_and_its_report(program) -> None:
     search, output = run_seed(program, "seed")
     assert f"search {search.path.name}: 1 trial of 6 epochs" in output
