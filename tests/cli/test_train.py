@@ -12,6 +12,7 @@ from PIL import Image
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from tune_s11.cli import train
+from tune_s11.data import load_dataset
 from tune_s11.results import load_search
 from tune_s11.results.runs import load_run
 from tune_s11.results.test_curve import read_test_curve
@@ -145,6 +146,14 @@ def test_a_trials_recipe_is_trained_on_all_images_and_tested(
     monkeypatch.setattr("sys.argv", ["train", *arguments])
     with pytest.raises(SystemExit) as exit:
         train.main()
+    assert exit.value.code == 2
+    assert "--trial own/t0002: began on other images" in capsys.readouterr().err
+    manifest = json.loads((search_path / "manifest.json").read_text())
+    images = load_dataset(load_search("own", search_path.parent).config.recipe)
+    manifest["data"]["fingerprint"] = images.fingerprint
+    (search_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(SystemExit) as exit:
+        train.main()
     assert exit.value.code == 0
     assert "trains on all 24 training images and is tested on 36 images" in capsys.readouterr().out
     again = load_run(search_path.parent / "again", "again")
@@ -233,3 +242,14 @@ def test_any_schedule_and_augmentation(run, tmp_path: Path) -> None:
         assert row.val_loss is not None
         reference.step(row.val_loss)
     assert row.lr < 4.0
+
+
+def test_a_run_on_other_images_is_not_resumed(run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(*TINY, "--name", "a")
+    record = tmp_path / "a" / "run.json"
+    plain = json.loads(record.read_text())
+    plain["manifest"]["data"]["fingerprint"] = "another"
+    record.write_text(json.dumps(plain))
+    with pytest.raises(AssertionError, match="assert 2 == 0"):
+        run("--resume", "a")
+    assert "error: --resume a: began on other images (fingerprint another, now " in capsys.readouterr().err

@@ -187,3 +187,31 @@ def test_the_export_goes_with_a_winner_that_is_outdone(finished: Path) -> None:
     edit(other / "best" / "metrics.json", trial="t0000")
     with pytest.raises(InputError, match="other: best/ holds t0000, which t0002 has outdone since"):
         export_from(other, "safetensors")
+
+
+def without_ema(path: Path) -> None:
+    """The same search, as if its recipe had no EMA: the raw weights are shipped, and nothing is recorded of others."""
+    for file in ("winner.json", "metrics.json"):
+        recipe = json.loads((path / "best" / file).read_text())["recipe"]
+        edit(path / "best" / file, recipe=recipe | {"ema_horizon": 0.0})
+    metrics = json.loads((path / "best" / "metrics.json").read_text())
+    edit(path / "best" / "metrics.json", runs=[run | {"ema": None} for run in metrics["runs"]])
+    for file in path.glob("best/seed-*/test_logits.npz"):
+        with np.load(file) as arrays:
+            labels, raw = arrays["labels"], arrays["raw"]
+        np.savez_compressed(file, labels=labels, raw=raw)
+
+
+def test_of_a_recipe_without_an_ema_the_raw_weights_are_exported_and_compared(finished: Path, tmp_path: Path) -> None:
+    without_ema(finished)
+    done = export(read_best(load_search(str(finished), finished.parent)), "safetensors", tmp_path / "out")
+    assert done.recorded is not None
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "raw weights of the refit from seed 0" in card
+    assert "EMA" not in card
+
+
+def test_a_file_of_somebody_else_is_not_vouched_for(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_text("not this winner's")
+    export(read_best(load_search(str(finished), finished.parent)), "safetensors", tmp_path)
+    assert "model.onnx" not in (tmp_path / "README.md").read_text()

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -31,6 +31,7 @@ from tune_s11.data import Images, load_dataset
 from tune_s11.hardware import Hardware, choose_hardware, why_no_gpu
 from tune_s11.results import load_search
 from tune_s11.results.folder import SingleRunFolder
+from tune_s11.results.manifest import check_same_images
 from tune_s11.results.opening import begin, resume
 from tune_s11.results.runs import Run, RunOptions, RunResult, load_run
 from tune_s11.results.test_curve import EpochTestMetrics
@@ -81,18 +82,20 @@ def train(
     """
     console, notes = Console(highlight=False), list[str]()
     how_to_find: str | None = None
+    manifest: dict[str, Any] | None = None
     tell = partial(say, console)
     earlier = f"--resume {resume_name}" if resume_name is not None else f"--trial {trial}"
     if resume_name is not None:
         refuse_beside(context, earlier, "storage")
         workspace = _resumed(storage, check_name(resume_name))
-        planned = load_run(workspace.folder, earlier).run
+        before = load_run(workspace.folder, earlier)
+        planned, manifest = before.run, before.manifest
     else:
         if trial is not None:
             refuse_beside(context, earlier, "name", "storage", "test", "target_line")
         workspace = begin(storage, check_name(name or f"run-{datetime.datetime.now():%Y%m%d-%H%M%S}"))
         if trial is not None:
-            planned = _run_of_trial(trial, storage, test, target_line)
+            planned, manifest = _run_of_trial(trial, storage, test, target_line)
         else:
             config = resolve_config(space, settings, data_dir, model, seed, target_line)
             planned = _run_of_recipe(config, choose_hardware(precision, threads), test)
@@ -103,6 +106,8 @@ def train(
         raise InputError(f"{earlier}: ran on a GPU, and {why_no_gpu()}; allowed is a machine that has one")
     planned.hardware.activate()
     dataset = load_dataset(planned.recipe)
+    if manifest is not None:
+        check_same_images(earlier, dataset, manifest)
     divide = TrainingData.to_refit if planned.options.test else TrainingData.to_choose
     data = divide(dataset, planned.recipe, planned.split_seed)
     trainer = Trainer(planned.recipe, data, planned.hardware, planned.seed)
@@ -206,8 +211,9 @@ def _run_of_recipe(config: SearchConfig, hardware: Hardware, test: bool) -> Run:
     return Run(config.recipe, seed, seed, hardware, options)
 
 
-def _run_of_trial(trial: str, storage: Storage, test: bool, target_line: float | None) -> Run:
-    """The run that repeats a trial of a search; with ``test`` it trains the trial's recipe on all training images."""
+def _run_of_trial(trial: str, storage: Storage, test: bool, target_line: float | None) -> tuple[Run, dict[str, Any]]:
+    """The run that repeats a trial of a search, and the search's manifest; with ``test`` it trains the trial's recipe
+    on all training images."""
     search_name, slash, trial_name = trial.rstrip("/").rpartition("/")
     if not slash:
         raise InputError(f"--trial {trial}: allowed is SEARCH/TRIAL, such as quick/t0007")
@@ -221,7 +227,7 @@ def _run_of_trial(trial: str, storage: Storage, test: bool, target_line: float |
         raise InputError(f"--trial {trial}: the trial has reported nothing yet")
     target = search.config.search.target_line if target_line is None else target_line
     options = RunOptions(test=test, target_line=target)
-    return Run(found.recipe, found.seed, search.config.search.seed, found.hardware, options)
+    return Run(found.recipe, found.seed, search.config.search.seed, found.hardware, options), search.manifest
 
 
 def main() -> None:

@@ -94,3 +94,21 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None
+
+
+def check_same_images(where: str, dataset: "Dataset", manifest: dict[str, Any]) -> None:
+    """Make sure that training resumes, or is repeated, with the images that it started with.
+
+    Other images would be divided otherwise: some that were trained on would be validated or tested on.
+
+    Args:
+        where: What the error line starts with: a search's name, or ``--resume NAME``.
+        dataset: As it is now.
+        manifest: Of the earlier session.
+
+    Raises:
+        InputError: They are others.
+    """
+    recorded = manifest["data"]["fingerprint"]
+    if recorded != dataset.fingerprint:
+        raise InputError(f"{where}: began on other images (fingerprint {recorded}, now {dataset.fingerprint})")

@@ -70,7 +70,9 @@ class RunResult:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to train."""
+        """Whether nothing is left to train, or to test."""
+        if self.run.options.test and not self.folder.scores.exists():
+            return False
         return bool(self.rows) and (self.rows[-1].epoch >= self.run.recipe.epochs or self.rows[-1].diverged)
 
 

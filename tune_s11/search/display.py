@@ -23,6 +23,11 @@ BEST = 5
 """Trials that are listed at the end."""
 
 
+def is_live(console: Console) -> bool:
+    """Whether a panel can be redrawn there: a dumb terminal gets plain lines, as a log does."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 class Display:
     """The stage under way, how much of the whole is done, and how long the rest may take.
 
@@ -40,7 +45,7 @@ class Display:
         self._spinner = Spinner("line")
         self._first: tuple[float, float] | None = None  # when something was done for the first time, and how much
         self._detail = self._last_line
-        self._live = Live(console=console, get_renderable=self._panel, transient=True) if console.is_terminal else None
+        self._live = Live(console=console, get_renderable=self._panel, transient=True) if is_live(console) else None
 
     def __enter__(self) -> "Display":
         if self._live:
@@ -145,9 +150,13 @@ def training_in(work: Work, config: SearchConfig) -> dict[str, float]:
 
 
 def print_best(console: Console, search: SearchResult) -> None:
-    """Prints the best complete trials as a table, whose words stay whole however narrow the terminal."""
+    """Prints the best complete trials, and the winner where it is none of them, as a table.
+
+    Words stay whole however narrow the terminal.
+    """
     complete = [trial for trial in search.trials if trial.state == "complete"]
-    ranked = sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.number))[:BEST]
+    ranked = sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.number))
+    ranked = [trial for rank, trial in enumerate(ranked) if rank < BEST or trial == search.winner]
     if not ranked:
         return
     again = search.finalists.trials if search.finalists is not None else {}

@@ -10,7 +10,6 @@ from typing import Any
 import ray
 
 from tune_s11.config import Frozen, InputError, Recipe, SearchSettings, completed
-from tune_s11.data import Dataset
 from tune_s11.results import SearchFolder
 from tune_s11.search_space import SearchConfig
 from tune_s11.storage.files import read_json
@@ -84,16 +83,3 @@ def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[s
                     f"{folder.space}: {part}.{key}: {now[part].get(key)}: the search began with "
                     f"{began.get(key)} and keeps it; allowed is a new search: --space {folder.space}"
                 )
-
-
-def check_same_images(path: Path, dataset: Dataset, before: dict[str, Any]) -> None:
-    """Makes sure that a search goes on with the images that it began with; arguments as :func:`check_same_search`.
-
-    Raises:
-        InputError: They are others.
-    """
-    if before["data"]["fingerprint"] != dataset.fingerprint:
-        raise InputError(
-            f"{path.name}: began on other images "
-            f"(fingerprint {before['data']['fingerprint']}, now {dataset.fingerprint})"
-        )

@@ -37,7 +37,8 @@ def interruptible() -> Iterator[None]:
     def on_signal(number: int, frame: object) -> None:
         if received:
             _kill_children()
-            Console().show_cursor()  # which the panel hides
+            with suppress(RuntimeError):  # The signal may have met a write to the same stream.
+                Console().show_cursor()  # which the panel hides
             os._exit(128 + number)
         received.append(number)
         raise KeyboardInterrupt

@@ -17,12 +17,12 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset
 from tune_s11.hardware import Compile, Precision
 from tune_s11.results import SearchFolder, SearchResult, last_error, load_search, read_trials
-from tune_s11.results.manifest import build_manifest
+from tune_s11.results.manifest import build_manifest, check_same_images
 from tune_s11.search.calibration import Calibration
 from tune_s11.search.cluster import Cluster, Resources, Workers, connect
 from tune_s11.search.context import Context
 from tune_s11.search.display import Display, print_best, training_in
-from tune_s11.search.earlier import check_same_images, check_same_search, earlier_manifest, only_session
+from tune_s11.search.earlier import check_same_search, earlier_manifest, only_session
 from tune_s11.search.executor import Executor
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.finalists import choose_winner
@@ -189,7 +189,7 @@ class Session:
             check_same_search(self.folder, self.config, before)
         material = Material.checked(self.config)
         if before is not None:
-            check_same_images(path, material.dataset, before)
+            check_same_images(path.name, material.dataset, before)
         check_room(path, 0)
         return material
 

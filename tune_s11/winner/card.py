@@ -44,6 +44,8 @@ def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
         names=json.dumps(best.classifier.classes),
         data=manifest["data"],
         manifest=manifest,
+        shipped=best.recipe.weights,
+        held_out=best.recipe.schedule == "plateau",
         weights=best.classifier.logits.fingerprint,
         mean=best.mean,
         std=best.std,

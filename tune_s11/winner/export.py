@@ -83,7 +83,9 @@ def export(best: Best, kind: Format, folder: Path) -> Exported:
     """
     write, read = _WAYS[kind]
     path = folder / FILES[kind]
-    _check_card(folder, best)
+    described = _files_of_card(folder, best)
+    files = {str(each): name for each, name in FILES.items() if each == kind or name in described}
+    card = model_card(best, files, TOLERANCE)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         scratch = TemporaryDirectory(dir=folder, prefix=".")
@@ -101,19 +103,23 @@ def export(best: Best, kind: Format, folder: Path) -> Exported:
             raise ExportError(f"{kind}: cannot hold this network: {_one_line(error)}") from error
         difference, recorded = _compare(function, best, kind)
         partial.replace(path)
-    kinds = [each for each in FILES if (folder / FILES[each]).exists()]
-    write_whole(folder / CARD, model_card(best, {each: FILES[each] for each in kinds}, TOLERANCE))
+    write_whole(folder / CARD, card)
     return Exported(path, difference, recorded)
 
 
-def _check_card(folder: Path, best: Best) -> None:
-    """Refuses a folder whose card would be lost, or would come to stand for files that are not this winner's."""
+def _files_of_card(folder: Path, best: Best) -> list[str]:
+    """Return the files that an earlier card of this winner describes; no other file was ever compared.
+
+    Raises:
+        InputError: The card is another's, and would be lost.
+    """
     try:
         there = (folder / CARD).read_text(errors="replace")
     except OSError:
-        return
+        return []
     if best.classifier.logits.fingerprint not in there:
         raise InputError(f"--out {folder}: must be a new folder, or this winner's; its {CARD} is another's")
+    return [name for name in FILES.values() if f"`{name}`" in there and (folder / name).exists()]
 
 
 @contextmanager
@@ -251,7 +257,7 @@ def _images(best: Best) -> tuple[Pixels, npt.NDArray[np.float32] | None]:
     try:
         test = best.dataset.test
         with np.load(best.folder.test_logits, allow_pickle=False) as arrays:
-            logits = arrays["ema"]
+            logits = arrays["ema" if "ema" in arrays else "raw"]
         chosen = np.linspace(0, len(test) - 1, IMAGES).astype(int)
         return test.pixels[chosen], logits[chosen]
     except (InputError, OSError, ValueError, KeyError, IndexError):

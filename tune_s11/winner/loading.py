@@ -62,7 +62,7 @@ class Best:
 
 
 def load_best(name: str | None, storage: Storage, model: str | None = None) -> Classifier:
-    """The winner of a search, with the EMA weights of its refit, in evaluation mode, on the CPU.
+    """The winner of a search, with the weights of its refit that are shipped, in evaluation mode, on the CPU.
 
     Args:
         name: A search's name, path or address (None: the latest), or a ``.safetensors`` file that was exported.
@@ -70,10 +70,13 @@ def load_best(name: str | None, storage: Storage, model: str | None = None) -> C
         model: The network that a file must have, where it is not the program's own.
 
     Raises:
-        InputError: There is no such search or file, it is damaged, or its winner is not refit yet.
+        InputError: There is no such search or file, it is damaged, or its winner is not refit yet; or ``model`` is
+            given for a search, which names its network itself.
     """
     if name is not None and Path(name).suffix == SAFETENSORS_SUFFIX:
         return read_weights(Path(name), model)
+    if model is not None:
+        raise InputError(f"--model {model}: is for an exported file; a search names its own network")
     return read_best(load_search(name, storage)).classifier
 
 
