@@ -69,7 +69,7 @@ class Recipe(Frozen):
     schedule: Literal["one_cycle", "triangular", "plateau"] = "one_cycle"
     """How the learning rate moves; ``plateau`` is the reduce-on-plateau baseline, torch's ReduceLROnPlateau."""
     plateau_patience: Count = 2
-    """With schedule ``plateau``: epochs without a better loss that are let pass; the rate is cut after one more."""
+    """With schedule ``plateau``: epochs without improvement that are tolerated; the next one triggers the cut."""
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """With schedule ``plateau``: what the rate is multiplied by when it is cut."""
     epochs: Count = 24
@@ -188,7 +188,7 @@ class SearchSettings(Frozen):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Of the split, the sampler, and, with the number of a trial or refit added, its training."""
     max_failures: Annotated[int, Field(ge=0)] = 2
-    """Times a trial is taken up again from its checkpoint after its worker died."""
+    """Times a trial is resumed from its checkpoint after its worker died."""
     target_line: Share | None = None
     """Accuracy at which the report's curves have a line; for show alone. None: no line."""
 

@@ -79,7 +79,7 @@ def read_compared(names: Sequence[str], storage: Storage) -> list[Compared]:
         InputError: There are too few or too many names, one twice, or one that has nothing to show.
     """
     if not 1 <= len(names) <= MOST:
-        raise InputError(f"{len(names)} given: allowed are 1 to {MOST} searches or runs")
+        raise InputError(f"{len(names)} given: expected 1 to {MOST} searches or runs")
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{name}: is given twice")
