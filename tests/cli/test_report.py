@@ -182,7 +182,7 @@ def test_zigzag_draws(report: Report) -> None:
     ("arguments", "says"),
     [
         (["best", "nosuch"], "nosuch: no such search or run; results has own"),
-        (["compare", *"abcdefghi"], "9 given: allowed are 1 to 8 searches or runs"),
+        (["compare", *"abcdefghi"], "9 given: expected 1 to 8 searches or runs"),
         (["compare", "own", "nosuch"], "nosuch: no such search or run; results has own"),
         (["compare", "own", "own", "--out", "no/such.png"], "--out no/such.png: there is no folder no"),
         (["trials", "--csv", "--json"], "--csv --json: allowed is one of them"),

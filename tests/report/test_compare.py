@@ -170,8 +170,8 @@ def test_what_is_refused(search_path: Path) -> None:
     (write_run(storage / "damaged", CYCLE) / "run.json").write_text("[]")
     (write_run(storage / "odd", CYCLE) / "run.json").write_text(json.dumps(record({"nosuch": 1})))
     for names, says in [
-        ([], "0 given: allowed are 1 to 8"),
-        ([*"abcdefghi"], "9 given: allowed are 1 to 8"),
+        ([], "0 given: expected 1 to 8"),
+        ([*"abcdefghi"], "9 given: expected 1 to 8"),
         (["a", "a"], "a: is given twice"),
         (["a", "nosuch"], "nosuch: no such search or run"),
         (["a", "empty"], "empty: the run has no epoch behind it yet"),
