@@ -1,5 +1,6 @@
 """From what was typed to what the library takes."""
 
+import os
 from pathlib import Path
 
 import typer
@@ -58,7 +59,8 @@ def resolve_config(
     config = load_space(space).with_overrides(overrides)
     absolute = {}
     if config.recipe.data_dir is not None:
-        absolute["data_dir"] = str(Path(config.recipe.data_dir).resolve())
+        # Links stay: the paths in a CSV are relative to where its link lies, not to what the link leads to.
+        absolute["data_dir"] = os.path.abspath(config.recipe.data_dir)
     if Path(config.recipe.augmentation).is_file():
         absolute["augmentation"] = str(Path(config.recipe.augmentation).resolve())
     return config.with_overrides(absolute) if absolute else config

@@ -45,11 +45,11 @@ def test_the_rungs_save_epochs_and_repeat_themselves(pool: Candidates) -> None:
 
 
 def test_a_coin_flip_fails_where_there_is_something_to_find(pool: Candidates) -> None:
-    today = measure_policy(pool, lambda _: policy_of(12), orders=12)
-    coin = measure_policy(pool, lambda order: CoinFlip(2, 3, 12, order), orders=12)
+    today = measure_policy(pool, lambda _: policy_of(12), orders=8)
+    coin = measure_policy(pool, lambda order: CoinFlip(2, 3, 12, order), orders=8)
     assert all(goal["met"] for goal in compare(today, today).values())
     assert not compare(coin, today)["area"]["met"]
-    unpruned = measure_policy(pool, lambda _: NoPruning(), orders=12)
+    unpruned = measure_policy(pool, lambda _: NoPruning(), orders=8)
     assert not compare(unpruned, today)["saving"]["met"]
 
 
