@@ -18,8 +18,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from background import Background, read_begun
-from recorded import CURVES, append_line, read_lines
+from recorded import CURVES
 
+from benchmarks.lines import append_line, read_lines
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.options import DataDirOption, PrecisionOption, SetOption, whole_number

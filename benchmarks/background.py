@@ -13,8 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
-from recorded import append_line, read_lines
-
+from benchmarks.lines import append_line, read_lines
 from tune_s11.config import InputError, Recipe, completed
 from tune_s11.hardware import Hardware
 

@@ -21,9 +21,10 @@ import typer
 from background import Background, read_begun
 from bounds_analysis import Condition, collect, sweep_of
 from bounds_tables import judge, tell
-from recorded import CURVES, append_line, read_lines
+from recorded import CURVES
 from recording import hold_apart
 
+from benchmarks.lines import append_line, read_lines
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.options import DataDirOption, PrecisionOption, SeedOption, SetOption, whole_number

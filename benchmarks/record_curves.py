@@ -18,9 +18,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from background import Background, read_begun
-from recorded import CIFAR10_W16, append_line
+from recorded import CIFAR10_W16
 from recording import OTHER_HORIZONS, PROBES, RECOMPUTE_IMAGES, Recording, divide, draw
 
+from benchmarks.lines import append_line
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.options import DataDirOption, PrecisionOption, SeedOption, SetOption, SpaceOption, whole_number

@@ -1,7 +1,5 @@
 """The file of recorded learning curves: its lines, and what a pruner would have seen of them."""
 
-import json
-import os
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.lines import read_lines
 from tune_s11.config import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -19,32 +18,6 @@ Ints = npt.NDArray[np.int64]
 
 CURVES = Path(__file__).parent / "curves"
 CIFAR10_W16 = CURVES / "cifar10-w16.jsonl"
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a recording, its header first; none where there is no file.
-
-    Raises:
-        InputError: A whole line is no JSON.
-    """
-    if not path.exists():
-        return []
-    try:
-        return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    except ValueError as error:
-        raise InputError(f"{path}: not a recording: {error}") from None
-
-
-def append_line(path: Path, line: dict[str, Any]) -> None:
-    """Appends one line and sees it onto the disk; half a line that an interrupted run left goes first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        file.seek(0)
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)
-        file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @dataclass(frozen=True)

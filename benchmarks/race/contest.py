@@ -124,9 +124,7 @@ def main(
 ) -> None:
     """Run repeats 0 to N-1 of each arm, except those that the file already holds."""
     signal.signal(signal.SIGTERM, interrupt)
-    chosen = find_problem(problem)
-    if chosen.aside and not aside:
-        raise InputError(f"PROBLEM {problem}: is kept until the next policy is fixed; --aside runs on it, once")
+    chosen = find_problem(problem, aside, "runs on it, once")
     for name in arm or []:
         if name not in LIVE_ARMS:
             raise InputError(f"--arm {name}: must be one of {', '.join(LIVE_ARMS)}")

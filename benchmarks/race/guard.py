@@ -21,7 +21,7 @@ import typer
 from benchmarks.race.arms import RUNGS, Coin, random_order
 from benchmarks.race.candidates import Candidates, History, join
 from benchmarks.race.measures import budget_of, estimate, measure, ship
-from benchmarks.race.ours import run_search
+from benchmarks.race.ours import SearchLoop
 from benchmarks.race.pool import POOLS, read_defaults, read_pool
 from benchmarks.race.problems import SPACE
 from tune_s11.cli.app import new_app, run
@@ -106,7 +106,8 @@ def search(candidates: Candidates, policy: Policy, order: int, metric: str = "em
 
     with tempfile.TemporaryDirectory() as folder:
         first = tuple({**candidates.configs[row]} for row in rows)
-        run_search(start, SearchConfig(recipe, {**SPACE}, settings), first, policy, Path(folder) / "audit.json")
+        config = SearchConfig(recipe, {**SPACE}, settings)
+        SearchLoop(start, config, first, policy, Path(folder) / "audit.json").run()
     spent = np.array(events[: budget_of(candidates)])
     shipped = ship(History(spent[:, 0], spent[:, 1]), candidates, metric, budget_of(candidates))
     tried = [row for row in rows if any(row == each for each, _ in events)]

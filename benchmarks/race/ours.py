@@ -84,7 +84,7 @@ def search(lab: Lab, defaults_first: bool, wall: tuple[float, float] | None = No
         wall = bounds.low, bounds.high
     config = config.with_lr_bounds(*wall)
     with tempfile.TemporaryDirectory() as folder:
-        run_search(lab.start, config, tuple(first), config.policy, Path(folder) / "audit.json")
+        SearchLoop(lab.start, config, tuple(first), config.policy, Path(folder) / "audit.json").run()
 
 
 class Trained(Protocol):
@@ -101,14 +101,8 @@ class Trained(Protocol):
         """Train until ``epoch``; return its score."""
 
 
-def run_search(
-    start: Callable[[dict[str, float]], Trained],
-    config: SearchConfig,
-    first: tuple[dict[str, Any], ...],
-    policy: Policy,
-    audit: Path,
-) -> None:
-    """Run a search as the program does with one worker, without Ray.
+class SearchLoop:
+    """A search as the program runs it with one worker, without Ray: Tune's controller with one trial at a time.
 
     Args:
         start: Starts a trial of some parameters.
@@ -117,11 +111,6 @@ def run_search(
         policy: Who is pruned.
         audit: Path of the audit's file.
     """
-    _Loop(start, config, first, policy, audit).run()
-
-
-class _Loop:
-    """Tune's controller with one worker."""
 
     def __init__(
         self,
@@ -139,6 +128,7 @@ class _Loop:
         self._searcher = StudySearcher(study, proposals, config.search, config.recipe.epochs)
 
     def run(self) -> None:
+        """Train trial after trial until the samples are used up, or until ``start`` or a trial raises."""
         for number in range(self._settings.samples):
             trial = SimpleNamespace(trial_id=str(number))
             trial.config = self._searcher.suggest(trial.trial_id)

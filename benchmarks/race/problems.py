@@ -120,14 +120,21 @@ PROBLEMS = {problem.name: problem for problem in _ALL}
 """All problems by name, in the order in which they are recorded."""
 
 
-def find_problem(name: str) -> Problem:
+def find_problem(name: str, aside: bool, does: str) -> Problem:
     """Return the problem of that name.
 
+    Args:
+        name: As the command line has it.
+        aside: Whether ``--aside`` was given, without which the problem that is kept for the end stays untouched.
+        does: What ``--aside`` does, for the error: ``records it, once``.
+
     Raises:
-        InputError: There is none.
+        InputError: There is none, or it is kept for the end.
     """
     if name not in PROBLEMS:
         raise InputError(f"PROBLEM {name!r}: must be one of {', '.join(PROBLEMS)}")
+    if PROBLEMS[name].aside and not aside:
+        raise InputError(f"PROBLEM {name}: is kept until the next policy is fixed; --aside {does}")
     return PROBLEMS[name]
 
 

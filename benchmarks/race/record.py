@@ -118,9 +118,7 @@ def record(
 ) -> None:
     """Record configurations 0 to N-1, except those that the file already holds."""
     signal.signal(signal.SIGTERM, interrupt)
-    chosen = find_problem(problem)
-    if chosen.aside and not aside:
-        raise InputError(f"PROBLEM {problem}: is kept until the next policy is fixed; --aside records it, once")
+    chosen = find_problem(problem, aside, "records it, once")
     if defaults and again is not None:
         raise InputError("--defaults: must stand without --again")
     if defaults:

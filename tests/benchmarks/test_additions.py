@@ -7,8 +7,8 @@ from typing import Any
 import additions
 import pytest
 from additions import ALL, ARMS, AVERAGE, SEED, WITHOUT, build_recipes, changes_of, main, table
-from recorded import read_lines
 
+from benchmarks.lines import read_lines
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.config import InputError, Recipe
 from tune_s11.search_space import load_space

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from audit_coverage import Audited, examine, judge, main, of_the_table, tell
-from recorded import append_line, build_curves
+from recorded import build_curves
 from simulator import Simulated, Workers, World, simulated_epoch
 from surrogate import Fate
 from synthetic import recording_of_s11
 
+from benchmarks.lines import append_line
 from tune_s11.config import Recipe
 from tune_s11.results import State, TrialResult
 from tune_s11.results.records import AuditRecord

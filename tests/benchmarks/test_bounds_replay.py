@@ -19,10 +19,11 @@ from bounds_replay import (
     run_searches,
 )
 from optuna.distributions import FloatDistribution
-from recorded import append_line, build_curves
+from recorded import build_curves
 from simulator import Workers, World
 from synthetic import BOUNDS, recording_of_s11
 
+from benchmarks.lines import append_line
 from tune_s11.config import InputError
 from tune_s11.search_space import load_space
 

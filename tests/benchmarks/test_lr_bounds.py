@@ -9,8 +9,8 @@ import lr_bounds
 import pytest
 from bounds_analysis import Condition
 from lr_bounds import best_rate, build_material, lines_of, main
-from recorded import read_lines
 
+from benchmarks.lines import read_lines
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.config import InputError
 from tune_s11.hardware import Hardware

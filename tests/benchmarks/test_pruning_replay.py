@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from asha import Policy, Trade
 from pruning_replay import FACTORS, GRACES, default_policy, judge, recommend
-from recorded import append_line
 from synthetic import recording
+
+from benchmarks.lines import append_line
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "pruning_replay.py"
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded import read_lines
+
+from benchmarks.lines import read_lines
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "record_curves.py"
 SETTINGS = ["width=2", "train_images=300", "val_fraction=0.3", "batch_size=32", "epochs=3", "peak_epoch=1"]

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recorded import append_line, build_curves, read_curves, read_lines, score_of_winner
+from recorded import build_curves, read_curves, score_of_winner
 from synthetic import recording
 
+from benchmarks.lines import append_line, read_lines
 from tune_s11.config import InputError
 
 SCORES = np.linspace(0.6, 0.8, 9)

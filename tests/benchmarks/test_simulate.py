@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import simulate
-from recorded import append_line
 from simulator import Workers
 from synthetic import recording_of_s11
+
+from benchmarks.lines import append_line
 
 
 @pytest.fixture

@@ -47,5 +47,5 @@ def test_recall_and_balanced_accuracy_are_scikit_learns() -> None:
     found = predictions(*rows)
     assert found.in_class.tolist() == [4, 2, 0]
     assert found.recall[:2].tolist() == [0.75, 0.5]
-    assert np.isnan(found.recall[2])  # nobody has asked for that class
+    assert np.isnan(found.recall[2])  # there is no image of that class
     assert found.balanced_accuracy == balanced_accuracy_score(found.labels, found.predicted) == 0.625

@@ -1,11 +1,7 @@
-import signal
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from benchmarks import processes
 from benchmarks.lines import read_lines
 from benchmarks.lr_range import record as command
 from benchmarks.lr_range.conditions import CONDITIONS, LADDER, Condition
@@ -19,25 +15,9 @@ TINY = Condition(Problem("tiny", {**FIELDS, "batch_size": 20}, 60), longer=True)
 CPU = choose_hardware(threads=1, gpu=False)
 
 
-class Here:
-    """Works in this process."""
-
-    def __init__(self, *_: object, initializer: Any, initargs: tuple[Any]) -> None:
-        self.worker = initargs[0]
-
-    def submit(self, _function: object, task: Any) -> "Future[dict[str, Any]]":
-        future: Future[dict[str, Any]] = Future()
-        future.set_result(self.worker.run(task))
-        return future
-
-    def shutdown(self, cancel_futures: bool) -> None: ...
-
-
 @pytest.fixture(autouse=True)
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+def tiny(monkeypatch: pytest.MonkeyPatch, in_this_process: None) -> None:
     monkeypatch.setitem(CONDITIONS, "tiny", TINY)
-    monkeypatch.setattr(processes, "ProcessPoolExecutor", Here)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(command, "plan", lambda _: [Task(0, 0.0, 20), Task(1, 0.1, 10), Task(4, 0.1, 0)])
 
 

@@ -1,34 +1,6 @@
-"""The race is a package under ``benchmarks``, which is found from the repository's root."""
+"""Helpers of the race's tests are imported from their folder."""
 
-import signal
 import sys
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parents[2]), str(HERE)]
-
-
-class Here:
-    """Works in this process: a pool of processes takes seconds to start."""
-
-    def __init__(self, *_: object, initializer: Any, initargs: tuple[Any]) -> None:
-        self.worker = initargs[0]
-
-    def submit(self, _function: object, task: Any) -> "Future[dict[str, Any]]":
-        future: Future[dict[str, Any]] = Future()
-        future.set_result(self.worker.run(task))
-        return future
-
-    def shutdown(self, cancel_futures: bool) -> None: ...
-
-
-@pytest.fixture
-def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks import processes
-
-    monkeypatch.setattr(processes, "ProcessPoolExecutor", Here)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
+sys.path.insert(0, str(Path(__file__).parent))

@@ -80,4 +80,4 @@ def test_a_folder_takes_the_place_of_the_download(tmp_path: Path) -> None:
 
 def test_an_unknown_problem_is_refused() -> None:
     with pytest.raises(InputError, match="PROBLEM 'mnist': must be one of digits-plain, digits-s11"):
-        find_problem("mnist")
+        find_problem("mnist", False, "records it")
