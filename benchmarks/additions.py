@@ -21,6 +21,7 @@ from background import Background, read_begun
 from recorded import CURVES
 
 from benchmarks.lines import append_line, read_lines
+from benchmarks.race.trial import processor_kind
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.options import DataDirOption, PrecisionOption, SetOption, whole_number
@@ -86,7 +87,6 @@ class Material:
         scores = {
             name: 0.0 if trainer.diverged else trainer.evaluate(each, held_out)[1] for name, each in models.items()
         }
-        found = machine()
         return {
             "arm": arm,
             "what": "run",
@@ -95,7 +95,7 @@ class Material:
             "min_lr": min_lr,
             **scores,
             "seconds": round(time.process_time() - start, 1),
-            "processor": ", ".join(found["gpus"]) if self.hardware.device == "cuda" else found["cpu"],
+            "processor": ", ".join(machine()["gpus"]) if self.hardware.device == "cuda" else processor_kind(),
         }
 
     @property
