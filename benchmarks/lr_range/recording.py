@@ -1,0 +1,143 @@
+"""A recorded condition: the truth about its learning rates, and what a rule may see of it."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.lines import read_lines
+from benchmarks.lr_range.conditions import CONDITIONS, Condition
+from benchmarks.lr_range.record import RECORDINGS, SEEDS, Task, plan, recording_file
+from tune_s11.config import InputError, Recipe, SearchSettings
+from tune_s11.lr_range.curve import LRCurve
+from tune_s11.lr_range.measuring import ramp
+
+Floats = npt.NDArray[np.float64]
+
+CLASSES = 10
+CHANCE = 1 / CLASSES
+"""What a training that diverged is worth, and a rule that refuses to answer."""
+
+CLOSE = 0.01
+"""How much less than the best accuracy still counts as the plateau."""
+
+_ROUNDING = 1e-9
+"""Accuracies are recorded with four digits: on the line is inside."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One condition with everything that was recorded of it.
+
+    Which complete trainings choose and which score is kept apart: the rate that is called best is the best of the first
+    seed, and accuracies are means over the other seeds, so that the best is not flattered by its own luck.
+    """
+
+    condition: Condition
+    lines: dict[Task, dict[str, Any]]
+
+    @cached_property
+    def rates(self) -> Floats:
+        """Peak learning rates, (rates,), rising."""
+        return np.array(self.condition.rates)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The condition's recipe; its images may not be at hand."""
+        return Recipe(**self.condition.problem.fields)
+
+    @cached_property
+    def held_out(self) -> Floats:
+        """Held-out accuracy after complete trainings, (seeds, rates); chance where one diverged."""
+        found = [[self.lines[Task(self.recipe.epochs, rate, seed)] for rate in self.condition.rates] for seed in SEEDS]
+        return np.array([[CHANCE if line["held_out"] is None else line["held_out"] for line in row] for row in found])
+
+    @property
+    def best(self) -> float:
+        """The rate that the first seed calls best, of equals the middle one."""
+        chosen = self.held_out[0]
+        among = np.flatnonzero(chosen >= chosen.max() - _ROUNDING)
+        return float(self.rates[among[len(among) // 2]])
+
+    @property
+    def plateau(self) -> tuple[float, float]:
+        """The lowest and the highest rate whose accuracy, over all seeds, is within a point of the highest."""
+        mean = self.held_out.mean(axis=0)
+        among = self.rates[mean >= mean.max() - CLOSE - _ROUNDING]
+        return float(among[0]), float(among[-1])
+
+    def accuracy(self, rate: float) -> float:
+        """Return the accuracy at a rate, linear in its logarithm between recorded ones, constant beyond them."""
+        return float(np.interp(math.log(rate), np.log(self.rates), self.held_out[1:].mean(axis=0)))
+
+    def lost(self, rate: float | None) -> float:
+        """Return how much lower accuracy is at a rate than at the best, in percentage points.
+
+        Args:
+            rate: None: the rule refused to answer, which counts as chance.
+        """
+        return 100 * (self.accuracy(self.best) - (CHANCE if rate is None else self.accuracy(rate)))
+
+    @cached_property
+    def curve(self) -> LRCurve:
+        """The ramps, as the program's range test measures them."""
+        settings = SearchSettings()
+        rates = ramp("exponential", *settings.lr_range, settings.lr_range_steps)
+        ramps = [line for task, line in sorted(self.lines.items(), key=lambda item: item[0].seed) if task.epochs == 0]
+        return LRCurve.from_dict({"lrs": rates.tolist(), "losses": [line["losses"] for line in ramps]})
+
+    @property
+    def ramp_epochs(self) -> float:
+        """What the ramps cost, had none ended early."""
+        assert self.recipe.train_images is not None
+        trained = round(self.recipe.train_images * (1 - self.recipe.val_fraction))
+        return self.curve.losses.size / (trained // self.recipe.batch_size)
+
+
+class Bench:
+    """What a rule may see of a recording: cycles that it asks for, and what they cost."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.epochs = 0.0
+        """Spent so far."""
+
+    def cycle(self, epochs: int, rate: float, seed: int) -> float | None:
+        """Return the validation accuracy after a complete short cycle, None where it diverged.
+
+        Raises:
+            KeyError: No such cycle was recorded.
+        """
+        line = self.recording.lines[Task(epochs, rate, seed)]
+        self.epochs += epochs if line["diverged_at"] is None else line["diverged_at"]
+        accuracy: float | None = line["ema"]
+        return accuracy
+
+    def ramps(self) -> LRCurve:
+        """Return the ramps of all seeds."""
+        self.epochs += self.recording.ramp_epochs
+        return self.recording.curve
+
+
+def read_recording(condition: Condition, recordings: Path = RECORDINGS) -> Recording | None:
+    """Read what was recorded of a condition; None where that is not everything.
+
+    Raises:
+        InputError: The file is no recording.
+    """
+    _, *lines = read_lines(recording_file(condition.name, recordings)) or [{}]
+    try:
+        found = {Task(line["epochs"], line["max_lr"], line["seed"]): line for line in lines}
+    except KeyError as error:
+        raise InputError(f"{recording_file(condition.name, recordings)}: a line has no {error}") from None
+    return Recording(condition, found) if all(task in found for task in plan(condition)) else None
+
+
+def read_recordings(aside: bool, recordings: Path = RECORDINGS) -> list[Recording]:
+    """Read all conditions that are recorded, either those that serve to design or those that are set aside."""
+    here = [condition for condition in CONDITIONS.values() if condition.problem.aside is aside]
+    return [found for condition in here if (found := read_recording(condition, recordings))]

@@ -1,0 +1,227 @@
+"""Tables of the range test's benchmark: how far each rule's rate is from the best, and what its bounds hold.
+
+    uv run python -m benchmarks.lr_range.tables            # of the conditions that serve to design
+    uv run python -m benchmarks.lr_range.tables --aside    # of those set aside, once the rule is fixed
+
+Conditions that are not recorded to the end are left out, and counted. The last line of the output is JSON.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from scipy.stats import binomtest, t
+
+from benchmarks.lr_range.conditions import CONDITIONS
+from benchmarks.lr_range.record import RECORDINGS
+from benchmarks.lr_range.recording import Bench, Recording, read_recordings
+from benchmarks.lr_range.rules import (
+    ON_RAMPS,
+    Answer,
+    Rule,
+    best_constant,
+    constant,
+    constants_of_others,
+    halving,
+    network,
+    replaced_test,
+)
+from tune_s11.cli.app import new_app, run
+from tune_s11.config import InputError
+
+CONSTANT, SCALED = "constant", "constant x (1 - momentum)"
+
+LEGEND = """\
+Points lost: by how many percentage points held-out accuracy after a complete training is lower at the rule's rate than
+at the best rate; a refusal counts as chance. The best rate is chosen by one seed, accuracies are means of two others.
+Paired: the mean difference to the better of the two constants, first averaged over the conditions of each network, ±
+Student's 95% interval over networks. A constant is the best one, by optimizer, of the *other* networks. Bounds hold
+where they overlap the plateau, the rates within one point of the best; width in decades. Cost in complete trainings."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A rule's answers, by condition."""
+
+    answers: dict[str, Answer]
+    lost: dict[str, float]
+    """Percentage points."""
+    cost: dict[str, float]
+    """Complete trainings."""
+
+    def by_network(self, recordings: list[Recording]) -> dict[str, float]:
+        """Return the mean points lost over the conditions of each network."""
+        names: dict[str, list[float]] = {}
+        for each in recordings:
+            names.setdefault(network(each), []).append(self.lost[each.condition.name])
+        return {name: float(np.mean(lost)) for name, lost in names.items()}
+
+
+def judge(rule: Rule | Mapping[str, Rule], recordings: list[Recording]) -> Judged:
+    """Ask a rule about every recording.
+
+    Args:
+        rule: A rule, or one by the condition's name.
+        recordings: At least one.
+    """
+    answers, lost, cost = {}, {}, {}
+    for each in recordings:
+        bench, name = Bench(each), each.condition.name
+        answers[name] = (rule[name] if isinstance(rule, Mapping) else rule)(bench)
+        lost[name] = each.lost(answers[name].first)
+        cost[name] = bench.epochs / each.recipe.epochs
+    return Judged(answers, lost, cost)
+
+
+def holds(answer: Answer, recording: Recording) -> bool:
+    """Return whether a rule's bounds overlap the plateau."""
+    low, high = recording.plateau
+    return answer.bounds is not None and answer.bounds[0] <= high and answer.bounds[1] >= low
+
+
+def width(answer: Answer) -> float:
+    """Return the width of a rule's bounds in decades; nan where it names none."""
+    return math.log10(answer.bounds[1] / answer.bounds[0]) if answer.bounds else math.nan
+
+
+def rules(recordings: list[Recording], fixed: list[Recording]) -> dict[str, Rule | Mapping[str, Rule]]:
+    """Return every rule by its name.
+
+    Args:
+        recordings: That they will be asked about.
+        fixed: Recordings that constants are chosen by: the same ones, and then each is chosen by other networks, or
+            those that were there before the ones to be asked about.
+    """
+    found: dict[str, Rule | Mapping[str, Rule]] = {}
+    for name, scaled in ((CONSTANT, False), (SCALED, True)):
+        found[name] = constants_of_others(recordings, scaled) if recordings is fixed else _chosen(fixed, scaled)
+    return found | {**ON_RAMPS, "range test until now": replaced_test, "successive halving": halving}
+
+
+def _chosen(fixed: list[Recording], scaled: bool) -> Rule:
+    by_optimizer: dict[str, Rule] = {}
+    for optimizer in {each.condition.optimizer for each in fixed}:
+        here = [each for each in fixed if each.condition.optimizer == optimizer]
+        by_optimizer[optimizer] = constant(best_constant(here, scaled), scaled)
+    return lambda bench: by_optimizer[bench.recording.condition.optimizer](bench)
+
+
+def spread(recordings: list[Recording]) -> list[str]:
+    """Return lines that say over how many decades best rates spread, by optimizer."""
+    lines = []
+    for optimizer in sorted({each.condition.optimizer for each in recordings}):
+        best = np.log10([each.best for each in recordings if each.condition.optimizer == optimizer])
+        middle = np.log10(
+            [math.sqrt(math.prod(each.plateau)) for each in recordings if each.condition.optimizer == optimizer]
+        )
+        lines.append(
+            f"{optimizer}: best rates of {len(best)} conditions span {np.ptp(best):.1f} decades, "
+            f"{10 ** best.min():.2g} to {10 ** best.max():.2g}; middles of their plateaus {np.ptp(middle):.1f}"
+        )
+    return lines
+
+
+def table(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str]:
+    """Return the lines of the Markdown table."""
+    optimizers = sorted({each.condition.optimizer for each in recordings})
+    heads = ["rule", "points lost", *optimizers, "worst", "paired", "refused", "unsure", "bounds hold", "width", "cost"]
+    rows = [_row(heads), _row(["---"] * len(heads))]
+    baseline = min((CONSTANT, SCALED), key=lambda name: float(np.mean(list(judged[name].lost.values()))))
+    for name, of_rule in judged.items():
+        lost = np.array(list(of_rule.lost.values()))
+        cells = [name, f"{lost.mean():.1f}"]
+        for optimizer in optimizers:
+            here = [of_rule.lost[each.condition.name] for each in recordings if each.condition.optimizer == optimizer]
+            cells.append(f"{np.mean(here):.1f}")
+        cells.append(f"{lost.max():.1f}")
+        cells.append("." if name == baseline else _paired(of_rule, judged[baseline], recordings))
+        answers = list(of_rule.answers.values())
+        cells += [str(sum(answer.first is None for answer in answers)), str(sum(answer.unsure for answer in answers))]
+        cells += _bounds(of_rule, recordings)
+        cells.append(f"{np.mean(list(of_rule.cost.values())):.1f}")
+        rows.append(_row(cells))
+    return rows
+
+
+def _paired(one: Judged, other: Judged, recordings: list[Recording]) -> str:
+    mine, theirs = one.by_network(recordings), other.by_network(recordings)
+    differences = np.array([mine[name] - theirs[name] for name in mine])
+    if len(differences) < 2:
+        return f"{differences.mean():+.1f}"
+    half = t.ppf(0.975, len(differences) - 1) * differences.std(ddof=1) / math.sqrt(len(differences))
+    return f"{differences.mean():+.1f} ± {half:.1f}"
+
+
+def _bounds(of_rule: Judged, recordings: list[Recording]) -> list[str]:
+    bounded = [each for each in recordings if of_rule.answers[each.condition.name].bounds]
+    if not bounded:
+        return [".", "."]
+    held = sum(holds(of_rule.answers[each.condition.name], each) for each in recordings)
+    # Clopper and Pearson's limit: what share would hold with a confidence of 97.5%.
+    limit = binomtest(held, len(recordings)).proportion_ci(0.95, "exact").low
+    widths = [width(of_rule.answers[each.condition.name]) for each in bounded]
+    return [f"{held} of {len(recordings)} (over {limit:.0%})", f"{np.median(widths):.1f}, at most {max(widths):.1f}"]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def each_condition(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str]:
+    """Return the lines of a Markdown table with a row a condition: its plateau, and points lost by each rule."""
+    rows = [_row(["condition", "best", "plateau", *judged]), _row(["---"] * (len(judged) + 3))]
+    for each in recordings:
+        low, high = each.plateau
+        cells = [each.condition.name, f"{each.best:.2g}", f"{low:.2g} to {high:.2g}"]
+        rows.append(_row(cells + [f"{of_rule.lost[each.condition.name]:.1f}" for of_rule in judged.values()]))
+    return rows
+
+
+def figures(judged: Mapping[str, Judged]) -> dict[str, Any]:
+    """Return everything as plain values for JSON."""
+    return {
+        name: {
+            condition: {
+                "first": answer.first,
+                "bounds": answer.bounds,
+                "unsure": answer.unsure,
+                "lost": round(of_rule.lost[condition], 2),
+                "cost": round(of_rule.cost[condition], 2),
+            }
+            for condition, answer in of_rule.answers.items()
+        }
+        for name, of_rule in judged.items()
+    }
+
+
+app = new_app("Print the tables of the range test's benchmark.")
+
+
+@app.command()
+def main(
+    aside: Annotated[bool, typer.Option("--aside", help="Show the conditions that are set aside.")] = False,
+    recordings: Annotated[Path, typer.Option("--recordings", help="Folder of the recordings.")] = RECORDINGS,
+) -> None:
+    """Print how rates spread, a row a rule, a row a condition, and all figures as JSON."""
+    named = read_recordings(False, recordings)
+    asked = read_recordings(True, recordings) if aside else named
+    if not asked or not named:
+        raise InputError(f"--recordings {recordings}: must hold a whole condition; benchmarks.lr_range.record records")
+    judged = {name: judge(rule, asked) for name, rule in rules(asked, named).items()}
+    kinds = Counter(str(line["processor"]) for each in asked for line in each.lines.values())
+    expected = sum(condition.problem.aside is aside for condition in CONDITIONS.values())
+    print(LEGEND)
+    print(f"\n{len(asked)} of {expected} conditions; trainings: {dict(kinds)}; table of {date.today()}.\n")
+    print("\n".join([*spread(asked), "", *table(judged, asked), "", *each_condition(judged, asked)]))
+    print("\n" + json.dumps({"date": str(date.today()), "rules": figures(judged)}))
+
+
+if __name__ == "__main__":
+    run(app, "benchmarks.lr_range.tables")
