@@ -61,10 +61,11 @@ def train(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
     """Train once; return the line of a recording.
 
     Returns:
-        The task's fields and ``seconds`` of processor time and the kind of ``processor``. Of a cycle ``raw`` and
-        ``ema``: validation accuracy after the last epoch; ``held_out``: the EMA weights' on images that no rule sees;
-        all of them None where it diverged, in epoch ``diverged_at``. Of a ramp ``losses``, one a step, None from the
-        step on at which it diverged.
+        The task's fields and ``seconds`` of processor time and the kind of ``processor``. Of a cycle ``train_loss`` in
+        nats by epoch; ``raw`` and ``ema``: validation accuracy after the last epoch, ``raw_loss`` and ``ema_loss``:
+        validation loss there; ``held_out``: the EMA weights' accuracy on images that no rule sees. From where it
+        diverged on, in epoch ``diverged_at``, all of them are None. Of a ramp ``losses``, one a step, None from the step
+        on at which it diverged.
     """
     start = time.process_time()
     line: dict[str, Any] = {"epochs": task.epochs, "max_lr": task.max_lr, "seed": task.seed}
@@ -87,12 +88,19 @@ def cycle(inputs: Inputs, task: Task) -> Any:
 
 def _train_cycle(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
     trainer = Trainer(cycle(inputs, task), inputs.data, hardware, task.seed)
-    last = list(trainer)[-1]
+    epochs = list(trainer)
+    line: dict[str, Any] = {"train_loss": [_rounded(epoch.train_loss) for epoch in epochs]}
+    last = epochs[-1]
+    found = {"raw": last.val_accuracy, "raw_loss": last.val_loss}
+    found |= {"ema": last.ema_val_accuracy, "ema_loss": last.ema_val_loss, "held_out": None}
     if trainer.diverged:
-        return {"raw": None, "ema": None, "held_out": None, "diverged_at": trainer.epoch}
-    held_out = trainer.evaluate(trainer.average.model, trainer.on_device(inputs.held_out))[1]
-    scores = {"raw": last.val_accuracy, "ema": last.ema_val_accuracy, "held_out": held_out}
-    return {name: round(float(score or 0.0), 4) for name, score in scores.items()} | {"diverged_at": None}
+        return line | dict.fromkeys(found) | {"diverged_at": trainer.epoch}
+    found["held_out"] = trainer.evaluate(trainer.average.model, trainer.on_device(inputs.held_out))[1]
+    return line | {name: _rounded(value) for name, value in found.items()} | {"diverged_at": None}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def recording_file(name: str, recordings: Path = RECORDINGS) -> Path:

@@ -52,13 +52,20 @@ def test_a_short_cycle_is_complete() -> None:
 def test_a_cycle_and_a_ramp_are_lines() -> None:
     inputs = load_inputs(TINY.problem)[0]
     line = train(inputs, CPU, Task(1, 0.1, 10))
-    assert set(line) == {*("epochs", "max_lr", "seed", "raw", "ema", "held_out", "diverged_at", "seconds", "processor")}
-    assert 0 <= line["ema"] <= 1
+    accuracies, losses = {"raw", "ema", "held_out"}, {"raw_loss", "ema_loss"}
+    assert set(line) == {"epochs", "max_lr", "seed", "train_loss", "diverged_at", "seconds", "processor"} | (
+        accuracies | losses
+    )
+    assert all(0 <= line[name] <= 1 for name in accuracies)
+    assert all(line[name] > 1 for name in losses)
+    assert len(line["train_loss"]) == 1
     assert line["diverged_at"] is None
     again = train(inputs, CPU, Task(1, 0.1, 10))
     assert again | {"seconds": 0} == line | {"seconds": 0}
     wild = train(inputs, CPU, Task(1, 1e30, 10))
-    assert (wild["ema"], wild["diverged_at"]) == (None, 1)
+    assert (wild["ema"], wild["ema_loss"], wild["held_out"], wild["diverged_at"]) == (None, None, None, 1)
+    assert wild["train_loss"] == [None]
+    assert wild.keys() == line.keys()
     ramp = train(inputs, CPU, Task(0, 0.0, 20))
     assert len(ramp["losses"]) == 100
     assert ramp["losses"][0] > 1
