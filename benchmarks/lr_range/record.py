@@ -64,8 +64,8 @@ def train(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
         The task's fields and ``seconds`` of processor time and the kind of ``processor``. Of a cycle ``train_loss`` in
         nats by epoch; ``raw`` and ``ema``: validation accuracy after the last epoch, ``raw_loss`` and ``ema_loss``:
         validation loss there; ``held_out``: the EMA weights' accuracy on images that no rule sees. From where it
-        diverged on, in epoch ``diverged_at``, all of them are None. Of a ramp ``losses``, one a step, None from the step
-        on at which it diverged.
+        diverged on, in epoch ``diverged_at``, all of them are None. Of a ramp ``losses``, one a step, None from the
+        step on at which it diverged.
     """
     start = time.process_time()
     line: dict[str, Any] = {"epochs": task.epochs, "max_lr": task.max_lr, "seed": task.seed}
