@@ -21,6 +21,7 @@ import typer
 from goals import at_least, at_most, judged
 from optuna.distributions import FloatDistribution
 from recorded import CURVES, Floats, read_curves
+from scipy.stats import bootstrap
 from simulator import Simulated, Workers, World
 
 from tune_s11.cli.app import new_app, run
@@ -121,9 +122,13 @@ def run_searches(worlds: Sequence[World], target: float, *, before: float) -> Se
 
 def ratio(above: Floats, below: Floats) -> tuple[float, float, float]:
     """Mean epochs of some searches over those of others, and its 95% bootstrap interval over the seeds, which pair."""
-    drawn = np.random.default_rng(0).integers(len(above), size=(2000, len(above)))
-    low, high = np.percentile(above[drawn].mean(1) / below[drawn].mean(1), [2.5, 97.5])
-    return float(above.mean() / below.mean()), float(low), float(high)
+
+    def of_means(above: Floats, below: Floats, axis: int | None = None) -> Any:
+        return above.mean(axis) / below.mean(axis)
+
+    drawn = bootstrap((above, below), of_means, paired=True, n_resamples=2000, method="percentile", rng=0)
+    low, high = drawn.confidence_interval
+    return float(of_means(above, below)), float(low), float(high)
 
 
 def tell(what: str, searches: Searches) -> None:

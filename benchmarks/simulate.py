@@ -17,6 +17,7 @@ import numpy as np
 import typer
 from goals import at_most, judged
 from recorded import CIFAR10_W16, Curves, read_curves
+from scipy.stats import sem
 from simulator import Simulated, Workers, World
 
 from tune_s11.cli.app import new_app, run
@@ -57,7 +58,7 @@ def tell_searches(what: str, pruned: list[Simulated], unpruned: list[Simulated] 
 def _mean(values: list[float], digits: int) -> str:
     if len(values) < 2:
         return f"{values[0]:.{digits}f}" if values else "."
-    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.{digits}f}"
+    return f"{np.mean(values):.{digits}f} ± {sem(values):.{digits}f}"
 
 
 def tell_heading(what: str) -> None:

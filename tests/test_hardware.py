@@ -1,6 +1,7 @@
 """Which device, precision and threads a run gets."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ from pydantic import ValidationError
 
 from tune_s11 import hardware
 from tune_s11.hardware import Hardware, choose_hardware, usable_cores, why_no_gpu
+
+CPUINFO = Path("/proc/cpuinfo")
 
 
 @pytest.fixture
@@ -25,6 +28,17 @@ def on_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cpu_uses_bf16_where_it_multiplies_it(monkeypatch: pytest.MonkeyPatch, native: bool, precision: str) -> None:
     monkeypatch.setattr(hardware, "_cpu_multiplies_bf16", lambda: native)
     assert choose_hardware() == Hardware(device="cpu", precision=precision, threads=usable_cores())
+
+
+@pytest.mark.parametrize("able", [{}, {"avx512_bf16": True}, {"amx_bf16": True}, {"avx512_bf16": False, "bf16": True}])
+def test_a_cpu_multiplies_bf16_by_avx512_or_amx(monkeypatch: pytest.MonkeyPatch, able: dict[str, bool]) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert hardware._cpu_multiplies_bf16() is bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+@pytest.mark.skipif(not CPUINFO.is_file(), reason="the system lists no flags")
+def test_a_cpus_bf16_is_what_the_kernel_lists() -> None:
+    assert hardware._cpu_multiplies_bf16() is bool({"avx512_bf16", "amx_bf16"} & set(CPUINFO.read_text().split()))
 
 
 @pytest.mark.usefixtures("on_gpu")

@@ -75,8 +75,7 @@ def why_no_gpu() -> str:
 
 def _cpu_multiplies_bf16() -> bool:
     """AVX-512 bf16 or AMX; without them bf16 is emulated and slower than fp32."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text().split()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    import torch
+
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

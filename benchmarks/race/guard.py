@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from scipy.stats import sem
 
 from benchmarks.race.arms import RUNGS, Coin, random_order
 from benchmarks.race.candidates import Candidates, History, join
@@ -137,8 +138,8 @@ def measure_policy(
     figures = {}
     for name in BETTER:
         values = np.array([each[name] for each in found])
-        tolerance = TOLERANCE * float(values.std(ddof=1)) / np.sqrt(len(values))
-        figures[name] = {"value": round(estimate(values).mean, 5), "tolerance": round(float(tolerance), 5)}
+        tolerance = TOLERANCE * float(sem(values))
+        figures[name] = {"value": round(estimate(values).mean, 5), "tolerance": round(tolerance, 5)}
     return figures
 
 

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t
+from scipy.stats import sem, t
 
 from benchmarks.race.candidates import FALLBACK, Candidates, History
 from benchmarks.race.difficulty import MARGIN
@@ -86,7 +86,7 @@ def estimate(values: Floats) -> Estimate:
     """Return the mean over orders or repeats, (n,); of a single one the interval is NaN."""
     n = len(values)
     mean = float(values.mean())
-    half = math.nan if n < 2 else float(t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
+    half = math.nan if n < 2 else float(t.ppf(0.975, n - 1) * sem(values))
     return Estimate(mean, mean - half, mean + half)
 
 

@@ -1,8 +1,9 @@
 """One configuration trained to the end: a line of a pool."""
 
 import time
-from pathlib import Path
 from typing import Any
+
+import torch
 
 from benchmarks.race.problems import DEFAULTS, SEED, Inputs, defaults, draw
 from tune_s11.hardware import Hardware
@@ -59,13 +60,10 @@ def train(inputs: Inputs, hardware: Hardware, number: int, repeat: int = 0) -> d
 
 def processor_kind() -> str:
     """Return which bf16 instructions this machine's processor has: arms are compared within one kind."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text().split()
-    except OSError:
-        return "other"
-    if "amx_bf16" in flags:
+    able = torch.cpu.get_capabilities()
+    if able.get("amx_bf16"):
         return "AMX"
-    return "AVX-512 bf16" if "avx512_bf16" in flags else "other"
+    return "AVX-512 bf16" if able.get("avx512_bf16") else "other"
 
 
 def _rounded(value: float | None) -> float | None:

@@ -176,6 +176,8 @@ def test_lr_draws_a_search_or_a_file(report: Report, source: list[str]) -> None:
 def test_zigzag_draws(report: Report) -> None:
     assert report("zigzag", "--cycles", "2", "--period", "4", "--out", "z.png") == "picture: z.png\n"
     assert Path("z.png").read_bytes().startswith(b"\x89PNG")
+    report("zigzag", "--out", "z.SVG")
+    assert Path("z.SVG").read_text().startswith("<svg ")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,11 @@ from tune_s11.cli.hints import repeat_commands
 from tune_s11.report import write_report
 from tune_s11.results import load_search
 
-PICTURES = [
-    *("confusion", "curves", "range_test", "schedule", "trials"),
-    *("best_so_far", "changes", "parallel", "slices", "timeline"),
-    *("heat_maps", "heat_maps_correct", "reliability", "test_curve", "test_changes"),
+DRAWN = [
+    *("curves", "range_test", "schedule", "trials", "reliability"),
+    *("best_so_far", "changes", "parallel", "slices", "timeline", "test_curve", "test_changes"),
 ]
+PICTURES = [*DRAWN, "confusion", "heat_maps", "heat_maps_correct"]
 
 
 def load_json(path: Path) -> Any:
@@ -29,9 +30,9 @@ def load_json(path: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def index(pristine: Path) -> Path:
-    stale = pristine / "report" / "of-before.png"
-    stale.parent.mkdir()
-    stale.touch()
+    (pristine / "report").mkdir()
+    for stale in ("of-before.png", "of-before.svg"):
+        (pristine / "report" / stale).touch()
     search = load_search(str(pristine), pristine.parent)
     return write_report(search, commands=repeat_commands(search))
 
@@ -49,7 +50,9 @@ def page(index: Path) -> str:
 def test_writes_page_numbers_and_pictures(pristine: Path, index: Path) -> None:
     assert index == pristine / "report" / "index.html"
     written = sorted(path.name for path in index.parent.iterdir())
-    assert written == sorted(["index.html", "report.json", *(f"{name}.png" for name in PICTURES)])
+    assert written == sorted(
+        ["index.html", "report.json", *(f"{name}.png" for name in PICTURES), *(f"{name}.svg" for name in DRAWN)]
+    )
 
 
 def test_pictures_have_200_pixels_an_inch(index: Path) -> None:
@@ -66,12 +69,31 @@ def test_nothing_is_left_out_but_what_needs_more_trials(numbers: dict[str, Any])
 
 def test_page_is_one_small_file_that_asks_for_nothing(page: str) -> None:
     assert len(page) < 5e6
-    assert page.count("data:image/png;base64,") == len(PICTURES)
+    assert page.count("data:image/png;base64,") == len(PICTURES) - len(DRAWN)
+    assert page.count("<svg ") == len(DRAWN)
     text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
+    text = re.sub(r' xmlns(:xlink)?="http://www.w3.org/[a-z0-9/]+"', "", text)  # names, not addresses
     assert "http" not in text
+    assert "<style" not in re.sub(r"<head>.*</head>", "", text, flags=re.DOTALL)  # it would be for the whole page
     assert "<script" not in text
     assert "<link" not in text
-    assert re.findall(r'(?:src|href)="(?!data:)', text) == []
+    assert re.findall(r'(?:src|href)="(?!data:|#)', text) == []
+
+
+def test_drawings_share_no_id_and_refer_to_their_own(page: str) -> None:
+    found = [svg.partition("</svg>")[0] for svg in page.split("<svg ")[1:]]
+    ids = [set(re.findall(r' id="([^"]+)"', svg)) for svg in found]
+    assert all(ids)
+    assert len(set.union(*ids)) == sum(map(len, ids))
+    for svg, own in zip(found, ids, strict=True):
+        assert set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', svg)) <= {(it, "") for it in own} | {
+            ("", it) for it in own
+        }
+
+
+def test_a_drawing_has_the_pictures_description(page: str) -> None:
+    assert page.count('<div class="drawing" role="img" aria-label="') == len(DRAWN)
+    assert 'aria-label="Validation accuracy of every trial by epoch"><svg ' in page
 
 
 def test_test_accuracy_is_that_of_the_logits(pristine: Path, numbers: dict[str, Any]) -> None:
@@ -360,6 +382,18 @@ def test_of_thousands_of_classes_there_is_no_confusion_matrix(
 def test_winner_in_the_middle_of_its_bounds_is_no_warning(numbers: dict[str, Any], page: str) -> None:
     assert numbers["edge"] is None
     assert "--lr-bounds" not in page
+
+
+def test_a_picture_that_cannot_be_an_svg_is_shown_as_a_png(search_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> str:
+        raise ValueError("not well-formed")
+
+    monkeypatch.setattr("tune_s11.report.figures.svg", broken)
+    shutil.rmtree(search_path / "best")
+    index = write_report(load_search(str(search_path), search_path.parent))
+    page = index.read_text(encoding="utf-8")
+    assert "the picture trials.svg</strong>: ValueError: not well-formed" in page
+    assert page.count("data:image/png;base64,") == len(list(index.parent.glob("*.png"))) > 5
 
 
 def test_picture_that_cannot_be_saved_is_a_line(search_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

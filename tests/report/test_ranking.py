@@ -82,6 +82,26 @@ def test_audited_trials_stand_for_those_that_were_stopped(make_trial: Callable[.
     assert rest**3 + 3 * found["high"] * rest**2 == pytest.approx(0.025)
 
 
+@pytest.mark.parametrize(
+    ("found", "n", "low", "high"),
+    [
+        (0, 1, 0.0, 0.975),
+        (1, 1, 0.025, 1.0),
+        (0, 7, 0.0, 0.4096163972),
+        (2, 9, 0.0281449735, 0.6000935737),
+    ],
+)
+def test_recorded_intervals_stay_what_they_are(
+    make_trial: Callable[..., TrialResult], found: int, n: int, low: float, high: float
+) -> None:
+    """As quantiles of the beta distribution gave them."""
+    audited = [make_trial(k, [0.1, 0.9 if k < found else 0.2]) for k in range(n)]
+    audit = AuditRecord(one_in=1, decisions=n, trials={trial.name: 1 for trial in audited})
+    told = finalists_lost([*audited, make_trial(n, [0.5, 0.6])], audit, finalists=1)
+    assert (told["found"], told["audited"]) == (found, n)
+    assert (told["low"], told["high"]) == pytest.approx((low, high), abs=1e-9)
+
+
 def test_an_audit_of_nothing_says_so(make_trial: Callable[..., TrialResult]) -> None:
     trials = [make_trial(0, [0.5, 0.6]), make_trial(1, [0.1], state="pruned")]
     assert finalists_lost(trials, None, 5)["why"] == "no trial that a rung was to stop has run on"

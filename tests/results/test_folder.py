@@ -70,6 +70,7 @@ def test_parts_of_a_search_have_their_names() -> None:
     assert folder.finalist("t0007", 1_000_001) == RunFolder(HERE / "finalists/t0007/seed-1000001")
     assert folder.refit(2) == RefitFolder(HERE / "best/seed-2")
     assert folder.report_picture("heat_maps") == HERE / "report/heat_maps.png"
+    assert folder.report_drawing("trials") == HERE / "report/trials.svg"
 
 
 def test_trials_and_checkpoints_have_their_names() -> None:

@@ -10,7 +10,7 @@ from tune_s11.data import Images
 from tune_s11.hardware import Hardware
 from tune_s11.results.folder import LAYOUT
 from tune_s11.search import finalists
-from tune_s11.search.finalists import judge
+from tune_s11.search.finalists import half_interval, judge
 from tune_s11.storage.copies import Shared
 from tune_s11.training.checkpoint import CheckpointError
 from tune_s11.training.metrics import RunFolder
@@ -52,6 +52,20 @@ def test_what_noise_explains_is_a_tie(first: list[float], second: list[float]) -
     assert verdict.winner == "t0000"
     assert verdict.tied
     assert (verdict.margin.low is None) == (len(first) == 1)
+
+
+@pytest.mark.parametrize(
+    ("differences", "half"),
+    [
+        ([0.01, 0.02], 0.06353102368087347),
+        ([-0.3, 0.2, 0.1, 0.05], 0.3460376859839143),
+        ([0.0, 0.0, 0.0], 0),
+        ([0.0125] * 3, 0),  # as few images make them, with one step between accuracies
+    ],
+)
+def test_recorded_intervals_stay_what_they_are(differences: list[float], half: float) -> None:
+    """As t times the standard deviation over the root of n gave them."""
+    assert half_interval(differences) == pytest.approx(half, rel=1e-12, abs=1e-12)
 
 
 def run_again(folder: Path, **changes: float) -> float:

@@ -34,7 +34,7 @@ ResultArgument = Annotated[
     str | None, typer.Argument(metavar="[SEARCH|RUN]", help="Name or path (default: the latest).")
 ]
 SearchArgument = Annotated[str | None, typer.Argument(metavar="[SEARCH]", help="Name or path (default: the latest).")]
-OutOption = Annotated[Path, typer.Option("--out", help="PNG to write.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Picture to write: SVG if its name ends so, else PNG.")]
 
 
 @app.command()
@@ -107,7 +107,9 @@ def compare(
     storage: StorageOption = RESULTS,
     target_line: TargetLineOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="PNG to write too.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Picture to write too: SVG if its name ends so, else PNG.")
+    ] = None,
 ) -> None:
     """Sets runs and winners of searches side by side."""
     if out is not None:
@@ -118,7 +120,7 @@ def compare(
     if out is not None:
         from tune_s11.report import figures
 
-        out.write_bytes(figures.png(figures.draw_comparison(compared, found["level"], target)))
+        figures.save(figures.draw_comparison(compared, found["level"], target), out)
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -166,7 +168,7 @@ def lr(
     measured = read_range_test(path)
     from tune_s11.report import figures
 
-    out.write_bytes(figures.png(figures.draw_range_test(measured, max_lr)))
+    figures.save(figures.draw_range_test(measured, max_lr), out)
     for name, rate in measured.suggestions.items():
         print(f"{name:12s} {rate:.4g}")
     print(f"LRMAX bounds {measured.bounds.low:.4g} to {measured.bounds.high:.4g}")
@@ -193,7 +195,7 @@ def zigzag(
     epochs = np.linspace(0, cycles * period, 200 * cycles + 1)
     title = f"Triangular schedule, {cycles} cycles of {period:g} epochs"
     figure = figures.draw_schedule(epochs, np.array([schedule.lr(epoch) for epoch in epochs]), title=title)
-    out.write_bytes(figures.png(figure))
+    figures.save(figure, out)
     print(f"picture: {out}")
 
 

@@ -22,8 +22,9 @@ def write_report(
     commands: Mapping[str, str] | None = None,
     target: float | None = None,
 ) -> Path:
-    """Writes ``report/`` in a search's or run's folder: the page, its numbers, its pictures, 200 pixels an inch.
+    """Writes ``report/`` in a search's or run's folder: the page, its numbers, its pictures.
 
+    Each picture is a PNG of 200 pixels an inch. What is drawn is an SVG too, which is what the page shows of it.
     What is missing or damaged is left out, and named in the page.
 
     Args:
@@ -35,7 +36,7 @@ def write_report(
     Returns:
         The path of ``index.html``.
     """
-    from tune_s11.report.figures import png
+    from tune_s11.report.figures import png, svg
     from tune_s11.report.sections import gather
 
     contents = gather(result, layer, commands, target)
@@ -46,9 +47,15 @@ def write_report(
     embedded = {}
     for name, figure in contents.figures.items():
         picture = contents.attempt(f"the picture {folder.report_picture(name).name}", partial(png, figure))
-        if picture is not None:
-            folder.report_picture(name).write_bytes(picture)
-            embedded[name] = base64.b64encode(picture).decode()
+        if picture is None:
+            continue
+        folder.report_picture(name).write_bytes(picture)
+        drawing = None
+        if not any(axes.images for axes in figure.axes):  # images, and maps of them, are pixels
+            drawing = contents.attempt(f"the picture {folder.report_drawing(name).name}", partial(svg, figure, name))
+        if drawing is not None:
+            folder.report_drawing(name).write_text(drawing, encoding="utf-8")
+        embedded[name] = drawing or f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     write_whole(folder.report_numbers, json.dumps(contents.numbers, indent=1))
     write_whole(folder.report_page, render(contents.numbers, embedded))
     return folder.report_page
@@ -59,7 +66,7 @@ def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
 
     Args:
         numbers: As ``report.json`` holds them.
-        pictures: PNGs in base64, by name.
+        pictures: By name an SVG, or the address of a PNG that holds all of it.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),

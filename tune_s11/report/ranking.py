@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta, rankdata
+from scipy.stats import binomtest, rankdata
 
 from tune_s11.lr_range.curve import Floats
 from tune_s11.results import TrialResult
@@ -37,6 +37,8 @@ def spearman(x: Floats, y: Floats) -> Floats:
 
 def correlation(x: Floats, y: Floats) -> dict[str, Any]:
     """Spearman's rank correlation with its percentile bootstrap interval (Efron 1979), from seed 0.
+
+    Of few pairs some draws have equal values only. scipy's bootstrap, which draws the same, has no interval then.
 
     Args:
         x: (n,).
@@ -121,11 +123,12 @@ def finalists_lost(trials: Sequence[TrialResult], audit: AuditRecord | None, fin
         return result
     threshold = let_through[: max(1, finalists)][-1]
     n, found = len(ended), sum((trial.score or 0.0) >= threshold for trial in ended)
+    interval = binomtest(found, n).proportion_ci(0.95)
     return result | {
         "threshold": threshold,
         "found": found,
         "share": found / n,
-        "low": float(beta.ppf(0.025, found, n - found + 1)) if found else 0.0,
-        "high": float(beta.ppf(0.975, found + 1, n - found)) if found < n else 1.0,
+        "low": float(interval.low),
+        "high": float(interval.high),
         "estimate": found / n * result["to_be_stopped"],
     }

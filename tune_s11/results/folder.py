@@ -88,9 +88,13 @@ class ReportedFolder:
         """A picture of the page as a file."""
         return self.report / f"{name}.png"
 
+    def report_drawing(self, name: str) -> Path:
+        """The same as SVG; of images there is none."""
+        return self.report / f"{name}.svg"
+
     def report_pictures(self) -> list[Path]:
         """All pictures that have been written."""
-        return sorted(self.report.glob("*.png"))
+        return sorted([*self.report.glob("*.png"), *self.report.glob("*.svg")])
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ The best of many trials owes part of its score to luck with its seed and with th
 seeds that no trial had tell which is better without that luck, and by how much they differ beyond noise.
 """
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -131,7 +130,7 @@ def judge(scores: dict[str, list[float]], seeds: Sequence[int]) -> Verdict:
 
 def half_interval(differences: Sequence[float] | npt.NDArray[np.float64]) -> float:
     """Half the width of Student's confidence interval of the mean of paired differences, (n,), two or more."""
-    from scipy.stats import t  # takes a second to import
+    # ttest_1samp's interval is the same, but warns where all differences are equal, as few images make them.
+    from scipy.stats import sem, t  # takes a second to import
 
-    n = len(differences)
-    return float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * float(np.std(differences, ddof=1)) / math.sqrt(n)
+    return float(t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1) * sem(differences))

@@ -1,6 +1,7 @@
 """What all figures share: the style, its colours, and how a figure becomes a PNG."""
 
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from tune_s11.lr_range.curve import Floats
+from tune_s11.results import TrialResult
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 
@@ -28,6 +30,9 @@ STATES: dict[str, dict[str, Any]] = {
 }
 """How a trial's line looks, and the marker at its end, by state."""
 
+_FEW = 25
+"""Trials of which each is drawn at full size and strength."""
+
 _FLOOR = 0.005
 """Errors below this share no longer stretch an accuracy axis."""
 
@@ -44,6 +49,26 @@ def png(figure: Figure, dpi: int = 200) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
+
+
+def crowded(count: int) -> float:
+    """What sizes and opacities of trials are multiplied by where so many share a picture; legends keep theirs."""
+    return min(1.0, math.pow(_FEW / max(count, 1), 0.25))
+
+
+def trial_title(trial: TrialResult) -> str:
+    """What a trial says of itself: its name, how it stands, its accuracy after its last epoch, its parameters."""
+    head = f"{trial.name}, {trial.state}"
+    if trial.state == "diverged":
+        head += f" in epoch {trial.epoch}"
+    elif trial.score is not None:
+        head += f": {100 * trial.score:.2f} % after epoch {trial.epoch}"
+    return "\n".join([head, *(f"{name} {short(value)}" for name, value in trial.params.items())])
+
+
+def short(value: Any) -> str:
+    """A parameter's value with three digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def mark_target(axes: Axes, target: float, *, above: bool = True) -> None:

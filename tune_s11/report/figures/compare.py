@@ -20,6 +20,7 @@ from tune_s11.report.figures.canvas import (
     mark_target,
     spread_accuracy,
 )
+from tune_s11.report.figures.svg import entitle
 
 _LOOKS: tuple[dict[str, Any], ...] = (
     {"color": BLUE, "ls": "-"},
@@ -62,11 +63,13 @@ def draw_comparison(compared: Sequence[Compared], level: float | None, target: f
         points = [(row.epoch, row.score) for row in run.rows if not row.diverged]
         label = f"{run.name}: {run.recipe.schedule}, LRMAX {run.recipe.max_lr:.3g}"
         label += f", {run.images}" if len(images) > 1 else ""
-        accuracy.plot(
+        (line,) = accuracy.plot(
             *zip(*points, strict=True) if points else ([], []), markevery=[-1], marker="o", ms=4, label=label, **look
         )
+        entitle(line, label + "".join(f"\n{100 * score:.2f} % after epoch {epoch}" for epoch, score in points[-1:]))
         epochs, lrs = schedule_points(run.recipe, run.rows)
-        lr.plot(epochs, lrs, **look)
+        (line,) = lr.plot(epochs, lrs, **look)
+        entitle(line, label)
     spread_accuracy(accuracy)
     weights = " or ".join(sorted({run.recipe.weights for run in compared}))
     accuracy.set_ylabel(f"{' or '.join(sorted(images))} accuracy, {weights}\n(log error scale)")

@@ -1,10 +1,13 @@
 """Figures of learning rates: the range test, and a schedule as it was applied."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from tune_s11.lr_range.curve import Floats
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, VERMILION, in_style
+from tune_s11.report.figures.svg import entitle, entitle_points
 from tune_s11.results.range_test import RangeTest
 
 _MARKERS = "osD^vP*"
@@ -40,11 +43,17 @@ def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
         _MARKERS, sorted(measured.suggestions.items(), key=lambda item: item[1]), strict=False
     ):
         height = np.interp(np.log(lr), np.log(curve.lrs[finite]), loss[finite])
-        axes.plot(lr, height, marker, color="white", mec="black", mew=1.4, ms=8, ls="none", label=f"{name} {lr:.3g}")
-    axes.axvline(bounds.min_lr, color=ORANGE, ls=":", lw=1.8, label=f"LRMIN to try first {bounds.min_lr:.3g}")
-    axes.axvline(bounds.suggestion, color=BLUE, ls="-.", lw=1.5, label=f"LRMAX to try first {bounds.suggestion:.3g}")
+        label = f"{name} {lr:.3g}"
+        (mark,) = axes.plot(lr, height, marker, color="white", mec="black", mew=1.4, ms=8, ls="none", label=label)
+        entitle(mark, f"suggestion {label}")
+    rules: list[tuple[str, float, dict[str, Any]]] = [
+        ("LRMIN to try first", bounds.min_lr, {"color": ORANGE, "ls": ":", "lw": 1.8}),
+        ("LRMAX to try first", bounds.suggestion, {"color": BLUE, "ls": "-.", "lw": 1.5}),
+    ]
     if winner is not None:
-        axes.axvline(winner, color=VERMILION, ls="--", lw=1.8, label=f"the winner's LRMAX {winner:.3g}")
+        rules.append(("the winner's LRMAX", winner, {"color": VERMILION, "ls": "--", "lw": 1.8}))
+    for name, lr, look in rules:
+        entitle(axes.axvline(lr, label=f"{name} {lr:.3g}", **look), f"{name} {lr:.4g}")
     # The last steps before a ramp ends lie far above all that matters.
     lowest, highest = float(curve.losses.min()), float(loss[: np.argmin(loss) + 1].max())
     margin = 0.1 * (highest - lowest)
@@ -72,7 +81,7 @@ def draw_schedule(epochs: Floats, lrs: Floats, reported: Floats | None = None, t
     axes = figure.add_subplot(xlabel="epoch", ylabel="learning rate", title=title)
     axes.plot(epochs, lrs, color=BLUE, lw=2, label="schedule")
     if reported is not None:
-        axes.plot(
+        (line,) = axes.plot(
             *reported.T,
             "o",
             color=VERMILION,
@@ -81,6 +90,7 @@ def draw_schedule(epochs: Floats, lrs: Floats, reported: Floats | None = None, t
             clip_on=False,
             label="as trained, at the last step of each epoch",
         )
+        entitle_points(line, [f"epoch {epoch:g}: {lr:.4g}" for epoch, lr in reported])
         axes.legend(loc="upper right")
     highest, lowest = int(np.argmax(lrs)), int(np.argmin(lrs))
     for name, k, offset in (("highest", highest, (6, 5)), ("lowest", lowest, (4, 6) if lowest else (20, 3))):

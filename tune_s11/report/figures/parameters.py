@@ -12,7 +12,19 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, STATES, VERMILION, in_style, spread_accuracy
+from tune_s11.report.figures.canvas import (
+    BLUE,
+    GREY,
+    ORANGE,
+    STATES,
+    VERMILION,
+    crowded,
+    in_style,
+    short,
+    spread_accuracy,
+    trial_title,
+)
+from tune_s11.report.figures.svg import entitle, entitle_points
 from tune_s11.results import TrialResult
 
 ACROSS = 3
@@ -80,18 +92,23 @@ def draw_parallel(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistr
     figure = Figure(figsize=(max(8.5, 1.5 * len(scales) + 1.5), 4.6), layout="constrained")
     axes = figure.add_subplot()
     shades = matplotlib.colormaps["Blues"](np.linspace(0.4, 1.0, len(complete)))
-    for trial in trials:
-        if trial.state not in {"complete", "failed"}:
-            line = [scales[name].place(trial.params[name]) for name in scales]
-            faint = {key: STATES[trial.state][key] for key in ("color", "ls")}
-            axes.plot(line, lw=0.8, alpha=0.55, zorder=1, **faint)
+    unfinished = [trial for trial in trials if trial.state not in {"complete", "failed"}]
+    for trial in unfinished:
+        line = [scales[name].place(trial.params[name]) for name in scales]
+        faint = {key: STATES[trial.state][key] for key in ("color", "ls")}
+        (drawn,) = axes.plot(line, lw=0.8, alpha=0.55 * crowded(len(unfinished)), zorder=1, **faint)
+        entitle(drawn, trial_title(trial))
+    width = 1.6 * crowded(len(complete))
     for trial, score, shade in zip(complete, scores, shades, strict=True):
         line = [scales[name].place(trial.params[name]) for name in scales]
         line.append((score - lowest) / (highest - lowest) if highest > lowest else 0.5)
         best = trial.name == winner
-        look: dict[str, Any] = {"color": VERMILION, "lw": 3, "marker": "*", "ms": 11} if best else {"color": shade}
-        axes.plot(line, zorder=3 if best else 2, **look)
-    marks = {name: [(scale.place(tick), _short(tick)) for tick in scale.ticks()] for name, scale in scales.items()}
+        look: dict[str, Any] = (
+            {"color": VERMILION, "lw": 3, "marker": "*", "ms": 11} if best else {"color": shade, "lw": width}
+        )
+        (drawn,) = axes.plot(line, zorder=3 if best else 2, **look)
+        entitle(drawn, trial_title(trial))
+    marks = {name: [(scale.place(tick), short(tick)) for tick in scale.ticks()] for name, scale in scales.items()}
     names = [f"{name}\n(log)" if scale.log else name for name, scale in scales.items()]
     if complete:
         ends = sorted({lowest, highest})
@@ -132,10 +149,6 @@ def _legend(trials: Sequence[TrialResult], winner: str | None) -> list[Line2D]:
             look = {key: STATES[state][key] for key in ("color", "ls")}
             handles.append(Line2D([], [], lw=0.8, alpha=0.55, label=state, **look))
     return handles
-
-
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 @in_style
@@ -192,7 +205,11 @@ def _scatter(
     values = [trial.params[name] for trial in trials]
     places = [scale.choices.index(value) for value in values] if scale.choices else values
     heights = [0.03 if "transform" in look else trial.score or 0.0 for trial in trials]
-    axes.plot(places, heights, ls="none", **look)
+    fade = crowded(len(trials))
+    (line,) = axes.plot(
+        places, heights, ls="none", **look | {"ms": fade * look["ms"], "alpha": fade * look.get("alpha", 1)}
+    )
+    entitle_points(line, [trial_title(trial) for trial in trials])
     look.pop("transform", None)
     labels[label] = Line2D([], [], ls="none", label=label, **look)
 
@@ -229,7 +246,12 @@ def draw_importances(found: Mapping[str, Any]) -> Figure:
         ends = np.array([[shares[parameter][end] for parameter in parameters] for end in ("low", "high")])
         places = np.arange(len(parameters)) + 0.24 * (k - 0.5)
         axes.hlines(places, 0, mean, color=GREY, lw=0.8)
-        axes.errorbar(mean, places, xerr=np.abs(ends - mean), ls="none", ms=7, capsize=3, label=name, **look)
+        bars = axes.errorbar(mean, places, xerr=np.abs(ends - mean), ls="none", ms=7, capsize=3, label=name, **look)
+        titles = [
+            f"{parameter}, {name}: {100 * share:.1f} % ({100 * low:.1f} to {100 * high:.1f} %)"
+            for parameter, share, low, high in zip(parameters, mean, *ends, strict=True)
+        ]
+        entitle_points(bars.lines[0], titles)
     axes.set_yticks(range(len(parameters)), parameters, parse_math=False)
     axes.set_ylim(len(parameters) - 0.5, -0.5)
     axes.set_xlim(left=0)

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from tune_s11.report.figures.canvas import BLUE, SKY, STATES, VERMILION, in_style, spread_accuracy
+from tune_s11.report.figures.canvas import BLUE, SKY, STATES, VERMILION, in_style, spread_accuracy, trial_title
+from tune_s11.report.figures.svg import entitle, entitle_points
 from tune_s11.report.workers import Timeline
+from tune_s11.text import in_time
 
 _HATCHES = {"complete": "", "pruned": "///", "running": "...", "diverged": "xxx", "failed": "\\\\\\"}
 """Tell the states' bars apart in grey."""
@@ -34,13 +37,25 @@ def draw_best_so_far(points: Sequence[dict[str, Any]], winner: str | None) -> Fi
     ended = [(point["spent"], point["complete"]) for point in points if point["complete"] is not None]
     if ended:
         axes.step(*zip(*ended, strict=True), where="post", color=BLUE, lw=2.4, label="best complete trial")
+        _name_rises(axes, points)
         place = min(ended, key=lambda point: (-point[1], point[0]))
-        axes.plot(*place, "*", color=VERMILION, ms=13, ls="none", label=f"winner {winner}", zorder=3)
+        (star,) = axes.plot(*place, "*", color=VERMILION, ms=13, ls="none", label=f"winner {winner}", zorder=3)
+        entitle(star, f"{winner}, the winner: {100 * place[1]:.2f} %")
     spread_accuracy(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(0, 1.01 * spent[-1])
     axes.legend(loc="lower right")
     return figure
+
+
+def _name_rises(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
+    """Marks where a complete trial was better than all before it."""
+    before = [None, *(point["complete"] for point in points)]
+    rises = [point for point, best in zip(points, before, strict=False) if point["complete"] != best]
+    spent, best = [point["spent"] for point in rises], [point["complete"] for point in rises]
+    (line,) = axes.plot(spent, best, "o", color=BLUE, ms=5, ls="none")
+    titles = [f"{it['trial']}: {100 * it['complete']:.2f} %, after {it['spent']:,} epochs of all" for it in rises]
+    entitle_points(line, titles)
 
 
 @in_style
@@ -57,7 +72,8 @@ def draw_timeline(timeline: Timeline, winner: str | None) -> Figure:
     axes = figure.add_subplot(xlabel=f"wall time ({unit})", ylabel="worker")
     for bar in timeline.bars:
         best = bar.trial.name == winner
-        axes.barh(
+        title = f"{trial_title(bar.trial)}\n{in_time(bar.end - bar.begin)} on worker {bar.lane}"
+        (drawn,) = axes.barh(
             bar.lane,
             (bar.end - bar.begin) / seconds,
             left=bar.begin / seconds,
@@ -68,8 +84,9 @@ def draw_timeline(timeline: Timeline, winner: str | None) -> Figure:
             linewidth=2.4 if best else 0.8,
             zorder=3 if best else 2,
         )
+        entitle(drawn, title)
         if lanes <= 16 and bar.end - bar.begin > 0.03 * length:
-            axes.text(
+            number = axes.text(
                 (bar.begin + bar.end) / 2 / seconds,
                 bar.lane,
                 str(bar.trial.number),
@@ -79,6 +96,7 @@ def draw_timeline(timeline: Timeline, winner: str | None) -> Figure:
                 zorder=4,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
             )
+            entitle(number, title)
     place = 0.0
     for length_of_session in timeline.lengths[:-1]:
         place += length_of_session

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from tune_s11.report.figures.canvas import BLUE, GREY, SKY, VERMILION, in_style
+from tune_s11.report.figures.svg import entitle
 from tune_s11.report.predictions import Calibration
 
 ACROSS = 5
@@ -132,8 +133,8 @@ def draw_reliability(calibration: Calibration) -> Figure:
     left, width = edges[:-1][filled], np.diff(edges)[filled]
     share, confidence = calibration.accuracy[filled], calibration.confidence[filled]
     bar: dict[str, Any] = {"align": "edge", "lw": 0.8}
-    accuracy.bar(left, share, width, color=SKY, edgecolor="white", label="accuracy", **bar)
-    accuracy.bar(
+    lower = accuracy.bar(left, share, width, color=SKY, edgecolor="white", label="accuracy", **bar)
+    gap = accuracy.bar(
         left,
         confidence - share,
         width,
@@ -149,7 +150,14 @@ def draw_reliability(calibration: Calibration) -> Figure:
     accuracy.set_ylim(0, 1)
     accuracy.set_title(f"Expected calibration error {100 * calibration.error:.2f} %")
     figure.legend(loc="outside upper left", ncols=3)
-    images.bar(left, calibration.counts[filled], width, color=GREY, edgecolor="white", **bar)
+    below = images.bar(left, calibration.counts[filled], width, color=GREY, edgecolor="white", **bar)
+    counted = zip(edges[1:][filled], confidence, share, calibration.counts[filled], strict=True)
+    for parts, (end, sure, right, count) in zip(zip(lower, gap, below, strict=True), counted, strict=True):
+        title = (
+            f"confidence up to {100 * end:.0f} %, mean {100 * sure:.1f} %\naccuracy {100 * right:.1f} %, {count} images"
+        )
+        for part in parts:
+            entitle(part, title)
     for place, count in zip(left + width / 2, calibration.counts[filled], strict=True):
         images.annotate(f"{count}", (place, count), (0, 2), textcoords="offset points", ha="center", fontsize=7)
     images.margins(y=0.15)

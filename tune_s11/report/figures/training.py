@@ -11,7 +11,19 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from tune_s11.lr_range.curve import Floats
 from tune_s11.report.facts import HeldOut
-from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, STATES, VERMILION, in_style, mark_target, spread_accuracy
+from tune_s11.report.figures.canvas import (
+    BLUE,
+    GREY,
+    ORANGE,
+    STATES,
+    VERMILION,
+    crowded,
+    in_style,
+    mark_target,
+    spread_accuracy,
+    trial_title,
+)
+from tune_s11.report.figures.svg import entitle, entitle_points
 from tune_s11.report.train_test import TrainTestEpoch
 from tune_s11.results import TrialResult
 from tune_s11.training.metrics import EpochMetrics
@@ -79,7 +91,12 @@ def _looks(held_out: HeldOut) -> dict[str, dict[str, Any]]:
 def _plot(axes: Axes, rows: Sequence[EpochMetrics | TrainTestEpoch], key: str, look: dict[str, Any]) -> None:
     points = [(row.epoch, getattr(row, key)) for row in rows if getattr(row, key) is not None]
     if points:
-        axes.plot(*zip(*points, strict=True), **look)
+        (line,) = axes.plot(*zip(*points, strict=True), **look)
+        percent = key.endswith("accuracy")
+        told = (f"{100 * value:.2f} %" if percent else f"{value:.4g} nats" for _, value in points)
+        entitle_points(
+            line, [f"epoch {epoch}\n{look['label']}: {value}" for (epoch, _), value in zip(points, told, strict=True)]
+        )
 
 
 @in_style
@@ -93,7 +110,10 @@ def draw_changes(rows: Sequence[EpochMetrics] | Sequence[TrainTestEpoch], held_o
     figure = Figure(figsize=(8.5, 5.4), layout="constrained")
     accuracy, loss = figure.subplots(2, 1, sharex=True)
     for kind, look in _looks(held_out).items():
-        for axes, key, unit in ((accuracy, f"{kind}_accuracy", 100), (loss, f"{kind}_loss", 1)):
+        for axes, key, unit, named in (
+            (accuracy, f"{kind}_accuracy", 100, "percentage points"),
+            (loss, f"{kind}_loss", 1, "nats"),
+        ):
             known = [(row.epoch, getattr(row, key)) for row in rows]
             steps = [
                 (epoch, unit * (after - before))
@@ -101,7 +121,10 @@ def draw_changes(rows: Sequence[EpochMetrics] | Sequence[TrainTestEpoch], held_o
                 if before is not None and after is not None
             ]
             if steps:
-                axes.plot(*zip(*steps, strict=True), **look)
+                (line,) = axes.plot(*zip(*steps, strict=True), **look)
+                entitle_points(
+                    line, [f"epoch {epoch}\n{look['label']}: {change:+.3g} {named}" for epoch, change in steps]
+                )
     accuracy.set_ylabel("change of accuracy\n(percentage points)")
     # In the first epochs the loss moves a thousand times as far as in the last.
     loss.set_yscale("symlog", linthresh=0.1)
@@ -132,11 +155,14 @@ def draw_trials(trials: Sequence[TrialResult], winner: str | None, rungs: Sequen
     handles: list[Line2D] = []
 
     def draw(group: Sequence[TrialResult], label: str, **look: Any) -> None:
+        fade = crowded(len(group))
+        fainter = {"lw": fade * look["lw"], "ms": fade * look["ms"], "alpha": fade * look.get("alpha", 1)}
         for trial in group:
             # A diverged epoch counts as accuracy 0; drawn, it would be a drop that hides the others.
             points = [(row.epoch, row.score) for row in trial.rows if not row.diverged]
             if points:
-                axes.plot(*zip(*points, strict=True), markevery=[-1], **look)
+                (line,) = axes.plot(*zip(*points, strict=True), markevery=[-1], **look | fainter)
+                entitle(line, trial_title(trial))
         if group:
             handles.append(Line2D([], [], label=label, **look))
 
@@ -144,7 +170,8 @@ def draw_trials(trials: Sequence[TrialResult], winner: str | None, rungs: Sequen
     draw(best, f"winner {winner}", color=VERMILION, lw=2.8, marker="*", ms=12, zorder=3)
     for state, look in STATES.items():
         group = [trial for trial in trials if trial.state == state and trial.name != winner]
-        draw(group, f"{state} ({len(group)})", lw=0.9, ms=5, alpha=0.8, zorder=2, **look)
+        place = 1.9 if state == "pruned" else 2  # below the fewer others
+        draw(group, f"{state} ({len(group)})", lw=0.9, ms=5, alpha=0.8, zorder=place, **look)
     for rung in rungs:
         rule = axes.axvline(rung, color="#555555", lw=0.9, ls="--", zorder=1, label="rung: the lower ones are pruned")
     axes.legend(handles=[*handles, rule] if rungs else handles, loc="lower right")

@@ -1,0 +1,102 @@
+"""A figure as SVG, whose parts say what they are when the mouse rests on them.
+
+A title travels as its artist's gid, which matplotlib writes as the id of the artist's group: as JSON, for an attribute
+keeps no line breaks. Nothing refers to a group's id, so all of them go, and the pictures of a page have none in common.
+"""
+
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from tune_s11.report.figures.canvas import in_style, png
+
+_SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+
+_REACH = "fill: none; stroke: transparent; stroke-width: 3.5"
+"""Widens a thin line for the mouse, in points: little enough to leave its neighbours theirs."""
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML has no way to write, as names of folders may hold."""
+
+
+def entitle(artist: Artist, title: str) -> None:
+    """Gives an artist, of which one is drawn, a title. It may have several lines."""
+    artist.set_gid(json.dumps(title))
+
+
+def entitle_points(line: Line2D, titles: Sequence[str]) -> None:
+    """Gives each marker of a line a title of its own, (points,)."""
+    line.set_gid(json.dumps(list(titles)))
+
+
+@in_style
+def svg(figure: Figure, name: str) -> str:
+    """The figure as SVG, to stand in a page or in a file of its own. The same figure gives the same bytes.
+
+    Text stays text, in the figure's font or the reader's sans-serif. What has a title has the class ``titled``;
+    ``reach`` is that of transparent lines, there for the mouse alone.
+
+    Args:
+        figure: Of lines, markers, bars and text.
+        name: Unlike that of all other pictures of the page, whose ids are to differ.
+    """
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    root = ElementTree.fromstring(_NO_XML.sub("\ufffd", buffer.getvalue()))
+    for element in root.iter():
+        _simplify(element)
+    for parent, child in ((".", "metadata"), ("defs", "style")):  # the style sheet would be one for the whole page
+        for it in root.findall(parent):
+            for needless in it.findall(child):
+                it.remove(needless)
+    for group in list(root.iter("g")):
+        _add_titles(group, group.attrib.pop("id", ""))
+    root.attrib |= {"xmlns": _SVG, "xmlns:xlink": _XLINK, "stroke-linejoin": "round"}
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes the figure to a file: as SVG where its name ends with ``.svg``, otherwise as a PNG."""
+    if path.suffix.lower() == ".svg":
+        path.write_text(svg(figure, path.stem), encoding="utf-8")
+    else:
+        path.write_bytes(png(figure))
+
+
+def _simplify(element: Element) -> None:
+    """Writes names without a namespace, or with the usual prefix: ElementTree would number them."""
+    element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
+    for key in [key for key in element.attrib if key.startswith("{")]:
+        element.set(key.replace(f"{{{_XLINK}}}", "xlink:"), element.attrib.pop(key))
+
+
+def _add_titles(group: Element, gid: str) -> None:
+    """Adds the titles that an artist's group has for an id, if it has; others have a word and a number."""
+    if gid.startswith('"'):
+        _title(group, json.loads(gid))
+        line = group.find("path")
+        if line is not None and "fill: none" in line.get("style", ""):
+            group.append(Element("path", line.attrib | {"class": "reach", "style": _REACH}))
+    elif gid.startswith("["):
+        markers, titles = list(group.iter("use")), json.loads(gid)
+        # A value that is not finite, or has no place on a log scale, has no marker: then none is sure to be the next's.
+        if len(markers) == len(titles):
+            for marker, title in zip(markers, titles, strict=True):
+                _title(marker, title)
+
+
+def _title(element: Element, text: str) -> None:
+    element.set("class", "titled")
+    title = Element("title")
+    title.text = _NO_XML.sub("\ufffd", text)
+    element.insert(0, title)
