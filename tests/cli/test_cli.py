@@ -95,6 +95,7 @@ def test_the_baseline_of_the_schedules_is_in_the_help(
         (["--model", "builtins:dict"], ["builtins:dict", "torch.nn.Module"]),
         (["--name", "a/b"], ["a/b", "one folder name"]),
         (["--gpus", "4"], ["--gpus 4", "there is none", "--gpus 0"]),
+        (["--track", "aim"], ["--track", "aim", "wandb"]),
         (["--workers", "99999"], ["--workers 99999", "CPUs there are"]),
         (["--trials-per-gpu", "2"], ["--trials-per-gpu 2", "no GPU is used"]),
         (["--address", "127.0.0.1:1"], ["--address 127.0.0.1:1"]),

@@ -33,7 +33,7 @@ from tune_s11.storage.workspace import Local
 from tune_s11.training.metrics import EpochMetrics, RunFolder
 
 HEADS = (
-    *("search", "data:", "dashboard", "ASHA", "range test", "finalists", "winner", "  max_lr"),
+    *("search", "data:", "mlflow", "dashboard", "ASHA", "range test", "finalists", "winner", "  max_lr"),
     *("refit with", "refit over", "test accuracy", "results", "best trials", "next"),
 )
 """How the lines of the output begin, but for those on a trial."""
@@ -46,7 +46,7 @@ def open_study(path: Path) -> optuna.Study:
 
 @pytest.fixture(scope="module")
 def output(program) -> str:
-    done = program.run("--space", str(program.space), "--name", "whole")
+    done = program.run("--space", str(program.space), "--name", "whole", "--track", "mlflow", MLFLOW_TRACKING_URI="")
     assert done.stderr == ""
     return done.stdout
 
@@ -194,6 +194,25 @@ def test_tensorboard_shows_each_trial_under_a_name_that_tells_it_apart(search: S
         for tag, key in (("accuracy/validation_averaged", "ema_val_accuracy"), ("learning_rate", "lr")):
             drawn = [(event.step, event.value) for event in events.Scalars(tag)]
             assert drawn == [(row.epoch, pytest.approx(getattr(row, key))) for row in trial.rows]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")  # MLflow's
+def test_mlflow_has_a_run_of_each_trial_and_refit(search: SearchResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{search.folder.mlflow}")
+    (experiment,) = client.search_experiments(filter_string="name = 'whole'")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    for trial in search.trials:
+        run = runs.pop(trial.name)
+        assert run.data.tags["state"] == trial.state
+        history = client.get_metric_history(run.info.run_id, "accuracy/validation_averaged")
+        assert [(each.step, each.value) for each in history] == [(row.epoch, row.score) for row in trial.rows]
+        assert float(run.data.params["max_lr"]) == trial.params["max_lr"]
+    assert search.refit is not None
+    shipped = {f"{search.refit.trial}-refit-{run.seed}": run.shipped for run in search.refit.runs}
+    assert {name: run.data.metrics["test_accuracy"] for name, run in runs.items()} == shipped
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -35,10 +35,12 @@ from tune_s11.storage.disk import disk_trouble
 from tune_s11.storage.remote import Storage
 from tune_s11.storage.workspace import Workspace
 from tune_s11.text import printable
+from tune_s11.tracking.record import tracker_of
+from tune_s11.tracking.trackers import tracker_name
 
 BESIDE_RESUME = (
     *("samples", "gpus", "trials_per_gpu", "workers", "storage", "precision", "compiled", "address", "stall_timeout"),
-    *("budget", "dry_run", "no_report"),
+    *("budget", "track", "dry_run", "no_report"),
 )
 """What may be said beside ``--resume``: a search keeps its recipe, space and name."""
 
@@ -102,6 +104,10 @@ def search(
         typer.Option("--budget", parser=span_of_time, metavar="TIME", help="End in time, such as 2h, report included."),
     ] = None,
     target_line: TargetLineOption = None,
+    track: Annotated[
+        Literal["wandb", "mlflow", "none"] | None,
+        typer.Option("--track", help="Send trials and refits there, too (default: where a resumed search sent them)."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what the search will cost.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
 ) -> None:
@@ -145,7 +151,8 @@ def search(
         options = recipe_options(space, settings, data_dir, model, seed)
         raise InputError(f"{error}; train the recipe once with: {program('train')} --test {options}") from None
     path = workspace.folder
-    session = Session(workspace, config, precision, compiled, console, earlier)
+    tracker = tracker_of(SearchFolder(path).tracked) if track is None else tracker_name(track)
+    session = Session(workspace, config, precision, compiled, console, earlier, tracker)
     asked = Resources(address, gpus, workers, trials_per_gpu)
     again = f"resume with: {resume_command(path)}"
     try:

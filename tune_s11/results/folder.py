@@ -12,8 +12,8 @@ from tune_s11.training.metrics import RunFolder
 CHECKPOINT_PREFIX = "checkpoint_"
 """Of the names of the folders in which a trial's checkpoints lie."""
 
-_TRIALS, _FINALISTS, _TENSORBOARD = "trials", "finalists", "tensorboard"
-_STUDY, _REPORTS, _CHECKPOINT = "study.log", "result.json", "checkpoint.pt"
+_TRIALS, _FINALISTS, _TENSORBOARD, _WANDB, _MLFLOW = "trials", "finalists", "tensorboard", "wandb", "mlflow.db"
+_STUDY, _REPORTS, _CHECKPOINT, _TRACKED = "study.log", "result.json", "checkpoint.pt", "tracked.jsonl"
 
 
 def trial_name(number: int) -> str:
@@ -125,6 +125,12 @@ class SearchFolder(ReportedFolder):
     """Which trials ran on against a rung's verdict."""
     tensorboard = Below(_TENSORBOARD)
     """Event files, a run a trial."""
+    wandb = Below(_WANDB)
+    """Runs as W&B's library writes them; the folder's name is W&B's."""
+    mlflow = Below(_MLFLOW)
+    """Runs in an SQLite file that MLflow shows."""
+    tracked = Below(_TRACKED)
+    """What a tracker has been sent, a line a call."""
     verdict = Below("finalists.json")
     """The finalists' scores, and who won."""
     finalists = Below(_FINALISTS)
@@ -198,12 +204,12 @@ def _is_read(name: str) -> bool:
     part, _, rest = name.partition("/")
     if part in {_TRIALS, _FINALISTS} and "checkpoint" in rest:
         return False
-    return part not in {_TENSORBOARD, _STUDY} and not _is_tunes(name)
+    return part not in {_TENSORBOARD, _WANDB, _MLFLOW, _TRACKED, _STUDY} and not _is_tunes(name)
 
 
 LAYOUT = Layout(
-    growing=frozenset({_STUDY, _REPORTS}),
-    last=frozenset({_STUDY, _CHECKPOINT}),
+    growing=frozenset({_STUDY, _REPORTS, _TRACKED}),
+    last=frozenset({_STUDY, _CHECKPOINT, _TRACKED}),
     not_copied=_is_tunes,
     by_workers=_is_written_by_workers,
     read=_is_read,

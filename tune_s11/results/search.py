@@ -116,13 +116,22 @@ def _read_search(path: Path) -> SearchResult:
     folder = SearchFolder(path)
     manifest = read_json(folder.manifest) or {}
     check_schema(manifest, str(folder.manifest))
+    config = read_config(folder)
+    return SearchResult(folder.path, config, manifest, read_trials(folder.path, config))
+
+
+def read_config(folder: SearchFolder) -> SearchConfig:
+    """The configuration of a search.
+
+    Raises:
+        InputError: Its ``search.yaml`` is damaged.
+    """
     where = f"{folder.space}: "
     try:
         parts = yaml.safe_load(folder.space.read_text())
     except (OSError, ValueError, yaml.YAMLError):
         raise InputError(f"{where}cannot be read") from None
-    config = parse_space(parts, where)
-    return SearchResult(folder.path, config, manifest, read_trials(folder.path, config))
+    return parse_space(parts, where)
 
 
 def read_refits(search: SearchResult, winner: TrialResult) -> Refits:

@@ -79,17 +79,15 @@ class TrialResult:
 
 def read_trials(path: Path, config: SearchConfig) -> list[TrialResult]:
     """All trials that have a folder, by number."""
-    begun = {
-        number: [folder for folder in folders if folder.params.exists()]
-        for number, folders in SearchFolder(path).all_attempts().items()
-    }
-    trials = (_read_trial(number, folders, config) for number, folders in begun.items() if folders)
+    attempts = SearchFolder(path).all_attempts().items()
+    trials = (read_trial(number, folders, config) for number, folders in attempts)
     return [trial for trial in trials if trial is not None]
 
 
-def _read_trial(number: int, folders: list[TrialFolder], config: SearchConfig) -> TrialResult | None:
-    """Joins a trial's attempts: of rows for the same epoch the latest counts."""
-    chosen = read_json(folders[-1].params)
+def read_trial(number: int, attempts: list[TrialFolder], config: SearchConfig) -> TrialResult | None:
+    """Joins a trial's attempts, in their order: of rows for the same epoch the latest counts. None before the first."""
+    folders = [folder for folder in attempts if folder.params.exists()]
+    chosen = read_json(folders[-1].params) if folders else None
     if chosen is None:
         return None
     reports = [report for folder in folders for report in read_lines(folder.reports) if "epoch" in report]

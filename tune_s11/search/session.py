@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import ray
@@ -32,14 +33,14 @@ from tune_s11.search.nodes import check_nodes, fingerprint
 from tune_s11.search.range_test import find_proposals
 from tune_s11.search.refits import refit_winner
 from tune_s11.search.study import mend_journal, open_study
-from tune_s11.search.trials import Limits, drop_checkpoints, run_trials
+from tune_s11.search.trials import Limits, drop_needless_checkpoints, run_trials
 from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.storage.disk import check_room, disk_trouble
 from tune_s11.storage.files import write_whole
 from tune_s11.storage.workspace import Workspace
 from tune_s11.text import in_words, say
-from tune_s11.training.checkpoint import CheckpointError, load_checkpoint
-from tune_s11.training.metrics import RunFolder
+from tune_s11.tracking.process import tracked
+from tune_s11.tracking.trackers import TrackerName
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Session:
         compiled: Whether trials train a compiled network; ``auto``: where it saves more than it takes.
         console: Where to print.
         warm_start: Recipes of an earlier search, which are tried after the range test's suggestion.
+        tracker: Where trials and refits are sent while it runs; None: nowhere.
     """
 
     workspace: Workspace
@@ -78,6 +80,7 @@ class Session:
     compiled: Compile
     console: Console
     warm_start: tuple[Recipe, ...] = ()
+    tracker: TrackerName | None = None
 
     @property
     def folder(self) -> SearchFolder:
@@ -109,6 +112,7 @@ class Session:
         with (
             Display(self.console, training_in(self._work_left(), self.config)) as display,
             nullcontext() if fresh else only_session(path),
+            tracked(self.tracker, self.folder, partial(self.say, copied=True)) as track,
             self._ready(asked, self.workspace.seen_by_nodes, budget or math.inf) as ready,
         ):
             limits = Limits(
@@ -120,6 +124,7 @@ class Session:
                 if ready.cluster.dashboard:
                     where = f"{ready.cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)"
                     self.say(f"dashboard: {where}")
+                track()
                 with self._explained(), self.workspace.copying(self.say):
                     self._run_steps(ready, limits, display)
         result = load_search(str(path), path.parent)
@@ -131,7 +136,7 @@ class Session:
         context = Context(self.workspace, self.config, self._executor(ready), self.console, display)
         proposals = find_proposals(context, ready.data, self.warm_start)  # 1. LR range test
         run_trials(context, ready.data, proposals, limits, compiled=ready.compiled)  # 2. trials, 3. pruning
-        self._drop_needless_checkpoints(context)
+        drop_needless_checkpoints(context)
         if limits.budget is not None:
             self._say_unfinished(context)
         winner = choose_winner(context, ready.data)  # 4. finalists
@@ -282,18 +287,3 @@ class Session:
             self.say(f"data: {note}")
         if policy := self.config.policy.describe():
             self.say(policy)
-
-    def _drop_needless_checkpoints(self, context: Context) -> None:
-        """Of trials that have ended, and damaged ones of finalists and refits: such a run is started anew."""
-        for trial in context.trials():
-            if trial.state != "running":
-                drop_checkpoints(context, trial.number)
-        for part in (self.folder.finalists, self.folder.best):
-            self.workspace.fetch(part)  # what tasks have written there since the driver last looked
-            for file in sorted(part.rglob(RunFolder(part).checkpoint.name)):
-                try:
-                    load_checkpoint(file)
-                except CheckpointError as error:
-                    self.say(f"{error}; {file.parent.relative_to(self.folder.path)} is started anew")
-                    file.unlink()
-        self.workspace.flush()

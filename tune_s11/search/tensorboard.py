@@ -7,6 +7,7 @@ from ray.tune import Callback
 from tensorboardX import SummaryWriter
 
 from tune_s11.results import trial_name
+from tune_s11.tracking.tags import tagged
 
 _SHORT = {
     "max_lr": "lr",
@@ -16,18 +17,6 @@ _SHORT = {
     "label_smoothing": "ls",
     "logit_scale": "scale",
 }
-
-_TAGS = {
-    "accuracy/training": "train_accuracy",
-    "accuracy/validation": "val_accuracy",
-    "accuracy/validation_averaged": "ema_val_accuracy",
-    "loss/training": "train_loss",
-    "loss/validation": "val_loss",
-    "loss/validation_averaged": "ema_val_loss",
-    "learning_rate": "lr",
-    "images_per_second": "images_per_second",
-}
-"""Tag -> key of :class:`tune_s11.training.metrics.EpochMetrics`."""
 
 
 def run_name(number: int, params: dict[str, Any]) -> str:
@@ -66,9 +55,8 @@ class TensorBoardFiles(Callback):  # type: ignore[misc]
             folder = self._folder / run_name(trial.config["number"], trial.config["params"])
             writer = self._writers[trial.trial_id] = SummaryWriter(str(folder))
         for row in result["epochs"]:
-            for tag, key in _TAGS.items():
-                if row[key] is not None:
-                    writer.add_scalar(tag, row[key], row["epoch"])
+            for tag, value in tagged(row).items():
+                writer.add_scalar(tag, value, row["epoch"])
         writer.flush()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

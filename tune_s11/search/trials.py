@@ -26,6 +26,8 @@ from tune_s11.search.study import mend_journal, open_study, settle
 from tune_s11.search.tensorboard import TensorBoardFiles
 from tune_s11.search.trainable import TrialTrainable
 from tune_s11.search.trial_files import TrialFiles
+from tune_s11.training.checkpoint import CheckpointError, load_checkpoint
+from tune_s11.training.metrics import RunFolder
 
 # Read by Tune. Interruptions are ours to handle: all that a resume needs is on disk at any moment.
 _TUNE_ENVIRONMENT = {
@@ -134,6 +136,22 @@ def drop_checkpoints(context: Context, number: int) -> None:
     """Deletes the checkpoints of a trial that has ended, of all its attempts: the winner is trained anew."""
     for attempt in context.folder.attempts(number):
         context.workspace.drop(attempt.path, CHECKPOINT_PREFIX)
+
+
+def drop_needless_checkpoints(context: Context) -> None:
+    """Deletes those of trials that have ended, and damaged ones of finalists and refits, which then start anew."""
+    for trial in context.trials():
+        if trial.state != "running":
+            drop_checkpoints(context, trial.number)
+    for part in (context.folder.finalists, context.folder.best):
+        context.workspace.fetch(part)  # what tasks have written there since the driver last looked
+        for file in sorted(part.rglob(RunFolder(part).checkpoint.name)):
+            try:
+                load_checkpoint(file)
+            except CheckpointError as error:
+                context.say(f"{error}; {file.parent.relative_to(context.folder.path)} is started anew")
+                file.unlink()
+    context.workspace.flush()
 
 
 class DropLosers(Callback):  # type: ignore[misc]
