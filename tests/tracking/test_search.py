@@ -32,7 +32,7 @@ def test_a_search_that_is_resumed_continues_its_runs(program: Any, reaped: Calla
     tracked = program.storage / "resumed" / "tracked.jsonl"
     program.wait_for(lambda: running.poll() is not None or any(line.get("epoch") for line in lines_of(tracked)))
     running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=120) == 130
+    assert running.wait(timeout=120) == 130, program.output.read_text()
     unfinished = [line for line in lines_of(tracked) if "run" in line][-1]
     assert unfinished["state"] is None
 
