@@ -22,6 +22,7 @@ from recorded import CURVES
 
 from benchmarks.lines import append_line, read_lines
 from benchmarks.race.trial import processor_kind
+from benchmarks.ramp_bounds import find_bounds
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.options import DataDirOption, PrecisionOption, SetOption, whole_number
@@ -31,7 +32,6 @@ from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.measuring import ramp, range_test
 from tune_s11.results.manifest import build_manifest, machine
-from tune_s11.results.range_test import RangeTest
 from tune_s11.results.records import Summary
 from tune_s11.search.finalists import half_interval
 from tune_s11.search_space import SearchConfig
@@ -141,7 +141,7 @@ def found_rates(material: Material, out: Path) -> dict[str, tuple[float, float]]
     rates = {}
     for arm in ARMS:
         ramps = [line["losses"] for line in sorted(lines, key=lambda line: line["seed"]) if line["arm"] == arm]
-        bounds = RangeTest.of(LRCurve.from_dict({"lrs": material.lrs.tolist(), "losses": ramps})).bounds
+        bounds = find_bounds(LRCurve.from_dict({"lrs": material.lrs.tolist(), "losses": ramps}))
         rates[arm] = (bounds.suggestion, bounds.min_lr)
     return rates
 

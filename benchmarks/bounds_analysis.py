@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from recorded import Floats
 
+from benchmarks.ramp_bounds import find_bounds
 from tune_s11.config import InputError
-from tune_s11.lr_range.bounds import LRBounds, find_bounds
+from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.suggestions import SUGGESTIONS
 

@@ -22,13 +22,14 @@ from recorded import CIFAR10_W16
 from recording import OTHER_HORIZONS, PROBES, RECOMPUTE_IMAGES, Recording, divide, draw
 
 from benchmarks.lines import append_line
+from benchmarks.ramp_bounds import find_bounds
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.options import DataDirOption, PrecisionOption, SeedOption, SetOption, SpaceOption, whole_number
 from tune_s11.config import InputError
 from tune_s11.data import Images, load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
-from tune_s11.lr_range.bounds import LRBounds, find_bounds
+from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.lr_range.measuring import ramp, range_test
 from tune_s11.results.manifest import build_manifest

@@ -35,8 +35,8 @@ space:
   max_lr: range_test
   min_lr_fraction: {loguniform: [0.0001, 0.2]}
   momentum: {uniform: [0.8, 0.98]}
-search: {samples: 6, grace: 2, factor: 2, lr_range_steps: 40, lr_range_seeds: 2, finalists: 2, finalist_seeds: 2,
-         refit_seeds: 2}
+search: {samples: 6, grace: 2, factor: 2, lr_range_steps: 40, lr_range_seeds: 2, lr_range_trials: 1,
+         finalists: 2, finalist_seeds: 2, refit_seeds: 2}
 refit: {width: 6}
 """
 

@@ -119,6 +119,8 @@ def test_what_an_earlier_version_wrote_is_completed_by_defaults_alone() -> None:
         ("factor", 1.1, 1.0),
         ("lr_range_steps", 20, 19),
         ("lr_range_seeds", 1, 0),
+        ("lr_range_trials", 1, 0),
+        ("lr_range_trials", 3, 4),
         ("refit_seeds", 1, 0),
         ("seed", 0, -1),
         ("seed", 2**31 - 1, 2**31),

@@ -24,6 +24,7 @@ PROGRAMS = {
 SMALL = [
     *("dataset=digits", "image_size=8", "width=4", "pad=1", "cutout=2", "flip=false", "epochs=3", "peak_epoch=1"),
     *("batch_size=64", "val_fraction=0.2", "search.lr_range_steps=40", "search.lr_range_seeds=2"),
+    "search.lr_range_trials=1",
 ]
 OF_SEARCH = ["search.samples=2", "search.grace=1", "search.finalists=0", "search.refit_seeds=1"]
 

@@ -5,9 +5,30 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tune_s11.api import Search, load_best, load_search
+    from tune_s11.api import (
+        LRRange,
+        OneCycle,
+        Search,
+        SearchSnapshot,
+        Triangular,
+        drive,
+        load_best,
+        load_search,
+        lr_range_test,
+    )
 
-__all__ = ["Search", "__version__", "load_best", "load_search"]
+__all__ = [
+    "LRRange",
+    "OneCycle",
+    "Search",
+    "SearchSnapshot",
+    "Triangular",
+    "__version__",
+    "drive",
+    "load_best",
+    "load_search",
+    "lr_range_test",
+]
 
 __version__ = "0.1.0"
 

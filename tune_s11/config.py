@@ -174,7 +174,9 @@ class SearchSettings(Frozen):
     """Share of the trials to be pruned that run on, to tell what pruning cuts; more where that makes fewer than
     three, up to one in eight; 0: none."""
     lr_range: Annotated[tuple[Positive, Positive], BeforeValidator(_split_pair)] = (1e-4, 10.0)
-    """First and last learning rate of the range test; on the command line ``LOW,HIGH``."""
+    """Lowest and highest learning rate of the range test; on the command line ``LOW,HIGH``."""
+    lr_range_trials: Annotated[int, Field(ge=1, le=3)] = 3
+    """What the short cycles of the range test may cost, in complete trials."""
     lr_range_steps: Annotated[int, Field(ge=20)] = 100
     """Steps of one ramp."""
     lr_range_seeds: Count = 3

@@ -1,5 +1,6 @@
 """Space files: what a search fixes, what it searches and how. YAML in, one validated object out, and back."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,6 +70,16 @@ class SearchConfig:
             validated(SearchSettings, self.search.model_dump() | parts["search"], "--set search.", strict=False),
             validated(RefitChanges, self.refit.model_dump() | parts["refit"], "--set refit.", strict=False),
         )
+
+    def with_absolute_paths(self) -> "SearchConfig":
+        """Makes the recipe's paths absolute: trials run in folders of their own."""
+        absolute = {}
+        if self.recipe.data_dir is not None:
+            # Links stay: the paths in a CSV are relative to where its link lies, not to what the link leads to.
+            absolute["data_dir"] = os.path.abspath(self.recipe.data_dir)
+        if Path(self.recipe.augmentation).is_file():
+            absolute["augmentation"] = str(Path(self.recipe.augmentation).resolve())
+        return self.with_overrides(absolute) if absolute else self
 
     def with_lr_bounds(self, low: float, high: float) -> "SearchConfig":
         """Searches ``max_lr`` log-uniformly between bounds, without a range test."""

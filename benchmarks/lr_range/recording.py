@@ -14,6 +14,7 @@ from benchmarks.lr_range.conditions import CONDITIONS, Condition
 from benchmarks.lr_range.record import RECORDINGS, SEEDS, Task, plan, recording_file
 from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.lr_range.curve import LRCurve
+from tune_s11.lr_range.cycles import Cycle, Outcome
 from tune_s11.lr_range.measuring import ramp
 
 Floats = npt.NDArray[np.float64]
@@ -106,16 +107,16 @@ class Bench:
         self.epochs = 0.0
         """Spent so far."""
 
-    def cycle(self, epochs: int, rate: float, seed: int) -> float | None:
-        """Return the validation accuracy after a complete short cycle, None where it diverged.
+    def train(self, cycle: Cycle) -> Outcome:
+        """Return what a recorded cycle ended with.
 
         Raises:
             KeyError: No such cycle was recorded.
         """
-        line = self.recording.lines[Task(epochs, rate, seed)]
-        self.epochs += epochs if line["diverged_at"] is None else line["diverged_at"]
-        accuracy: float | None = line["ema"]
-        return accuracy
+        line = self.recording.lines[Task(cycle.epochs, cycle.max_lr, cycle.seed)]
+        trained = cycle.epochs if line["diverged_at"] is None else int(line["diverged_at"])
+        self.epochs += trained
+        return Outcome(line["ema"], line["ema_loss"], trained)
 
     def ramps(self) -> LRCurve:
         """Return the ramps of all seeds."""

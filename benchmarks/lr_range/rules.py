@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.lr_range.record import CYCLE_SEEDS
-from benchmarks.lr_range.recording import Bench, Recording
-from tune_s11.config import InputError
-from tune_s11.lr_range.bounds import find_bounds
+from benchmarks.lr_range.recording import CLASSES, Bench, Recording
+from benchmarks.ramp_bounds import find_bounds
+from tune_s11.config import InputError, SearchSettings
 from tune_s11.lr_range.curve import LRCurve
+from tune_s11.lr_range.cycles import Cycle
+from tune_s11.lr_range.rule import Question, recommend, usual_rate
 from tune_s11.lr_range.suggestions import SUGGESTIONS
 
 
@@ -65,6 +67,29 @@ def replaced_test(bench: Bench) -> Answer:
     return Answer(bounds.suggestion, (bounds.low, bounds.high))
 
 
+def this_program(trials: int) -> Rule:
+    """Return the program's rule.
+
+    Args:
+        trials: What it may cost, in complete trainings.
+    """
+
+    def answer(bench: Bench) -> Answer:
+        recipe, rates, default = bench.recording.recipe, bench.recording.condition.rates, SearchSettings().lr_range
+        question = Question(
+            epochs=recipe.epochs,
+            lr_range=(max(default[0], rates[0]), min(default[1], rates[-1])),
+            trials=trials,
+            chance=math.log(CLASSES),
+            fallback=usual_rate(recipe.optimizer, recipe.momentum, recipe.logit_scale),
+            seed=CYCLE_SEEDS[0],
+        )
+        found = recommend(question, lambda cycles: {cycle: bench.train(cycle) for cycle in cycles})
+        return Answer(found.first, (found.low, found.high), found.unsure)
+
+    return answer
+
+
 def halving(bench: Bench) -> Answer:
     """Answer by successive halving on the learning rate alone: nine rates, the better half twice as long, to the last.
 
@@ -74,7 +99,7 @@ def halving(bench: Bench) -> Answer:
     """
     left = bench.recording.condition.rates[::2]
     for epochs in (1, 2, 4):
-        scores = {rate: bench.cycle(epochs, rate, CYCLE_SEEDS[0]) or 0.0 for rate in left}
+        scores = {rate: bench.train(Cycle(epochs, rate, CYCLE_SEEDS[0])).accuracy or 0.0 for rate in left}
         left = sorted(scores, key=scores.__getitem__, reverse=True)[: max(1, len(left) // 2)]
     return Answer(left[0])
 

@@ -32,6 +32,7 @@ from benchmarks.lr_range.rules import (
     halving,
     network,
     replaced_test,
+    this_program,
 )
 from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
@@ -102,7 +103,8 @@ def rules(recordings: list[Recording], fixed: list[Recording]) -> dict[str, Rule
     found: dict[str, Rule | Mapping[str, Rule]] = {}
     for name, scaled in ((CONSTANT, False), (SCALED, True)):
         found[name] = constants_of_others(recordings, scaled) if recordings is fixed else _chosen(fixed, scaled)
-    return found | {**ON_RAMPS, "range test until now": replaced_test, "successive halving": halving}
+    found |= {**ON_RAMPS, "range test by ramps": replaced_test, "successive halving": halving}
+    return found | {f"this program, {trials} trials": this_program(trials) for trials in (1, 2, 3)}
 
 
 def _chosen(fixed: list[Recording], scaled: bool) -> Rule:

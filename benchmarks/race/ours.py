@@ -19,8 +19,9 @@ from ray.tune.schedulers import TrialScheduler
 from benchmarks.race.arms import RUNGS
 from benchmarks.race.lab import Lab
 from benchmarks.race.problems import SPACE, defaults
+from benchmarks.ramp_bounds import find_bounds
 from tune_s11.config import SearchSettings
-from tune_s11.lr_range.bounds import LRBounds, find_bounds
+from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.measuring import ramp, range_test
 from tune_s11.pruning import Policy

@@ -28,6 +28,7 @@ TINY = {
     "search.samples": 3,
     "search.grace": 2,
     "search.lr_range_steps": 40,
+    "search.lr_range_trials": 1,
     "refit.width": 6,
     "refit.train_images": 900,
 }

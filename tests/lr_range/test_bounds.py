@@ -1,42 +1,38 @@
-"""Bounds read off a curve."""
+"""Bounds for LRMAX from cycles, and a first LRMIN from ramps."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from made_up_networks import Network, question
 
-from tune_s11.config import InputError
-from tune_s11.lr_range.bounds import MARGIN, LRBounds, find_bounds
+from tune_s11.lr_range.bounds import LRBounds, bounds_of, falls
 from tune_s11.lr_range.curve import Floats, LRCurve
+from tune_s11.lr_range.rule import recommend
 from tune_s11.lr_range.suggestions import begins_to_fall
 
+ANSWER = recommend(question(), Network(0.1).train)
 
-@given(st.integers(0, 2**32 - 1), st.integers(12, 101))
-def test_bounds_stay_on_the_curve(lrs: Floats, noisy: Callable[[int, int], LRCurve], seed: int, end: int) -> None:
-    measured = noisy(seed, end)
-    bounds = find_bounds(measured)
-    assert 0 < bounds.low < bounds.suggestion < bounds.high < lrs[end - 1]
-    assert math.log10(bounds.high / bounds.low) < 1.5
-    assert bounds.high / bounds.suggestion == pytest.approx(bounds.suggestion / bounds.low)
-    assert bounds.min_lr == begins_to_fall(measured) <= lrs[end - 1]
+
+def test_lrmax_is_the_cycles_and_lrmin_the_ramps(valley: LRCurve) -> None:
+    bounds = bounds_of(ANSWER, valley)
+    assert (bounds.low, bounds.suggestion, bounds.high) == (ANSWER.low, ANSWER.first, ANSWER.high)
+    assert bounds.min_lr == begins_to_fall(valley)
     assert bounds.reasons.keys() == {"low", "high", "suggestion", "min_lr"}
-    assert ("without diverging" in bounds.reasons["high"]) == (end == 101)
+    assert not bounds.unsure
+    assert bounds_of(recommend(question(), Network(0.1, slow=99).train), valley).unsure
 
 
-def test_a_climb_that_heals_does_not_count(lrs: Floats) -> None:
-    losses = np.concatenate(
-        [np.linspace(3, 2, 50), np.linspace(5, 3, 10), np.linspace(2.4, 2.2, 31), np.full(10, math.inf)]
+def test_ramps_that_say_nothing_leave_lrmin_a_share(curve: Callable[[Floats], LRCurve], lrs: Floats) -> None:
+    flat, short = (
+        curve(np.full(101, 2.3)),
+        LRCurve(lrs, np.where(np.arange(101) < 8, 3.0 - 0.1 * np.arange(101), np.inf)[None]),
     )
-    healing = LRCurve(lrs, losses[None])
-    assert find_bounds(healing).high == pytest.approx(lrs[90] / MARGIN)
-
-
-def test_a_flat_curve_says_nothing(curve: Callable[[Floats], LRCurve]) -> None:
-    with pytest.raises(InputError, match="--lr-bounds LOW HIGH"):
-        find_bounds(curve(np.full(101, 2.3)))
+    for each in (flat, short):
+        assert not falls(each)
+        bounds = bounds_of(ANSWER, each)
+        assert bounds.min_lr == pytest.approx(0.01 * ANSWER.first)
+        assert "never fell" in bounds.reasons["min_lr"]
 
 
 @pytest.mark.parametrize(("min_lr", "fraction"), [(0.02, 0.1), (0.2, 1.0), (0.3, 1.0)])

@@ -1,4 +1,4 @@
-"""Ramps measured by training."""
+"""Cycles and ramps measured by training."""
 
 import math
 
@@ -8,10 +8,12 @@ import pytest
 from tune_s11.config import Recipe
 from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware
-from tune_s11.lr_range.measuring import has_diverged, ramp, range_test
-from tune_s11.training.trainer import TrainingData
+from tune_s11.lr_range.cycles import Cycle, Outcome, shorten
+from tune_s11.lr_range.measuring import has_diverged, ramp, range_test, train_cycle
+from tune_s11.training.trainer import Trainer, TrainingData
 
 CPU = Hardware(device="cpu", precision="fp32", threads=1)
+SHORT = Recipe(image_size=8, width=4, batch_size=16, epochs=12, peak_epoch=3.0, pad=1, cutout=2, ema_horizon=0.5)
 TINY = Recipe(dataset="digits", image_size=8, width=4, pad=1, cutout=2, batch_size=64, epochs=6, peak_epoch=2)
 
 
@@ -47,3 +49,21 @@ def test_each_step_is_counted_once(data: TrainingData) -> None:
     losses = range_test(TINY, data, CPU, ramp("exponential", 1e-4, 1e-2, 25), 0, lambda: steps.append(None))
     assert len(steps) == 25 > len(data.train) // TINY.batch_size  # into a second epoch
     assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("ema_horizon", [0.0, 0.5])
+def test_an_outcome_is_what_the_trainer_ends_with(data: TrainingData, ema_horizon: float) -> None:
+    recipe = SHORT.model_copy(update={"ema_horizon": ema_horizon})
+    cycle, epochs = Cycle(2, 0.1, 3), []
+    outcome = train_cycle(recipe, data, CPU, cycle, lambda: epochs.append(1))
+    *_, last = Trainer(shorten(recipe, cycle), data, CPU, 3)
+    loss = last.ema_val_loss if ema_horizon else last.val_loss
+    assert outcome == Outcome(last.score, loss, 2)
+    assert len(epochs) == 2
+    assert not outcome.diverged
+
+
+def test_a_cycle_that_diverges_has_no_accuracy(data: TrainingData) -> None:
+    outcome = train_cycle(SHORT, data, CPU, Cycle(3, 1e30, 0))
+    assert outcome == Outcome(None, None, 1)
+    assert outcome.diverged

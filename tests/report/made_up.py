@@ -16,7 +16,9 @@ from PIL import Image
 from tune_s11.config import Recipe, validated
 from tune_s11.hardware import Hardware
 from tune_s11.lr_range.curve import LRCurve
+from tune_s11.lr_range.cycles import Cycle, Outcome
 from tune_s11.lr_range.measuring import ramp
+from tune_s11.lr_range.rule import Answer
 from tune_s11.models import S11ResNet
 from tune_s11.results import Span, State, TrialResult
 from tune_s11.results.range_test import RangeTest
@@ -97,7 +99,13 @@ def write_range_test(path: Path) -> None:
     loss = 2.4 - 0.7 / (1 + np.exp(-3 * (place + 1.5))) + 3 * np.maximum(0.0, place - 0.2) ** 2
     losses = np.stack([loss, loss + 0.05, loss + 0.1])
     losses[1, 96:] = np.inf
-    RangeTest.of(LRCurve(lrs, losses)).write(path)
+    accuracies = {0.001: 0.2, 0.01: 0.5, 0.1: 0.7, 1.0: 0.65, 0.2154: 0.85, 0.4642: 0.84, 0.04642: 0.8}
+    cycles = {
+        Cycle(1 if rate in (0.001, 0.01, 0.1, 1.0) else 4, rate, 0): Outcome(accuracy, 1 - accuracy, 1)
+        for rate, accuracy in accuracies.items()
+    }
+    answer = Answer(0.02154, 1.0, 0.1468, unsure=False, reasons=dict.fromkeys(("low", "high", "suggestion"), "made up"))
+    RangeTest.of(LRCurve(lrs, losses), cycles | {Cycle(1, 10.0, 0): Outcome(None, None, 1)}, answer).write(path)
 
 
 def write_refit(folder: Path, seed: int) -> dict[str, Any]:

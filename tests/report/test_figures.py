@@ -33,8 +33,8 @@ def test_style_stays_within() -> None:
     assert dict(matplotlib.rcParams) == before
 
 
-def texts(figure: Figure) -> str:
-    legend = figure.axes[0].get_legend()
+def texts(figure: Figure, panel: int = 0) -> str:
+    legend = figure.axes[panel].get_legend()
     assert legend is not None
     return "; ".join(text.get_text() for text in legend.get_texts())
 
@@ -43,16 +43,35 @@ def test_range_test_marks_what_was_found(pristine: Path) -> None:
     measured = read_range_test(pristine / "lr_range.json")
     figure = figures.draw_range_test(measured, winner=0.4)
     for name, lr in measured.suggestions.items():
-        assert f"{name} {lr:.3g}" in texts(figure)
+        assert f"{name} {lr:.3g}" in texts(figure, -1)
     assert "the winner's LRMAX 0.4" in texts(figure)
     assert f"LRMAX to try first {measured.bounds.suggestion:.3g}" in texts(figure)
     finite = measured.curve.losses[np.isfinite(measured.curve.losses)]
-    dots = np.concatenate([line.get_ydata() for line in figure.axes[0].lines if line.get_marker() == "."])
+    above, below = figure.axes
+    dots = np.concatenate([line.get_ydata() for line in below.lines if line.get_marker() == "."])
     assert np.array_equal(dots, finite)
-    low, high = figure.axes[0].get_ylim()
+    accuracies = sorted(outcome.accuracy for outcome in measured.cycles.values() if outcome.accuracy is not None)
+    lines = [line for line in above.lines if (line.get_label() or "").startswith("cycles of")]
+    assert [line.get_label() for line in lines] == ["cycles of 1 epoch", "cycles of 4 epochs"]
+    assert sorted(np.concatenate([line.get_ydata() for line in lines])) == accuracies
+    (crosses,) = (line for line in above.lines if line.get_label() == "diverged")
+    assert list(crosses.get_xdata()) == [10.0]
+    low, high = below.get_ylim()
     assert low < measured.curve.loss.min()
     assert high < measured.curve.loss[np.isfinite(measured.curve.loss)].max()
     width_and_height(figure)
+
+
+def test_a_range_test_without_cycles_has_one_panel(pristine: Path) -> None:
+    """Those of earlier versions."""
+    measured = read_range_test(pristine / "lr_range.json")
+    assert len(figures.draw_range_test(replace(measured, cycles={})).axes) == 1
+
+
+def test_a_range_test_whose_ramps_diverged_at_once_is_drawn(pristine: Path) -> None:
+    measured = read_range_test(pristine / "lr_range.json")
+    nothing = replace(measured.curve, losses=np.full_like(measured.curve.losses, np.inf))
+    width_and_height(figures.draw_range_test(replace(measured, curve=nothing, suggestions={})))
 
 
 def test_flat_schedule_has_no_lowest() -> None:

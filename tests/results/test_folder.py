@@ -25,6 +25,7 @@ SEARCH = {
     "space": "search.yaml",
     "manifest": "manifest.json",
     "range_test": "lr_range.json",
+    "range_test_cycles": "lr_range.jsonl",
     "study": "study.log",
     "trials": "trials",
     "unknown": "unknown",

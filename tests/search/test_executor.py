@@ -48,17 +48,22 @@ def doubled(hardware, number, stored):
 with connect(Resources(gpus=0, workers=1)) as cluster:
     executor = Executor(cluster.workers, "fp32")
     waits = []
-    results = executor.run(doubled, ((number, ray.put(100)) for number in range(3)), lambda: waits.append(1))
+    seen = {}
+    calls = ((number, ray.put(100)) for number in range(3))
+    results = executor.run(doubled, calls, lambda: waits.append(len(seen)), seen.__setitem__)
     assert [result for result, _, _ in results] == [100, 102, 104]
+    assert seen == dict(enumerate(results))
+    assert {1, 2} <= set(waits), "each result is handed over while others are still to come"
     spans = [span for _, *span in results]
     assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:])), "one at a time"
     assert len(waits) >= 3
     try:
-        executor.run(doubled, [(-1, 0)])
+        executor.run(doubled, [(-1, 0), (5, 0)], on_result=lambda call, result: seen.update({call + 10: result}))
     except RayTaskError as error:
         assert "ray::doubled()" in str(error) and "ValueError: too low" in str(error), error
     else:
         raise AssertionError("it should have failed")
+    assert seen[11][0] == 10, "what else there is to do is done first"
 print("done")
 """
 

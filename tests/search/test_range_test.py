@@ -2,8 +2,11 @@
 
 import io
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,9 +15,11 @@ from optuna.distributions import FloatDistribution
 from rich.console import Console
 
 from tune_s11.config import Recipe
-from tune_s11.lr_range.bounds import find_bounds
+from tune_s11.lr_range.bounds import LRBounds, bounds_of
 from tune_s11.lr_range.curve import LRCurve
+from tune_s11.lr_range.cycles import Cycle, Outcome
 from tune_s11.lr_range.measuring import ramp
+from tune_s11.lr_range.rule import ask, recommend
 from tune_s11.lr_range.suggestions import SUGGESTIONS
 from tune_s11.results.folder import LAYOUT
 from tune_s11.results.range_test import read_range_test
@@ -22,26 +27,61 @@ from tune_s11.search import range_test
 from tune_s11.search.cluster import Workers
 from tune_s11.search.context import Context
 from tune_s11.search.executor import Executor
-from tune_s11.search.range_test import Proposals, find_proposals
+from tune_s11.search.range_test import Proposals, expected_cycles, find_proposals
 from tune_s11.search_space import SearchConfig, load_space, parse_space
 from tune_s11.storage.workspace import Local
 
 LRS = ramp("exponential", 1e-4, 10, 100)
 FALLING = LRCurve(LRS, np.linspace(2.3, 1.0, 100)[None])
 CONFIG = load_space("quick")
+TRAINED = range_test._train_cycle
+
+
+class Measured:
+    """Stands in for workers: a falling curve, and cycles that end best at a rate of 0.1."""
+
+    def __init__(self) -> None:
+        self.curves = 0
+        self.cycles: list[Cycle] = []
+        self.breaks_after: int | None = None
+
+    def curve(self, *_: Any) -> LRCurve:
+        self.curves += 1
+        return FALLING
+
+    def run(self, _: Executor, task: Any, calls: Any, *, on_result: Any) -> None:
+        assert task is TRAINED
+        for number, (_, data, cycle) in enumerate(calls):
+            if self.breaks_after == len(self.cycles):
+                raise KeyboardInterrupt
+            assert len(data.validation.labels) == 10
+            self.cycles.append(cycle)
+            away = abs(math.log10(cycle.max_lr / 0.1))
+            on_result(number, Outcome(0.5, 1.0 + away, cycle.epochs) if cycle.max_lr < 5 else Outcome(None, None, 1))
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> list[LRCurve]:
-    """The curves that were measured."""
-    curves: list[LRCurve] = []
+def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
+    """What was measured."""
+    stand_in = Measured()
+    monkeypatch.setattr(range_test, "measure_curve", stand_in.curve)
+    monkeypatch.setattr(Executor, "run", lambda *given, **named: stand_in.run(*given, **named))
+    monkeypatch.setattr(range_test, "ray", SimpleNamespace(get=lambda data: data))
+    return stand_in
 
-    def measure(*_: Any) -> LRCurve:
-        curves.append(FALLING)
-        return FALLING
 
-    monkeypatch.setattr(range_test, "measure_curve", measure)
-    return curves
+def expected() -> LRBounds:
+    """What follows from what is measured."""
+    asked = ask(CONFIG.recipe, CONFIG.search, np.arange(10))
+
+    def train(cycles: Sequence[Cycle]) -> dict[Cycle, Outcome]:
+        away = {cycle: abs(math.log10(cycle.max_lr / 0.1)) for cycle in cycles}
+        return {
+            cycle: Outcome(0.5, 1.0 + away[cycle], cycle.epochs) if cycle.max_lr < 5 else Outcome(None, None, 1)
+            for cycle in cycles
+        }
+
+    return bounds_of(recommend(asked, train), FALLING)
 
 
 class Search:
@@ -55,7 +95,7 @@ class Search:
         )
 
     def proposals(self, config: SearchConfig = CONFIG, warm_start: tuple[Recipe, ...] = ()) -> Proposals:
-        data: Any = None
+        data: Any = SimpleNamespace(validation=SimpleNamespace(labels=np.arange(10)))
         return find_proposals(replace(self._context, config=config), data, warm_start)
 
 
@@ -65,74 +105,116 @@ def search(tmp_path: Path) -> Search:
 
 
 def test_the_range_test_bounds_the_space_and_says_what_comes_first(
-    tmp_path: Path, search: Search, measured: list[LRCurve]
+    tmp_path: Path, search: Search, measured: Measured
 ) -> None:
     proposals = search.proposals()
     (first,), space = proposals.first, proposals.space
-    expected = find_bounds(FALLING)
-    assert space["max_lr"] == FloatDistribution(expected.low, expected.high, log=True)
+    bounds = expected()
+    assert space["max_lr"] == FloatDistribution(bounds.low, bounds.high, log=True)
     assert {name: space[name] for name in space if name != "max_lr"} == {
         name: domain for name, domain in CONFIG.space.items() if name != "max_lr"
     }
-    assert first["max_lr"] == expected.suggestion
-    assert first["max_lr"] * first["min_lr_fraction"] == pytest.approx(expected.min_lr)
+    assert first["max_lr"] == bounds.suggestion
+    assert first["max_lr"] * first["min_lr_fraction"] == pytest.approx(bounds.min_lr)
     assert first["epochs"] == CONFIG.recipe.epochs
     (line,) = search.printed.getvalue().splitlines()
-    assert f"LRMAX between {expected.low:.3g} and {expected.high:.3g}" in line
-    assert len(measured) == 1
+    assert f"LRMAX between {bounds.low:.3g} and {bounds.high:.3g}" in line
+    assert measured.curves == 1
     kept = read_range_test(tmp_path / "lr_range.json")
-    assert kept.bounds == expected
+    assert kept.bounds == bounds
     assert kept.curve.losses.tolist() == FALLING.losses.tolist()
+    assert set(kept.cycles) == set(measured.cycles)
+    assert not (tmp_path / "lr_range.jsonl").exists()
     assert kept.suggestions == {name: rule(FALLING) for name, rule in SUGGESTIONS.items()}
 
 
-def test_lrmin_may_be_what_the_range_test_measures(search: Search, measured: list[LRCurve]) -> None:
+def test_lrmin_may_be_what_the_range_test_measures(search: Search, measured: Measured) -> None:
     found = parse_space({"space": {"max_lr": "range_test", "min_lr_fraction": "range_test"}}, "")
     given = parse_space({"recipe": {"max_lr": 0.2}, "space": {"min_lr_fraction": "range_test"}}, "")
-    expected = find_bounds(FALLING)
+    bounds = expected()
     proposals = search.proposals(found)
     (first,), fraction = proposals.first, proposals.space["min_lr_fraction"]
     assert isinstance(fraction, FloatDistribution)
     assert fraction.single()
     assert fraction.low == first["min_lr_fraction"]
-    assert fraction.low * first["max_lr"] == pytest.approx(expected.min_lr)
-    assert proposals.space["max_lr"] == FloatDistribution(expected.low, expected.high, log=True)
-    assert f"; LRMIN {expected.min_lr:.3g}\n" in search.printed.getvalue()
+    assert fraction.low * first["max_lr"] == pytest.approx(bounds.min_lr)
+    assert proposals.space["max_lr"] == FloatDistribution(bounds.low, bounds.high, log=True)
+    assert f"; LRMIN {bounds.min_lr:.3g}\n" in search.printed.getvalue()
     alone = search.proposals(given).space
-    assert alone == {"min_lr_fraction": FloatDistribution(expected.min_lr / 0.2, expected.min_lr / 0.2)}
-    assert len(measured) == 1
+    assert alone == {"min_lr_fraction": FloatDistribution(bounds.min_lr / 0.2, bounds.min_lr / 0.2)}
+    assert measured.curves == 1
 
 
-def test_a_curve_that_is_there_is_not_measured_again(search: Search, measured: list[LRCurve]) -> None:
+def test_a_given_lrmax_needs_no_cycles(search: Search, measured: Measured) -> None:
+    given = parse_space({"recipe": {"max_lr": 0.2}, "space": {"min_lr_fraction": "range_test"}}, "")
+    assert search.proposals(given).first[0]["max_lr"] == 0.2
+    assert (measured.curves, measured.cycles) == (1, [])
+    assert expected_cycles(given) == ()
+
+
+def test_a_curve_that_is_there_is_not_measured_again(search: Search, measured: Measured) -> None:
     assert search.proposals() == search.proposals()
-    assert (len(measured), len(search.printed.getvalue().splitlines())) == (1, 1)
+    assert (measured.curves, len(search.printed.getvalue().splitlines())) == (1, 1)
 
 
-def test_bounds_of_ones_own_need_no_range_test(tmp_path: Path, search: Search, measured: list[LRCurve]) -> None:
+def test_bounds_of_ones_own_need_no_range_test(tmp_path: Path, search: Search, measured: Measured) -> None:
     proposals = search.proposals(CONFIG.with_lr_bounds(0.05, 1.0))
     assert proposals.space["max_lr"] == FloatDistribution(0.05, 1.0, log=True)
     assert proposals.first == (CONFIG.recipe.model_dump(),)
-    assert not measured
+    assert not measured.curves
     assert not list(tmp_path.iterdir())
 
 
-def test_a_warm_start_comes_after_the_suggestion(search: Search, measured: list[LRCurve]) -> None:
+def test_a_warm_start_comes_after_the_suggestion(search: Search, measured: Measured) -> None:
     other = CONFIG.recipe.model_copy(update={"max_lr": 0.123})
     for config in (CONFIG, CONFIG.with_lr_bounds(0.05, 1.0)):
         (alone,) = search.proposals(config).first
         assert search.proposals(config, (other,)).first == (alone, other.model_dump())
 
 
-def test_lrmin_first_is_never_above_lrmax(tmp_path: Path, search: Search, measured: list[LRCurve]) -> None:
-    bounds = {"low": 0.01, "high": 0.3, "suggestion": 0.1, "min_lr": 0.5, "reasons": {}}
-    plain = {"curve": FALLING.to_dict(), "suggestions": {}, "bounds": bounds}
+def test_lrmin_first_is_never_above_lrmax(tmp_path: Path, search: Search, measured: Measured) -> None:
+    written = {"low": 0.01, "high": 0.3, "suggestion": 0.1, "min_lr": 0.5, "reasons": {}}
+    plain = {"curve": FALLING.to_dict(), "suggestions": {}, "bounds": written}
     (tmp_path / "lr_range.json").write_text(json.dumps(plain))
     (first,) = search.proposals().first
     assert (first["max_lr"], first["min_lr_fraction"]) == (0.1, 1.0)
-    assert not measured
+    assert not measured.curves
 
 
-def test_a_file_that_is_damaged_is_measured_again(tmp_path: Path, search: Search, measured: list[LRCurve]) -> None:
+def test_a_file_that_is_damaged_is_measured_again(tmp_path: Path, search: Search, measured: Measured) -> None:
     (tmp_path / "lr_range.json").write_text('{"curve": ')
-    assert search.proposals().space["max_lr"].low == find_bounds(FALLING).low  # type: ignore[attr-defined]
-    assert len(measured) == 1
+    assert search.proposals().space["max_lr"].low == expected().low  # type: ignore[attr-defined]
+    assert measured.curves == 1
+
+
+@pytest.mark.parametrize("after", [0, 1, 7])
+def test_a_test_that_was_interrupted_trains_what_is_missing(
+    tmp_path: Path, search: Search, measured: Measured, after: int
+) -> None:
+    measured.breaks_after = after
+    with pytest.raises(KeyboardInterrupt):
+        search.proposals()
+    assert not (tmp_path / "lr_range.json").exists()
+    measured.breaks_after = None
+    search.proposals()
+    assert len(measured.cycles) == len(set(measured.cycles)), "no cycle is trained twice"
+    assert read_range_test(tmp_path / "lr_range.json").bounds == expected()
+
+
+def test_a_test_that_could_not_tell_says_so(
+    monkeypatch: pytest.MonkeyPatch, search: Search, measured: Measured
+) -> None:
+    def nothing(_: Executor, task: Any, calls: Any, *, on_result: Any) -> None:
+        for number, (_, _, cycle) in enumerate(calls):
+            on_result(number, Outcome(0.1, 2.4, cycle.epochs))
+
+    monkeypatch.setattr(Executor, "run", nothing)
+    proposals = search.proposals()
+    assert proposals.first[0]["max_lr"] == pytest.approx(0.24)
+    assert "range test: could not tell, no cycle learned anything; " in search.printed.getvalue()
+
+
+def test_the_cycles_to_expect_are_those_of_a_usual_test(search: Search, measured: Measured) -> None:
+    search.proposals()
+    rounds = expected_cycles(CONFIG)
+    assert sum(map(sum, rounds)) == sum(cycle.epochs for cycle in measured.cycles)

@@ -19,6 +19,7 @@ SMALL = {
     "cutout": 2,
     "search.lr_range_steps": 40,
     "search.lr_range_seeds": 2,
+    "search.lr_range_trials": 1,
     "search.refit_seeds": 2,
 }
 

@@ -66,3 +66,40 @@ def test_load_best_classifies(finished: Path) -> None:
     probabilities = model(torch.zeros((2, 3, 32, 32), dtype=torch.uint8))
     assert probabilities.shape == (2, 3)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(2))
+
+
+@pytest.mark.slow
+def test_a_search_is_run_resumed_and_read(tmp_path: Path) -> None:
+    """In a process of its own, as a script or a notebook would: Ray stays in the process that started it."""
+    program = f"""
+import tune_s11
+from ray.tune import Callback
+
+class Count(Callback):
+    ended = 0
+
+    def on_trial_complete(self, iteration, trials, trial, **info):
+        Count.ended += 1
+
+settings = {{"image_size": 8, "width": 4, "epochs": 3, "peak_epoch": 1, "pad": 1, "cutout": 2, "search.samples": 2}}
+settings |= {{"search.grace": 1, "search.lr_range_steps": 30, "train_images": 400}}
+search = tune_s11.Search("mine", "quick", settings, {str(tmp_path)!r}, workers=1, callbacks=(Count(),))
+done = search.run()
+assert Count.ended == 2, Count.ended
+assert len(done.trials) == 2
+assert done.test_accuracy.n == 1
+assert (done.path / "report" / "index.html").exists()
+again = search.run()
+assert Count.ended == 2
+assert again.trials.equals(done.trials)
+try:
+    tune_s11.Search("mine", "quick", settings | {{"width": 8}}, {str(tmp_path)!r}).run()
+except tune_s11.config.InputError as error:
+    assert "width" in str(error), error
+else:
+    raise AssertionError("another configuration was taken for the same search")
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("done\n")

@@ -1,6 +1,5 @@
 """From what was typed to what the library takes."""
 
-import os
 from pathlib import Path
 
 import typer
@@ -56,14 +55,7 @@ def resolve_config(
         overrides["search.seed"] = str(seed)
     if target_line is not None:
         overrides["search.target_line"] = str(target_line)
-    config = load_space(space).with_overrides(overrides)
-    absolute = {}
-    if config.recipe.data_dir is not None:
-        # Links stay: the paths in a CSV are relative to where its link lies, not to what the link leads to.
-        absolute["data_dir"] = os.path.abspath(config.recipe.data_dir)
-    if Path(config.recipe.augmentation).is_file():
-        absolute["augmentation"] = str(Path(config.recipe.augmentation).resolve())
-    return config.with_overrides(absolute) if absolute else config
+    return load_space(space).with_overrides(overrides).with_absolute_paths()
 
 
 def _key_value(setting: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """The LR range test alone: ``tune-s11 lr``."""
 
-import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tune_s11.cli.arguments import resolve_config
-from tune_s11.cli.hints import program
 from tune_s11.cli.options import (
     DataDirOption,
     ModelOption,
@@ -22,10 +21,13 @@ from tune_s11.cli.options import (
 )
 from tune_s11.config import InputError
 from tune_s11.data import load_dataset
-from tune_s11.hardware import choose_hardware
-from tune_s11.lr_range.curve import LRCurve
-from tune_s11.lr_range.measuring import ramp, range_test
+from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.lr_range.curve import Floats, LRCurve
+from tune_s11.lr_range.cycles import Cycle, Outcome
+from tune_s11.lr_range.measuring import ramp, range_test, train_cycle
+from tune_s11.lr_range.rule import ask, recommend, rehearse
 from tune_s11.results.range_test import RangeTest
+from tune_s11.search_space import SearchConfig
 from tune_s11.training.trainer import TrainingData
 
 
@@ -37,26 +39,52 @@ def lr(
     seed: SeedOption = None,
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
-    linear: Annotated[bool, typer.Option("--linear", help="Raise the rate linearly (default: exponentially).")] = False,
-    out: Annotated[Path, typer.Option("--out", help="File to write, new.")] = Path("lr_range.json"),
+    linear: Annotated[bool, typer.Option("--linear", help="Raise ramps linearly (default: exponentially).")] = False,
+    out: Annotated[Path, typer.Option("--out", help="File to write, new; its picture is written beside it.")] = Path(
+        "lr_range.json"
+    ),
 ) -> None:
-    """Runs the LR range test, prints its suggestions and bounds, and writes the curve."""
-    if out.exists() or not out.parent.is_dir():
-        raise InputError(f"--out {out}: allowed is a new file in a folder that exists")
+    """Runs the LR range test, prints what it recommends, and writes its measurements and their picture."""
+    picture = out.with_suffix(".png")
+    if out.exists() or picture.exists() or picture == out or not out.parent.is_dir():
+        raise InputError(f"--out {out}: must name a new file in a folder that exists, beside no {picture.name}")
     config = resolve_config(space, settings, data_dir, model, seed)
     recipe, search = config.recipe, config.search
     hardware = choose_hardware(precision, threads)
     hardware.activate()
     data = TrainingData.to_choose(load_dataset(recipe), recipe, search.seed)
     lrs = ramp("linear" if linear else "exponential", *search.lr_range, search.lr_range_steps)
-    seeds = range(search.seed, search.seed + search.lr_range_seeds)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("range test", total=len(lrs) * len(seeds))
-        ramps = [range_test(recipe, data, hardware, lrs, seed, lambda: progress.advance(task)) for seed in seeds]
-    measured = RangeTest.of(LRCurve(lrs, np.stack(ramps)))
+    measured = _measure(config, data, hardware, lrs)
+    from tune_s11.report import figures  # Matplotlib takes a second to import.
+
     measured.write(out)
+    figures.save(figures.draw_range_test(measured), picture)
     for name, rate in measured.suggestions.items():
-        print(f"{name:12s} {rate:.4g}")
+        print(f"{name:12s} {rate:.4g}  (read off the ramps)")
     for name, reason in measured.bounds.reasons.items():
         print(f"{name:12s} {getattr(measured.bounds, name):.4g}  ({reason})")
-    print(f"curve: {out}; draw it with: {program('report')} lr {shlex.quote(str(out))}")
+    print(f"range test: {out}, {picture}")
+
+
+def _measure(config: SearchConfig, data: TrainingData, hardware: Hardware, lrs: Floats) -> RangeTest:
+    """Train ramps and cycles one after another."""
+    recipe, search = config.recipe, config.search
+    assert data.validation is not None
+    question = ask(recipe, search, data.validation.labels)
+    seeds = range(search.seed, search.seed + search.lr_range_seeds)
+    steps_per_epoch = len(data.train) // recipe.batch_size
+    expected = sum(cycle.epochs for cycles in rehearse(question) for cycle in cycles)
+    trained: dict[Cycle, Outcome] = {}
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("range test", total=len(lrs) * len(seeds) + expected * steps_per_epoch)
+
+        def train(cycles: Sequence[Cycle]) -> Mapping[Cycle, Outcome]:
+            for cycle in cycles:
+                trained[cycle] = train_cycle(
+                    recipe, data, hardware, cycle, lambda: progress.advance(task, steps_per_epoch)
+                )
+            return trained
+
+        ramps = [range_test(recipe, data, hardware, lrs, seed, lambda: progress.advance(task)) for seed in seeds]
+        answer = recommend(question, train)
+    return RangeTest.of(LRCurve(lrs, np.stack(ramps)), trained, answer)

@@ -1,16 +1,21 @@
-"""What a range test's curve says of LRMAX and LRMIN. Nothing here measures or draws."""
+"""What a range test recommends for LRMAX and LRMIN. Nothing here measures or draws."""
 
-import math
 from dataclasses import dataclass
 
-from tune_s11.config import InputError
 from tune_s11.lr_range.curve import LRCurve
+from tune_s11.lr_range.rule import Answer
 from tune_s11.lr_range.suggestions import begins_to_fall
+
+FEWEST_STEPS = 10
+"""Steps without which a ramp says nothing."""
+
+LRMIN_FRACTION = 0.01
+"""LRMIN over LRMAX where ramps end before they show one: the recipe's default."""
 
 
 @dataclass(frozen=True)
 class LRBounds:
-    """What a range test says of LRMAX and LRMIN, each with its reason.
+    """What a range test recommends for LRMAX and LRMIN, each with its reason.
 
     Attributes:
         low: Least LRMAX worth a trial.
@@ -18,6 +23,7 @@ class LRBounds:
         suggestion: LRMAX to try first.
         min_lr: LRMIN to try first.
         reasons: One line for each of these names.
+        unsure: Whether the test could not tell, and these are common values.
     """
 
     low: float
@@ -25,6 +31,7 @@ class LRBounds:
     suggestion: float
     min_lr: float
     reasons: dict[str, str]
+    unsure: bool = False
 
     @property
     def first(self) -> dict[str, float]:
@@ -32,47 +39,23 @@ class LRBounds:
         return {"max_lr": self.suggestion, "min_lr_fraction": min(1.0, self.min_lr / self.suggestion)}
 
 
-MARGIN = 5.0
-"""Between the rate at which ramps end and the greatest LRMAX worth a trial: a ramp passes through a rate in a
-few steps, a trial stays near it for hundreds."""
-
-SPAN = 30.0
-"""Width of the bounds for LRMAX: just under 1.5 decades.
-
-With both the bounds held the best LRMAX under 18 of 18 conditions (benchmarks/lr_bounds.py)."""
-
-
-def find_bounds(curve: LRCurve) -> LRBounds:
-    """Bounds for LRMAX and first values for LRMAX and LRMIN.
-
-    The lowest loss, from which most rules start, does not serve here: with logits unscaled the loss has a first
-    minimum near 0.03 on CIFAR-10, a tenth of the LRMAX that trains this network best.
-
-    Raises:
-        InputError: The loss never fell, so the curve says nothing.
-    """
-    lrs, loss = curve.finite()
-    if len(lrs) < 10 or loss.min() > 0.95 * loss[0]:
-        raise InputError(
-            f"range test: the loss did not fall between {curve.lrs[0]:g} and {curve.lrs[-1]:g}; "
-            "allowed are other ends (search.lr_range) or bounds of your own (--lr-bounds LOW HIGH)"
-        )
-    last = float(lrs[-1])
-    high = last / MARGIN
-    if last < curve.lrs[-1]:
-        end = f"the last rate before most ramps diverged, {last:.3g}"
-    else:  # batch norm and small logits stand almost any rate: then the range's end is as good a limit as any
-        end = f"the end of the range, {last:.3g}, which most ramps reached without diverging"
-    low = high / SPAN
+def bounds_of(answer: Answer, curve: LRCurve) -> LRBounds:
+    """Return the bounds that follow from what cycles recommend for LRMAX, and ramps for LRMIN."""
+    if falls(curve):
+        min_lr, why = begins_to_fall(curve), "where the ramps' loss has made the first twentieth of its way down"
+    else:
+        min_lr, why = LRMIN_FRACTION * answer.first, f"{LRMIN_FRACTION:g} of LRMAX: the ramps' loss never fell"
     return LRBounds(
-        low=low,
-        high=high,
-        suggestion=math.sqrt(low * high),
-        min_lr=begins_to_fall(curve),
-        reasons={
-            "high": f"{end}, over {MARGIN:g}",
-            "low": f"the upper bound over {SPAN:g}",
-            "suggestion": "the geometric middle of the bounds",
-            "min_lr": "where the loss has made the first twentieth of its way down",
-        },
+        low=answer.low,
+        high=answer.high,
+        suggestion=answer.first,
+        min_lr=min_lr,
+        reasons=answer.reasons | {"min_lr": why},
+        unsure=answer.unsure,
     )
+
+
+def falls(curve: LRCurve) -> bool:
+    """Return whether the loss falls anywhere along the ramps, so that something can be read off them."""
+    lrs, loss = curve.finite()
+    return len(lrs) >= FEWEST_STEPS and bool(loss.min() <= 0.95 * loss[0])

@@ -1,6 +1,7 @@
-"""The ramp of an LR range test: a fresh network trained while the learning rate climbs.
+"""What an LR range test trains: short cycles, and ramps, on which the learning rate climbs.
 
-Leslie N. Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv:1506.01186), section 3.3.
+Ramps are those of Leslie N. Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv:1506.01186),
+section 3.3.
 """
 
 import itertools
@@ -13,6 +14,7 @@ import numpy as np
 from tune_s11.config import Recipe
 from tune_s11.hardware import Hardware
 from tune_s11.lr_range.curve import Floats, smooth
+from tune_s11.lr_range.cycles import Cycle, Outcome, shorten
 from tune_s11.training.trainer import Trainer, TrainingData
 
 DIVERGED = 4.0
@@ -64,3 +66,30 @@ def range_test(
 def has_diverged(losses: Floats) -> bool:
     """Whether a ramp should end: its last loss is not finite, or the smoothed loss is far above its start."""
     return not math.isfinite(losses[-1]) or bool(smooth(losses)[-1] > DIVERGED * losses[:10].mean())
+
+
+def train_cycle(
+    recipe: Recipe,
+    data: TrainingData,
+    hardware: Hardware,
+    cycle: Cycle,
+    on_epoch: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Train one cycle.
+
+    Args:
+        recipe: Of a complete training.
+        data: With validation images.
+        hardware: What to compute with.
+        cycle: What to train.
+        on_epoch: Called after each epoch.
+    """
+    trainer = Trainer(shorten(recipe, cycle), data, hardware, cycle.seed)
+    epochs = []
+    for metrics in trainer:
+        epochs.append(metrics)
+        on_epoch()
+    if trainer.diverged:
+        return Outcome(None, None, trainer.epoch)
+    last = epochs[-1]
+    return Outcome(last.score, last.val_loss if last.ema_val_loss is None else last.ema_val_loss, trainer.epoch)

@@ -114,7 +114,9 @@ class SearchFolder(ReportedFolder):
     manifest = Below("manifest.json")
     """Versions, commit, hardware, data, command line."""
     range_test = Below("lr_range.json")
-    """The LR range test's curve, suggestions and bounds."""
+    """The LR range test's ramps, suggestions, cycles and bounds."""
+    range_test_cycles = Below("lr_range.jsonl")
+    """The cycles of a range test in progress."""
     study = Below(_STUDY)
     """The Optuna study, a journal."""
     trials = Below(_TRIALS)

@@ -1,14 +1,18 @@
 """The LR range test of a search, as ``lr_range.json`` holds it: read and written here alone."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tune_s11.config import InputError
-from tune_s11.lr_range.bounds import LRBounds, find_bounds
+from tune_s11.lr_range.bounds import LRBounds, bounds_of, falls
 from tune_s11.lr_range.curve import LRCurve
+from tune_s11.lr_range.cycles import Cycle, Outcome
+from tune_s11.lr_range.rule import Answer
 from tune_s11.lr_range.suggestions import SUGGESTIONS
-from tune_s11.storage.files import write_whole
+from tune_s11.storage.files import read_lines, write_lines, write_whole
 
 
 @dataclass(frozen=True)
@@ -16,27 +20,31 @@ class RangeTest:
     """One range test.
 
     Attributes:
-        curve: What was measured.
-        suggestions: Learning rate by the name of the rule that suggests it.
-        bounds: What follows for LRMAX and LRMIN.
+        curve: The ramps.
+        suggestions: Learning rate by the name of the rule that reads it off the ramps; empty where they say nothing.
+        bounds: What is recommended for LRMAX and LRMIN.
+        cycles: The short cycles that the bounds follow from; empty in tests of versions that trained none.
     """
 
     curve: LRCurve
     suggestions: dict[str, float]
     bounds: LRBounds
+    cycles: Mapping[Cycle, Outcome] = field(default_factory=dict)
 
     @staticmethod
-    def of(curve: LRCurve) -> "RangeTest":
-        """What follows from a curve.
-
-        Raises:
-            InputError: It says nothing.
-        """
-        return RangeTest(curve, {name: rule(curve) for name, rule in SUGGESTIONS.items()}, find_bounds(curve))
+    def of(curve: LRCurve, cycles: Mapping[Cycle, Outcome], answer: Answer) -> "RangeTest":
+        """Return the test that consists of ramps, cycles and what the rule answered to these."""
+        suggestions = {name: rule(curve) for name, rule in SUGGESTIONS.items()} if falls(curve) else {}
+        return RangeTest(curve, suggestions, bounds_of(answer, curve), cycles)
 
     def write(self, path: Path) -> None:
         """Writes the file."""
-        plain = {"curve": self.curve.to_dict(), "suggestions": self.suggestions, "bounds": asdict(self.bounds)}
+        plain = {
+            "curve": self.curve.to_dict(),
+            "suggestions": self.suggestions,
+            "bounds": asdict(self.bounds),
+            "cycles": _rows(self.cycles),
+        }
         write_whole(path, json.dumps(plain, indent=1))
 
 
@@ -50,8 +58,35 @@ def read_range_test(path: Path) -> RangeTest:
         plain = json.loads(path.read_text())
         curve = LRCurve.from_dict(plain["curve"])
         suggestions = {str(name): float(lr) for name, lr in plain["suggestions"].items()}
-        return RangeTest(curve, suggestions, LRBounds(**plain["bounds"]))
+        return RangeTest(curve, suggestions, LRBounds(**plain["bounds"]), _cycles(plain.get("cycles", [])))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: holds no range test ({type(error).__name__})") from None
+
+
+def write_cycles(path: Path, cycles: Mapping[Cycle, Outcome]) -> None:
+    """Write the cycles of a test in progress, a line each."""
+    write_lines(path, _rows(cycles))
+
+
+def read_cycles(path: Path) -> dict[Cycle, Outcome]:
+    """Read the cycles of a test in progress; none where the file is missing, and damaged lines are left out."""
+    return _cycles([row for row in read_lines(path) if row.keys() == _KEYS])
+
+
+_KEYS = {"epochs", "max_lr", "seed", "accuracy", "loss", "trained"}
+
+
+def _rows(cycles: Mapping[Cycle, Outcome]) -> list[dict[str, Any]]:
+    return [
+        {**asdict(cycle), "accuracy": outcome.accuracy, "loss": outcome.loss, "trained": outcome.epochs}
+        for cycle, outcome in cycles.items()
+    ]
+
+
+def _cycles(rows: list[dict[str, Any]]) -> dict[Cycle, Outcome]:
+    return {
+        Cycle(row["epochs"], row["max_lr"], row["seed"]): Outcome(row["accuracy"], row["loss"], row["trained"])
+        for row in rows
+    }

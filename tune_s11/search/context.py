@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ray.tune import Callback
 from rich.console import Console
 
 from tune_s11.results import SearchFolder, SearchResult, TrialResult, load_search, read_trials
@@ -22,6 +23,7 @@ class Context:
         executor: What it runs on.
         console: Where to print.
         display: What is shown of the search as a whole.
+        callbacks: Of Tune, called after the program's own.
     """
 
     workspace: Workspace
@@ -29,6 +31,7 @@ class Context:
     executor: Executor
     console: Console
     display: Display = field(default_factory=lambda: Display(Console(quiet=True), {}))
+    callbacks: tuple[Callback, ...] = ()
 
     @property
     def folder(self) -> SearchFolder:

@@ -24,8 +24,8 @@ BEST = 5
 
 
 def is_live(console: Console) -> bool:
-    """Whether a panel can be redrawn there: a dumb terminal gets plain lines, as a log does."""
-    return console.is_terminal and not console.is_dumb_terminal
+    """Whether a panel can be redrawn there: in a terminal or a notebook. A dumb terminal gets plain lines, as a log."""
+    return console.is_jupyter or (console.is_terminal and not console.is_dumb_terminal)
 
 
 class Display:
@@ -142,7 +142,7 @@ def training_in(work: Work, config: SearchConfig) -> dict[str, float]:
     if recipe.train_images and refit.train_images:
         images *= refit.train_images / recipe.train_images
     return {
-        "range test": float(work.ramps),  # a ramp has about an epoch's steps
+        "range test": float(work.ramps + sum(map(sum, work.cycles))),  # a ramp has about an epoch's steps
         "trials": work.samples * recipe.epochs / config.policy.greatest_saving,
         "finalists": float(work.finalists * settings.finalist_seeds * recipe.epochs),
         "refits": work.refits * refit.epochs * images * (refit.width / recipe.width) ** 2,

@@ -3,11 +3,13 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import ray
 from ray import ObjectRef
+from ray.exceptions import RayError
 
 from tune_s11.hardware import Hardware, Precision, choose_hardware
 from tune_s11.search.cluster import Workers
@@ -46,6 +48,7 @@ class Executor:
         task: Callable[..., Any],
         calls: Iterable[tuple[Any, ...]],
         on_wait: Callable[[], None] = lambda: None,
+        on_result: Callable[[int, Any], None] = lambda call, result: None,
         *,
         compiled: bool = False,
     ) -> list[Any]:
@@ -58,6 +61,7 @@ class Executor:
             task: The function. Its first argument is the worker's hardware, which is active.
             calls: Its other arguments, a tuple a call; object references in them are resolved.
             on_wait: Called every other second, and as calls end.
+            on_result: Called with the number of a call and its result, as soon as it has one.
             compiled: As :attr:`tune_s11.hardware.Hardware.compiled`.
 
         Returns:
@@ -67,12 +71,15 @@ class Executor:
         remote = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(_on_hardware)
         remote = remote.options(name=task.__name__)  # for the dashboard and tracebacks
         left, begun = deque(calls), []
-        running: list[ObjectRef] = []
+        running: dict[ObjectRef, int] = {}
         while left or running:
             while left and (workers.cap is None or len(running) < workers.cap):
-                running.append(remote.remote(task, self, compiled, *left.popleft()))
-                begun.append(running[-1])
-            _, running = ray.wait(running, timeout=POLL_SECONDS)
+                begun.append(remote.remote(task, self, compiled, *left.popleft()))
+                running[begun[-1]] = len(begun) - 1
+            for done in ray.wait(list(running), timeout=POLL_SECONDS)[0]:
+                call = running.pop(done)
+                with suppress(RayError):  # The other calls finish before it is raised.
+                    on_result(call, ray.get(done))
             on_wait()
         results: list[Any] = ray.get(begun)
         return results

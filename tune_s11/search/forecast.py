@@ -112,6 +112,7 @@ class Work:
     Attributes:
         samples: Trials.
         ramps: Of the range test; 0 where there is none, or it is done.
+        cycles: Of the range test, in rounds: the epochs of each.
         finalists: Trials to be run again.
         refits: Of the winner.
     """
@@ -120,6 +121,7 @@ class Work:
     ramps: int
     finalists: int
     refits: int
+    cycles: tuple[tuple[int, ...], ...] = ()
 
 
 def forecast(
@@ -158,9 +160,10 @@ def forecast(
 
     first_of_process = 0.0 if workers.gpus else ready
     ramp = plain.begin + settings.lr_range_steps * plain.step
+    cycles = sum(tasks(len(each), plain.run(max(each))) for each in work.cycles)
     return Forecast(
         start=begun + processes + trial.warm_up,
-        range_test=(work.ramps > 0) * first_of_process + tasks(work.ramps, ramp),
+        range_test=(work.ramps > 0) * first_of_process + tasks(work.ramps, ramp) + cycles,
         trials=_spread([seconds for _, seconds in replays]),
         epochs=_spread([float(trained) for trained, _ in replays]),
         samples=work.samples,

@@ -1,9 +1,11 @@
-"""Step 1 of a search: the LR range test, its ramps side by side on the workers."""
+"""Step 1 of a search: the LR range test, its ramps and its cycles side by side on the workers."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import ray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from ray import ObjectRef
 
@@ -11,8 +13,10 @@ from tune_s11.config import Recipe
 from tune_s11.hardware import Hardware
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import Floats, LRCurve
-from tune_s11.lr_range.measuring import ramp, range_test
-from tune_s11.results.range_test import RangeTest
+from tune_s11.lr_range.cycles import Cycle, Outcome
+from tune_s11.lr_range.measuring import ramp, range_test, train_cycle
+from tune_s11.lr_range.rule import ask, given, recommend, rehearse
+from tune_s11.results.range_test import RangeTest, read_cycles, write_cycles
 from tune_s11.results.search import read_bounds
 from tune_s11.search.context import Context
 from tune_s11.search_space import RANGE_TEST, SearchConfig
@@ -51,12 +55,14 @@ def find_proposals(context: Context, data: ObjectRef, warm_start: tuple[Recipe, 
     bounds = read_bounds(context.folder)
     if bounds is None:
         context.display.begin("range test")
-        measured = RangeTest.of(measure_curve(context, data))
+        measured = measure(context, data)
         measured.write(context.folder.range_test)
+        context.folder.range_test_cycles.unlink(missing_ok=True)
         bounds = measured.bounds
         fixed = config.space.get("min_lr_fraction") == RANGE_TEST
+        unsure = "could not tell, no cycle learned anything; " if bounds.unsure else ""
         context.say(
-            f"range test: LRMAX between {bounds.low:.3g} and {bounds.high:.3g}, first {bounds.suggestion:.3g}; "
+            f"range test: {unsure}LRMAX between {bounds.low:.3g} and {bounds.high:.3g}, first {bounds.suggestion:.3g}; "
             f"LRMIN {'' if fixed else 'first '}{bounds.min_lr:.3g}"
         )
     return Proposals(_bounded(config, bounds), (recipe | bounds.first, *others))
@@ -77,6 +83,48 @@ def _bounded(config: SearchConfig, bounds: LRBounds) -> dict[str, BaseDistributi
     return {name: found[name] if isinstance(domain, str) else domain for name, domain in config.space.items()}
 
 
+def measure(context: Context, data: ObjectRef) -> RangeTest:
+    """Run the range test: ramps, and then the cycles that its rule asks for, where LRMAX is to be found.
+
+    Cycles that an interrupted session has trained are not trained again.
+    """
+    curve = measure_curve(context, data)
+    if context.config.space.get("max_lr") != RANGE_TEST:
+        return RangeTest.of(curve, {}, given(context.config.recipe.max_lr))
+    file, settings = context.folder.range_test_cycles, context.config.search
+    trained = read_cycles(file)
+    question = ask(context.config.recipe, settings, ray.get(data).validation.labels)
+    expected = sum(map(sum, expected_cycles(context.config)))
+
+    def train(cycles: Sequence[Cycle]) -> Mapping[Cycle, Outcome]:
+        missing = [cycle for cycle in cycles if cycle not in trained]
+
+        def keep(call: int, outcome: Outcome) -> None:
+            trained[missing[call]] = outcome
+            write_cycles(file, trained)
+            done = sum(cycle.epochs for cycle in trained)
+            context.display.advance(done / expected, f"range test: {len(trained)} cycles, {done} epochs")
+
+        calls = [(context.config.recipe, data, cycle) for cycle in missing]
+        context.executor.run(_train_cycle, calls, on_result=keep)
+        return trained
+
+    return RangeTest.of(curve, trained, recommend(question, train))
+
+
+def expected_cycles(config: SearchConfig) -> tuple[tuple[int, ...], ...]:
+    """Return the epochs of the cycles that a range test will train unless it meets something unusual, by round.
+
+    Raises:
+        InputError: The range of rates has no room for a test.
+    """
+    if config.space.get("max_lr") != RANGE_TEST:
+        return ()
+    evenly = np.arange(10)  # The images need not be at hand, and their classes play no part in this.
+    rounds = rehearse(ask(config.recipe, config.search, evenly))
+    return tuple(tuple(cycle.epochs for cycle in cycles) for cycles in rounds)
+
+
 def measure_curve(context: Context, data: ObjectRef) -> LRCurve:
     """Runs the range test's ramps, one a seed, on training data in the object store."""
     settings = context.config.search
@@ -88,3 +136,7 @@ def measure_curve(context: Context, data: ObjectRef) -> LRCurve:
 
 def _measure_ramp(hardware: Hardware, recipe: Recipe, data: TrainingData, lrs: Floats, seed: int) -> Floats:
     return range_test(recipe, data, hardware, lrs, seed)
+
+
+def _train_cycle(hardware: Hardware, recipe: Recipe, data: TrainingData, cycle: Cycle) -> Outcome:
+    return train_cycle(recipe, data, hardware, cycle)

@@ -12,6 +12,7 @@ from pathlib import Path
 import ray
 from ray import ObjectRef
 from ray.exceptions import RayError
+from ray.tune import Callback
 from rich.console import Console
 
 from tune_s11.config import InputError, Recipe
@@ -30,7 +31,7 @@ from tune_s11.search.finalists import choose_winner
 from tune_s11.search.forecast import Budget, Forecast, Work, forecast
 from tune_s11.search.material import Material
 from tune_s11.search.nodes import check_nodes, fingerprint
-from tune_s11.search.range_test import find_proposals
+from tune_s11.search.range_test import expected_cycles, find_proposals
 from tune_s11.search.refits import refit_winner
 from tune_s11.search.study import mend_journal, open_study
 from tune_s11.search.trials import Limits, drop_needless_checkpoints, run_trials
@@ -72,6 +73,7 @@ class Session:
         console: Where to print.
         warm_start: Recipes of an earlier search, which are tried after the range test's suggestion.
         tracker: Where trials and refits are sent while it runs; None: nowhere.
+        callbacks: Of Tune, called after the program's own.
     """
 
     workspace: Workspace
@@ -81,6 +83,7 @@ class Session:
     console: Console
     warm_start: tuple[Recipe, ...] = ()
     tracker: TrackerName | None = None
+    callbacks: tuple[Callback, ...] = ()
 
     @property
     def folder(self) -> SearchFolder:
@@ -133,7 +136,8 @@ class Session:
 
     def _run_steps(self, ready: _Ready, limits: Limits, display: Display) -> None:
         """The README's steps, but for the last, the report, which needs no Ray."""
-        context = Context(self.workspace, self.config, self._executor(ready), self.console, display)
+        executor = self._executor(ready)
+        context = Context(self.workspace, self.config, executor, self.console, display, self.callbacks)
         proposals = find_proposals(context, ready.data, self.warm_start)  # 1. LR range test
         run_trials(context, ready.data, proposals, limits, compiled=ready.compiled)  # 2. trials, 3. pruning
         drop_needless_checkpoints(context)
@@ -217,6 +221,7 @@ class Session:
         return Work(
             samples=samples,
             ramps=settings.lr_range_seeds if ranged else 0,
+            cycles=expected_cycles(self.config) if ranged else (),
             finalists=contenders if contenders > 1 and (samples or so_far.finalists is None) else 0,
             refits=settings.refit_seeds if samples or so_far.refit is None else 0,
         )

@@ -126,6 +126,7 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
                     TensorBoardFiles(folder.tensorboard),
                     DropLosers(context),
                     FailureLimit(workers.slots),
+                    *context.callbacks,
                 ],
                 verbose=0,
             ),

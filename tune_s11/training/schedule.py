@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from tune_s11.config import Recipe
 
@@ -76,6 +76,33 @@ class Triangular(Stateless):
         """Learning rate at ``epoch``."""
         phase = epoch / self.period % 1.0
         return self.min_lr + (self.max_lr - self.min_lr) * (1.0 - abs(2.0 * phase - 1.0))
+
+
+def drive(schedule: OneCycle | Triangular, optimizer: torch.optim.Optimizer, steps_per_epoch: int) -> LRScheduler:
+    """Return a torch scheduler that sets an optimizer's learning rate by a schedule.
+
+    Call its ``step()`` after each step of the optimizer. Parameter groups keep the ratios of their rates: the first
+    one's follows the schedule.
+
+    Args:
+        schedule: In epochs.
+        optimizer: Any.
+        steps_per_epoch: Steps of the optimizer in an epoch.
+    """
+    return _Driven(schedule, optimizer, steps_per_epoch)
+
+
+class _Driven(LRScheduler):
+    """A schedule in the place of torch's own."""
+
+    def __init__(self, schedule: OneCycle | Triangular, optimizer: torch.optim.Optimizer, steps_per_epoch: int) -> None:
+        self._schedule, self._steps = schedule, steps_per_epoch
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | torch.Tensor]:
+        """Return the rate of each parameter group for the next step."""
+        lr = self._schedule.lr(self.last_epoch / self._steps)
+        return [lr * float(base) / float(self.base_lrs[0]) for base in self.base_lrs]
 
 
 class Plateau:

@@ -29,11 +29,12 @@ def _line(condition: Condition, task: Task, peak: float, dies_above: float) -> d
         rates = [low * (high / low) ** (k / (settings.lr_range_steps - 1)) for k in range(settings.lr_range_steps)]
         return line | {"losses": [None if rate > dies_above else _loss(rate, peak) for rate in rates]}
     if task.max_lr > dies_above:
-        return line | {"raw": None, "ema": None, "held_out": None, "diverged_at": 1}
+        return line | {"raw": None, "ema": None, "ema_loss": None, "held_out": None, "diverged_at": 1}
     learned = task.epochs / int(condition.problem.fields["epochs"])
     accuracy = max(0.1, 0.1 + 0.8 * min(1.0, learned**0.2) - 0.2 * abs(math.log10(task.max_lr / peak)))
     accuracy = round(accuracy, 4)
-    return line | {"raw": accuracy, "ema": accuracy, "held_out": accuracy, "diverged_at": None}
+    loss = round(math.log(10) * (1 - (accuracy - 0.1) / 0.9), 4)
+    return line | {"raw": accuracy, "ema": accuracy, "ema_loss": loss, "held_out": accuracy, "diverged_at": None}
 
 
 def _loss(rate: float, peak: float) -> float:

@@ -10,6 +10,7 @@ from benchmarks.lr_range.conditions import CONDITIONS
 from benchmarks.lr_range.record import Task, recording_file
 from benchmarks.lr_range.recording import CHANCE, Bench, Recording, read_recording
 from tune_s11.config import InputError
+from tune_s11.lr_range.cycles import Cycle, Outcome
 
 
 def test_the_best_rate_is_chosen_by_one_seed_and_scored_by_the_others() -> None:
@@ -51,16 +52,18 @@ def test_the_plateau_is_what_is_within_a_point_of_the_best() -> None:
 def test_a_bench_counts_what_is_spent() -> None:
     found = recording("mlp-m0.9-b64", 0.1, dies_above=1.0)
     bench = Bench(found)
-    assert bench.cycle(4, 0.1, 10) == pytest.approx(0.1 + 0.8 * (1 / 3) ** 0.2, abs=1e-3)
+    outcome = bench.train(Cycle(4, 0.1, 10))
+    assert outcome.accuracy == pytest.approx(0.1 + 0.8 * (1 / 3) ** 0.2, abs=1e-3)
+    assert (outcome.loss, outcome.epochs) == (found.lines[Task(4, 0.1, 10)]["ema_loss"], 4)
     assert bench.epochs == 4
-    assert bench.cycle(4, 2.154, 10) is None
+    assert bench.train(Cycle(4, 2.154, 10)) == Outcome(None, None, 1)
     assert bench.epochs == 5  # It diverged in the first epoch.
     curve = bench.ramps()
     assert curve.losses.shape == (3, 100)
     assert math.isinf(curve.losses[0, -1])
     assert bench.epochs == pytest.approx(5 + 300 / 13)  # 853 images in batches of 64.
     with pytest.raises(KeyError):
-        bench.cycle(3, 0.1, 10)
+        bench.train(Cycle(3, 0.1, 10))
 
 
 def test_only_whole_recordings_are_read(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from benchmarks.lr_range.rules import (
     halving,
     replaced_test,
     steepest_gradient,
+    this_program,
 )
-from tune_s11.lr_range.bounds import find_bounds
+from benchmarks.ramp_bounds import find_bounds
 from tune_s11.lr_range.curve import LRCurve
 
 
@@ -62,6 +63,17 @@ def test_the_replaced_test_answers_its_bounds_or_refuses() -> None:
     bounds = find_bounds(found.curve)
     assert replaced_test(Bench(found)) == (bounds.suggestion, (bounds.low, bounds.high), False)
     assert replaced_test(Bench(recording("vgg-m0-b32", 0.1, dies_above=1e-9))).first is None
+
+
+@pytest.mark.parametrize("trials", [1, 2, 3])
+def test_this_program_is_asked_as_a_search_asks_it(trials: int) -> None:
+    bench = Bench(recording("vgg-m0-b32", 0.1))
+    answer = this_program(trials)(bench)
+    assert answer.first == pytest.approx(0.1, rel=0.8)
+    assert answer.bounds is not None
+    assert answer.bounds[0] < 0.1 < answer.bounds[1]
+    assert not answer.unsure
+    assert bench.epochs <= 12 * trials
 
 
 def test_the_steepest_gradient_is_that_of_the_smoothed_first_ramp() -> None:

@@ -10,6 +10,7 @@ from benchmarks.lr_range.record import recording_file
 from benchmarks.lr_range.recording import Recording
 from benchmarks.lr_range.rules import Answer
 from benchmarks.lr_range.tables import app, holds, judge, rules, table, width
+from tune_s11.lr_range.cycles import Cycle
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def recordings() -> list[Recording]:
 
 
 def test_a_rule_is_judged_by_points_lost_and_by_cost(recordings: list[Recording]) -> None:
-    judged = judge(lambda bench: Answer(0.1 if bench.cycle(6, bench.recording.best, 10) else None), recordings)
+    judged = judge(lambda bench: Answer(0.1 if bench.train(Cycle(6, bench.recording.best, 10)) else None), recordings)
     assert judged.lost["mlp-m0-b32"] == pytest.approx(0, abs=1e-9)
     assert judged.lost["vgg-m0-b32"] == pytest.approx(20)
     assert set(judged.cost.values()) == {0.5}

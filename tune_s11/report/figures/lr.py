@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tune_s11.lr_range.curve import Floats
@@ -15,51 +16,81 @@ _MARKERS = "osD^vP*"
 
 @in_style
 def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
-    """Loss over the learning rate: raw as dots, each seed's smoothed ramp faint, their median bold with the
-    suggestions on it, bounds shaded.
+    """The range test: above, what its short cycles ended with; below, the loss along its ramps.
+
+    Above are validation accuracies over the peak learning rate, a line for each length of cycle, crosses where cycles
+    diverged; tests of versions that trained no cycles have no such panel. Below are losses, raw as dots, each seed's
+    smoothed ramp faint, their median bold with the suggestions on it. Bounds are shaded in both.
 
     Args:
         measured: What to draw.
         winner: The winner's LRMAX, where there is one.
     """
-    curve, bounds = measured.curve, measured.bounds
-    figure = Figure(figsize=(8.5, 4.6), layout="constrained")
-    axes = figure.add_subplot(xscale="log", xlabel="learning rate (log scale)", ylabel="training loss (nats)")
-    axes.axvspan(
-        bounds.low,
-        bounds.high,
-        color=BLUE,
-        alpha=0.1,
-        lw=0,
-        label=f"LRMAX bounds {bounds.low:.3g} to {bounds.high:.3g}",
-    )
+    bounds = measured.bounds
+    figure = Figure(figsize=(8.5, 6.6 if measured.cycles else 4.6), layout="constrained")
+    panels = figure.subplots(2 if measured.cycles else 1, 1, sharex=True, squeeze=False)[:, 0]
+    for axes in panels:
+        axes.set_xscale("log")
+        width = f"LRMAX bounds {bounds.low:.3g} to {bounds.high:.3g}"
+        axes.axvspan(bounds.low, bounds.high, color=BLUE, alpha=0.1, lw=0, label=width)
+        _mark(axes, "LRMAX to try first", bounds.suggestion, color=BLUE, ls="-.", lw=1.5)
+        if winner is not None:
+            _mark(axes, "the winner's LRMAX", winner, color=VERMILION, ls="--", lw=1.8)
+    if measured.cycles:
+        _draw_cycles(panels[0], measured)
+    _draw_ramps(panels[-1], measured)
+    panels[-1].set_xlabel("learning rate (log scale)")
+    for axes in panels:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def _mark(axes: Axes, name: str, lr: float, **look: Any) -> None:
+    entitle(axes.axvline(lr, label=f"{name} {lr:.3g}", **look), f"{name} {lr:.4g}")
+
+
+def _draw_cycles(axes: Axes, measured: RangeTest) -> None:
+    by_length: dict[int, list[tuple[float, float]]] = {}
+    for cycle, outcome in sorted(measured.cycles.items()):
+        if outcome.accuracy is not None:
+            by_length.setdefault(cycle.epochs, []).append((cycle.max_lr, outcome.accuracy))
+    shades = np.linspace(0.35, 1.0, len(by_length))
+    for (epochs, points), shade, marker in zip(by_length.items(), shades, _MARKERS, strict=False):
+        length = f"{epochs} epoch{'' if epochs == 1 else 's'}"
+        rates, accuracies = np.array(points).T
+        (line,) = axes.plot(
+            rates, accuracies, marker + "-", color=BLUE, alpha=shade, lw=1.5, ms=5, label=f"cycles of {length}"
+        )
+        entitle_points(line, [f"{length} at {rate:.4g}: accuracy {accuracy:.4f}" for rate, accuracy in points])
+    diverged = sorted({cycle.max_lr for cycle, outcome in measured.cycles.items() if outcome.diverged})
+    if diverged:
+        axes.plot(diverged, np.zeros(len(diverged)), "x", color=VERMILION, ms=7, mew=2, ls="none", label="diverged")
+    axes.set_ylabel("validation accuracy")
+    axes.set_ylim(bottom=-0.03)
+
+
+def _draw_ramps(axes: Axes, measured: RangeTest) -> None:
+    curve = measured.curve
     for k, (raw, ramp) in enumerate(zip(curve.losses, curve.smoothed, strict=True)):
         known, kept = np.isfinite(raw), np.isfinite(ramp)
         axes.plot(curve.lrs[known], raw[known], ".", color=GREY, ms=3, alpha=0.5, label=_once("raw loss", k))
         axes.plot(curve.lrs[kept], ramp[kept], color=GREY, lw=0.8, alpha=0.8, label=_once("each seed's, smoothed", k))
+    axes.set_ylabel("training loss (nats)")
     loss, finite = curve.loss, np.isfinite(curve.loss)
+    if not finite.any():
+        return
     axes.plot(curve.lrs[finite], loss[finite], color=BLUE, lw=2.6, label="their median")
-    for marker, (name, lr) in zip(
-        _MARKERS, sorted(measured.suggestions.items(), key=lambda item: item[1]), strict=False
-    ):
+    suggestions = sorted(measured.suggestions.items(), key=lambda item: item[1])
+    for marker, (name, lr) in zip(_MARKERS, suggestions, strict=False):
         height = np.interp(np.log(lr), np.log(curve.lrs[finite]), loss[finite])
         label = f"{name} {lr:.3g}"
         (mark,) = axes.plot(lr, height, marker, color="white", mec="black", mew=1.4, ms=8, ls="none", label=label)
         entitle(mark, f"suggestion {label}")
-    rules: list[tuple[str, float, dict[str, Any]]] = [
-        ("LRMIN to try first", bounds.min_lr, {"color": ORANGE, "ls": ":", "lw": 1.8}),
-        ("LRMAX to try first", bounds.suggestion, {"color": BLUE, "ls": "-.", "lw": 1.5}),
-    ]
-    if winner is not None:
-        rules.append(("the winner's LRMAX", winner, {"color": VERMILION, "ls": "--", "lw": 1.8}))
-    for name, lr, look in rules:
-        entitle(axes.axvline(lr, label=f"{name} {lr:.3g}", **look), f"{name} {lr:.4g}")
+    _mark(axes, "LRMIN to try first", measured.bounds.min_lr, color=ORANGE, ls=":", lw=1.8)
     # The last steps before a ramp ends lie far above all that matters.
     lowest, highest = float(curve.losses.min()), float(loss[: np.argmin(loss) + 1].max())
     margin = 0.1 * (highest - lowest)
     axes.set_ylim(max(0.0, lowest - margin), highest + margin)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
 
 
 def _once(label: str, k: int) -> str:

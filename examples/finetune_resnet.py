@@ -1,0 +1,87 @@
+"""Fine-tune torchvision's ResNet-18 with AdamW on images of your own, at the learning rate that a range test finds.
+
+    python examples/finetune_resnet.py FOLDER --epochs 6
+
+FOLDER holds train/<class>/ and test/<class>/. A fifth of the training images is held out to judge rates by; the test
+images are read once, at the end. Without a network to fetch the pretrained weights from, it starts from random ones.
+"""
+
+import argparse
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, random_split
+from torchvision.datasets import ImageFolder
+from torchvision.models import ResNet18_Weights, resnet18
+
+from tune_s11 import OneCycle, drive, lr_range_test
+
+BATCH = 32
+
+
+def build(classes: int) -> nn.Module:
+    """Build the network with a new last layer."""
+    try:
+        model = resnet18(weights=ResNet18_Weights.DEFAULT)
+    except URLError:
+        print("no pretrained weights can be fetched: starting from random ones")
+        model = resnet18()
+    model.fc = nn.Linear(model.fc.in_features, classes)
+    return model
+
+
+def load(folder: Path) -> tuple[DataLoader, DataLoader, DataLoader, list[str]]:
+    """Return loaders of training, validation and test images, and the names of the classes."""
+    transform = ResNet18_Weights.DEFAULT.transforms()
+    images = ImageFolder(folder / "train", transform)
+    train, validation = random_split(images, [0.8, 0.2], torch.Generator().manual_seed(0))
+    test = ImageFolder(folder / "test", transform)
+    loader = DataLoader(train, BATCH, shuffle=True, drop_last=True)
+    return loader, DataLoader(validation, BATCH), DataLoader(test, BATCH), images.classes
+
+
+def train(model: nn.Module, loader: DataLoader, max_lr: float, epochs: int) -> None:
+    """Train for one cycle."""
+    optimizer = torch.optim.AdamW(model.parameters())
+    cycle = OneCycle(max_lr / 100, max_lr, peak=epochs * 5 / 24, end=epochs)
+    scheduler = drive(cycle, optimizer, steps_per_epoch=len(loader))
+    model.train()
+    for epoch in range(1, epochs + 1):
+        for images, labels in loader:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(images), labels)
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+        print(f"epoch {epoch} of {epochs}: loss of the last batch {loss.item():.3f}")
+
+
+@torch.inference_mode()
+def accuracy(model: nn.Module, loader: DataLoader) -> float:
+    """Return the share of images that are classified correctly."""
+    model.eval()
+    correct = [model(images).argmax(1) == labels for images, labels in loader]
+    return float(torch.cat(correct).float().mean())
+
+
+def main() -> None:
+    """Find a rate, train at it, test."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--epochs", type=int, default=6)
+    arguments = parser.parse_args()
+    torch.manual_seed(0)
+    loader, validation, test, classes = load(arguments.folder)
+    model = build(len(classes))
+    found = lr_range_test(model, loader, validation, F.cross_entropy, arguments.epochs, torch.optim.AdamW, (1e-5, 0.1))
+    unsure = ", a common value: nothing learned in any cycle" if found.unsure else ""
+    print(f"peak learning rate {found.lr:.2g}, worth trying {found.low:.2g} to {found.high:.2g}{unsure}")
+    train(model, loader, found.lr, arguments.epochs)
+    print(f"validation accuracy {accuracy(model, validation):.3f}, test accuracy {accuracy(model, test):.3f}")
+
+
+if __name__ == "__main__":
+    main()

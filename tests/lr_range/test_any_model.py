@@ -1,0 +1,84 @@
+"""The range test for models and loaders that know nothing of this program."""
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from sklearn.datasets import load_digits
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+import tune_s11
+from tune_s11.lr_range.any_model import lr_range_test
+
+
+def loaders(shuffled: bool = True) -> tuple[DataLoader[tuple[Tensor, ...]], DataLoader[tuple[Tensor, ...]]]:
+    pixels, labels = load_digits(return_X_y=True)
+    inputs, targets = torch.from_numpy(pixels).float() / 16, torch.from_numpy(labels)
+    train = TensorDataset(inputs[:600], targets[:600])
+    return DataLoader(train, 50, shuffle=shuffled), DataLoader(TensorDataset(inputs[600:900], targets[600:900]), 100)
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+
+
+@pytest.mark.parametrize("optimizer", [None, torch.optim.AdamW])
+def test_a_rate_and_bounds_for_any_model(optimizer: type[torch.optim.Optimizer] | None) -> None:
+    model = network()
+    before, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    named = {} if optimizer is None else {"optimizer": optimizer}
+    found = tune_s11.lr_range_test(model, *loaders(), F.cross_entropy, epochs=12, **named)
+    assert not found.unsure
+    assert found.low <= found.lr <= found.high
+    assert (0.02 < found.lr < 2) if optimizer is None else (5e-4 < found.lr < 0.1)
+    assert sum(cycle.epochs for cycle in found.cycles) <= 24
+    assert model.state_dict().keys() == before.keys()
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in before.items())
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_the_same_test_has_the_same_outcomes() -> None:
+    one, other = (lr_range_test(network(), *loaders(), nn.CrossEntropyLoss(), epochs=6) for _ in range(2))
+    assert one == other
+
+
+def test_a_loss_that_is_no_cross_entropy() -> None:
+    torch.manual_seed(0)
+    inputs = torch.randn(200, 5)
+    targets = inputs @ torch.randn(5, 1)
+    batches = DataLoader(TensorDataset(inputs, targets), 20)
+    found = lr_range_test(nn.Linear(5, 1), batches, batches, F.mse_loss, epochs=12)
+    assert not found.unsure
+    assert 0.003 < found.lr < 0.5
+    assert max(outcome.loss or 0.0 for outcome in found.cycles.values()) > 100
+    assert {outcome.accuracy for outcome in found.cycles.values()} == {None}
+
+
+def test_labels_without_meaning_cannot_be_learned() -> None:
+    generator = np.random.default_rng(0)
+    inputs, labels = torch.zeros(100, 64), torch.from_numpy(np.resize(np.arange(10), 100))
+    batches = DataLoader(TensorDataset(inputs, labels[generator.permutation(100)]), 20)
+    found = lr_range_test(network(), batches, batches, F.cross_entropy, epochs=12)
+    assert found.unsure
+    assert found.lr == pytest.approx(0.03)
+
+
+class Empty:
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter(())
+
+
+def test_bad_input_is_refused() -> None:
+    train, validation = loaders()
+    with pytest.raises(ValueError, match=r"^lr_range \(0.1, 0.5\): must span at least a factor of 10$"):
+        lr_range_test(network(), train, validation, F.cross_entropy, 12, lr_range=(0.1, 0.5))
+    with pytest.raises(ValueError, match=r"^loader: must yield at least one batch$"):
+        lr_range_test(network(), Empty(), validation, F.cross_entropy, 12)
+    with pytest.raises(ValueError, match=r"^validation_loader: must yield at least one batch$"):
+        lr_range_test(network(), train, Empty(), F.cross_entropy, 12)

@@ -1,0 +1,179 @@
+"""The range test for any torch model and loaders: a peak learning rate, and bounds for it, for cyclic schedules."""
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from rich.progress import Progress
+from torch import Tensor
+from torch.optim import SGD, Optimizer
+
+from tune_s11.lr_range.cycles import Cycle, Outcome
+from tune_s11.lr_range.rule import Question, class_entropy, recommend, rehearse, usual_rate
+from tune_s11.training.schedule import OneCycle, drive
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+Loss = Callable[[Tensor, Tensor], Tensor]
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+PEAK = 5 / 24
+"""Share of a cycle before its peak, as in the S11 recipe."""
+
+FRACTION = 0.01
+"""Learning rate at both ends of a cycle, over that at its peak."""
+
+TRIALS = 2
+"""What the test may cost, in complete trainings."""
+
+
+@dataclass(frozen=True)
+class LRRange:
+    """What a range test found."""
+
+    lr: float
+    """Peak learning rate to train with."""
+    low: float
+    """Lowest peak learning rate worth a try."""
+    high: float
+    """Highest peak learning rate worth a try."""
+    unsure: bool
+    """Whether nothing learned in any cycle, and these are common values."""
+    cycles: Mapping[Cycle, Outcome]
+    """Validation loss, and None for an accuracy, of each cycle that was trained."""
+
+
+def sgd(parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """Build SGD as the recipe's defaults have it."""
+    return SGD(parameters, lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+
+
+def lr_range_test(
+    model: nn.Module,
+    loader: Batches,
+    validation_loader: Batches,
+    loss: Loss,
+    epochs: int,
+    optimizer: MakeOptimizer = sgd,
+    lr_range: tuple[float, float] = (1e-4, 10.0),
+) -> LRRange:
+    """Find the peak learning rate of a one-cycle training.
+
+    Short complete cycles, each on a copy of the model, are trained at rates over the whole range and judged by their
+    validation loss, as the rule of :func:`tune_s11.lr_range.rule.recommend` asks for them. Together they take at most
+    twice the epochs of the training. The model, and torch's random state, stay as they are.
+
+    Args:
+        model: As the training will start from it, on its device, pretrained or not.
+        loader: Yields inputs and targets of a batch, a whole epoch each time it is iterated.
+        validation_loader: Likewise, of images that the model is not trained on.
+        loss: Of outputs and targets, a scalar mean; what is minimised and what judges.
+        epochs: Of the training to come.
+        optimizer: Makes the optimizer from the copy's parameters. Its learning rate plays no part.
+        lr_range: Lowest and highest rate to try.
+
+    Raises:
+        ValueError: The range has no room, or a loader yields nothing.
+    """
+    if lr_range[1] < 10 * lr_range[0]:
+        raise ValueError(f"lr_range {lr_range}: must span at least a factor of 10")
+    with torch.random.fork_rng():  # Loaders draw from torch whenever they are iterated.
+        return _find(_Training(model, loader, validation_loader, loss), optimizer, epochs, lr_range)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What every cycle is trained and judged with."""
+
+    model: nn.Module
+    loader: Batches
+    validation_loader: Batches
+    loss: Loss
+
+
+def _find(training: _Training, optimizer: MakeOptimizer, epochs: int, lr_range: tuple[float, float]) -> LRRange:
+    question = Question(
+        epochs=epochs,
+        lr_range=lr_range,
+        trials=TRIALS,
+        chance=_chance(training),
+        fallback=_usual(optimizer(copy.deepcopy(training.model).parameters())),
+        seed=0,
+    )
+    steps, trained = _count(training.loader, "loader"), dict[Cycle, Outcome]()
+    expected = sum(cycle.epochs for cycles in rehearse(question) for cycle in cycles)
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("LR range test", total=expected)
+
+        def train(cycles: Sequence[Cycle]) -> Mapping[Cycle, Outcome]:
+            for cycle in cycles:
+                trained[cycle] = _train(training, optimizer, steps, cycle)
+                progress.advance(bar, cycle.epochs)
+            return trained
+
+        answer = recommend(question, train)
+    return LRRange(answer.first, answer.low, answer.high, answer.unsure, trained)
+
+
+def _train(training: _Training, make_optimizer: MakeOptimizer, steps: int, cycle: Cycle) -> Outcome:
+    """Train one cycle on a copy of the model."""
+    torch.manual_seed(cycle.seed)  # All cycles see the same batches, if the loader draws from torch.
+    model = copy.deepcopy(training.model)
+    optimizer = make_optimizer(model.parameters())
+    schedule = OneCycle(FRACTION * cycle.max_lr, cycle.max_lr, peak=PEAK * cycle.epochs, end=cycle.epochs)
+    scheduler = drive(schedule, optimizer, steps)
+    for epoch in range(1, cycle.epochs + 1):
+        model.train()
+        losses = []
+        for inputs, targets in training.loader:
+            optimizer.zero_grad()
+            loss = training.loss(model(_to(inputs, model)), _to(targets, model))
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            losses.append(loss.detach())
+        if not torch.stack(losses).isfinite().all():
+            return Outcome(None, None, epoch)
+    final = _evaluate(model, training)
+    return Outcome(None, final if math.isfinite(final) else None, cycle.epochs)
+
+
+@torch.inference_mode()
+def _evaluate(model: nn.Module, training: _Training) -> float:
+    """Return the mean validation loss, each batch weighted by its size."""
+    model.eval()
+    total, count = 0.0, 0
+    for inputs, targets in training.validation_loader:
+        total += float(training.loss(model(_to(inputs, model)), _to(targets, model))) * len(targets)
+        count += len(targets)
+    return total / count
+
+
+def _chance(training: _Training) -> float:
+    """Return the loss without having learned: of the model as it is, or of knowing how frequent classes are."""
+    _count(training.validation_loader, "validation_loader")
+    before = _evaluate(copy.deepcopy(training.model), training)
+    if training.loss is F.cross_entropy or isinstance(training.loss, nn.CrossEntropyLoss):
+        labels = torch.cat([targets for _, targets in training.validation_loader])
+        if labels.ndim == 1 and not labels.is_floating_point():
+            return min(before, class_entropy(labels.cpu().numpy()))
+    return before
+
+
+def _usual(optimizer: Optimizer) -> float:
+    group = optimizer.param_groups[0]
+    return usual_rate("adamw" if "betas" in group else "sgd", group.get("momentum", 0.0))
+
+
+def _count(batches: Batches, name: str) -> int:
+    count = sum(1 for _ in batches)
+    if not count:
+        raise ValueError(f"{name}: must yield at least one batch")
+    return count
+
+
+def _to(tensor: Tensor, model: nn.Module) -> Tensor:
+    return tensor.to(next(model.parameters()).device, non_blocking=True)
