@@ -35,7 +35,6 @@ def test_a_resnet_is_fine_tuned_at_the_rate_that_is_found(folder: Path, tmp_path
         env=os.environ | nowhere,
     )
     assert done.returncode == 0, done.stderr
-    first, rate, *_, last = done.stdout.splitlines()
-    assert first == "no pretrained weights can be fetched: starting from random ones"
-    assert re.match(r"peak learning rate \S+, worth trying \S+ to \S+", rate)
-    assert re.fullmatch(r"validation accuracy [01]\.\d{3}, test accuracy [01]\.\d{3}", last)
+    assert "no pretrained weights can be fetched: starting from random ones\n" in done.stdout
+    assert re.search(r"^peak learning rate \S+, worth trying \S+ to [0-9.e-]+", done.stdout, re.MULTILINE)
+    assert re.search(r"^validation accuracy [01]\.\d{3}, test accuracy [01]\.\d{3}$", done.stdout, re.MULTILINE)
