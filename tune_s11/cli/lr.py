@@ -25,7 +25,7 @@ from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.lr_range.cycles import Cycle, Outcome
 from tune_s11.lr_range.measuring import ramp, range_test, train_cycle
-from tune_s11.lr_range.rule import ask, recommend, rehearse
+from tune_s11.lr_range.rule import ask, expected_epochs, recommend
 from tune_s11.results.range_test import RangeTest
 from tune_s11.search_space import SearchConfig
 from tune_s11.training.trainer import TrainingData
@@ -73,10 +73,11 @@ def _measure(config: SearchConfig, data: TrainingData, hardware: Hardware, lrs: 
     question = ask(recipe, search, data.validation.labels)
     seeds = range(search.seed, search.seed + search.lr_range_seeds)
     steps_per_epoch = len(data.train) // recipe.batch_size
-    expected = sum(cycle.epochs for cycles in rehearse(question) for cycle in cycles)
     trained: dict[Cycle, Outcome] = {}
     with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("range test", total=len(lrs) * len(seeds) + expected * steps_per_epoch)
+        task = progress.add_task(
+            "range test", total=len(lrs) * len(seeds) + expected_epochs(question) * steps_per_epoch
+        )
 
         def train(cycles: Sequence[Cycle]) -> Mapping[Cycle, Outcome]:
             for cycle in cycles:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 
 from tune_s11.lr_range.cycles import Cycle, Outcome
-from tune_s11.lr_range.rule import Question, class_entropy, recommend, rehearse, usual_rate
+from tune_s11.lr_range.rule import Question, class_entropy, expected_epochs, recommend, usual_rate
 from tune_s11.training.schedule import OneCycle, drive
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -104,9 +104,8 @@ def _find(training: _Training, optimizer: MakeOptimizer, epochs: int, lr_range: 
         seed=0,
     )
     steps, trained = _count(training.loader, "loader"), dict[Cycle, Outcome]()
-    expected = sum(cycle.epochs for cycles in rehearse(question) for cycle in cycles)
     with Progress(transient=True) as progress:
-        bar = progress.add_task("LR range test", total=expected)
+        bar = progress.add_task("LR range test", total=expected_epochs(question))
 
         def train(cycles: Sequence[Cycle]) -> Mapping[Cycle, Outcome]:
             for cycle in cycles:

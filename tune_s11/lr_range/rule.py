@@ -124,6 +124,11 @@ def rehearse(question: Question) -> list[list[Cycle]]:
     return rounds
 
 
+def expected_epochs(question: Question) -> int:
+    """Return what the cycles of such a test cost."""
+    return sum(cycle.epochs for cycles in rehearse(question) for cycle in cycles)
+
+
 def recommend(question: Question, train: Train) -> Answer:
     """Find the peak learning rates worth a trial.
 

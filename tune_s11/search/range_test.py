@@ -15,7 +15,7 @@ from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.lr_range.cycles import Cycle, Outcome
 from tune_s11.lr_range.measuring import ramp, range_test, train_cycle
-from tune_s11.lr_range.rule import ask, given, recommend, rehearse
+from tune_s11.lr_range.rule import ask, expected_epochs, given, recommend, rehearse
 from tune_s11.results.range_test import RangeTest, read_cycles, write_cycles
 from tune_s11.results.search import read_bounds
 from tune_s11.search.context import Context
@@ -94,7 +94,7 @@ def measure(context: Context, data: ObjectRef) -> RangeTest:
     file, settings = context.folder.range_test_cycles, context.config.search
     trained = read_cycles(file)
     question = ask(context.config.recipe, settings, ray.get(data).validation.labels)
-    expected = sum(map(sum, expected_cycles(context.config)))
+    expected = expected_epochs(question)
 
     def train(cycles: Sequence[Cycle]) -> Mapping[Cycle, Outcome]:
         missing = [cycle for cycle in cycles if cycle not in trained]
