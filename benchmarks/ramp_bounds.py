@@ -3,7 +3,7 @@
 import math
 
 from tune_s11.config import InputError
-from tune_s11.lr_range.bounds import LRBounds
+from tune_s11.lr_range.bounds import LRBounds, falls
 from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.suggestions import begins_to_fall
 
@@ -26,13 +26,12 @@ def find_bounds(curve: LRCurve) -> LRBounds:
     Raises:
         InputError: The loss never fell, so the curve says nothing.
     """
-    lrs, loss = curve.finite()
-    if len(lrs) < 10 or loss.min() > 0.95 * loss[0]:
+    if not falls(curve):
         raise InputError(
             f"range test: the loss did not fall between {curve.lrs[0]:g} and {curve.lrs[-1]:g}; "
-            "allowed are other ends (search.lr_range) or bounds of your own (--lr-bounds LOW HIGH)"
+            "expected other ends (search.lr_range) or given bounds (--lr-bounds LOW HIGH)"
         )
-    last = float(lrs[-1])
+    last = float(curve.finite()[0][-1])
     high = last / MARGIN
     if last < curve.lrs[-1]:
         end = f"the last rate before most ramps diverged, {last:.3g}"

@@ -9,7 +9,6 @@ appended when it is done; the same command resumes where an interrupted one stop
 
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,11 +18,12 @@ from benchmarks.lr_range.conditions import CONDITIONS, LADDER, LONGER, Condition
 from benchmarks.processes import Worker, interrupt, resume_file, run_all
 from benchmarks.race.problems import Inputs, load_inputs
 from benchmarks.race.record import subject
-from benchmarks.race.trial import processor_kind
+from benchmarks.race.trial import processor_kind, rounded
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError, SearchSettings
 from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.lr_range.cycles import Cycle, shorten
 from tune_s11.lr_range.measuring import ramp, range_test
 from tune_s11.training.trainer import Trainer
 
@@ -38,13 +38,8 @@ CYCLE_SEEDS = (10, 11)
 RAMP_SEEDS = (20, 21, 22)
 
 
-@dataclass(frozen=True)
-class Task:
-    """One training: a cycle of ``epochs`` with its peak at ``max_lr``; of 0 epochs: a ramp over all rates."""
-
-    epochs: int
-    max_lr: float
-    seed: int
+Task = Cycle
+"""One training: a cycle; of 0 epochs: a ramp over all rates."""
 
 
 def plan(condition: Condition) -> list[Task]:
@@ -79,28 +74,17 @@ def train(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
     return line | {"seconds": round(time.process_time() - start, 2), "processor": processor_kind()}
 
 
-def cycle(inputs: Inputs, task: Task) -> Any:
-    """Return the recipe of a cycle: all that is measured in epochs shrinks with it, but for the EMA's horizon."""
-    whole = inputs.recipe
-    peak = whole.peak_epoch * task.epochs / whole.epochs
-    return whole.model_copy(update={"epochs": task.epochs, "peak_epoch": peak, "max_lr": task.max_lr})
-
-
 def _train_cycle(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
-    trainer = Trainer(cycle(inputs, task), inputs.data, hardware, task.seed)
+    trainer = Trainer(shorten(inputs.recipe, task), inputs.data, hardware, task.seed)
     epochs = list(trainer)
-    line: dict[str, Any] = {"train_loss": [_rounded(epoch.train_loss) for epoch in epochs]}
+    line: dict[str, Any] = {"train_loss": [rounded(epoch.train_loss) for epoch in epochs]}
     last = epochs[-1]
     found = {"raw": last.val_accuracy, "raw_loss": last.val_loss}
     found |= {"ema": last.ema_val_accuracy, "ema_loss": last.ema_val_loss, "held_out": None}
     if trainer.diverged:
         return line | dict.fromkeys(found) | {"diverged_at": trainer.epoch}
     found["held_out"] = trainer.evaluate(trainer.average.model, trainer.on_device(inputs.held_out))[1]
-    return line | {name: _rounded(value) for name, value in found.items()} | {"diverged_at": None}
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    return line | {name: rounded(value) for name, value in found.items()} | {"diverged_at": None}
 
 
 def recording_file(name: str, recordings: Path = RECORDINGS) -> Path:

@@ -113,7 +113,7 @@ class Bench:
         Raises:
             KeyError: No such cycle was recorded.
         """
-        line = self.recording.lines[Task(cycle.epochs, cycle.max_lr, cycle.seed)]
+        line = self.recording.lines[cycle]
         trained = cycle.epochs if line["diverged_at"] is None else int(line["diverged_at"])
         self.epochs += trained
         return Outcome(line["ema"], line["ema_loss"], trained)

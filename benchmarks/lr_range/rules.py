@@ -12,7 +12,7 @@ from benchmarks.ramp_bounds import find_bounds
 from tune_s11.config import InputError, SearchSettings
 from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.cycles import Cycle
-from tune_s11.lr_range.rule import Question, recommend, usual_rate
+from tune_s11.lr_range.rule import ask, recommend
 from tune_s11.lr_range.suggestions import SUGGESTIONS
 
 
@@ -76,14 +76,9 @@ def this_program(trials: int) -> Rule:
 
     def answer(bench: Bench) -> Answer:
         recipe, rates, default = bench.recording.recipe, bench.recording.condition.rates, SearchSettings().lr_range
-        question = Question(
-            epochs=recipe.epochs,
-            lr_range=(max(default[0], rates[0]), min(default[1], rates[-1])),
-            trials=trials,
-            chance=math.log(CLASSES),
-            fallback=usual_rate(recipe.optimizer, recipe.momentum, recipe.logit_scale),
-            seed=CYCLE_SEEDS[0],
-        )
+        lr_range = max(default[0], rates[0]), min(default[1], rates[-1])
+        settings = SearchSettings(lr_range=lr_range, lr_range_trials=trials, seed=CYCLE_SEEDS[0])
+        question = ask(recipe, settings, np.arange(CLASSES))  # its labels are as good as even
         found = recommend(question, lambda cycles: {cycle: bench.train(cycle) for cycle in cycles})
         return Answer(found.first, (found.low, found.high), found.unsure)
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from scipy.stats import binomtest, t
+from scipy.stats import binomtest
 
 from benchmarks.lr_range.conditions import CONDITIONS
 from benchmarks.lr_range.record import RECORDINGS
@@ -34,6 +34,8 @@ from benchmarks.lr_range.rules import (
     replaced_test,
     this_program,
 )
+from benchmarks.markdown import markdown_row
+from benchmarks.race.measures import estimate
 from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
 
@@ -134,7 +136,7 @@ def table(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str
     """Return the lines of the Markdown table."""
     optimizers = sorted({each.condition.optimizer for each in recordings})
     heads = ["rule", "points lost", *optimizers, "worst", "paired", "refused", "unsure", "bounds hold", "width", "cost"]
-    rows = [_row(heads), _row(["---"] * len(heads))]
+    rows = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     baseline = min((CONSTANT, SCALED), key=lambda name: float(np.mean(list(judged[name].lost.values()))))
     for name, of_rule in judged.items():
         lost = np.array(list(of_rule.lost.values()))
@@ -148,17 +150,15 @@ def table(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str
         cells += [str(sum(answer.first is None for answer in answers)), str(sum(answer.unsure for answer in answers))]
         cells += _bounds(of_rule, recordings)
         cells.append(f"{np.mean(list(of_rule.cost.values())):.1f}")
-        rows.append(_row(cells))
+        rows.append(markdown_row(cells))
     return rows
 
 
 def _paired(one: Judged, other: Judged, recordings: list[Recording]) -> str:
     mine, theirs = one.by_network(recordings), other.by_network(recordings)
     differences = np.array([mine[name] - theirs[name] for name in mine])
-    if len(differences) < 2:
-        return f"{differences.mean():+.1f}"
-    half = t.ppf(0.975, len(differences) - 1) * differences.std(ddof=1) / math.sqrt(len(differences))
-    return f"{differences.mean():+.1f} ± {half:.1f}"
+    found = estimate(differences)
+    return f"{found.mean:+.1f}" + ("" if math.isnan(found.low) else f" ± {found.high - found.mean:.1f}")
 
 
 def _bounds(of_rule: Judged, recordings: list[Recording]) -> list[str]:
@@ -172,17 +172,13 @@ def _bounds(of_rule: Judged, recordings: list[Recording]) -> list[str]:
     return [f"{held} of {len(recordings)} (over {limit:.0%})", f"{np.median(widths):.1f}, at most {max(widths):.1f}"]
 
 
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 def each_condition(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str]:
     """Return the lines of a Markdown table with a row a condition: its plateau, and points lost by each rule."""
-    rows = [_row(["condition", "best", "plateau", *judged]), _row(["---"] * (len(judged) + 3))]
+    rows = [markdown_row(["condition", "best", "plateau", *judged]), markdown_row(["---"] * (len(judged) + 3))]
     for each in recordings:
         low, high = each.plateau
         cells = [each.condition.name, f"{each.best:.2g}", f"{low:.2g} to {high:.2g}"]
-        rows.append(_row(cells + [f"{of_rule.lost[each.condition.name]:.1f}" for of_rule in judged.values()]))
+        rows.append(markdown_row(cells + [f"{of_rule.lost[each.condition.name]:.1f}" for of_rule in judged.values()]))
     return rows
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from benchmarks.markdown import markdown_row
 from benchmarks.race.arms import ARMS, INSIDE_WALL, RANDOM, Arm, run_arm
 from benchmarks.race.candidates import Candidates, join
 from benchmarks.race.difficulty import ORDERS
@@ -152,11 +153,6 @@ def _rounded(estimates: dict[str, Estimate]) -> dict[str, list[float | None]]:
     return {
         name: [None if np.isnan(value) else round(value, 4) for value in found] for name, found in estimates.items()
     }
-
-
-def markdown_row(cells: list[str]) -> str:
-    """Return a line of a table."""
-    return f"| {' | '.join(cells)} |"
 
 
 app = new_app("Race the arms that only choose among recorded configurations.")

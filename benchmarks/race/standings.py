@@ -20,13 +20,14 @@ import typer
 from scipy.stats import t
 
 from benchmarks.lines import read_lines
+from benchmarks.markdown import markdown_row
 from benchmarks.race.contest import CONTESTS, contest_file
 from benchmarks.race.live_arms import LIVE_ARMS, OURS
 from benchmarks.race.log import Log, candidates_of, ship_of
 from benchmarks.race.measures import TRIALS, Estimate, estimate, measure, read_at
 from benchmarks.race.pool import POOLS, Floats, Pool, read_pool
 from benchmarks.race.problems import PROBLEMS, find_problem
-from benchmarks.race.replay import TRACKS, markdown_row, with_interval
+from benchmarks.race.replay import TRACKS, with_interval
 from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
 

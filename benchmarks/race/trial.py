@@ -34,15 +34,15 @@ def train(inputs: Inputs, hardware: Hardware, number: int, repeat: int = 0) -> d
     trainer = Trainer(inputs.recipe.model_copy(update=config), inputs.data, hardware, SEED + number + FRESH * repeat)
     curve: dict[str, list[float | None]] = {"train_loss": [], "raw": [], "ema": []}
     for metrics in trainer:
-        curve["train_loss"].append(_rounded(metrics.train_loss))
-        curve["raw"].append(_rounded(metrics.val_accuracy))
-        curve["ema"].append(_rounded(metrics.ema_val_accuracy))
+        curve["train_loss"].append(rounded(metrics.train_loss))
+        curve["raw"].append(rounded(metrics.val_accuracy))
+        curve["ema"].append(rounded(metrics.ema_val_accuracy))
     score = None
     if not trainer.diverged:
         held_out = trainer.on_device(inputs.held_out)
         score = {
-            "raw": _rounded(trainer.evaluate(trainer.model, held_out)[1]),
-            "ema": _rounded(trainer.evaluate(trainer.average.model, held_out)[1]),
+            "raw": rounded(trainer.evaluate(trainer.model, held_out)[1]),
+            "ema": rounded(trainer.evaluate(trainer.average.model, held_out)[1]),
             "validation_raw": curve["raw"][-1],
             "validation_ema": curve["ema"][-1],
         }
@@ -66,5 +66,6 @@ def processor_kind() -> str:
     return "AVX-512 bf16" if able.get("avx512_bf16") else "other"
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """Return a figure with the four digits that recordings keep."""
     return None if value is None else round(value, 4)

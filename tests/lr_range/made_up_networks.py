@@ -34,7 +34,7 @@ class Network:
 
     @property
     def epochs(self) -> int:
-        """All that was asked for."""
+        """Epochs of all cycles that were requested."""
         return sum(cycle.epochs for cycles in self.asked for cycle in cycles)
 
     def _outcome(self, cycle: Cycle) -> Outcome:

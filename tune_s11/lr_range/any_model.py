@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 
 import torch
@@ -168,7 +168,7 @@ def _usual(optimizer: Optimizer) -> float:
 
 
 def _count(batches: Batches, name: str) -> int:
-    count = sum(1 for _ in batches)
+    count = len(batches) if isinstance(batches, Sized) else sum(1 for _ in batches)
     if not count:
         raise ValueError(f"{name}: must yield at least one batch")
     return count

@@ -5,10 +5,11 @@ import pytest
 from benchmarks.lines import read_lines
 from benchmarks.lr_range import record as command
 from benchmarks.lr_range.conditions import CONDITIONS, LADDER, Condition
-from benchmarks.lr_range.record import CYCLE_SEEDS, RAMP_SEEDS, SEEDS, Task, cycle, plan, recording_file, train
+from benchmarks.lr_range.record import CYCLE_SEEDS, RAMP_SEEDS, SEEDS, Task, plan, recording_file, train
 from benchmarks.race.problems import Problem, load_inputs
 from tune_s11.config import InputError
 from tune_s11.hardware import choose_hardware
+from tune_s11.lr_range.cycles import shorten
 
 FIELDS = {**CONDITIONS["s11-m0.9-b64"].problem.fields, "epochs": 4, "peak_epoch": 1.0, "train_images": 80}
 TINY = Condition(Problem("tiny", {**FIELDS, "batch_size": 20}, 60), longer=True)
@@ -44,7 +45,7 @@ def test_every_rate_has_each_length_and_seed() -> None:
 
 def test_a_short_cycle_is_complete() -> None:
     inputs = load_inputs(TINY.problem)[0]
-    short = cycle(inputs, Task(2, 0.3, 10))
+    short = shorten(inputs.recipe, Task(2, 0.3, 10))
     assert (short.epochs, short.peak_epoch, short.max_lr) == (2, 0.5, 0.3)
     assert short.ema_horizon == inputs.recipe.ema_horizon
 

@@ -1,0 +1,6 @@
+"""Tables in Markdown."""
+
+
+def markdown_row(cells: list[str]) -> str:
+    """Return a line of a table."""
+    return f"| {' | '.join(cells)} |"
