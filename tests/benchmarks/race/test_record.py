@@ -70,7 +70,7 @@ def test_a_line_holds_curve_and_score(tmp_path: Path) -> None:
         assert set(line) == {"number", "config", "curve", "score", "diverged_at", "seconds", "processor"}
         assert {len(values) for values in line["curve"].values()} == {2}
         assert line["score"]["validation_ema"] == line["curve"]["ema"][-1]
-        assert line["processor"] in {"AMX", "AVX-512 bf16", "other"}
+        assert line["processor"] in {"AMX", "AVX-512 bf16", "AVX2", "other"}
     assert read_pool("tiny", tmp_path).ema.shape == (3, 2)
 
 
