@@ -9,13 +9,15 @@ appended when it is done; the same command resumes where an interrupted one stop
 
 import signal
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from benchmarks.lr_range.conditions import CONDITIONS, LADDER, LONGER, Condition, data_dir_of
-from benchmarks.processes import Worker, interrupt, resume_file, run_all
+from benchmarks.processes import Line, Worker, interrupt, resume_file, run_all
 from benchmarks.race.problems import Inputs, load_inputs
 from benchmarks.race.record import subject
 from benchmarks.race.trial import processor_kind, rounded
@@ -75,7 +77,11 @@ def train(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
 
 
 def _train_cycle(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
-    trainer = Trainer(shorten(inputs.recipe, task), inputs.data, hardware, task.seed)
+    return train_whole(Trainer(shorten(inputs.recipe, task), inputs.data, hardware, task.seed), inputs)
+
+
+def train_whole(trainer: Trainer, inputs: Inputs) -> dict[str, Any]:
+    """Run a trainer to its end; return what :func:`train` records of a cycle."""
     epochs = list(trainer)
     line: dict[str, Any] = {"train_loss": [rounded(epoch.train_loss) for epoch in epochs]}
     last = epochs[-1]
@@ -92,6 +98,41 @@ def recording_file(name: str, recordings: Path = RECORDINGS) -> Path:
     return recordings / f"{name}.jsonl"
 
 
+@dataclass(frozen=True)
+class Job:
+    """What a file of recordings holds."""
+
+    train: Callable[[Inputs, Hardware, Any], Line]
+    """Does one task; a function of a module."""
+    task_of: Callable[[Line], Any]
+    """Says which task a line came from."""
+    summary: Callable[[Line], str]
+    """Makes a few words of a line."""
+
+    def record(
+        self, condition: Condition, tasks: Sequence[Any], path: Path, workers: int, data_dir: Path | None
+    ) -> None:
+        """Do the tasks that a file does not hold yet.
+
+        Args:
+            condition: What to train.
+            tasks: All that the file is to hold.
+            path: The file.
+            workers: Processes.
+            data_dir: CIFAR-10 as an image folder.
+
+        Raises:
+            InputError: The file was recorded of something else.
+        """
+        inputs, dataset = load_inputs(condition.problem, data_dir_of(condition, data_dir))
+        hardware = choose_hardware(threads=1, gpu=False)
+        lines = resume_file(path, subject(inputs, dataset.fingerprint, hardware), dataset)
+        done = {self.task_of(line) for line in lines}
+        missing = [task for task in tasks if task not in done]
+        print(f"{path}: {len(done)} recorded, {len(missing)} to go", flush=True)
+        run_all(Worker(inputs, hardware, self.train), missing, path, workers, self.summary)
+
+
 app = new_app("Record the conditions of the range test's benchmark.")
 
 
@@ -105,23 +146,27 @@ def main(
 ) -> None:
     """Record conditions, except what their files already hold."""
     signal.signal(signal.SIGTERM, interrupt)
-    for name in conditions or []:
+    job = Job(train, lambda line: Task(line["epochs"], line["max_lr"], line["seed"]), _summary)
+    for condition in chosen(conditions, data_dir, aside):
+        job.record(condition, plan(condition), recording_file(condition.name, recordings), workers, data_dir)
+
+
+def chosen(names: list[str] | None, data_dir: Path | None, aside: bool) -> list[Condition]:
+    """Return the conditions that a command is to record.
+
+    Args:
+        names: As the command line has them; None: all of a kind.
+        data_dir: CIFAR-10 as an image folder; None leaves its conditions out, unless they are named.
+        aside: Whether those that are kept for the end may be recorded, and are meant where none is named.
+
+    Raises:
+        InputError: There is no such condition, or it is kept for the end.
+    """
+    for name in names or []:
         if name not in CONDITIONS:
             raise InputError(f"CONDITION {name!r}: must be one of {', '.join(CONDITIONS)}")
         if CONDITIONS[name].problem.aside and not aside:
             raise InputError(f"CONDITION {name}: is kept until the rule is fixed; --aside records it, once")
-    for condition in _chosen(conditions, data_dir, aside):
-        inputs, dataset = load_inputs(condition.problem, data_dir_of(condition, data_dir))
-        hardware = choose_hardware(threads=1, gpu=False)
-        path = recording_file(condition.name, recordings)
-        lines = resume_file(path, subject(inputs, dataset.fingerprint, hardware), dataset)
-        done = {Task(line["epochs"], line["max_lr"], line["seed"]) for line in lines}
-        missing = [task for task in plan(condition) if task not in done]
-        print(f"{path}: {len(done)} recorded, {len(missing)} to go", flush=True)
-        run_all(Worker(inputs, hardware, train), missing, path, workers, _summary)
-
-
-def _chosen(names: list[str] | None, data_dir: Path | None, aside: bool) -> list[Condition]:
     if names:
         return [CONDITIONS[name] for name in names]
     here = [condition for condition in CONDITIONS.values() if condition.problem.aside is aside]

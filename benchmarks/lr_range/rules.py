@@ -79,7 +79,7 @@ def this_program(trials: int) -> Rule:
         lr_range = max(default[0], rates[0]), min(default[1], rates[-1])
         settings = SearchSettings(lr_range=lr_range, lr_range_trials=trials, seed=CYCLE_SEEDS[0])
         question = ask(recipe, settings, np.arange(CLASSES))  # its labels are as good as even
-        found = recommend(question, lambda cycles: {cycle: bench.train(cycle) for cycle in cycles})
+        found = recommend(question, bench.train_all)
         return Answer(found.first, (found.low, found.high), found.unsure)
 
     return answer
@@ -94,7 +94,8 @@ def halving(bench: Bench) -> Answer:
     """
     left = bench.recording.condition.rates[::2]
     for epochs in (1, 2, 4):
-        scores = {rate: bench.train(Cycle(epochs, rate, CYCLE_SEEDS[0])).accuracy or 0.0 for rate in left}
+        found = bench.train_all([Cycle(epochs, rate, CYCLE_SEEDS[0]) for rate in left])
+        scores = {cycle.max_lr: outcome.accuracy or 0.0 for cycle, outcome in found.items()}
         left = sorted(scores, key=scores.__getitem__, reverse=True)[: max(1, len(left) // 2)]
     return Answer(left[0])
 

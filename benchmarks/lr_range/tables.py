@@ -20,8 +20,9 @@ import typer
 from scipy.stats import binomtest
 
 from benchmarks.lr_range.conditions import CONDITIONS
+from benchmarks.lr_range.learning_rate_free import read_held_out
 from benchmarks.lr_range.record import RECORDINGS
-from benchmarks.lr_range.recording import Bench, Recording, read_recordings
+from benchmarks.lr_range.recording import CHANCE, Bench, Recording, read_recordings
 from benchmarks.lr_range.rules import (
     ON_RAMPS,
     Answer,
@@ -40,13 +41,16 @@ from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
 
 CONSTANT, SCALED = "constant", "constant x (1 - momentum)"
+FREE = "D-Adaptation"
 
 LEGEND = """\
 Points lost: by how many percentage points held-out accuracy after a complete training is lower at the rule's rate than
 at the best rate; a refusal counts as chance. The best rate is chosen by one seed, accuracies are means of two others.
 Paired: the mean difference to the better of the two constants, first averaged over the conditions of each network, ±
 Student's 95% interval over networks. A constant is the best one, by optimizer, of the *other* networks. Bounds hold
-where they overlap the plateau, the rates within one point of the best; width in decades. Cost in complete trainings."""
+where they overlap the plateau, the rates within one point of the best; width in decades. Cost in complete trainings;
+wait: from the first cycle to the last on four workers, over the time of a complete training, the median and the most.
+D-Adaptation needs no rate: its accuracy is that of its own complete trainings."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,13 @@ class Judged:
     """A rule's answers, by condition."""
 
     answers: dict[str, Answer]
+    """Empty where nothing was asked: of an optimizer that needs no rate."""
     lost: dict[str, float]
     """Percentage points."""
     cost: dict[str, float]
     """Complete trainings."""
+    wait: dict[str, float]
+    """From the first cycle to the last, in complete trainings' time."""
 
     def by_network(self, recordings: list[Recording]) -> dict[str, float]:
         """Return the mean points lost over the conditions of each network."""
@@ -74,13 +81,27 @@ def judge(rule: Rule | Mapping[str, Rule], recordings: list[Recording]) -> Judge
         rule: A rule, or one by the condition's name.
         recordings: At least one.
     """
-    answers, lost, cost = {}, {}, {}
+    answers, lost, cost, wait = {}, {}, {}, {}
     for each in recordings:
         bench, name = Bench(each), each.condition.name
         answers[name] = (rule[name] if isinstance(rule, Mapping) else rule)(bench)
         lost[name] = each.lost(answers[name].first)
         cost[name] = bench.epochs / each.recipe.epochs
-    return Judged(answers, lost, cost)
+        wait[name] = bench.seconds / each.seconds
+    return Judged(answers, lost, cost, wait)
+
+
+def judge_free(recordings: list[Recording], folder: Path = RECORDINGS) -> Judged | None:
+    """Judge the optimizer that needs no learning rate; None unless it was recorded under all conditions."""
+    lost = {}
+    for each in recordings:
+        accuracies = read_held_out(each.condition.name, folder)
+        if not accuracies:
+            return None
+        mean = float(np.mean([CHANCE if accuracy is None else accuracy for accuracy in accuracies]))
+        lost[each.condition.name] = 100 * (each.accuracy(each.best) - mean)
+    nothing = dict.fromkeys(lost, 0.0)
+    return Judged({}, lost, nothing, nothing)
 
 
 def holds(answer: Answer, recording: Recording) -> bool:
@@ -135,7 +156,19 @@ def spread(recordings: list[Recording]) -> list[str]:
 def table(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str]:
     """Return the lines of the Markdown table."""
     optimizers = sorted({each.condition.optimizer for each in recordings})
-    heads = ["rule", "points lost", *optimizers, "worst", "paired", "refused", "unsure", "bounds hold", "width", "cost"]
+    heads = [
+        "rule",
+        "points lost",
+        *optimizers,
+        "worst",
+        "paired",
+        "refused",
+        "unsure",
+        "bounds hold",
+        "width",
+        "cost",
+        "wait",
+    ]
     rows = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     baseline = min((CONSTANT, SCALED), key=lambda name: float(np.mean(list(judged[name].lost.values()))))
     for name, of_rule in judged.items():
@@ -150,6 +183,8 @@ def table(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str
         cells += [str(sum(answer.first is None for answer in answers)), str(sum(answer.unsure for answer in answers))]
         cells += _bounds(of_rule, recordings)
         cells.append(f"{np.mean(list(of_rule.cost.values())):.1f}")
+        waits = list(of_rule.wait.values())
+        cells.append(f"{np.median(waits):.1f}, {max(waits):.1f}" if max(waits) else ".")
         rows.append(markdown_row(cells))
     return rows
 
@@ -162,7 +197,8 @@ def _paired(one: Judged, other: Judged, recordings: list[Recording]) -> str:
 
 
 def _bounds(of_rule: Judged, recordings: list[Recording]) -> list[str]:
-    bounded = [each for each in recordings if of_rule.answers[each.condition.name].bounds]
+    bounded = [each for each in recordings if each.condition.name in of_rule.answers]
+    bounded = [each for each in bounded if of_rule.answers[each.condition.name].bounds]
     if not bounded:
         return [".", "."]
     held = sum(holds(of_rule.answers[each.condition.name], each) for each in recordings)
@@ -184,19 +220,18 @@ def each_condition(judged: Mapping[str, Judged], recordings: list[Recording]) ->
 
 def figures(judged: Mapping[str, Judged]) -> dict[str, Any]:
     """Return everything as plain values for JSON."""
-    return {
-        name: {
+    found: dict[str, Any] = {}
+    for name, of_rule in judged.items():
+        found[name] = {
             condition: {
-                "first": answer.first,
-                "bounds": answer.bounds,
-                "unsure": answer.unsure,
-                "lost": round(of_rule.lost[condition], 2),
+                **(of_rule.answers[condition]._asdict() if condition in of_rule.answers else {}),
+                "lost": round(lost, 2),
                 "cost": round(of_rule.cost[condition], 2),
+                "wait": round(of_rule.wait[condition], 2),
             }
-            for condition, answer in of_rule.answers.items()
+            for condition, lost in of_rule.lost.items()
         }
-        for name, of_rule in judged.items()
-    }
+    return found
 
 
 app = new_app("Print the tables of the range test's benchmark.")
@@ -213,6 +248,8 @@ def main(
     if not asked or not named:
         raise InputError(f"--recordings {recordings}: must hold a whole condition; benchmarks.lr_range.record records")
     judged = {name: judge(rule, asked) for name, rule in rules(asked, named).items()}
+    if free := judge_free(asked, recordings):
+        judged[FREE] = free
     kinds = Counter(str(line["processor"]) for each in asked for line in each.lines.values())
     expected = sum(condition.problem.aside is aside for condition in CONDITIONS.values())
     print(LEGEND)

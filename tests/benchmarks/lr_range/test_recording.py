@@ -81,3 +81,14 @@ def test_only_whole_recordings_are_read(tmp_path: Path) -> None:
     append_line(path, {"something": "else"})
     with pytest.raises(InputError, match="a line has no 'epochs'"):
         read_recording(condition, tmp_path)
+
+
+def test_cycles_of_a_round_train_side_by_side_on_four_workers() -> None:
+    found = recording("mlp-m0.9-b64", 0.1)
+    bench = Bench(found)
+    bench.train_all([Cycle(1, rate, 10) for rate in found.condition.rates[:5]])
+    assert bench.seconds == pytest.approx(0.2)  # each takes 0.1 s, the fifth waits for a worker
+    bench.train(Cycle(2, 0.1, 10))
+    assert bench.seconds == pytest.approx(0.3)
+    assert bench.epochs == 7
+    assert found.seconds == pytest.approx(0.1)

@@ -6,10 +6,11 @@ from synthetic_recording import recording
 from typer.testing import CliRunner
 
 from benchmarks.lines import append_line
+from benchmarks.lr_range.learning_rate_free import file_of
 from benchmarks.lr_range.record import recording_file
 from benchmarks.lr_range.recording import Recording
 from benchmarks.lr_range.rules import Answer
-from benchmarks.lr_range.tables import app, holds, judge, rules, table, width
+from benchmarks.lr_range.tables import FREE, app, holds, judge, judge_free, rules, table, width
 from tune_s11.lr_range.cycles import Cycle
 
 
@@ -51,6 +52,21 @@ def test_constants_of_conditions_set_aside_are_chosen_by_the_others(recordings: 
     asked = [recording("dense-m0-b64", 10.0), recording("gated-m0-b64", 10.0)]
     judged = judge(rules(asked, recordings)["constant"], asked)
     assert [answer.first for answer in judged.answers.values()] == [pytest.approx(0.1)] * 2
+
+
+def test_an_optimizer_without_a_rate_is_judged_by_its_trainings(recordings: list[Recording], tmp_path: Path) -> None:
+    file_of("any", tmp_path).parent.mkdir()
+    for each in recordings[1:]:
+        for line in ({"of": {}}, {"seed": 1, "held_out": 0.8}, {"seed": 2, "held_out": None}):
+            append_line(file_of(each.condition.name, tmp_path), line)
+    assert judge_free(recordings, tmp_path) is None  # one is missing
+    free = judge_free(recordings[1:], tmp_path)
+    assert free is not None
+    assert list(free.lost.values()) == [pytest.approx(45)] * 4  # from 0.9 to 0.8 and, diverged, chance
+    constant = judge(lambda _: Answer(0.1), recordings[1:])
+    rows = table({"constant": constant, "constant x (1 - momentum)": constant, FREE: free}, recordings[1:])
+    assert rows[-1].startswith(f"| {FREE} | 45.0 |")
+    assert rows[-1].count(" . |") == 3  # neither bounds nor a test to wait for
 
 
 def test_the_command_prints_tables_and_json(recordings: list[Recording], tmp_path: Path) -> None:

@@ -1,0 +1,129 @@
+"""Records what LRMIN is worth: complete trainings at the best LRMAX, LRMIN from a ten-thousandth of it to all of it.
+
+    uv run python -m benchmarks.lr_range.min_lr            # conditions with a momentum of 0.9 whose rates are recorded
+    uv run python -m benchmarks.lr_range.min_lr --tell     # the table
+
+The fraction of the recordings themselves, the recipe's default of 0.01, stands among the others.
+"""
+
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import typer
+
+from benchmarks.lines import read_lines
+from benchmarks.lr_range.record import RECORDINGS, SEEDS, Job, Task, train_whole
+from benchmarks.lr_range.recording import CHANCE, Recording, read_recordings
+from benchmarks.markdown import markdown_row
+from benchmarks.processes import interrupt
+from benchmarks.race.measures import estimate
+from benchmarks.race.problems import Inputs
+from benchmarks.race.trial import processor_kind
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
+from tune_s11.hardware import Hardware
+from tune_s11.training.trainer import Trainer
+
+FRACTIONS = (1e-4, 1e-3, 0.03, 0.1, 0.3, 1.0)
+"""Of LRMIN in LRMAX; the recordings' own is not among them."""
+
+
+class Lowest(NamedTuple):
+    """One training."""
+
+    max_lr: float
+    min_lr_fraction: float
+    seed: int
+
+
+def train(inputs: Inputs, hardware: Hardware, task: Lowest) -> dict[str, Any]:
+    """Train once; return the task's fields, and what a recording keeps of a complete training."""
+    start = time.process_time()
+    rates = {"max_lr": task.max_lr, "min_lr_fraction": task.min_lr_fraction}
+    trainer = Trainer(inputs.recipe.model_copy(update=rates), inputs.data, hardware, task.seed)
+    line = task._asdict() | train_whole(trainer, inputs)
+    return line | {"seconds": round(time.process_time() - start, 2), "processor": processor_kind()}
+
+
+def file_of(name: str, recordings: Path = RECORDINGS) -> Path:
+    """Return the file of a condition."""
+    return recordings / "min_lr" / f"{name}.jsonl"
+
+
+def plan(recording: Recording) -> list[Lowest]:
+    """Return what is trained under a condition."""
+    return [Lowest(recording.best, fraction, seed) for fraction in FRACTIONS for seed in SEEDS]
+
+
+def accuracies(recording: Recording, recordings: Path = RECORDINGS) -> dict[float, list[float]] | None:
+    """Return held-out accuracies, one a seed, by fraction in rising order; None if the condition is not recorded."""
+    _, *lines = read_lines(file_of(recording.condition.name, recordings)) or [{}]
+    by_task = {_task_of(line): _or_chance(line) for line in lines}
+    if not by_task.keys() >= set(plan(recording)):
+        return None
+    found = {fraction: [by_task[Lowest(recording.best, fraction, seed)] for seed in SEEDS] for fraction in FRACTIONS}
+    whole = recording.recipe.epochs
+    own = [_or_chance(recording.lines[Task(whole, recording.best, seed)]) for seed in SEEDS]
+    return dict(sorted((found | {recording.recipe.min_lr_fraction: own}).items()))
+
+
+def table(recordings: Sequence[Recording], folder: Path = RECORDINGS) -> list[str]:
+    """Return the lines of a Markdown table: accuracy at each fraction less that at the recipe's default, in points."""
+    recorded = {each.condition.name: (each, found) for each in recordings if (found := accuracies(each, folder))}
+    fractions = sorted({*FRACTIONS, *(each.recipe.min_lr_fraction for each, _ in recorded.values())})
+    rows = [markdown_row(["condition", *(f"{fraction:g}" for fraction in fractions)])]
+    rows.append(markdown_row(["---"] * (len(fractions) + 1)))
+    differences: dict[float, list[float]] = {fraction: [] for fraction in fractions}
+    for name, (each, found) in recorded.items():
+        own = np.mean(found[each.recipe.min_lr_fraction])
+        for fraction in fractions:
+            differences[fraction].append(100 * float(np.mean(found[fraction]) - own))
+        rows.append(markdown_row([name, *(f"{differences[fraction][-1]:+.1f}" for fraction in fractions)]))
+    means = []
+    for fraction in fractions:
+        mean = estimate(np.array(differences[fraction]))
+        means.append(f"{mean.mean:+.1f} ± {mean.high - mean.mean:.1f}")
+    return [*rows, markdown_row(["mean", *means])]
+
+
+def _task_of(line: dict[str, Any]) -> Lowest:
+    return Lowest(line["max_lr"], line["min_lr_fraction"], line["seed"])
+
+
+def _or_chance(line: dict[str, Any]) -> float:
+    return CHANCE if line["held_out"] is None else float(line["held_out"])
+
+
+app = new_app("Record, or show, what LRMIN is worth.")
+
+
+@app.command()
+def main(
+    workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
+    tell: Annotated[bool, typer.Option("--tell", help="Only print the table.")] = False,
+    recordings: Annotated[Path, typer.Option("--recordings", help="Folder of the recordings.")] = RECORDINGS,
+) -> None:
+    """Record the named conditions on digits with a momentum of 0.9, except what their files already hold."""
+    signal.signal(signal.SIGTERM, interrupt)
+    named = [each for each in read_recordings(False, recordings) if each.recipe.momentum == 0.9]
+    digits = [each for each in named if each.recipe.dataset == "digits"]
+    if not tell:
+        job = Job(train, _task_of, _summary)
+        for each in digits:
+            path = file_of(each.condition.name, recordings)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            job.record(each.condition, plan(each), path, workers, None)
+    print("\n".join(table(digits, recordings)))
+
+
+def _summary(line: dict[str, Any]) -> str:
+    result = "diverged" if line["held_out"] is None else f"{line['held_out']:.4f}"
+    return f"LRMIN/LRMAX {line['min_lr_fraction']:g}, seed {line['seed']}: {result}"
+
+
+if __name__ == "__main__":
+    run(app, "benchmarks.lr_range.min_lr")
