@@ -5,15 +5,14 @@ that reaches a rung is compared with those that were there before it and stopped
 1/factor; one that is stopped never comes back.
 """
 
-import heapq
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from recorded import Curves, Floats, Ints, score_of_winner
 
 from tune_s11.pruning import Rung, SuccessiveHalving
+from tune_s11.search.simulation import run_on_workers
 
 
 @dataclass(frozen=True)
@@ -93,29 +92,25 @@ def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
     spent = 0.0
     unstopped: list[int] = []
     queue = iter(enumerate(arrival))
-    # When a trial next has something to tell, how many started before it, the trial, its next rung, its epochs then.
-    events: list[tuple[float, int, int, int, int]] = []
 
-    def train(now: float, start: int, trial: int, rung: int = 0, epoch: int = 0) -> None:
+    def train(start: int, trial: int) -> Iterator[float]:
         nonlocal spent
-        until = min(stops[rung], ladder.ended[trial])
-        spent += until - epoch
-        heapq.heappush(events, (now + until - epoch, start, trial, rung, until))
+        epoch = 0
+        for index, stop in enumerate(stops):
+            until = min(stop, ladder.ended[trial])
+            spent += until - epoch
+            yield until - epoch
+            epoch = until
+            if epoch < stop:
+                unstopped.append(trial)
+                return
+            if cost := ladder.costs[index]:
+                spent += cost
+                yield cost
+            if not rungs[index].keeps(start, ladder.values[trial][index]) or epoch == ladder.ended[trial]:
+                return
 
-    for start, trial in itertools.islice(queue, workers):
-        train(0.0, start, trial)
-    while events:
-        now, start, trial, rung, epoch = heapq.heappop(events)
-        continues = False
-        if epoch == stops[rung]:
-            now, spent = now + ladder.costs[rung], spent + ladder.costs[rung]
-            continues = rungs[rung].keeps(start, ladder.values[trial][rung]) and epoch < ladder.ended[trial]
-        else:
-            unstopped.append(trial)
-        if continues:
-            train(now, start, trial, rung + 1, epoch)
-        elif (following := next(queue, None)) is not None:
-            train(now, *following)
+    run_on_workers(lambda _: None if (following := next(queue, None)) is None else train(*following), workers)
     return Outcome(unstopped, spent)
 
 

@@ -38,7 +38,7 @@ from tune_s11.results.folder import LAYOUT
 from tune_s11.search.cluster import Workers
 from tune_s11.search.context import Context
 from tune_s11.search.executor import Executor
-from tune_s11.search.range_test import Proposals
+from tune_s11.search.study import Proposals
 from tune_s11.search.trials import Limits, run_trials
 from tune_s11.search_space import SearchConfig, load_space
 from tune_s11.storage.workspace import Local

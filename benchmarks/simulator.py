@@ -1,33 +1,21 @@
-"""A search without its training: the program's own searcher, policy and audit, fed recorded curves by an event loop.
+"""A search over recorded curves: the program's own searcher, policy and audit, trials whose fate a surrogate tells."""
 
-What Tune's controller does around them is done in its order: a trial's last report goes past the scheduler, the
-report on which a trial is stopped past the searcher until the trial's end. Salinas et al., "Syne Tune: A Library for
-Large Scale Hyperparameter Tuning" (AutoML 2022), simulate searches so.
-"""
-
-import heapq
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import optuna
-from ray.tune.schedulers import TrialScheduler
 from recorded import Curves, score_of_winner
 from surrogate import Fate, Surrogate
 
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results import State, TrialResult
 from tune_s11.results.records import AuditRecord, sound_record
-from tune_s11.search.audit import Audit
-from tune_s11.search.range_test import Proposals
-from tune_s11.search.scheduler import PolicyScheduler
-from tune_s11.search.searcher import StudySearcher
+from tune_s11.search.simulation import SearchWithoutRay
 from tune_s11.search_space import SearchConfig
-from tune_s11.training.metrics import SCORE, EpochMetrics
+from tune_s11.training.metrics import EpochMetrics
 
 
 @dataclass(frozen=True)
@@ -44,9 +32,10 @@ class Workers:
     stragglers: int = 0
     slowness: float = 1.0
 
-    def epoch(self, worker: int) -> float:
-        """What one takes for an epoch; the unit of time is a fast one's. The first ones are the slow ones."""
-        return self.slowness if worker < self.stragglers else 1.0
+    @property
+    def paces(self) -> list[float]:
+        """What each takes for an epoch; the unit of time is a fast one's. The first ones are the slow ones."""
+        return [self.slowness] * self.stragglers + [1.0] * (self.count - self.stragglers)
 
 
 @dataclass(frozen=True)
@@ -123,8 +112,24 @@ class World:
 
     def simulate(self, workers: Workers) -> Simulated:
         """Runs the search; the same again for the same seed."""
+        started: list[tuple[dict[str, Any], _Fated]] = []
+
+        def start(trial: dict[str, Any]) -> _Fated:
+            generator = np.random.default_rng((self.config.search.seed, trial["number"]))
+            started.append((trial, _Fated(self.surrogate.draw(trial["params"], generator))))
+            return started[-1][1]
+
         with tempfile.TemporaryDirectory() as folder:
-            return _Loop(self, workers, Path(folder) / "audit.json").run()
+            audit = Path(folder) / "audit.json"
+            time = SearchWithoutRay(start, self.config, self.first, self.config.policy, audit).run(workers.paces)
+            record = sound_record(AuditRecord, audit)
+        recipe, trials = self.config.recipe, []
+        for trial, fated in started:
+            made = recipe.model_copy(update=trial["params"])
+            trials.append(
+                TrialResult(trial["number"], trial["params"], made, trial["seed"], None, fated.rows, fated.state)
+            )
+        return Simulated(trials, [fated.fate for _, fated in started], record, time)
 
 
 def simulated_epoch(fate: Fate, epoch: int) -> EpochMetrics:
@@ -144,65 +149,25 @@ def simulated_epoch(fate: Fate, epoch: int) -> EpochMetrics:
     )
 
 
-class _Loop:
-    """Trials on workers, one event after another. Of events at one time, the trial that started first has the first."""
+class _Fated:
+    """A trial whose epochs are those of its fate."""
 
-    def __init__(self, world: World, workers: Workers, audit: Path) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._world, self._workers, self._audit = world, workers, audit
-        self._settings, self._recipe = world.config.search, world.config.recipe
-        self._scheduler = PolicyScheduler(world.config.policy, Audit(audit, world.config))
-        study, proposals = optuna.create_study(direction="maximize"), Proposals(world.config.domains, world.first)
-        self._searcher = StudySearcher(study, proposals, self._settings, self._recipe.epochs)
-        self._rungs = world.config.policy.rungs
-        self._trials: list[TrialResult] = []
-        self._fates: list[Fate] = []
-        self._events: list[tuple[float, int, int, Any]] = []
-        """When a trial reports next, how many started before it, where it runs, itself."""
+    def __init__(self, fate: Fate) -> None:
+        self.rows: list[EpochMetrics] = []
+        self.fate = fate
 
-    def run(self) -> Simulated:
-        now = 0.0
-        for worker in range(min(self._workers.count, self._settings.samples)):
-            self._start(now, worker)
-        while self._events:
-            now, _, worker, trial = heapq.heappop(self._events)
-            if self._report(trial):
-                self._schedule(now, worker, trial)
-            elif len(self._trials) < self._settings.samples:
-                self._start(now, worker)
-        return Simulated(self._trials, self._fates, sound_record(AuditRecord, self._audit), now)
+    @property
+    def finished(self) -> bool:
+        """Whether its fate has no further epoch."""
+        return len(self.rows) == len(self.fate.signal)
 
-    def _start(self, now: float, worker: int) -> None:
-        trial = SimpleNamespace(trial_id=str(len(self._trials)))
-        trial.config = self._searcher.suggest(trial.trial_id)
-        number, params = trial.config["number"], trial.config["params"]
-        fate = self._world.surrogate.draw(params, np.random.default_rng((self._settings.seed, number)))
-        ended = len(fate.signal)
-        trial.reports = [*(rung for rung in self._rungs if rung < ended), ended]
-        recipe = self._recipe.model_copy(update=params)
-        self._trials.append(TrialResult(number, params, recipe, trial.config["seed"], None, [], "running"))
-        self._fates.append(fate)
-        self._scheduler.on_trial_add(None, trial)
-        self._schedule(now, worker, trial)
+    @property
+    def state(self) -> State:
+        """How it ended, once the search has."""
+        return "pruned" if not self.finished else "diverged" if self.fate.diverged else "complete"
 
-    def _schedule(self, now: float, worker: int, trial: Any) -> None:
-        number = trial.config["number"]
-        epochs = trial.reports[0] - self._trials[number].epoch
-        heapq.heappush(self._events, (now + epochs * self._workers.epoch(worker), number, worker, trial))
-
-    def _report(self, trial: Any) -> bool:
-        """Tells what the trial has to report, and whether it goes on."""
-        number = trial.config["number"]
-        result, fate = self._trials[number], self._fates[number]
-        epoch = trial.reports.pop(0)
-        rows = [simulated_epoch(fate, k) for k in range(result.epoch + 1, epoch + 1)]
-        result.rows.extend(rows)
-        report = {"epoch": epoch, SCORE: rows[-1].score, "epochs": [asdict(row) for row in rows]}
-        if trial.reports and self._scheduler.on_trial_result(None, trial, report) == TrialScheduler.CONTINUE:
-            self._searcher.on_trial_result(trial.trial_id, report)
-            return True
-        self._scheduler.on_trial_complete(None, trial, report)
-        self._searcher.on_trial_complete(trial.trial_id, report)
-        state: State = "pruned" if trial.reports else "diverged" if fate.diverged else "complete"
-        self._trials[number] = replace(result, state=state)
-        return False
+    def advance(self, epoch: int) -> float:
+        """Add the epochs until ``epoch``; return the score there."""
+        last = min(epoch, len(self.fate.signal))
+        self.rows += [simulated_epoch(self.fate, number) for number in range(len(self.rows) + 1, last + 1)]
+        return self.rows[-1].score

@@ -22,12 +22,12 @@ from scipy.stats import sem
 from benchmarks.race.arms import RUNGS, Coin, random_order
 from benchmarks.race.candidates import Candidates, History, join
 from benchmarks.race.measures import budget_of, estimate, measure, ship
-from benchmarks.race.ours import SearchLoop
 from benchmarks.race.pool import POOLS, read_defaults, read_pool
 from benchmarks.race.problems import SPACE
 from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.pruning import Policy, SuccessiveHalving, Verdicts
+from tune_s11.search.simulation import SearchWithoutRay
 from tune_s11.search_space import SearchConfig
 from tune_s11.training.metrics import EpochMetrics
 
@@ -102,13 +102,14 @@ def search(candidates: Candidates, policy: Policy, order: int, metric: str = "em
     rows = random_order(candidates.n, order).tolist()[: settings.samples]
     number_of = {json.dumps(candidates.configs[row]): row for row in rows}
 
-    def start(params: dict[str, float]) -> Recorded:
-        return Recorded(candidates, number_of[json.dumps({name: params[name] for name in SPACE})], metric, events)
+    def start(trial: dict[str, Any]) -> Recorded:
+        drawn = json.dumps({name: trial["params"][name] for name in SPACE})
+        return Recorded(candidates, number_of[drawn], metric, events)
 
     with tempfile.TemporaryDirectory() as folder:
         first = tuple({**candidates.configs[row]} for row in rows)
         config = SearchConfig(recipe, {**SPACE}, settings)
-        SearchLoop(start, config, first, policy, Path(folder) / "audit.json").run()
+        SearchWithoutRay(start, config, first, policy, Path(folder) / "audit.json").run()
     spent = np.array(events[: budget_of(candidates)])
     shipped = ship(History(spent[:, 0], spent[:, 1]), candidates, metric, budget_of(candidates))
     tried = [row for row in rows if any(row == each for each, _ in events)]

@@ -19,9 +19,9 @@ from synthetic import s11_world
 
 from tune_s11.search.audit import Audit
 from tune_s11.search.cluster import Resources, connect
-from tune_s11.search.range_test import Proposals
 from tune_s11.search.scheduler import PolicyScheduler
 from tune_s11.search.searcher import StudySearcher
+from tune_s11.search.study import Proposals
 from tune_s11.training.metrics import SCORE
 
 

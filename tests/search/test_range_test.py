@@ -27,7 +27,8 @@ from tune_s11.search import range_test
 from tune_s11.search.cluster import Workers
 from tune_s11.search.context import Context
 from tune_s11.search.executor import Executor
-from tune_s11.search.range_test import Proposals, expected_cycles, find_proposals
+from tune_s11.search.range_test import expected_cycles, find_proposals
+from tune_s11.search.study import Proposals
 from tune_s11.search_space import SearchConfig, load_space, parse_space
 from tune_s11.storage.workspace import Local
 

@@ -12,9 +12,8 @@ from optuna.trial import TrialState
 from tune_s11.config import Recipe, SearchSettings
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import LAYOUT
-from tune_s11.search.range_test import Proposals
 from tune_s11.search.searcher import StudySearcher
-from tune_s11.search.study import Interrupted, open_study, settle
+from tune_s11.search.study import Interrupted, Proposals, open_study, settle
 from tune_s11.storage.workspace import Local
 from tune_s11.training.metrics import EpochMetrics
 

@@ -13,8 +13,7 @@ from tune_s11.results.folder import LAYOUT
 from tune_s11.search.cluster import Workers
 from tune_s11.search.context import Context
 from tune_s11.search.executor import Executor
-from tune_s11.search.range_test import Proposals
-from tune_s11.search.study import open_study
+from tune_s11.search.study import Proposals, open_study
 from tune_s11.search.trials import Limits, drop_checkpoints, run_trials
 from tune_s11.search_space import load_space
 from tune_s11.storage.workspace import Local

@@ -1,11 +1,11 @@
 """What a search will cost, told before it begins: its epochs with and without pruning, its time, its memory."""
 
-import heapq
 import itertools
 import math
 import random
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from tune_s11.search.audit import one_in
 from tune_s11.search.executor import Executor
 from tune_s11.search.material import Material
 from tune_s11.search.pace import Pace, pace_of_all, start_all
+from tune_s11.search.simulation import run_on_workers
 from tune_s11.search_space import SearchConfig
 from tune_s11.text import in_time, in_words
 
@@ -249,6 +250,7 @@ def imagine(config: SearchConfig, samples: int, slots: int, begin: float, epoch:
     quality = [generator.random() for _ in range(samples)]
     stopped = itertools.count(generator.randrange(every) if every else 0)
     audited: set[int] = set()
+    trained = 0
 
     def continues(number: int, rung: int) -> bool:
         if number in audited or verdicts.keeps(number, rung, quality[number]):
@@ -257,18 +259,19 @@ def imagine(config: SearchConfig, samples: int, slots: int, begin: float, epoch:
             audited.add(number)
         return number in audited
 
-    numbers = iter(range(samples))
-    decisions = [(begin + stops[0] * epoch, number, 0) for number in itertools.islice(numbers, slots)]
-    trained, now = 0, 0.0
-    while decisions:
-        now, number, passed = heapq.heappop(decisions)
-        if stops[passed] < epochs and continues(number, stops[passed]):
-            heapq.heappush(decisions, (now + (stops[passed + 1] - stops[passed]) * epoch, number, passed + 1))
-            continue
-        trained += stops[passed]
-        for following in itertools.islice(numbers, 1):
-            heapq.heappush(decisions, (now + begin + stops[0] * epoch, following, 0))
-    return trained, now
+    def train(number: int) -> Iterator[float]:
+        nonlocal trained
+        done, wait = 0, begin
+        for stop in stops:
+            yield wait + (stop - done) * epoch
+            trained += stop - done
+            done, wait = stop, 0.0
+            if stop < epochs and not continues(number, stop):
+                return
+
+    trials = map(train, range(samples))
+    seconds = run_on_workers(lambda _: next(trials, None), slots)
+    return trained, seconds
 
 
 def _spread(values: list[float]) -> tuple[float, float, float]:

@@ -1,8 +1,6 @@
 """Step 1 of a search: the LR range test, its ramps and its cycles side by side on the workers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import ray
@@ -19,21 +17,9 @@ from tune_s11.lr_range.rule import ask, expected_epochs, given, recommend, rehea
 from tune_s11.results.range_test import RangeTest, read_cycles, write_cycles
 from tune_s11.results.search import read_bounds
 from tune_s11.search.context import Context
+from tune_s11.search.study import Proposals
 from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.training.trainer import TrainingData
-
-
-@dataclass(frozen=True)
-class Proposals:
-    """Where trials come from.
-
-    Attributes:
-        space: Recipe field -> distribution; bounds in place of ``range_test``.
-        first: Recipes to try first, in this order, as their fields; the others come from a sampler.
-    """
-
-    space: dict[str, BaseDistribution]
-    first: tuple[dict[str, Any], ...]
 
 
 def find_proposals(context: Context, data: ObjectRef, warm_start: tuple[Recipe, ...] = ()) -> Proposals:

@@ -16,8 +16,7 @@ from ray.tune.search import Searcher
 
 from tune_s11.config import SearchSettings
 from tune_s11.results.folder import attempt_name
-from tune_s11.search.range_test import Proposals
-from tune_s11.search.study import Interrupted, build_sampler, report_rows, suggest, tell
+from tune_s11.search.study import Interrupted, Proposals, build_sampler, report_rows, suggest, tell
 from tune_s11.search_space import clip
 from tune_s11.training.metrics import SCORE, metrics_of
 

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -25,6 +26,19 @@ from tune_s11.results.folder import TrialFolder
 from tune_s11.storage.workspace import Workspace
 from tune_s11.training.checkpoint import CheckpointError, load_checkpoint
 from tune_s11.training.metrics import EpochMetrics
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Where trials come from.
+
+    Attributes:
+        space: Recipe field -> distribution; bounds in place of ``range_test``.
+        first: Recipes to try first, in this order, as their fields; the others come from a sampler.
+    """
+
+    space: dict[str, BaseDistribution]
+    first: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,10 @@ from tune_s11.search.context import Context
 from tune_s11.search.failures import FailureLimit, StallWatch
 from tune_s11.search.forecast import Budget
 from tune_s11.search.progress import SearchProgress, better
-from tune_s11.search.range_test import Proposals
 from tune_s11.search.ray_internals import recover_failed_resets
 from tune_s11.search.scheduler import PolicyScheduler
 from tune_s11.search.searcher import StudySearcher
-from tune_s11.search.study import mend_journal, open_study, settle
+from tune_s11.search.study import Proposals, mend_journal, open_study, settle
 from tune_s11.search.tensorboard import TensorBoardFiles
 from tune_s11.search.trainable import TrialTrainable
 from tune_s11.search.trial_files import TrialFiles
