@@ -180,7 +180,7 @@ class SearchSettings(Frozen):
     lr_range_steps: Annotated[int, Field(ge=20)] = 100
     """Steps of one ramp."""
     lr_range_seeds: Count = 3
-    """Ramps, of which the median counts."""
+    """Ramps, of which the median counts: for LRMIN where ``range_test`` finds it, and of ``tune-s11 lr``."""
     finalists: Annotated[int, Field(ge=0)] = 5
     """Complete trials, the best ones, that are run again before the winner is named; below 2: the best one wins."""
     finalist_seeds: Count = 3

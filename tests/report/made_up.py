@@ -105,7 +105,8 @@ def write_range_test(path: Path) -> None:
         for rate, accuracy in accuracies.items()
     }
     answer = Answer(0.02154, 1.0, 0.1468, unsure=False, reasons=dict.fromkeys(("low", "high", "suggestion"), "made up"))
-    RangeTest.of(LRCurve(lrs, losses), cycles | {Cycle(1, 10.0, 0): Outcome(None, None, 1)}, answer).write(path)
+    cycles[Cycle(1, 10.0, 0)] = Outcome(None, None, 1)
+    RangeTest.of(LRCurve(lrs, losses), cycles, answer, min_lr_fraction=0.01).write(path)
 
 
 def write_refit(folder: Path, seed: int) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def test_range_test_marks_what_was_found(pristine: Path) -> None:
         assert f"{name} {lr:.3g}" in texts(figure, -1)
     assert "the winner's LRMAX 0.4" in texts(figure)
     assert f"LRMAX to try first {measured.bounds.suggestion:.3g}" in texts(figure)
+    assert measured.curve is not None
     finite = measured.curve.losses[np.isfinite(measured.curve.losses)]
     above, below = figure.axes
     dots = np.concatenate([line.get_ydata() for line in below.lines if line.get_marker() == "."])
@@ -68,8 +69,17 @@ def test_a_range_test_without_cycles_has_one_panel(pristine: Path) -> None:
     assert len(figures.draw_range_test(replace(measured, cycles={})).axes) == 1
 
 
+def test_a_range_test_without_ramps_has_one_panel(pristine: Path) -> None:
+    """Where LRMIN is not to be found."""
+    measured = read_range_test(pristine / "lr_range.json")
+    figure = figures.draw_range_test(replace(measured, curve=None, suggestions={}))
+    assert [axes.get_ylabel() for axes in figure.axes] == ["validation accuracy"]
+    assert figure.axes[0].get_xlabel()
+
+
 def test_a_range_test_whose_ramps_diverged_at_once_is_drawn(pristine: Path) -> None:
     measured = read_range_test(pristine / "lr_range.json")
+    assert measured.curve is not None
     nothing = replace(measured.curve, losses=np.full_like(measured.curve.losses, np.inf))
     width_and_height(figures.draw_range_test(replace(measured, curve=nothing, suggestions={})))
 

@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 import re
 import shutil
 from dataclasses import asdict
@@ -317,7 +318,11 @@ def test_finalists_are_the_file_and_the_optimism_their_difference(
 
 def test_range_test_and_manifest_are_the_files(pristine: Path, numbers: dict[str, Any], page: str) -> None:
     measured = load_json(pristine / "lr_range.json")
-    assert numbers["range_test"] == {key: measured[key] for key in ("suggestions", "bounds")}
+    kept = {key: measured[key] for key in ("suggestions", "bounds")}
+    decades = pytest.approx(math.log10(measured["bounds"]["high"] / measured["bounds"]["low"]))
+    found = {"decades": decades, "cycles": len(measured["cycles"]), "ramps": len(measured["curve"]["losses"])}
+    assert numbers["range_test"] == kept | found
+    assert "The bounds for LRMAX span 1.7 decades." in page
     assert numbers["manifest"] == load_json(pristine / "manifest.json")
     assert "packages, torch" in page
     assert "search, recipe" not in page

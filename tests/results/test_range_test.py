@@ -19,24 +19,34 @@ LOSSES = np.stack([np.append(np.linspace(3, 1, 39), math.inf), np.linspace(3, 1.
 CURVE = LRCurve(np.geomspace(1e-4, 10, 40), LOSSES)
 CYCLES = {Cycle(2, 0.1, 5): Outcome(0.5, 1.25, 2), Cycle(2, 10.0, 5): Outcome(None, None, 1)}
 ANSWER = Answer(0.01, 1.0, 0.1, unsure=False, reasons={"low": "", "high": "", "suggestion": ""})
-MEASURED = RangeTest.of(CURVE, CYCLES, ANSWER)
+MEASURED = RangeTest.of(CURVE, CYCLES, ANSWER, 0.01)
 
 
 def test_suggestions_follow_from_the_curve_and_bounds_from_the_cycles() -> None:
     assert MEASURED.suggestions == {name: rule(CURVE) for name, rule in SUGGESTIONS.items()}
-    assert MEASURED.bounds == bounds_of(ANSWER, CURVE)
+    assert MEASURED.bounds == bounds_of(ANSWER, CURVE, 0.01)
     flat = LRCurve(CURVE.lrs, np.full((1, 40), 2.3))
-    assert RangeTest.of(flat, CYCLES, ANSWER).suggestions == {}
+    assert RangeTest.of(flat, CYCLES, ANSWER, 0.01).suggestions == {}
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "lr_range.json"
     MEASURED.write(path)
     again = read_range_test(path)
-    assert np.array_equal(again.curve.lrs, MEASURED.curve.lrs)
-    assert np.array_equal(again.curve.losses, MEASURED.curve.losses)
+    assert again.curve is not None
+    assert np.array_equal(again.curve.lrs, CURVE.lrs)
+    assert np.array_equal(again.curve.losses, CURVE.losses)
     assert (again.suggestions, again.bounds) == (MEASURED.suggestions, MEASURED.bounds)
     assert again.cycles == CYCLES
+
+
+def test_a_test_without_ramps_is_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "lr_range.json"
+    measured = RangeTest.of(None, CYCLES, ANSWER, 0.02)
+    measured.write(path)
+    assert read_range_test(path) == measured
+    assert (measured.curve, measured.suggestions) == (None, {})
+    assert measured.bounds.min_lr == pytest.approx(0.02 * ANSWER.first)
 
 
 def test_a_test_of_an_earlier_version_has_no_cycles(tmp_path: Path) -> None:

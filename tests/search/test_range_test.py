@@ -71,8 +71,8 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
     return stand_in
 
 
-def expected() -> LRBounds:
-    """What follows from what is measured."""
+def expected(curve: LRCurve | None = None) -> LRBounds:
+    """What follows from the cycles that are measured, and from ramps where there are any."""
     asked = ask(CONFIG.recipe, CONFIG.search, np.arange(10))
 
     def train(cycles: Sequence[Cycle]) -> dict[Cycle, Outcome]:
@@ -82,7 +82,7 @@ def expected() -> LRBounds:
             for cycle in cycles
         }
 
-    return bounds_of(recommend(asked, train), FALLING)
+    return bounds_of(recommend(asked, train), curve, CONFIG.recipe.min_lr_fraction)
 
 
 class Search:
@@ -116,23 +116,26 @@ def test_the_range_test_bounds_the_space_and_says_what_comes_first(
         name: domain for name, domain in CONFIG.space.items() if name != "max_lr"
     }
     assert first["max_lr"] == bounds.suggestion
-    assert first["max_lr"] * first["min_lr_fraction"] == pytest.approx(bounds.min_lr)
+    assert first["min_lr_fraction"] == pytest.approx(CONFIG.recipe.min_lr_fraction)
     assert first["epochs"] == CONFIG.recipe.epochs
     (line,) = search.printed.getvalue().splitlines()
-    assert f"LRMAX between {bounds.low:.3g} and {bounds.high:.3g}" in line
-    assert measured.curves == 1
+    assert line.endswith(
+        f"LRMAX between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades), "
+        f"first {bounds.suggestion:.3g}"
+    )
+    assert not measured.curves
     kept = read_range_test(tmp_path / "lr_range.json")
     assert kept.bounds == bounds
-    assert kept.curve.losses.tolist() == FALLING.losses.tolist()
+    assert kept.curve is None
     assert set(kept.cycles) == set(measured.cycles)
     assert not (tmp_path / "lr_range.jsonl").exists()
-    assert kept.suggestions == {name: rule(FALLING) for name, rule in SUGGESTIONS.items()}
+    assert kept.suggestions == {}
 
 
-def test_lrmin_may_be_what_the_range_test_measures(search: Search, measured: Measured) -> None:
+def test_lrmin_may_be_what_the_range_test_measures(tmp_path: Path, search: Search, measured: Measured) -> None:
     found = parse_space({"space": {"max_lr": "range_test", "min_lr_fraction": "range_test"}}, "")
     given = parse_space({"recipe": {"max_lr": 0.2}, "space": {"min_lr_fraction": "range_test"}}, "")
-    bounds = expected()
+    bounds = expected(FALLING)
     proposals = search.proposals(found)
     (first,), fraction = proposals.first, proposals.space["min_lr_fraction"]
     assert isinstance(fraction, FloatDistribution)
@@ -144,6 +147,10 @@ def test_lrmin_may_be_what_the_range_test_measures(search: Search, measured: Mea
     alone = search.proposals(given).space
     assert alone == {"min_lr_fraction": FloatDistribution(bounds.min_lr / 0.2, bounds.min_lr / 0.2)}
     assert measured.curves == 1
+    kept = read_range_test(tmp_path / "lr_range.json")
+    assert kept.curve is not None
+    assert kept.curve.losses.tolist() == FALLING.losses.tolist()
+    assert kept.suggestions == {name: rule(FALLING) for name, rule in SUGGESTIONS.items()}
 
 
 def test_a_given_lrmax_needs_no_cycles(search: Search, measured: Measured) -> None:
@@ -153,16 +160,18 @@ def test_a_given_lrmax_needs_no_cycles(search: Search, measured: Measured) -> No
     assert expected_cycles(given) == ()
 
 
-def test_a_curve_that_is_there_is_not_measured_again(search: Search, measured: Measured) -> None:
-    assert search.proposals() == search.proposals()
-    assert (measured.curves, len(search.printed.getvalue().splitlines())) == (1, 1)
+def test_a_test_that_is_there_is_not_run_again(search: Search, measured: Measured) -> None:
+    first = search.proposals()
+    trained = len(measured.cycles)
+    assert search.proposals() == first
+    assert (len(measured.cycles), len(search.printed.getvalue().splitlines())) == (trained, 1)
 
 
 def test_bounds_of_ones_own_need_no_range_test(tmp_path: Path, search: Search, measured: Measured) -> None:
     proposals = search.proposals(CONFIG.with_lr_bounds(0.05, 1.0))
     assert proposals.space["max_lr"] == FloatDistribution(0.05, 1.0, log=True)
     assert proposals.first == (CONFIG.recipe.model_dump(),)
-    assert not measured.curves
+    assert not measured.cycles
     assert not list(tmp_path.iterdir())
 
 
@@ -179,13 +188,13 @@ def test_lrmin_first_is_never_above_lrmax(tmp_path: Path, search: Search, measur
     (tmp_path / "lr_range.json").write_text(json.dumps(plain))
     (first,) = search.proposals().first
     assert (first["max_lr"], first["min_lr_fraction"]) == (0.1, 1.0)
-    assert not measured.curves
+    assert not measured.cycles
 
 
 def test_a_file_that_is_damaged_is_measured_again(tmp_path: Path, search: Search, measured: Measured) -> None:
     (tmp_path / "lr_range.json").write_text('{"curve": ')
     assert search.proposals().space["max_lr"].low == expected().low  # type: ignore[attr-defined]
-    assert measured.curves == 1
+    assert measured.cycles
 
 
 @pytest.mark.parametrize("after", [0, 1, 7])

@@ -88,4 +88,4 @@ def _measure(config: SearchConfig, data: TrainingData, hardware: Hardware, lrs: 
 
         ramps = [range_test(recipe, data, hardware, lrs, seed, lambda: progress.advance(task)) for seed in seeds]
         answer = recommend(question, train)
-    return RangeTest.of(LRCurve(lrs, np.stack(ramps)), trained, answer)
+    return RangeTest.of(LRCurve(lrs, np.stack(ramps)), trained, answer, recipe.min_lr_fraction)

@@ -1,5 +1,6 @@
 """What a range test recommends for LRMAX and LRMIN. Nothing here measures or draws."""
 
+import math
 from dataclasses import dataclass
 
 from tune_s11.lr_range.curve import LRCurve
@@ -9,8 +10,8 @@ from tune_s11.lr_range.suggestions import begins_to_fall
 FEWEST_STEPS = 10
 """Steps without which a ramp says nothing."""
 
-LRMIN_FRACTION = 0.01
-"""LRMIN over LRMAX where ramps end before they show one: the recipe's default."""
+HIGHEST_FRACTION = 0.1
+"""LRMIN over LRMAX beyond which a training ends worse (benchmarks/README.md, "LRMIN"): ramps may suggest more."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,30 @@ class LRBounds:
     unsure: bool = False
 
     @property
+    def decades(self) -> float:
+        """Width of the bounds for LRMAX."""
+        return math.log10(self.high / self.low)
+
+    @property
     def first(self) -> dict[str, float]:
         """The recipe's fields of the first trial."""
         return {"max_lr": self.suggestion, "min_lr_fraction": min(1.0, self.min_lr / self.suggestion)}
 
 
-def bounds_of(answer: Answer, curve: LRCurve) -> LRBounds:
-    """Return the bounds that follow from what cycles recommend for LRMAX, and ramps for LRMIN."""
-    if falls(curve):
-        min_lr, why = begins_to_fall(curve), "where the ramps' loss has made the first twentieth of its way down"
-    else:
-        min_lr, why = LRMIN_FRACTION * answer.first, f"{LRMIN_FRACTION:g} of LRMAX: the ramps' loss never fell"
+def bounds_of(answer: Answer, curve: LRCurve | None, min_lr_fraction: float) -> LRBounds:
+    """Return the bounds that follow from what cycles recommend for LRMAX, and ramps for LRMIN.
+
+    Args:
+        answer: From the cycles.
+        curve: Of the ramps; None where LRMIN is not to be found.
+        min_lr_fraction: The recipe's LRMIN over LRMAX, where ramps say nothing.
+    """
+    min_lr, why = min_lr_fraction * answer.first, f"{min_lr_fraction:g} of LRMAX, as in the recipe"
+    if curve is not None and not falls(curve):
+        why += ": the ramps' loss never fell"
+    elif curve is not None:
+        min_lr = min(begins_to_fall(curve), HIGHEST_FRACTION * answer.first)
+        why = "where the ramps' loss has made the first twentieth of its way down, at most a tenth of LRMAX"
     return LRBounds(
         low=answer.low,
         high=answer.high,

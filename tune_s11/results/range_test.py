@@ -20,27 +20,38 @@ class RangeTest:
     """One range test.
 
     Attributes:
-        curve: The ramps.
+        curve: The ramps; None where LRMIN was not to be found.
         suggestions: Learning rate by the name of the rule that reads it off the ramps; empty where they say nothing.
         bounds: What is recommended for LRMAX and LRMIN.
         cycles: The short cycles that the bounds follow from; empty in tests of versions that trained none.
     """
 
-    curve: LRCurve
+    curve: LRCurve | None
     suggestions: dict[str, float]
     bounds: LRBounds
     cycles: Mapping[Cycle, Outcome] = field(default_factory=dict)
 
     @staticmethod
-    def of(curve: LRCurve, cycles: Mapping[Cycle, Outcome], answer: Answer) -> "RangeTest":
-        """Return the test that consists of ramps, cycles and what the rule answered to these."""
-        suggestions = {name: rule(curve) for name, rule in SUGGESTIONS.items()} if falls(curve) else {}
-        return RangeTest(curve, suggestions, bounds_of(answer, curve), cycles)
+    def of(
+        curve: LRCurve | None, cycles: Mapping[Cycle, Outcome], answer: Answer, min_lr_fraction: float
+    ) -> "RangeTest":
+        """Return the test that consists of ramps, cycles and what the rule answered to these.
+
+        Args:
+            curve: The ramps, where LRMIN was to be found.
+            cycles: What was trained.
+            answer: What the rule answered.
+            min_lr_fraction: The recipe's.
+        """
+        suggestions: dict[str, float] = {}
+        if curve is not None and falls(curve):
+            suggestions = {name: rule(curve) for name, rule in SUGGESTIONS.items()}
+        return RangeTest(curve, suggestions, bounds_of(answer, curve, min_lr_fraction), cycles)
 
     def write(self, path: Path) -> None:
         """Writes the file."""
         plain = {
-            "curve": self.curve.to_dict(),
+            "curve": None if self.curve is None else self.curve.to_dict(),
             "suggestions": self.suggestions,
             "bounds": asdict(self.bounds),
             "cycles": _rows(self.cycles),
@@ -56,7 +67,7 @@ def read_range_test(path: Path) -> RangeTest:
     """
     try:
         plain = json.loads(path.read_text())
-        curve = LRCurve.from_dict(plain["curve"])
+        curve = None if plain["curve"] is None else LRCurve.from_dict(plain["curve"])
         suggestions = {str(name): float(lr) for name, lr in plain["suggestions"].items()}
         return RangeTest(curve, suggestions, LRBounds(**plain["bounds"]), _cycles(plain.get("cycles", [])))
     except FileNotFoundError:

@@ -112,7 +112,7 @@ class Work:
 
     Attributes:
         samples: Trials.
-        ramps: Of the range test; 0 where there is none, or it is done.
+        ramps: Of the range test; 0 where LRMIN is not to be found, or it is done.
         cycles: Of the range test, in rounds: the epochs of each.
         finalists: Trials to be run again.
         refits: Of the winner.
@@ -164,7 +164,7 @@ def forecast(
     cycles = sum(tasks(len(each), plain.run(max(each))) for each in work.cycles)
     return Forecast(
         start=begun + processes + trial.warm_up,
-        range_test=(work.ramps > 0) * first_of_process + tasks(work.ramps, ramp) + cycles,
+        range_test=bool(work.ramps or work.cycles) * first_of_process + tasks(work.ramps, ramp) + cycles,
         trials=_spread([seconds for _, seconds in replays]),
         epochs=_spread([float(trained) for trained, _ in replays]),
         samples=work.samples,

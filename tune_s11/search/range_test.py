@@ -1,4 +1,4 @@
-"""Step 1 of a search: the LR range test, its ramps and its cycles side by side on the workers."""
+"""Step 1 of a search: the LR range test: short cycles, and ramps where LRMIN is to be found."""
 
 from collections.abc import Mapping, Sequence
 
@@ -45,13 +45,19 @@ def find_proposals(context: Context, data: ObjectRef, warm_start: tuple[Recipe, 
         measured.write(context.folder.range_test)
         context.folder.range_test_cycles.unlink(missing_ok=True)
         bounds = measured.bounds
-        fixed = config.space.get("min_lr_fraction") == RANGE_TEST
-        unsure = "could not tell, no cycle learned anything; " if bounds.unsure else ""
-        context.say(
-            f"range test: {unsure}LRMAX between {bounds.low:.3g} and {bounds.high:.3g}, first {bounds.suggestion:.3g}; "
-            f"LRMIN {'' if fixed else 'first '}{bounds.min_lr:.3g}"
-        )
+        context.say(_in_words(bounds, config))
     return Proposals(_bounded(config, bounds), (recipe | bounds.first, *others))
+
+
+def _in_words(bounds: LRBounds, config: SearchConfig) -> str:
+    unsure = "could not tell, no cycle learned anything; " if bounds.unsure else ""
+    found = []
+    if config.space.get("max_lr") == RANGE_TEST:
+        between = f"LRMAX between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades)"
+        found.append(f"{between}, first {bounds.suggestion:.3g}")
+    if config.space.get("min_lr_fraction") == RANGE_TEST:
+        found.append(f"LRMIN {bounds.min_lr:.3g}")
+    return f"range test: {unsure}{'; '.join(found)}"
 
 
 def _bounded(config: SearchConfig, bounds: LRBounds) -> dict[str, BaseDistribution]:
@@ -70,16 +76,17 @@ def _bounded(config: SearchConfig, bounds: LRBounds) -> dict[str, BaseDistributi
 
 
 def measure(context: Context, data: ObjectRef) -> RangeTest:
-    """Run the range test: ramps, and then the cycles that its rule asks for, where LRMAX is to be found.
+    """Run the range test: ramps where LRMIN is to be found, and the cycles that its rule asks for, where LRMAX is.
 
     Cycles that an interrupted session has trained are not trained again.
     """
-    curve = measure_curve(context, data)
-    if context.config.space.get("max_lr") != RANGE_TEST:
-        return RangeTest.of(curve, {}, given(context.config.recipe.max_lr))
+    recipe, space = context.config.recipe, context.config.space
+    curve = measure_curve(context, data) if space.get("min_lr_fraction") == RANGE_TEST else None
+    if space.get("max_lr") != RANGE_TEST:
+        return RangeTest.of(curve, {}, given(recipe.max_lr), recipe.min_lr_fraction)
     file, settings = context.folder.range_test_cycles, context.config.search
     trained = read_cycles(file)
-    question = ask(context.config.recipe, settings, ray.get(data).validation.labels)
+    question = ask(recipe, settings, ray.get(data).validation.labels)
     expected = expected_epochs(question)
 
     def train(cycles: Sequence[Cycle]) -> Mapping[Cycle, Outcome]:
@@ -91,11 +98,11 @@ def measure(context: Context, data: ObjectRef) -> RangeTest:
             done = sum(cycle.epochs for cycle in trained)
             context.display.advance(done / expected, f"range test: {len(trained)} cycles, {done} epochs")
 
-        calls = [(context.config.recipe, data, cycle) for cycle in missing]
+        calls = [(recipe, data, cycle) for cycle in missing]
         context.executor.run(_train_cycle, calls, on_result=keep)
         return trained
 
-    return RangeTest.of(curve, trained, recommend(question, train))
+    return RangeTest.of(curve, trained, recommend(question, train), recipe.min_lr_fraction)
 
 
 def expected_cycles(config: SearchConfig) -> tuple[tuple[int, ...], ...]:

@@ -217,11 +217,11 @@ class Session:
         samples = settings.samples - sum(trial.state != "running" for trial in so_far.trials)
         # While trials are to come there may be as many finalists as there are to be.
         contenders = min(settings.finalists, settings.samples) if samples else len(so_far.contenders)
-        ranged = RANGE_TEST in self.config.space.values() and so_far.bounds is None
+        asked = [name for name, domain in self.config.space.items() if domain == RANGE_TEST and so_far.bounds is None]
         return Work(
             samples=samples,
-            ramps=settings.lr_range_seeds if ranged else 0,
-            cycles=expected_cycles(self.config) if ranged else (),
+            ramps=settings.lr_range_seeds if "min_lr_fraction" in asked else 0,
+            cycles=expected_cycles(self.config) if asked else (),
             finalists=contenders if contenders > 1 and (samples or so_far.finalists is None) else 0,
             refits=settings.refit_seeds if samples or so_far.refit is None else 0,
         )

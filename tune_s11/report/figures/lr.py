@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tune_s11.lr_range.curve import Floats
+from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, VERMILION, in_style
 from tune_s11.report.figures.svg import entitle, entitle_points
 from tune_s11.results.range_test import RangeTest
@@ -16,19 +16,20 @@ _MARKERS = "osD^vP*"
 
 @in_style
 def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
-    """The range test: above, what its short cycles ended with; below, the loss along its ramps.
+    """The range test: above, what its short cycles ended with; below, the loss along its ramps; one where there is one.
 
     Above are validation accuracies over the peak learning rate, a line for each length of cycle, crosses where cycles
-    diverged; tests of versions that trained no cycles have no such panel. Below are losses, raw as dots, each seed's
-    smoothed ramp faint, their median bold with the suggestions on it. Bounds are shaded in both.
+    diverged. Below are losses, raw as dots, each seed's smoothed ramp faint, their median bold with the suggestions on
+    it. Bounds are shaded in both.
 
     Args:
         measured: What to draw.
         winner: The winner's LRMAX, where there is one.
     """
     bounds = measured.bounds
-    figure = Figure(figsize=(8.5, 6.6 if measured.cycles else 4.6), layout="constrained")
-    panels = figure.subplots(2 if measured.cycles else 1, 1, sharex=True, squeeze=False)[:, 0]
+    rows = bool(measured.cycles) + (measured.curve is not None)
+    figure = Figure(figsize=(8.5, 6.6 if rows == 2 else 4.6), layout="constrained")
+    panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     for axes in panels:
         axes.set_xscale("log")
         width = f"LRMAX bounds {bounds.low:.3g} to {bounds.high:.3g}"
@@ -38,7 +39,8 @@ def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
             _mark(axes, "the winner's LRMAX", winner, color=VERMILION, ls="--", lw=1.8)
     if measured.cycles:
         _draw_cycles(panels[0], measured)
-    _draw_ramps(panels[-1], measured)
+    if measured.curve is not None:
+        _draw_ramps(panels[-1], measured, measured.curve)
     panels[-1].set_xlabel("learning rate (log scale)")
     for axes in panels:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -69,8 +71,7 @@ def _draw_cycles(axes: Axes, measured: RangeTest) -> None:
     axes.set_ylim(bottom=-0.03)
 
 
-def _draw_ramps(axes: Axes, measured: RangeTest) -> None:
-    curve = measured.curve
+def _draw_ramps(axes: Axes, measured: RangeTest, curve: LRCurve) -> None:
     for k, (raw, ramp) in enumerate(zip(curve.losses, curve.smoothed, strict=True)):
         known, kept = np.isfinite(raw), np.isfinite(ramp)
         axes.plot(curve.lrs[known], raw[known], ".", color=GREY, ms=3, alpha=0.5, label=_once("raw loss", k))

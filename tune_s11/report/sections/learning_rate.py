@@ -28,7 +28,13 @@ def _add_range_test(contents: SearchContents) -> None:
     if measured is None:
         return
     contents.range_test = measured
-    contents.numbers["range_test"] = {"suggestions": measured.suggestions, "bounds": asdict(measured.bounds)}
+    contents.numbers["range_test"] = {
+        "suggestions": measured.suggestions,
+        "bounds": asdict(measured.bounds),
+        "decades": measured.bounds.decades,
+        "cycles": len(measured.cycles),
+        "ramps": 0 if measured.curve is None else len(measured.curve.losses),
+    }
     max_lr = contents.winner.recipe.max_lr if contents.winner else None
     contents.draw("range_test", "the range test", lambda: figures.draw_range_test(measured, max_lr))
 
