@@ -244,6 +244,8 @@ def main(
 ) -> None:
     """Print how rates spread, a row a rule, a row a condition, and all figures as JSON."""
     named = read_recordings(False, recordings)
+    # Without another network that has its optimizer there is no constant to compare a condition with.
+    named = [each for each in named if each.condition.name in constants_of_others(named, scaled=False)]
     asked = read_recordings(True, recordings) if aside else named
     if not asked or not named:
         raise InputError(f"--recordings {recordings}: must hold a whole condition; benchmarks.lr_range.record records")

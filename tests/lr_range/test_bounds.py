@@ -17,7 +17,7 @@ ANSWER = recommend(question(), Network(0.1).train)
 def test_lrmax_is_the_cycles_and_lrmin_the_ramps(valley: LRCurve) -> None:
     bounds = bounds_of(ANSWER, valley, 0.02)
     assert (bounds.low, bounds.suggestion, bounds.high) == (ANSWER.low, ANSWER.first, ANSWER.high)
-    assert bounds.min_lr == min(begins_to_fall(valley), 0.1 * ANSWER.first)
+    assert bounds.min_lr == min(begins_to_fall(valley), 0.01 * ANSWER.first)
     assert bounds.reasons.keys() == {"low", "high", "suggestion", "min_lr"}
     assert not bounds.unsure
     assert bounds_of(recommend(question(), Network(0.1, slow=99).train), valley, 0.02).unsure
@@ -35,10 +35,10 @@ def test_ramps_that_say_nothing_leave_lrmin_a_share(curve: Callable[[Floats], LR
         assert "never fell" in bounds.reasons["min_lr"]
 
 
-def test_ramps_that_fall_late_suggest_at_most_a_tenth_of_lrmax(curve: Callable[[Floats], LRCurve]) -> None:
+def test_ramps_that_fall_late_suggest_at_most_a_hundredth_of_lrmax(curve: Callable[[Floats], LRCurve]) -> None:
     late = curve(np.where(np.arange(101) < 95, 2.3, 1.0))
     assert begins_to_fall(late) > ANSWER.first
-    assert bounds_of(ANSWER, late, 0.01).min_lr == pytest.approx(0.1 * ANSWER.first)
+    assert bounds_of(ANSWER, late, 0.01).min_lr == pytest.approx(0.01 * ANSWER.first)
 
 
 def test_without_ramps_lrmin_is_the_recipes_share() -> None:

@@ -10,7 +10,7 @@ from tune_s11.lr_range.suggestions import begins_to_fall
 FEWEST_STEPS = 10
 """Steps without which a ramp says nothing."""
 
-HIGHEST_FRACTION = 0.1
+HIGHEST_FRACTION = 0.01
 """LRMIN over LRMAX beyond which a training ends worse (benchmarks/README.md, "LRMIN"): ramps may suggest more."""
 
 
@@ -58,7 +58,7 @@ def bounds_of(answer: Answer, curve: LRCurve | None, min_lr_fraction: float) -> 
         why += ": the ramps' loss never fell"
     elif curve is not None:
         min_lr = min(begins_to_fall(curve), HIGHEST_FRACTION * answer.first)
-        why = "where the ramps' loss has made the first twentieth of its way down, at most a tenth of LRMAX"
+        why = "where the ramps' loss has made the first twentieth of its way down, at most a hundredth of LRMAX"
     return LRBounds(
         low=answer.low,
         high=answer.high,
