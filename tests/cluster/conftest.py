@@ -127,7 +127,9 @@ class Machine:
             [
                 *("setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", name),  # ends with the tests
                 *("unshare", "--pid", "--uts", "--fork", "--mount-proc", "--kill-child"),  # and all that runs on it too
-                *("sh", "-c", f"{mounts} && echo up && exec sleep infinity"),
+                # Bash, as the first process of its namespace, waits for orphans. Nobody would otherwise, and `ray stop`
+                # takes zombies for processes that do not stop.
+                *("bash", "-c", f"{mounts} && echo up; sleep infinity & wait"),
             ],
             stdout=subprocess.PIPE,
             text=True,
