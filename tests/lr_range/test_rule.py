@@ -11,7 +11,7 @@ from made_up_networks import CHANCE, Network, question
 
 from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.lr_range.cycles import Cycle, Outcome
-from tune_s11.lr_range.rule import ask, recommend, rehearse, usual_rate
+from tune_s11.lr_range.rule import WIDEST, ask, recommend, rehearse, usual_rate
 
 BEST = st.floats(-3.0, 0.0).map(lambda exponent: 10**exponent)
 
@@ -27,7 +27,7 @@ def test_the_best_rate_lies_in_the_bounds_and_near_the_first(best: float, trials
 
 
 @given(st.integers(1, 3), st.integers(1, 100), st.integers(0, 2**32 - 1))
-def test_a_test_costs_no_more_than_it_may_whatever_happens(trials: int, epochs: int, seed: int) -> None:
+def test_cost_and_width_stay_within_limits_whatever_happens(trials: int, epochs: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
     spent = 0
 
@@ -42,6 +42,7 @@ def test_a_test_costs_no_more_than_it_may_whatever_happens(trials: int, epochs: 
 
     answer = recommend(question(trials=trials, epochs=epochs), train)
     assert 0 < answer.low <= answer.first <= answer.high
+    assert answer.high / answer.low <= 10**WIDEST * (1 + 1e-9)
     assert spent <= trials * epochs
 
 
@@ -117,7 +118,9 @@ def test_what_is_left_may_not_pay_for_a_refinement() -> None:
     network = Network(0.1)
     answer = recommend(question(trials=1, epochs=8), network.train)  # Six cycles of an epoch, and two epochs are left.
     assert len(network.asked) == 1
-    assert (answer.low, answer.high) == (0.01, 1.0)
+    # A decade around the only rate that is kept would be wider than bounds may be.
+    assert (answer.low, answer.high) == (pytest.approx(answer.first / 10**0.75), pytest.approx(answer.first * 10**0.75))
+    assert "at most 5.6 times from the first rate" in answer.reasons["high"]
 
 
 def test_what_is_too_short_for_a_scan_tries_rates_near_the_usual_one() -> None:

@@ -32,6 +32,9 @@ LOWER = 0.5
 """Steps of the grid by which the first rate lies below the middle of what is kept: the longer the training, the better
 low rates do, and the worse the highest."""
 
+WIDEST = 1.5
+"""Decades that the bounds span at most: a search in wider ones would find the rate anew."""
+
 PARTS = (12, 6, 3)
 """Parts of the complete training that cycles are, the shortest first: the scan begins with it, and grows where nothing
 learns; a test that may cost one, two or three trainings refines with the first, second or third."""
@@ -158,19 +161,25 @@ def recommend(question: Question, train: Train) -> Answer:
         high += apart
     lowest, highest = question.lr_range
     first = _rate((low + high) / 2 - LOWER)
+    half = 10 ** (WIDEST / 2)
+    below, above = max(_rate(low - apart), first / half), min(_rate(high + apart), first * half)
     kept = f"cycle that ended with a loss within {KEPT - 1:.0%} of the lowest"
     margin = "a third of a decade" if apart == 1 else "a decade"
     return Answer(
-        low=max(lowest, _rate(low - apart)),
-        high=min(highest, _rate(high + apart)),
+        low=max(lowest, below),
+        high=min(highest, above),
         first=min(highest, max(lowest, first)),
         unsure=False,
         reasons={
-            "low": f"{margin} below the lowest {kept}",
-            "high": f"{margin} above the highest {kept}",
+            "low": f"{margin} below the lowest {kept}" + _widest(below > _rate(low - apart)),
+            "high": f"{margin} above the highest {kept}" + _widest(above < _rate(high + apart)),
             "suggestion": "a sixth of a decade below the middle of these cycles",
         },
     )
+
+
+def _widest(applies: bool) -> str:
+    return f", at most {10 ** (WIDEST / 2):.1f} times from the first rate" if applies else ""
 
 
 class _Test:
@@ -240,8 +249,8 @@ def given(max_lr: float) -> Answer:
 
 
 def _fall_back(question: Question) -> Answer:
-    half = 10**0.75
-    nothing = "no cycle learned anything: common bounds of 1.5 decades"
+    half = 10 ** (WIDEST / 2)
+    nothing = f"no cycle learned anything: common bounds of {WIDEST:g} decades"
     return Answer(
         low=question.fallback / half,
         high=question.fallback * half,
