@@ -34,6 +34,13 @@ def report(search_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     return report
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are files without a picture, for tests of what is printed and counted: drawing them takes seconds."""
+    monkeypatch.setattr("tune_s11.report.figures.png", lambda _: b"")
+    monkeypatch.setattr("tune_s11.report.figures.svg", lambda *_: "<svg/>")
+
+
 def test_best_writes_the_report_of_the_latest_search(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
@@ -50,6 +57,7 @@ def test_best_writes_the_report_of_the_latest_search(report: Report, monkeypatch
     assert lines[-1] == f"report: {index}"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_best_of_a_search_without_refits_says_how_to_resume_it(report: Report) -> None:
     shutil.rmtree("results/own/best")
     lines = report("best").splitlines()
@@ -58,6 +66,7 @@ def test_best_of_a_search_without_refits_says_how_to_resume_it(report: Report) -
     assert "<pre>tune-s11 search --resume own</pre>" in Path("results/own/report/index.html").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_best_takes_a_run_too(report: Report, tested_path: Path) -> None:
     os.utime("results/own/search.yaml", (1, 1))
     scores = json.loads((tested_path / "scores.json").read_text())
@@ -71,6 +80,7 @@ def test_best_takes_a_run_too(report: Report, tested_path: Path) -> None:
         assert lines[4:] == ["report: results/tested/report/index.html"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_best_of_a_run_whose_test_curve_is_lost_has_the_rest(report: Report, tested_path: Path) -> None:
     (tested_path / "checkpoint.pt").unlink()  # heat maps take seconds
     curve = tested_path / "test_curve.jsonl"
@@ -83,6 +93,7 @@ def test_best_of_a_run_whose_test_curve_is_lost_has_the_rest(report: Report, tes
         assert "test_curve.jsonl" in report("compare", "tested", code=2)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_best_of_a_run_that_is_interrupted_says_how_to_resume_it(report: Report, validated_path: Path) -> None:
     metrics = validated_path / "metrics.jsonl"
     metrics.write_text("".join(metrics.read_text().splitlines(keepends=True)[:4]))
@@ -97,6 +108,7 @@ def test_best_of_a_run_that_is_interrupted_says_how_to_resume_it(report: Report,
     assert report("best", "validated").splitlines()[0] == "validated: no epoch is complete yet"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_target_of_a_search_is_in_its_lines_its_numbers_and_its_table(report: Report) -> None:
     Path("results/own/best/seed-0/test_logits.npz").unlink()  # heat maps take seconds
     lines = report("best", "--target-line", "0.8").splitlines()

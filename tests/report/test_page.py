@@ -378,6 +378,8 @@ def test_of_thousands_of_classes_there_is_no_confusion_matrix(
     search_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tune_s11.report.sections.test_images.MATRIX", 2)
+    monkeypatch.setattr("tune_s11.report.figures.png", lambda _: b"")
+    monkeypatch.setattr("tune_s11.report.figures.svg", lambda *_: "<svg/>")
     index = write_report(load_search(str(search_path), search_path.parent))
     numbers = load_json(index.with_name("report.json"))
     assert numbers["confusion"] is None

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from tune_s11.cli.hints import repeat_commands
 from tune_s11.report.contents import Contents
@@ -166,8 +167,16 @@ SEED_0 = "best/seed-0"
     ],
 )
 def test_damage(
-    search_path: Path, file: str, damage: Callable[[Path], object], what: str, why: str, lost: set[str]
+    search_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+    damage: Callable[[Path], object],
+    what: str,
+    why: str,
+    lost: set[str],
 ) -> None:
+    # Computed they are; their sheets of a hundred axes are the same in most cases, and take a second each.
+    monkeypatch.setattr("tune_s11.report.figures.draw_heat_maps", lambda *_: Figure())
     damage(search_path / file)
     contents = compose(search_path)
     (gap,) = contents.numbers["not_shown"]

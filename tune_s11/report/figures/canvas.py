@@ -46,9 +46,21 @@ in_style = style.context(STYLE)
 @in_style
 def png(figure: Figure, dpi: int = 200) -> bytes:
     """The figure as a PNG, ``dpi`` pixels an inch."""
+    lay_out(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
+
+
+def lay_out(figure: Figure) -> None:
+    """Gives all parts of a finished figure their places, the same in each file that is made of it.
+
+    Left to matplotlib, each file lays the figure out, and draws it once more than is needed: half of a report's time.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def crowded(count: int) -> float:

@@ -17,7 +17,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tune_s11.report.figures.canvas import in_style, png
+from tune_s11.report.figures.canvas import in_style, lay_out, png
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
@@ -49,6 +49,7 @@ def svg(figure: Figure, name: str) -> str:
         figure: Of lines, markers, bars and text.
         name: Unlike that of all other pictures of the page, whose ids are to differ.
     """
+    lay_out(figure)
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
