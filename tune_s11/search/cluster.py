@@ -22,6 +22,7 @@ from tune_s11.config import InputError
 from tune_s11.hardware import usable_cores, why_no_gpu
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.interruption import interruptible
+from tune_s11.search.ray_internals import silence_raylet
 
 MOST_ON_A_GPU = 4
 """Trials that share a GPU at most, where it is not told how many are to."""
@@ -182,6 +183,7 @@ def connect(asked: Resources) -> Iterator[Cluster]:
         SearchInterruptedError: See :func:`tune_s11.search.interruption.interruptible`.
     """
     address = asked.address or os.environ.get("RAY_ADDRESS")
+    silence_raylet()
     with interruptible():
         if address is None:
             context, present = _start(asked)
