@@ -128,7 +128,7 @@ def read_config(folder: SearchFolder) -> SearchConfig:
     """
     where = f"{folder.space}: "
     try:
-        parts = yaml.safe_load(folder.space.read_text())
+        parts = yaml.safe_load(folder.space.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         raise InputError(f"{where}cannot be read") from None
     return parse_space(parts, where)

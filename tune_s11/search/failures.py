@@ -120,7 +120,7 @@ class StallWatch(Callback):  # type: ignore[misc]
     def _explain(self, trial: Any) -> None:
         reason = self._killed.pop(trial.trial_id, None)
         if reason is not None:
-            with Path(trial.error_file).open("a") as file:
+            with Path(trial.error_file).open("a", encoding="utf-8") as file:
                 file.write(reason + "\n")
 
 

@@ -64,7 +64,7 @@ class Copy:
         self.snapshots: list[str | None] = [None]  # the last one there; two while one is being written
         self.whole = True  # but for a pull that was cut off
         with suppress(OSError, ValueError, TypeError, KeyError):
-            state = json.loads((folder / STATE).read_text())
+            state = json.loads((folder / STATE).read_text("utf-8"))
             for name, (here, there) in state["files"].items():
                 self._files[name] = Stamp(*here), Stamp(*there) if there else None
             self.snapshots, self.whole = state["snapshots"], state["whole"]
