@@ -202,7 +202,10 @@ def _undo(folder: SearchFolder, stage: str) -> None:
 def _concluded(folder: SearchFolder, stage: str) -> Any:
     """What a stage wrote last."""
     files = {"finalists": folder.verdict, "refits": folder.metrics}
-    return read_json(files.get(stage, folder.range_test))
+    concluded = read_json(files.get(stage, folder.range_test))
+    if concluded and "cycles" in concluded:  # as they ended
+        concluded["cycles"].sort(key=lambda cycle: (cycle["epochs"], cycle["max_lr"]))
+    return concluded
 
 
 @contextmanager
@@ -222,7 +225,7 @@ def record(
 ) -> None:
     """Try what is missing of it."""
     done = {(row["stage"], row["fault"], row["seed"]) for row in read_lines(rows)}
-    wanted = [(stage, fault, seed) for seed in range(tries) for stage in STAGES for fault in FAULTS]
+    wanted = [(stage, fault, seed) for seed in range(tries) for fault in FAULTS for stage in STAGES]
     with searches() as made:
         for each in wanted:
             if each not in done:

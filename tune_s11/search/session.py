@@ -34,6 +34,7 @@ from tune_s11.search.nodes import check_nodes, fingerprint
 from tune_s11.search.range_test import expected_cycles, find_proposals
 from tune_s11.search.refits import refit_winner
 from tune_s11.search.study import mend_journal, open_study
+from tune_s11.search.token import token_command
 from tune_s11.search.trials import Limits, drop_needless_checkpoints, run_trials
 from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.storage.disk import check_room, disk_trouble
@@ -127,7 +128,7 @@ class Session:
                 self._begin(ready.material.dataset)
                 self._describe(ready)
                 if ready.cluster.dashboard:
-                    where = f"{ready.cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)"
+                    where = f"{ready.cluster.dashboard} (asks for a token; `{token_command()}` prints it)"
                     self.say(f"dashboard: {where}")
                 track()
                 with self._explained(), self.workspace.copying(self.say):
