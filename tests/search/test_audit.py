@@ -15,7 +15,7 @@ from tune_s11.config import Recipe, RefitChanges, SearchSettings
 from tune_s11.pruning import Rungs
 from tune_s11.results import TrialResult
 from tune_s11.results.records import AuditRecord, read_record
-from tune_s11.search.audit import Audit, one_in
+from tune_s11.search.audit import Audit, forget_unknown, one_in
 from tune_s11.search.scheduler import PolicyScheduler
 from tune_s11.search_space import SearchConfig
 from tune_s11.training.metrics import SCORE, EpochMetrics
@@ -138,3 +138,16 @@ def test_without_an_audit_the_rung_stops(tmp_path: Path) -> None:
     assert report(asha, trial(asha, 0), 2, 0.9) == CONTINUE
     assert report(asha, trial(asha, 1), 2, 0.1) == STOP
     assert not (tmp_path / "audit.json").exists()
+
+
+def test_a_number_that_comes_again_is_no_longer_audited(tmp_path: Path) -> None:
+    """A copy of a search may hold an audit of trials that its study has never heard of, and gives out again."""
+    path = tmp_path / "audit.json"
+    forget_unknown(path, known=3)
+    assert not path.exists()
+    record = AuditRecord(one_in=2, decisions=9, trials={"t0002": 4, "t0003": 2, "t10000": 2})
+    record.write(path)
+    forget_unknown(path, known=3)
+    audit = Audit(path, all_audited())
+    assert [audit.rung(number) for number in (2, 3, 10000)] == [4, None, None]
+    assert read_record(AuditRecord, path).decisions == 9

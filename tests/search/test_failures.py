@@ -8,7 +8,7 @@ import pytest
 
 from tune_s11.results import last_error
 from tune_s11.search import failures
-from tune_s11.search.failures import FailureLimit, SearchFailedError, StallWatch
+from tune_s11.search.failures import FailureLimit, SearchFailedError, Silence, StallWatch
 
 
 class Clock:
@@ -38,15 +38,15 @@ def report(watch: StallWatch, of: Any, seconds: float) -> None:
 
 
 def test_default_follows_the_longest_report() -> None:
-    watch = StallWatch(None, 0.0)
-    assert watch.limit == failures.STALL_FIRST
-    report(watch, SimpleNamespace(trial_id="id0"), 5.0)
-    assert watch.limit == failures.STALL_LEAST
-    report(watch, SimpleNamespace(trial_id="id1"), 97.0)
-    report(watch, SimpleNamespace(trial_id="id0"), 5.0)
-    assert watch.limit == 20 * 97.0
-    assert StallWatch(None, 97.0).limit == 20 * 97.0
-    assert StallWatch(30, 97.0).limit == 30
+    silence = Silence(None)
+    assert silence.limit == failures.STALL_FIRST
+    silence.hear("id0", 5.0)
+    assert silence.limit == failures.STALL_LEAST
+    silence.hear("id1", 97.0)
+    silence.hear("id0", 5.0)
+    assert silence.limit == 20 * 97.0
+    assert Silence(None, 97.0).limit == 20 * 97.0
+    assert Silence(30, 97.0).limit == 30
 
 
 def test_silence_is_counted_from_the_last_word_and_kills_once(clock: Clock, tmp_path: Path) -> None:

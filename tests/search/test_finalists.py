@@ -10,7 +10,8 @@ from tune_s11.data import Images
 from tune_s11.hardware import Hardware
 from tune_s11.results.folder import LAYOUT
 from tune_s11.search import finalists
-from tune_s11.search.finalists import half_interval, judge
+from tune_s11.search.finalists import comparable, half_interval, judge
+from tune_s11.search.parts import Worker
 from tune_s11.storage.copies import Shared
 from tune_s11.training.checkpoint import CheckpointError
 from tune_s11.training.metrics import RunFolder
@@ -68,13 +69,25 @@ def test_recorded_intervals_stay_what_they_are(differences: list[float], half: f
     assert half_interval(differences) == pytest.approx(half, rel=1e-12, abs=1e-12)
 
 
+def test_where_runs_failed_what_is_left_in_common_is_compared() -> None:
+    """A trial of which nothing is left, or a seed that one of the others lacks, must not make pairs of unlike runs."""
+    whole: dict[int, float | None] = {7: 0.9, 8: 0.8}
+    assert comparable({"a": whole, "b": {7: 0.7, 8: 0.6}}) == {"a": whole, "b": {7: 0.7, 8: 0.6}}
+    assert comparable({"a": whole, "b": {7: None, 8: 0.6}}) == {"a": {8: 0.8}, "b": {8: 0.6}}
+    assert comparable({"a": whole, "b": {7: None, 8: None}, "c": whole}) == {"a": whole, "c": whole}
+    assert comparable({"a": {7: 0.9, 8: None}, "b": {7: None, 8: 0.6}}) == {}
+
+
 def run_again(folder: Path, **changes: float) -> float:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
     images = Images(pixels, np.arange(60) % 3)
     data = TrainingData(images, images, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
     small = {"image_size": 8, "width": 2, "epochs": 3, "peak_epoch": 1, "batch_size": 16, "pad": 1, "cutout": 2}
-    hardware, shared = Hardware(device="cpu", precision="fp32", threads=1), Shared(folder, None, LAYOUT)
-    return finalists._run_again(hardware, shared, Recipe(**{**small, **changes}), data, 0)
+    worker, shared = (
+        Worker(Hardware(device="cpu", precision="fp32", threads=1), lambda: None),
+        Shared(folder, None, LAYOUT),
+    )
+    return finalists._run_again(worker, shared, Recipe(**{**small, **changes}), data, 0)
 
 
 @pytest.mark.parametrize("changes", [{}, {"max_lr": 1e30, "min_lr_fraction": 1.0}], ids=["complete", "diverged"])

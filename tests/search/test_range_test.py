@@ -27,6 +27,8 @@ from tune_s11.search import range_test
 from tune_s11.search.cluster import Workers
 from tune_s11.search.context import Context
 from tune_s11.search.executor import Executor
+from tune_s11.search.failures import SearchFailedError
+from tune_s11.search.parts import Failed
 from tune_s11.search.range_test import expected_cycles, find_proposals
 from tune_s11.search.study import Proposals
 from tune_s11.search_space import SearchConfig, load_space, parse_space
@@ -45,20 +47,27 @@ class Measured:
         self.curves = 0
         self.cycles: list[Cycle] = []
         self.breaks_after: int | None = None
+        self.failing: set[float] = set()
 
     def curve(self, *_: Any) -> LRCurve:
         self.curves += 1
         return FALLING
 
-    def run(self, _: Executor, task: Any, calls: Any, *, on_result: Any) -> None:
+    def run(self, _: Executor, task: Any, calls: Any, *, on_result: Any, on_failure: Any) -> list[Any]:
         assert task is TRAINED
+        results: list[Any] = []
         for number, (_, data, cycle) in enumerate(calls):
             if self.breaks_after == len(self.cycles):
                 raise KeyboardInterrupt
             assert len(data.validation.labels) == 10
             self.cycles.append(cycle)
             away = abs(math.log10(cycle.max_lr / 0.1))
-            on_result(number, Outcome(0.5, 1.0 + away, cycle.epochs) if cycle.max_lr < 5 else Outcome(None, None, 1))
+            if cycle.max_lr in self.failing:
+                results.append(Failed("ValueError: no", "Traceback"))
+                continue
+            results.append(Outcome(0.5, 1.0 + away, cycle.epochs) if cycle.max_lr < 5 else Outcome(None, None, 1))
+            on_result(number, results[-1])
+        return results
 
 
 @pytest.fixture
@@ -214,14 +223,36 @@ def test_a_test_that_was_interrupted_trains_what_is_missing(
 def test_a_test_that_could_not_tell_says_so(
     monkeypatch: pytest.MonkeyPatch, search: Search, measured: Measured
 ) -> None:
-    def nothing(_: Executor, task: Any, calls: Any, *, on_result: Any) -> None:
-        for number, (_, _, cycle) in enumerate(calls):
-            on_result(number, Outcome(0.1, 2.4, cycle.epochs))
+    def nothing(_: Executor, task: Any, calls: Any, *, on_result: Any, on_failure: Any) -> list[Any]:
+        results = [Outcome(0.1, 2.4, cycle.epochs) for _, _, cycle in calls]
+        for number, outcome in enumerate(results):
+            on_result(number, outcome)
+        return results
 
     monkeypatch.setattr(Executor, "run", nothing)
     proposals = search.proposals()
     assert proposals.first[0]["max_lr"] == pytest.approx(0.24)
     assert "range test: could not tell, no cycle learned anything; " in search.printed.getvalue()
+
+
+def test_a_cycle_that_fails_for_good_is_said_and_kept_away_from(
+    tmp_path: Path, search: Search, measured: Measured
+) -> None:
+    measured.failing = {1.0}
+    search.proposals()
+    assert "range test: cycle at LRMAX 1, " in search.printed.getvalue()
+    assert " failed: ValueError: no\n" in search.printed.getvalue()
+    kept = read_range_test(tmp_path / "lr_range.json")
+    assert {cycle for cycle in measured.cycles if cycle.max_lr == 1.0}
+    assert {cycle for cycle in kept.cycles if cycle.max_lr == 1.0} == set()
+    assert kept.bounds.high <= 1.0
+    assert len(measured.cycles) == len(set(measured.cycles)), "it is not tried again in this session"
+
+
+def test_a_range_test_of_which_nothing_succeeds_ends_the_search(search: Search, measured: Measured) -> None:
+    measured.failing = {10.0**exponent for exponent in range(-5, 3)}
+    with pytest.raises(SearchFailedError, match=r"^range test: cycle at LRMAX .* failed: ValueError: no; .*error\.txt"):
+        search.proposals()
 
 
 def test_the_cycles_to_expect_are_those_of_a_usual_test(search: Search, measured: Measured) -> None:

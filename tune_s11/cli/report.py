@@ -48,7 +48,7 @@ def best(
     """Writes the report on a search or a single run and prints its headline."""
     result = load_result(name, storage)
     index = write_report(result, layer, report_commands(result), target_line)
-    numbers = json.loads(result.folder.report_numbers.read_text())
+    numbers = json.loads(result.folder.report_numbers.read_text("utf-8"))
     tell = partial(say, Console(highlight=False), copied=True)
     for line in run_lines(result, target_line) if isinstance(result, RunResult) else search_lines(numbers):
         tell(line)

@@ -180,7 +180,7 @@ def search(
 
         with console.status("report"):
             index = write_report(result, commands=repeat_commands(result))
-        for line in target_lines(json.loads(result.folder.report_numbers.read_text())):
+        for line in target_lines(json.loads(result.folder.report_numbers.read_text("utf-8"))):
             session.say(line)
         session.say(f"report: {shown_path(index)}", copied=True)
         workspace.finish()

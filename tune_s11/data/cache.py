@@ -37,7 +37,7 @@ def write_entry(entry: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
         for name, array in arrays.items():
             np.save(scratch / f"{name}.npy", array, allow_pickle=False)
         checks = {name: _check(array) for name, array in arrays.items()}
-        (scratch / "entry.json").write_text(json.dumps({"arrays": checks, "about": about}))
+        (scratch / "entry.json").write_text(json.dumps({"arrays": checks, "about": about}), "utf-8")
         shutil.rmtree(entry, ignore_errors=True)
         os.replace(scratch, entry)
     finally:
@@ -47,7 +47,7 @@ def write_entry(entry: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
 def read_entry(entry: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]] | None:
     """The arrays, read-only and mapped from disk, and ``about``; None where there is no sound entry."""
     try:
-        written = json.loads((entry / "entry.json").read_text())
+        written = json.loads((entry / "entry.json").read_text("utf-8"))
         arrays = {}
         for name, check in written["arrays"].items():
             # A plain array, not np.memmap: the subclass follows the data into whatever is computed from it.

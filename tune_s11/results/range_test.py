@@ -66,7 +66,7 @@ def read_range_test(path: Path) -> RangeTest:
         InputError: It is missing or damaged.
     """
     try:
-        plain = json.loads(path.read_text())
+        plain = json.loads(path.read_text("utf-8"))
         curve = None if plain["curve"] is None else LRCurve.from_dict(plain["curve"])
         suggestions = {str(name): float(lr) for name, lr in plain["suggestions"].items()}
         return RangeTest(curve, suggestions, LRBounds(**plain["bounds"]), _cycles(plain.get("cycles", [])))

@@ -84,6 +84,8 @@ class Verdict(Record):
     """Over the runner-up."""
     tied: bool
     """Whether the margin's interval holds 0, or there is none."""
+    failed: tuple[str, ...] = ()
+    """Finalists of which no run was left to compare."""
 
 
 class Winner(Record):

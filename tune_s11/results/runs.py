@@ -88,7 +88,7 @@ def load_run(path: Path, where: str) -> RunResult:
     """
     folder = SingleRunFolder(path)
     try:
-        record: dict[str, Any] = json.loads(folder.record.read_text())
+        record: dict[str, Any] = json.loads(folder.record.read_text("utf-8"))
         check_schema(record["manifest"], f"{where}: {folder.record}")
         run = Run(
             validated(Recipe, record["recipe"], f"{where}: recipe.", strict=True),

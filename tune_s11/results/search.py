@@ -73,7 +73,7 @@ class SearchResult:
         """The finalists' verdict; None where there is none, or the search has found other contenders since."""
         verdict = sound_record(Verdict, self.folder.verdict)
         names = {trial.name for trial in self.contenders}
-        return verdict if verdict is not None and set(verdict.trials) == names else None
+        return verdict if verdict is not None and {*verdict.trials, *verdict.failed} == names else None
 
     @property
     def winner(self) -> TrialResult | None:
@@ -128,7 +128,7 @@ def read_config(folder: SearchFolder) -> SearchConfig:
     """
     where = f"{folder.space}: "
     try:
-        parts = yaml.safe_load(folder.space.read_text())
+        parts = yaml.safe_load(folder.space.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         raise InputError(f"{where}cannot be read") from None
     return parse_space(parts, where)

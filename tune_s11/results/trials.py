@@ -136,7 +136,7 @@ def _span(report: dict[str, Any]) -> Span | None:
 def last_error(path: Path) -> str | None:
     """What the last traceback of a file says was raised, in one line; None where there is no file."""
     try:
-        lines = path.read_text().strip().splitlines()
+        lines = path.read_text("utf-8", "replace").strip().splitlines()
     except OSError:
         return None
     places = [index for index, line in enumerate(lines) if line.startswith("  File ")]

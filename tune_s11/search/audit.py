@@ -54,6 +54,22 @@ class Audit:
         return taken
 
 
+def forget_unknown(path: Path, known: int) -> None:
+    """Takes trials that the study does not know out of the file: it gives their numbers to others.
+
+    Args:
+        path: Of the file.
+        known: Trials in the study.
+    """
+    record = sound_record(AuditRecord, path)
+    if record is None:
+        return
+    names = {trial_name(number) for number in range(known)}
+    kept = {name: epoch for name, epoch in record.trials.items() if name in names}
+    if kept != record.trials:
+        record.model_copy(update={"trials": kept}).write(path)
+
+
 def one_in(config: SearchConfig) -> int:
     """Of how many trials to be stopped one is audited: the settings' share, more where that makes fewer than three."""
     settings, policy = config.search, config.policy

@@ -41,7 +41,7 @@ class Calibration:
         Raises:
             SearchFailedError: One of them fails.
         """
-        executor = Executor(workers, self.precision)
+        executor = Executor(workers, self.precision, max_failures=self.config.search.max_failures)
         return pace_of_all(executor, self.config.largest, self.data, self.evaluated, compiled=compiled)
 
     def shared(self, cluster: Cluster) -> Cluster:

@@ -2,12 +2,10 @@
 
 import math
 import os
-import secrets
 import socket
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +20,8 @@ from tune_s11.config import InputError
 from tune_s11.hardware import usable_cores, why_no_gpu
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.interruption import interruptible
+from tune_s11.search.ray_internals import silence_raylet
+from tune_s11.search.token import keep_token_private
 
 MOST_ON_A_GPU = 4
 """Trials that share a GPU at most, where it is not told how many are to."""
@@ -182,6 +182,7 @@ def connect(asked: Resources) -> Iterator[Cluster]:
         SearchInterruptedError: See :func:`tune_s11.search.interruption.interruptible`.
     """
     address = asked.address or os.environ.get("RAY_ADDRESS")
+    silence_raylet()
     with interruptible():
         if address is None:
             context, present = _start(asked)
@@ -230,7 +231,7 @@ def _start(asked: Resources) -> tuple[Any, list[Node]]:
     nodes = [Node(cpus, present)]
     plan = plan_workers(nodes, gpus, asked.workers, asked.trials_per_gpu or _most_on_a_gpu(nodes, gpus), elastic=False)
     cards = math.ceil(plan.slots * plan.gpus)
-    _keep_token_private()
+    keep_token_private()
     # Ray adds 15 to its workers' niceness, and beside other programs they would get a few per cent of a processor.
     os.environ.setdefault("RAY_worker_niceness", "0")
     try:
@@ -275,15 +276,3 @@ def _silenced() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-
-
-def _keep_token_private() -> None:
-    """Ray makes its token where there is none, but readable for all; so it is made here, whole or not at all."""
-    token = Path.home() / ".ray" / "auth_token"
-    token.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=token.parent) as file:  # readable for its owner alone
-        file.write(secrets.token_hex(32))
-        file.flush()
-        with suppress(FileExistsError):
-            os.link(file.name, token)
-    token.chmod(0o600)

@@ -1,6 +1,8 @@
 """What every step of a search works with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ray.tune import Callback
 from rich.console import Console
@@ -8,7 +10,10 @@ from rich.console import Console
 from tune_s11.results import SearchFolder, SearchResult, TrialResult, load_search, read_trials
 from tune_s11.search.display import Display
 from tune_s11.search.executor import Executor
+from tune_s11.search.failures import SearchFailedError
+from tune_s11.search.parts import Failed
 from tune_s11.search_space import SearchConfig
+from tune_s11.storage.files import write_whole
 from tune_s11.storage.workspace import Workspace
 from tune_s11.text import say
 
@@ -49,3 +54,31 @@ class Context:
     def search(self) -> SearchResult:
         """The search as it stands on disk."""
         return load_search(str(self.folder.path), self.folder.path.parent)
+
+    def say_repeated(self, part: str, reason: str) -> None:
+        """Prints that a part of a stage has failed, but not for good."""
+        self.say(f"{part} runs again: {reason}")
+
+    def succeeded(self, parts: Sequence[str], results: Sequence[Any], *, needed: bool = True) -> list[Any]:
+        """Leaves out what has failed for good, a line each; what else there is of the stage stays.
+
+        Args:
+            parts: What the parts of the stage are called.
+            results: Of :meth:`tune_s11.search.executor.Executor.run`.
+            needed: Whether there must be one that has not failed.
+
+        Returns:
+            The results, None for those that have failed.
+
+        Raises:
+            SearchFailedError: All have, and one is needed.
+        """
+        failed = {part: result for part, result in zip(parts, results, strict=True) if isinstance(result, Failed)}
+        if failed:
+            write_whole(self.folder.error, "\n\n".join(each.traceback for each in failed.values()))
+        lines = [f"{part} failed: {each.reason}" for part, each in failed.items()]
+        if failed and needed and len(failed) == len(parts):
+            raise SearchFailedError(f"{lines[-1]}; {self.folder.error} has the traceback")
+        for line in lines:
+            self.say(line)
+        return [None if isinstance(result, Failed) else result for result in results]

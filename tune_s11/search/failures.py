@@ -1,10 +1,12 @@
-"""Workers that hang are killed, and a search in which nothing works ends.
+"""Workers that hang are killed, in every stage, and a search in which nothing works ends.
 
-A trial whose worker dies, of whatever, Tune itself resumes from its last checkpoint, ``max_failures`` times;
+What runs beside the trials is watched and repeated by :mod:`tune_s11.search.parts`. A trial whose worker dies, of
+whatever, Tune itself resumes from its last checkpoint, ``max_failures`` times;
 :func:`tune_s11.search.ray_internals.recover_failed_resets` mends the one case that it forgets.
 """
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,46 @@ class SearchFailedError(Exception):
     """The search came to its end without a winner; the message is one line that says why."""
 
 
+class Silence:
+    """Which workers have reported nothing for too long: one rule for trials and for the parts of the other stages.
+
+    Args:
+        seconds: ``--stall-timeout``; None: by the longest report so far.
+        longest: Seconds of the longest report so far; 0 where there was none.
+    """
+
+    def __init__(self, seconds: float | None, longest: float = 0.0) -> None:
+        self._seconds, self._longest = seconds, longest
+        self._heard: dict[str, float] = {}
+
+    @property
+    def limit(self) -> float:
+        """Seconds without a report after which a worker is killed."""
+        if self._seconds is not None:
+            return self._seconds
+        return max(STALL_LEAST, STALL_FACTOR * self._longest) if self._longest else STALL_FIRST
+
+    @property
+    def reason(self) -> str:
+        """Why a worker was killed, for its trial or part."""
+        return f"its worker reported nothing for {self.limit:.0f} s and was killed (--stall-timeout)"
+
+    def hear(self, name: str, seconds: float = 0.0) -> None:
+        """A worker has given a sign of life; where that is a report, with the seconds that it took."""
+        self._heard[name] = time.monotonic()
+        self._longest = max(self._longest, seconds)
+
+    def since(self, name: str) -> float:
+        """Seconds since a worker that is watched was heard of."""
+        return time.monotonic() - self._heard[name]
+
+    def silent(self, names: Iterable[str]) -> list[str]:
+        """Those of the workers that have been silent for too long. One that is new counts from now, others go."""
+        now, limit = time.monotonic(), self.limit
+        self._heard = {name: self._heard.get(name, now) for name in names}
+        return [name for name, heard in self._heard.items() if now - heard > limit]
+
+
 class StallWatch(Callback):  # type: ignore[misc]
     """Kills the worker of a trial that reports nothing for too long.
 
@@ -42,40 +84,29 @@ class StallWatch(Callback):  # type: ignore[misc]
     """
 
     def __init__(self, seconds: float | None, longest: float) -> None:
-        self._seconds, self._longest = seconds, longest
-        self._heard: dict[str, float] = {}
+        self._silence = Silence(seconds, longest)
         self._killed: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks for a way to restore that is not used here."""
         return {}
 
-    @property
-    def limit(self) -> float:
-        """Seconds without a word after which a worker is killed."""
-        if self._seconds is not None:
-            return self._seconds
-        return max(STALL_LEAST, STALL_FACTOR * self._longest) if self._longest else STALL_FIRST
-
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A trial has reported."""
-        self._heard[trial.trial_id] = time.monotonic()
-        self._longest = max(self._longest, result[TIME_THIS_ITER_S])
+        self._silence.hear(trial.trial_id, result[TIME_THIS_ITER_S])
 
     def on_trial_save(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has saved a checkpoint."""
-        self._heard[trial.trial_id] = time.monotonic()
+        self._silence.hear(trial.trial_id)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune has handled an event, or a tenth of a second has gone by without one."""
-        now, limit = time.monotonic(), self.limit
         workers = {trial.trial_id: worker_of(trial) for trial in trials}
-        self._heard = {name: self._heard.get(name, now) for name, worker in workers.items() if worker is not None}
-        for name, heard in self._heard.items():
-            if now - heard > limit and name not in self._killed:
-                self._killed[name] = f"its worker reported nothing for {limit:.0f} s and was killed (--stall-timeout)"
+        for name in self._silence.silent(name for name, worker in workers.items() if worker is not None):
+            if name not in self._killed:
+                self._killed[name] = self._silence.reason
                 ray.kill(workers[name])
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -89,7 +120,7 @@ class StallWatch(Callback):  # type: ignore[misc]
     def _explain(self, trial: Any) -> None:
         reason = self._killed.pop(trial.trial_id, None)
         if reason is not None:
-            with Path(trial.error_file).open("a") as file:
+            with Path(trial.error_file).open("a", encoding="utf-8") as file:
                 file.write(reason + "\n")
 
 

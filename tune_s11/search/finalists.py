@@ -4,18 +4,18 @@ The best of many trials owes part of its score to luck with its seed and with th
 seeds that no trial had tell which is better without that luck, and by how much they differ beyond noise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from ray import ObjectRef
 
 from tune_s11.config import Recipe
-from tune_s11.hardware import Hardware
 from tune_s11.results import TrialResult
 from tune_s11.results.records import FinalistScores, Margin, Summary, Verdict
 from tune_s11.search.context import Context
 from tune_s11.search.failures import SearchFailedError
+from tune_s11.search.parts import Worker
 from tune_s11.storage.copies import Shared
 from tune_s11.training.fitting import fit
 from tune_s11.training.metrics import RunFolder
@@ -54,7 +54,7 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
         raise SearchFailedError(f"no trial came to its end{reason}; {context.folder.trials} tells more")
     if verdict is not None:
         context.say(
-            f"finalists: {len(contenders)} trials from {len(verdict.seeds)} seeds each; {winner.name} has "
+            f"finalists: {len(verdict.trials)} trials from {len(verdict.seeds)} seeds each; {winner.name} has "
             f"{verdict.trials[winner.name].mean:.4f}, {verdict.margin.mean:.4f} more than {verdict.runner_up}"
             + (", no more than noise explains" if verdict.tied else "")
         )
@@ -68,7 +68,8 @@ def run_finalists(
 ) -> None:
     """Runs each finalist from ``finalist_seeds`` seeds and writes the verdict.
 
-    Runs that are there already are resumed; a run's checkpoint goes when it is done.
+    Runs that are there already are resumed; a run's checkpoint goes when it is done. Where runs fail for good, what
+    the others have in common is compared; where that is nothing there is no verdict.
 
     Args:
         context: Of the search.
@@ -82,18 +83,46 @@ def run_finalists(
         context.folder.finalist(trial.name, seed): (trial.recipe, data, seed) for trial in finalists for seed in seeds
     }
     epochs = finalists[0].recipe.epochs
-    scores = context.executor.run_in_folders(_run_again, calls, epochs, context.workspace, on_progress)
-    rows = np.reshape(scores, (len(finalists), len(seeds))).tolist()
-    verdict = judge({trial.name: row for trial, row in zip(finalists, rows, strict=True)}, seeds)
-    verdict.write(context.folder.verdict)
+    names = [f"finalist {trial.name} from seed {seed}" for trial in finalists for seed in seeds]
+    results = context.executor.run_in_folders(
+        _run_again,
+        calls,
+        epochs,
+        context.workspace,
+        on_progress,
+        lambda call, reason: context.say_repeated(names[call], reason),
+    )
+    found = iter(context.succeeded(names, results))
+    scores = comparable({trial.name: {seed: next(found) for seed in seeds} for trial in finalists})
+    if len(scores) < 2:
+        context.say("finalists: too many runs failed to compare them; the best trial wins")
+        return
+    judged = judge({name: list(row.values()) for name, row in scores.items()}, list(next(iter(scores.values()))))
+    failed = tuple(trial.name for trial in finalists if trial.name not in scores)
+    judged.model_copy(update={"failed": failed}).write(context.folder.verdict)
 
 
-def _run_again(hardware: Hardware, shared: Shared, recipe: Recipe, data: TrainingData, seed: int) -> float:
-    with shared.opened() as (path, grown):
+def comparable(scores: Mapping[str, Mapping[int, float | None]]) -> dict[str, dict[int, float]]:
+    """What can be compared where runs have failed: trials of which a run is left, from the seeds that all these have.
+
+    Args:
+        scores: By trial and seed; None of a run that has failed.
+
+    Returns:
+        The same without gaps; empty where no seed is left.
+    """
+    left = {name: row for name, row in scores.items() if any(score is not None for score in row.values())}
+    whole = {name: {seed: score for seed, score in row.items() if score is not None} for name, row in left.items()}
+    seeds = [seed for seed in next(iter(scores.values())) if all(seed in row for row in whole.values())]
+    return {name: {seed: row[seed] for seed in seeds} for name, row in whole.items()} if seeds else {}
+
+
+def _run_again(worker: Worker, shared: Shared, recipe: Recipe, data: TrainingData, seed: int) -> float:
+    with shared.opened(worker.alive) as (path, grown):
         folder = RunFolder(path)
         epochs = folder.epochs()
         if not epochs or (epochs[-1].epoch < recipe.epochs and not epochs[-1].diverged):
-            epochs = fit(Trainer(recipe, data, hardware, seed), folder, on_epoch=lambda metrics: grown())
+            epochs = fit(Trainer(recipe, data, worker.hardware, seed), folder, on_epoch=lambda metrics: grown())
         folder.checkpoint.unlink(missing_ok=True)  # 15 of them would be the largest part of a search
     return epochs[-1].score
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from ray import ObjectRef
-from ray.exceptions import RayError
 
 from tune_s11.config import Recipe
 from tune_s11.hardware import Hardware
 from tune_s11.search.executor import Executor
 from tune_s11.search.failures import SearchFailedError
+from tune_s11.search.parts import Failed, Worker
 from tune_s11.training.trainer import Trainer, TrainingData
 
 MEASURED_SECONDS = 4.0
@@ -152,11 +152,15 @@ def _on_each(executor: Executor, function: Callable[..., Any], *arguments: objec
     Raises:
         SearchFailedError: One of them has failed.
     """
-    try:
-        return executor.run(function, [arguments] * executor.workers.slots, compiled=compiled)
-    except RayError as error:
-        cause = getattr(error, "cause", None) or error
-        raise SearchFailedError(f"a worker fails in its first steps: {type(cause).__name__}: {cause}") from None
+    results = executor.run(_call, [(function, *arguments)] * executor.workers.slots, compiled=compiled)
+    failed = next((result for result in results if isinstance(result, Failed)), None)
+    if failed is not None:
+        raise SearchFailedError(f"a worker fails in its first steps: {failed.reason}")
+    return results
+
+
+def _call(worker: Worker, function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(worker.hardware, *arguments)
 
 
 def _wake(hardware: Hardware) -> None:

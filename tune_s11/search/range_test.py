@@ -8,7 +8,6 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from ray import ObjectRef
 
 from tune_s11.config import Recipe
-from tune_s11.hardware import Hardware
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.lr_range.cycles import Cycle, Outcome
@@ -17,9 +16,13 @@ from tune_s11.lr_range.rule import ask, expected_epochs, given, recommend, rehea
 from tune_s11.results.range_test import RangeTest, read_cycles, write_cycles
 from tune_s11.results.search import read_bounds
 from tune_s11.search.context import Context
+from tune_s11.search.parts import Worker
 from tune_s11.search.study import Proposals
 from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.training.trainer import TrainingData
+
+FAILED = Outcome(None, None, 0)
+"""What the rule is given of a cycle that has failed for good: to it that has diverged."""
 
 
 def find_proposals(context: Context, data: ObjectRef, warm_start: tuple[Recipe, ...] = ()) -> Proposals:
@@ -99,8 +102,13 @@ def measure(context: Context, data: ObjectRef) -> RangeTest:
             context.display.advance(done / expected, f"range test: {len(trained)} cycles, {done} epochs")
 
         calls = [(recipe, data, cycle) for cycle in missing]
-        context.executor.run(_train_cycle, calls, on_result=keep)
-        return trained
+        names = [f"range test: cycle at LRMAX {cycle.max_lr:g}, {cycle.epochs} epochs," for cycle in missing]
+        results = context.executor.run(
+            _train_cycle, calls, on_result=keep, on_failure=lambda call, why: context.say_repeated(names[call], why)
+        )
+        context.succeeded(names, results, needed=not trained)
+        # The rule is to keep away from rates whose cycles fail; they are not kept, so that a resumed test tries again.
+        return {cycle: trained.get(cycle, FAILED) for cycle in cycles}
 
     return RangeTest.of(curve, trained, recommend(question, train), recipe.min_lr_fraction)
 
@@ -124,12 +132,16 @@ def measure_curve(context: Context, data: ObjectRef) -> LRCurve:
     lrs = ramp("exponential", *settings.lr_range, settings.lr_range_steps)
     seeds = range(settings.seed, settings.seed + settings.lr_range_seeds)
     calls = [(context.config.recipe, data, lrs, seed) for seed in seeds]
-    return LRCurve(lrs, np.stack(context.executor.run(_measure_ramp, calls)))
+    names = [f"range test: ramp from seed {seed}" for seed in seeds]
+    results = context.executor.run(
+        _measure_ramp, calls, on_failure=lambda call, why: context.say_repeated(names[call], why)
+    )
+    return LRCurve(lrs, np.stack([losses for losses in context.succeeded(names, results) if losses is not None]))
 
 
-def _measure_ramp(hardware: Hardware, recipe: Recipe, data: TrainingData, lrs: Floats, seed: int) -> Floats:
-    return range_test(recipe, data, hardware, lrs, seed)
+def _measure_ramp(worker: Worker, recipe: Recipe, data: TrainingData, lrs: Floats, seed: int) -> Floats:
+    return range_test(recipe, data, worker.hardware, lrs, seed, on_step=worker.alive)
 
 
-def _train_cycle(hardware: Hardware, recipe: Recipe, data: TrainingData, cycle: Cycle) -> Outcome:
-    return train_cycle(recipe, data, hardware, cycle)
+def _train_cycle(worker: Worker, recipe: Recipe, data: TrainingData, cycle: Cycle) -> Outcome:
+    return train_cycle(recipe, data, worker.hardware, cycle, on_epoch=worker.alive)

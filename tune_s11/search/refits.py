@@ -7,13 +7,13 @@ import ray
 
 from tune_s11.config import Recipe
 from tune_s11.data import Images
-from tune_s11.hardware import Hardware
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import RefitFolder
 from tune_s11.results.records import Refits, RefitScores, Summary, Winner, sound_record
 from tune_s11.results.testing import fit_and_test
 from tune_s11.search.context import Context
 from tune_s11.search.material import Material
+from tune_s11.search.parts import Worker
 from tune_s11.storage.copies import Shared
 from tune_s11.storage.disk import size_of
 from tune_s11.text import in_words
@@ -58,6 +58,8 @@ def _refit_all(context: Context, chosen: Winner, score: float | None, material: 
             "validation images to reduce the rate by"
         )
     runs = refit(context, chosen.recipe, data, material.dataset.test, folders)
+    if len(runs) < len(folders):
+        context.say(f"refits: {len(runs)} of {len(folders)}")
     return Refits(
         test_accuracy=Summary.of([run.shipped for run in runs]),
         test_accuracy_raw=Summary.of([run.raw for run in runs]),
@@ -82,6 +84,12 @@ def refit(
         data: The training images; with schedule plateau divided as in the trials.
         test: The test images.
         folders: In the context's workspace, by seed. A refit that has begun in its folder is resumed.
+
+    Returns:
+        Those that have not failed.
+
+    Raises:
+        SearchFailedError: All have.
     """
     images, first = (ray.put(data), ray.put(test)), min(folders)
     calls = {folder: (recipe, *images, seed, seed == first) for seed, folder in folders.items()}
@@ -90,11 +98,20 @@ def refit(
     def on_progress(done: int, total: int) -> None:
         context.display.advance(done / total, f"refit over {len(folders)} seeds: epoch {done} of {total}")
 
-    return context.executor.run_in_folders(_refit, calls, recipe.epochs, context.workspace, on_progress)
+    names = [f"refit from seed {seed}" for seed in folders]
+    results = context.executor.run_in_folders(
+        _refit,
+        calls,
+        recipe.epochs,
+        context.workspace,
+        on_progress,
+        lambda call, reason: context.say_repeated(names[call], reason),
+    )
+    return [scores for scores in context.succeeded(names, results) if scores is not None]
 
 
 def _refit(
-    hardware: Hardware,
+    worker: Worker,
     shared: Shared,
     recipe: Recipe,
     data: TrainingData,
@@ -102,6 +119,6 @@ def _refit(
     seed: int,
     test_curve: bool,
 ) -> RefitScores:
-    trainer = Trainer(recipe, data, hardware, seed)
-    with shared.opened() as (path, grown):
+    trainer = Trainer(recipe, data, worker.hardware, seed)
+    with shared.opened(worker.alive) as (path, grown):
         return fit_and_test(trainer, images, RefitFolder(path), curve=test_curve, on_epoch=lambda *_: grown())

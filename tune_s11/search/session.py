@@ -34,6 +34,7 @@ from tune_s11.search.nodes import check_nodes, fingerprint
 from tune_s11.search.range_test import expected_cycles, find_proposals
 from tune_s11.search.refits import refit_winner
 from tune_s11.search.study import mend_journal, open_study
+from tune_s11.search.token import token_command
 from tune_s11.search.trials import Limits, drop_needless_checkpoints, run_trials
 from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.storage.disk import check_room, disk_trouble
@@ -52,12 +53,14 @@ class _Ready:
         material: Images and recipes.
         data: The trials' images, in the object store.
         cluster: Ray, connected.
+        executor: What runs beside the trials.
         compiled: Whether trials train a compiled network.
     """
 
     material: Material
     data: ObjectRef
     cluster: Cluster
+    executor: Executor
     compiled: bool
 
 
@@ -116,7 +119,7 @@ class Session:
             Display(self.console, training_in(self._work_left(), self.config)) as display,
             nullcontext() if fresh else only_session(path),
             tracked(self.tracker, self.folder, partial(self.say, copied=True)) as track,
-            self._ready(asked, self.workspace.seen_by_nodes, budget or math.inf) as ready,
+            self._ready(asked, self.workspace.seen_by_nodes, budget or math.inf, stall_timeout) as ready,
         ):
             limits = Limits(
                 stall_timeout, None if budget is None else Budget.within(budget, begun, self._forecast(ready))
@@ -125,7 +128,7 @@ class Session:
                 self._begin(ready.material.dataset)
                 self._describe(ready)
                 if ready.cluster.dashboard:
-                    where = f"{ready.cluster.dashboard} (asks for a token; `ray get-auth-token` prints it)"
+                    where = f"{ready.cluster.dashboard} (asks for a token; `{token_command()}` prints it)"
                     self.say(f"dashboard: {where}")
                 track()
                 with self._explained(), self.workspace.copying(self.say):
@@ -136,8 +139,7 @@ class Session:
 
     def _run_steps(self, ready: _Ready, limits: Limits, display: Display) -> None:
         """The README's steps, but for the last, the report, which needs no Ray."""
-        executor = self._executor(ready)
-        context = Context(self.workspace, self.config, executor, self.console, display, self.callbacks)
+        context = Context(self.workspace, self.config, ready.executor, self.console, display, self.callbacks)
         proposals = find_proposals(context, ready.data, self.warm_start)  # 1. LR range test
         run_trials(context, ready.data, proposals, limits, compiled=ready.compiled)  # 2. trials, 3. pruning
         drop_needless_checkpoints(context)
@@ -164,13 +166,16 @@ class Session:
         self.say("nothing was begun (--dry-run)")
 
     @contextmanager
-    def _ready(self, asked: Resources, seen_by_all: Path | None, seconds: float) -> Iterator[_Ready]:
+    def _ready(
+        self, asked: Resources, seen_by_all: Path | None, seconds: float, stall_timeout: float | None = None
+    ) -> Iterator[_Ready]:
         """All that is checked, found and decided before anything begins.
 
         Args:
             asked: As :meth:`run`.
             seen_by_all: The folder that all nodes have to see; None: there is none.
             seconds: That the search may take.
+            stall_timeout: As :meth:`run`.
         """
         material = self._checked()
         with connect(asked) as cluster:
@@ -185,10 +190,8 @@ class Session:
                 if cluster.workers.gpus:
                     share = round(1 / cluster.workers.gpus)
                     self.say(f"trials a GPU: {share}, which get most done by steps timed here")
-            yield _Ready(material, data, cluster, self._compiles(calibration, cluster.workers, seconds))
-
-    def _executor(self, ready: _Ready) -> Executor:
-        return Executor(ready.cluster.workers, self.precision)
+            executor = Executor(cluster.workers, self.precision, stall_timeout, self.config.search.max_failures)
+            yield _Ready(material, data, cluster, executor, self._compiles(calibration, cluster.workers, seconds))
 
     def _checked(self) -> Material:
         """What the search works on, once it is sure that it is what it began with."""
@@ -208,7 +211,7 @@ class Session:
     def _forecast(self, ready: _Ready) -> Forecast:
         """Of the trials that have not ended, and what comes after them."""
         return forecast(
-            self._executor(ready), self.config, ready.material, ready.data, self._work_left(), compiled=ready.compiled
+            ready.executor, self.config, ready.material, ready.data, self._work_left(), compiled=ready.compiled
         )
 
     def _work_left(self) -> Work:

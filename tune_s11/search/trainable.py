@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ray import tune
-from ray.tune.result import DONE, SHOULD_CHECKPOINT
+from ray.tune.result import DONE, SHOULD_CHECKPOINT, TIME_THIS_ITER_S
 
 from tune_s11.config import Recipe, validated
 from tune_s11.results.folder import checkpoint_file, checkpoint_folder
@@ -99,6 +99,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"),
             DONE: done,
             SHOULD_CHECKPOINT: not done and (at_rung or stale),
+            TIME_THIS_ITER_S: time.monotonic() - begun,  # Tune would ask a clock that may be set meanwhile
         }
 
     def save(self, checkpoint_dir: str | None = None) -> Any:

@@ -34,12 +34,12 @@ class TrialFiles(Callback):  # type: ignore[misc]
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed, perhaps before it started, and will go on."""
         tracebacks = Path(trial.error_file)
-        _write(_folder(trial).recovered, tracebacks.read_text(), "a")
+        _write(_folder(trial).recovered, tracebacks.read_text("utf-8", "replace"), "a")
         tracebacks.unlink()  # it would be brought into the folder, and there mean an end
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed for good."""
-        _write(_folder(trial).error, Path(trial.error_file).read_text(), "w")
+        _write(_folder(trial).error, Path(trial.error_file).read_text("utf-8", "replace"), "w")
 
 
 def _folder(trial: Any) -> TrialFolder:
@@ -52,7 +52,7 @@ def _folder(trial: Any) -> TrialFolder:
 
 
 def _write(path: Path, text: str, mode: str) -> None:
-    with path.open(mode) as file:
+    with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -13,7 +13,7 @@ from ray.tune.result import DONE, SHOULD_CHECKPOINT
 from tune_s11.config import InputError
 from tune_s11.results import trial_name
 from tune_s11.results.folder import CHECKPOINT_PREFIX
-from tune_s11.search.audit import Audit
+from tune_s11.search.audit import Audit, forget_unknown
 from tune_s11.search.context import Context
 from tune_s11.search.failures import FailureLimit, StallWatch
 from tune_s11.search.forecast import Budget
@@ -198,6 +198,7 @@ def _set_aside_unknown(context: Context, known: int) -> None:
         context: Of the search.
         known: Trials in the study.
     """
+    forget_unknown(context.folder.audit, known)
     for number, attempts in context.folder.all_attempts().items():
         if number >= known:
             drop_checkpoints(context, number)

@@ -64,7 +64,7 @@ class Copy:
         self.snapshots: list[str | None] = [None]  # the last one there; two while one is being written
         self.whole = True  # but for a pull that was cut off
         with suppress(OSError, ValueError, TypeError, KeyError):
-            state = json.loads((folder / STATE).read_text())
+            state = json.loads((folder / STATE).read_text("utf-8"))
             for name, (here, there) in state["files"].items():
                 self._files[name] = Stamp(*here), Stamp(*there) if there else None
             self.snapshots, self.whole = state["snapshots"], state["whole"]
@@ -177,8 +177,11 @@ class Shared:
     layout: Layout
 
     @contextmanager
-    def opened(self) -> Iterator[tuple[Path, Callable[[], None]]]:
+    def opened(self, alive: Callable[[], None]) -> Iterator[tuple[Path, Callable[[], None]]]:
         """The folder where the task is, with what an earlier one has left in it, copied at the end.
+
+        Args:
+            alive: Called while the storage is away, and whenever the folder has grown.
 
         Yields:
             The folder, and what to call whenever it has grown: it copies now and then.
@@ -187,26 +190,31 @@ class Shared:
             InputError: The storage has been away for :data:`PATIENCE` at the beginning or at the end.
         """
         if self.remote is None:
-            yield self.path, lambda: None
+            yield self.path, alive
             return
         with TemporaryDirectory() as scratch:
             copy = Copy(Path(scratch) / "folder", self.remote, self.layout)
-            patiently(copy.pull)
+            patiently(copy.pull, alive)
             copied = time.monotonic()
 
             def grown() -> None:
                 nonlocal copied
+                alive()
                 if time.monotonic() - copied >= SECONDS:
                     with suppress(OSError):
                         copy.push()
                     copied = time.monotonic()
 
             yield copy.folder, grown
-            patiently(copy.push)
+            patiently(copy.push, alive)
 
 
-def patiently(action: Callable[[], object]) -> None:
+def patiently(action: Callable[[], object], on_wait: Callable[[], None] = lambda: None) -> None:
     """Does it, again and again while a storage is away.
+
+    Args:
+        action: What to do.
+        on_wait: Called before each time that it is done again.
 
     Raises:
         InputError: It still is after :data:`PATIENCE`.
@@ -224,6 +232,7 @@ def patiently(action: Callable[[], object]) -> None:
                 away = f"the storage has been away for {PATIENCE / 60:.0f} minutes: {remote_trouble(error)}"
                 raise InputError(f"{away}; the search can be resumed once it is back") from None
         time.sleep(2)
+        on_wait()
 
 
 def is_hidden(name: str) -> bool:

@@ -47,7 +47,7 @@ def partial_path(path: Path) -> Path:
 def read_json(path: Path) -> Any:
     """A JSON file's value; None where it is missing or half written."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
 
@@ -67,7 +67,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        text = path.read_text()
+        text = path.read_text("utf-8")
     except OSError:
         return
     for line in text.splitlines():

@@ -35,4 +35,4 @@ def address_of(folder: Path) -> Remote | None:
     """The place that a folder is this machine's copy of; None where it is no copy."""
     folder = folder.resolve()  # or `.` would have no name
     address = folder.parent / ADDRESS_FILE
-    return Remote(address.read_text()) / folder.name if address.exists() else None
+    return Remote(address.read_text("utf-8")) / folder.name if address.exists() else None
