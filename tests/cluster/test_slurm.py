@@ -155,7 +155,8 @@ def test_a_job_on_two_nodes_that_is_requeued_resumes_and_ends(slurm: Slurm) -> N
     hosts = {span.worker.partition(":")[0] for trial in result.trials for span in trial.spans}
     assert hosts == {machine.host for machine in slurm.machines}
     for machine in slurm.machines:  # nothing of Ray stays
-        assert "raylet" not in machine.run("ps -eo comm", slurm.mnt / "ps.log")
+        processes = machine.run("ps -eo pid,ppid,etimes,comm", slurm.mnt / "ps.log")
+        assert "raylet" not in processes, processes + slurm.logs()
 
 
 def test_a_search_that_is_refused_fails_the_job(slurm: Slurm) -> None:
