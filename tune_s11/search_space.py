@@ -49,7 +49,7 @@ class SearchConfig:
     search: SearchSettings
     refit: RefitChanges = field(default_factory=RefitChanges)
 
-    def with_overrides(self, overrides: Mapping[str, str]) -> "SearchConfig":
+    def with_overrides(self, overrides: Mapping[str, Any]) -> "SearchConfig":
         """Applies ``--set`` options: ``FIELD=VALUE`` of the recipe, ``search.FIELD`` and ``refit.FIELD`` of the rest.
 
         A field that is set is searched no more.
@@ -57,7 +57,7 @@ class SearchConfig:
         Raises:
             InputError: Unknown field or bad value, or one that what is searched does not fit.
         """
-        parts: dict[str, dict[str, str]] = {"recipe": {}, "search": {}, "refit": {}}
+        parts: dict[str, dict[str, Any]] = {"recipe": {}, "search": {}, "refit": {}}
         for key, value in overrides.items():
             part, dot, rest = key.partition(".")
             known = bool(dot) and part in {"search", "refit"}

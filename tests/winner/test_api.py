@@ -4,13 +4,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
+from optuna.distributions import FloatDistribution
+from rich.console import Console
 
 import tune_s11
+from tune_s11.api.search import OpenedSearch
 from tune_s11.config import InputError
+from tune_s11.results import load_search as load_results
 
 
 def test_importing_it_brings_nothing_heavy() -> None:
@@ -68,6 +73,56 @@ def test_load_best_classifies(finished: Path) -> None:
     torch.testing.assert_close(probabilities.sum(1), torch.ones(2))
 
 
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"gpus": -1}, "gpus: must be a whole number from 0 (got -1)"),
+        ({"workers": 0}, "workers: must be a whole number from 1 (got 0)"),
+        ({"workers": True}, "workers: must be a whole number from 1 (got True)"),
+        ({"trials_per_gpu": "all"}, "trials_per_gpu: must be a whole number from 1, or auto (got 'all')"),
+        ({"trials_per_gpu": None}, "trials_per_gpu: must be a whole number from 1, or auto (got None)"),
+        ({"budget": "2h"}, "budget: must be a number of seconds above 0 (got '2h')"),
+        ({"stall_timeout": 0}, "stall_timeout: must be a number of seconds above 0 (got 0)"),
+        ({"precision": "fp8"}, "precision: must be one of auto, fp32, bf16 (got 'fp8')"),
+        ({"track": "paper"}, "track: must be one of wandb, mlflow, none (got 'paper')"),
+    ],
+)
+def test_a_search_refuses_what_it_cannot_run_with(options: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError) as refused:
+        tune_s11.Search("mine", **options)
+    assert str(refused.value) == line
+
+
+def opened(folder: Path, *arguments: Any, **options: Any) -> OpenedSearch:
+    return tune_s11.Search("own", *arguments, storage=folder.parent, **options).opened(Console())
+
+
+def test_a_search_that_has_started_keeps_its_space(finished: Path) -> None:
+    began = load_results("own", finished.parent)
+    assert opened(finished).session.config == began.config
+    more = opened(finished, None, {"search.samples": 40})
+    assert more.path == finished
+    assert more.session.config.search.samples == 40
+    with pytest.raises(InputError, match=r"^--samples 2: \d+ trials have begun; allowed is \d+ or more$"):
+        opened(finished, None, {"search.samples": 2})
+    with pytest.raises(InputError, match=f"^--name own: {finished} exists"):
+        opened(finished, "quick", resume=False)
+    first = opened(finished / "none", "quick", warm_start=finished)
+    assert first.session.warm_start == tuple(trial.recipe for trial in began.contenders)
+    assert not first.path.exists()
+
+
+def test_a_search_that_must_have_started(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"^--resume own: no such search; {tmp_path} has none$"):
+        opened(tmp_path / "own", resume=True)
+    new = opened(tmp_path / "own", settings={"data_dir": tmp_path / "images", "dataset": "folder"}, lr_bounds=(0.1, 1))
+    assert new.session.config.recipe.data_dir == str(tmp_path / "images")
+    assert new.session.config.space["max_lr"] == FloatDistribution(0.1, 1, log=True)
+    with pytest.raises(InputError, match=r"^--name '\.\./own': allowed is one folder name"):
+        tune_s11.Search("../own", storage=tmp_path).opened(Console())
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_a_search_is_run_resumed_and_read(tmp_path: Path) -> None:
     """In a process of its own, as a script or a notebook would: Ray stays in the process that started it."""
@@ -83,23 +138,23 @@ class Count(Callback):
 
 settings = {{"image_size": 8, "width": 4, "epochs": 3, "peak_epoch": 1, "pad": 1, "cutout": 2, "search.samples": 2}}
 settings |= {{"search.grace": 1, "search.lr_range_steps": 30, "train_images": 400}}
-search = tune_s11.Search("mine", "quick", settings, {str(tmp_path)!r}, workers=1, callbacks=(Count(),))
+search = tune_s11.Search("mine", "quick", settings, storage={str(tmp_path)!r}, workers=1, callbacks=[Count()])
 done = search.run()
 assert Count.ended == 2, Count.ended
 assert len(done.trials) == 2
 assert done.test_accuracy.n == 1
-assert (done.path / "report" / "index.html").exists()
+assert done.report.read_text().strip().endswith("</html>")
 again = search.run()
 assert Count.ended == 2
 assert again.trials.equals(done.trials)
 try:
-    tune_s11.Search("mine", "quick", settings | {{"width": 8}}, {str(tmp_path)!r}).run()
+    tune_s11.Search("mine", "quick", settings | {{"width": 8}}, storage={str(tmp_path)!r}).run()
 except tune_s11.config.InputError as error:
     assert "width" in str(error), error
 else:
     raise AssertionError("another configuration was taken for the same search")
 print("done")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=570, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("done\n")

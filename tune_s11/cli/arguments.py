@@ -63,14 +63,3 @@ def _key_value(setting: str) -> tuple[str, str]:
     if not (key and equals):
         raise InputError(f"--set {setting!r}: allowed is KEY=VALUE")
     return key, value
-
-
-def check_name(name: str) -> str:
-    """A folder name under the results.
-
-    Raises:
-        InputError: The name would lead elsewhere.
-    """
-    if not name or name in {".", ".."} or "/" in name or "\\" in name or not name.isprintable() or len(name) > 80:
-        raise InputError(f"--name {name!r:.99}: allowed is one folder name of up to 80 characters")
-    return name

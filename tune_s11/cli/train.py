@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tune_s11.cli.app import new_app, run
-from tune_s11.cli.arguments import check_name, refuse_beside, resolve_config
+from tune_s11.cli.arguments import refuse_beside, resolve_config
 from tune_s11.cli.hints import program, recipe_options, report_command, report_commands, shown_path
 from tune_s11.cli.options import (
     RESULTS,
@@ -32,7 +32,7 @@ from tune_s11.hardware import Hardware, choose_hardware, why_no_gpu
 from tune_s11.results import load_search
 from tune_s11.results.folder import SingleRunFolder
 from tune_s11.results.manifest import check_same_images
-from tune_s11.results.opening import begin, resume
+from tune_s11.results.opening import begin, check_name, resume
 from tune_s11.results.runs import Run, RunOptions, RunResult, load_run
 from tune_s11.results.test_curve import EpochTestMetrics
 from tune_s11.results.testing import fit_and_test

@@ -20,11 +20,26 @@ _RECORD: dict[Kind, str] = {
 """The file that makes a folder one of this kind."""
 
 
+class UnknownNameError(InputError):
+    """A storage holds nothing of the name that is looked for."""
+
+
 class NoSearchError(InputError):
     """A storage holds nothing yet of what is looked for."""
 
     def __init__(self, storage: Storage, *kinds: Kind) -> None:
         super().__init__(f"{storage}: holds no {_either(kinds or ('search',))} yet")
+
+
+def check_name(name: str) -> str:
+    """A folder name under the results.
+
+    Raises:
+        InputError: The name would lead elsewhere.
+    """
+    if not name or name in {".", ".."} or "/" in name or "\\" in name or not name.isprintable() or len(name) > 80:
+        raise InputError(f"--name {name!r:.99}: allowed is one folder name of up to 80 characters")
+    return name
 
 
 def begin(storage: Storage, name: str) -> Workspace:
@@ -61,12 +76,12 @@ def resume(storage: Storage, name: str, kind: Kind = "search") -> Workspace:
     if isinstance(storage, Path):
         found = next((place for place in places(name, storage) if (place / _RECORD[kind]).is_file()), None)
         if found is None:
-            raise InputError(_no_such(name, storage, (kind,)))
+            raise UnknownNameError(_no_such(name, storage, (kind,)))
         return Local(found.resolve(), LAYOUT)
     mirror = Mirror(home_of(storage, "work") / name, storage / name, LAYOUT)
     with explained(storage):
         if not _is_name(name) or (mirror.snapshot() is None and not mirror.folder.exists()):
-            raise InputError(_no_such(name, storage, (kind,)))
+            raise UnknownNameError(_no_such(name, storage, (kind,)))
         check_writable(storage)
         mirror.catch_up()
     return mirror
@@ -112,7 +127,7 @@ def find(name: str | None, storage: Storage, kinds: tuple[Kind, ...]) -> tuple[K
         for kind in kinds:
             if (folder / _RECORD[kind]).is_file():
                 return kind, folder
-    raise InputError(_no_such(name, storage, kinds))
+    raise UnknownNameError(_no_such(name, storage, kinds))
 
 
 def find_search(name: str | None, storage: Storage) -> Path:
@@ -156,7 +171,7 @@ def _view(storage: Remote, name: str, kinds: tuple[Kind, ...]) -> Path:
     copy = Copy(home_of(storage, "read") / name, storage / name, LAYOUT)
     with explained(storage):
         if not (_is_name(name) and copy.remote.exists()):
-            raise InputError(_no_such(name, storage, kinds))
+            raise UnknownNameError(_no_such(name, storage, kinds))
         copy.pull(wanted=LAYOUT.read)
     return copy.folder
 

@@ -1,0 +1,257 @@
+"""A search to run, from Python and from the command line."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from rich.console import Console
+
+from tune_s11 import results
+from tune_s11.api.reading import RESULTS, SearchSnapshot, load_search
+from tune_s11.config import InputError, Recipe
+from tune_s11.hardware import Compile, Precision
+from tune_s11.results import SearchFolder, SearchResult
+from tune_s11.results.opening import UnknownNameError, begin, check_name, resume
+from tune_s11.search_space import RANGE_TEST, SearchConfig, load_space
+from tune_s11.storage.remote import Remote, Storage, parse_storage
+from tune_s11.storage.workspace import Workspace
+from tune_s11.tracking.record import tracker_of
+from tune_s11.tracking.trackers import TrackerName, tracker_name
+
+if TYPE_CHECKING:  # Ray takes seconds to import
+    from tune_s11.search import Resources, Session
+
+SPACE = "s11"
+"""What is searched where nothing is named."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search to run; the command line's ``search`` is one of these. One that has started is resumed.
+
+    What is searched, which a resumed search keeps:
+
+    Attributes:
+        name: Of its results folder.
+        space: Name of a space file that ships, the path of one, or one that was read. None: what the search has started
+            with; of a new one ``s11``.
+        settings: What is different from the space file: recipe fields, ``search.FIELD``, ``refit.FIELD``. A resumed
+            search may have more ``search.samples``.
+        lr_bounds: Lowest and highest ``max_lr``, in place of a range test.
+        warm_start: A search whose best recipes are tried first: its name, path or address.
+
+    Where it is:
+
+    Attributes:
+        storage: The parent of the results: a folder, or an address such as ``s3://BUCKET/searches``.
+        resume: False: it has to be new; True: it must have started; None: either.
+
+    How it runs, each time as it is given:
+
+    Attributes:
+        gpus: At most so many; None: all there are; 0: the CPU.
+        trials_per_gpu: Trials that share a GPU; ``auto``: as many as get most done, by steps timed here.
+        workers: Trials at a time on CPUs; None: 2.
+        address: Of a running Ray cluster, ``auto`` or HOST:PORT; None: RAY_ADDRESS, where it is set, else this machine.
+        precision: ``auto``: bf16 where the device multiplies it natively.
+        compiled: Whether trials train through ``torch.compile``; ``auto``: on GPUs, where it saves time.
+        stall_timeout: Seconds after which a worker that reports nothing is killed; None: 20 times the longest report,
+            from 600.
+        budget: Seconds in which all is to be done; the same search, run again, does what was left. None: what it takes.
+        track: Where trials and refits are sent, too; None: where a resumed search has sent them.
+        callbacks: ``ray.tune.Callback`` objects, called after the program's own.
+    """
+
+    name: str
+    space: str | Path | SearchConfig | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    _: KW_ONLY
+    lr_bounds: tuple[float, float] | None = None
+    warm_start: str | Path | None = None
+    storage: str | Storage = RESULTS
+    resume: bool | None = None
+    gpus: int | None = None
+    trials_per_gpu: int | Literal["auto"] = 1
+    workers: int | None = None
+    address: str | None = None
+    precision: Precision = "auto"
+    compiled: Compile = "auto"
+    stall_timeout: float | None = None
+    budget: float | None = None
+    track: TrackerName | Literal["none"] | None = None
+    callbacks: Sequence[Any] = ()
+
+    def __post_init__(self) -> None:
+        for option, least, others in (("gpus", 0, (None,)), ("workers", 1, (None,)), ("trials_per_gpu", 1, ("auto",))):
+            value = getattr(self, option)
+            if value not in others and not (type(value) is int and value >= least):
+                auto = ", or auto" if "auto" in others else ""
+                raise InputError(f"{option}: must be a whole number from {least}{auto} (got {value!r})")
+        for option in ("stall_timeout", "budget"):
+            value = getattr(self, option)
+            if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+                raise InputError(f"{option}: must be a number of seconds above 0 (got {value!r})")
+        choices = {"precision": get_args(Precision), "compiled": get_args(Compile)}
+        choices |= {} if self.track is None else {"track": (*get_args(TrackerName), "none")}
+        for option, known in choices.items():
+            if (value := getattr(self, option)) not in known:
+                raise InputError(f"{option}: must be one of {', '.join(known)} (got {value!r})")
+
+    def run(self) -> SearchSnapshot:
+        """Run what is left of the search, and write its report. Progress is shown in a terminal or a notebook.
+
+        Raises:
+            tune_s11.config.InputError: Something given is wrong, or a search of that name has another configuration.
+            tune_s11.search.SearchFailedError: No trial is complete, or a worker fails.
+            tune_s11.search.SearchInterruptedError: It was interrupted; the same call resumes it.
+        """
+        opened = self.opened(Console(highlight=False))
+        opened.write_report(opened.run())
+        opened.workspace.finish()
+        return load_search(opened.path)
+
+    def forecast(self) -> None:
+        """Print what is left of the search and what it will cost, from steps timed here. Nothing is written.
+
+        Raises:
+            tune_s11.config.InputError: Something given is wrong.
+        """
+        self.opened(Console(highlight=False)).forecast()
+
+    def opened(self, console: Console) -> "OpenedSearch":
+        """Check what is given, and find the search's folder or choose one. Nothing is written.
+
+        Args:
+            console: Where the search is to print.
+
+        Raises:
+            tune_s11.search_space.NothingToSearchError: The space is empty.
+            tune_s11.config.InputError: Something given is wrong.
+        """
+        if self.address is None and "RAY_ADDRESS" not in os.environ:
+            # A Ray that is started here shall listen on loopback only; it reads this when imported.
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        from tune_s11.search import Resources, Session
+
+        storage = self.storage if isinstance(self.storage, Remote) else parse_storage(str(self.storage))
+        earlier = () if self.warm_start is None else _best_of(str(self.warm_start), storage)
+        workspace, begun = self._started(storage)
+        config = self._config(begun)
+        if workspace is None:
+            workspace = begin(storage, check_name(self.name))
+            if "working_dir_files" in workspace.folder.parts:  # where Ray unpacks what `ray job submit` sends
+                raise InputError(
+                    f"--storage {storage}: lies in this Ray job's temporary copy of the working directory; "
+                    "allowed is an absolute path, such as a network mount that all nodes share"
+                )
+        config = config.checked_for_search()
+        tracker = tracker_name(self.track)
+        if self.track is None:
+            tracker = tracker_of(SearchFolder(workspace.folder).tracked)
+        wishes = (self.precision, self.compiled, console, earlier, tracker, tuple(self.callbacks))
+        shared = None if self.trials_per_gpu == "auto" else self.trials_per_gpu
+        resources = Resources(self.address, self.gpus, self.workers, shared)
+        return OpenedSearch(Session(workspace, config, *wishes), resources, self.stall_timeout, self.budget)
+
+    def _started(self, storage: Storage) -> tuple[Workspace | None, SearchResult | None]:
+        """The folder of a search that has started, and what it holds; None of a new one."""
+        if self.resume is False:
+            return None, None
+        try:
+            workspace = resume(storage, self.name)
+            return workspace, results.load_search(str(workspace.folder), workspace.folder.parent)
+        except InputError as error:
+            if self.resume:
+                raise InputError(f"--resume {error}") from None
+            if isinstance(error, UnknownNameError):
+                return None, None
+            raise
+
+    def _config(self, begun: SearchResult | None) -> SearchConfig:
+        """What is searched."""
+        if self.space is None and begun is not None:
+            config = begun.config
+        else:
+            config = self.space if isinstance(self.space, SearchConfig) else load_space(str(self.space or SPACE))
+        settings = {key: str(value) if isinstance(value, Path) else value for key, value in self.settings.items()}
+        config = config.with_overrides(settings).with_absolute_paths() if settings else config.with_absolute_paths()
+        samples = config.search.samples
+        if begun is not None and samples < (least := len(begun.trials)):
+            raise InputError(f"--samples {samples}: {least} trials have begun; allowed is {least} or more")
+        return config if self.lr_bounds is None else _with_lr_bounds(config, *self.lr_bounds)
+
+
+@dataclass(frozen=True)
+class OpenedSearch:
+    """A :class:`Search` that has been checked, step by step; what :meth:`Search.run` and the command line are made of.
+
+    Attributes:
+        session: The search in its folder.
+        resources: What is to run it.
+        stall_timeout: As :class:`Search`.
+        budget: As :class:`Search`.
+    """
+
+    session: "Session"
+    resources: "Resources"
+    stall_timeout: float | None
+    budget: float | None
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where it works."""
+        return self.session.workspace
+
+    @property
+    def path(self) -> Path:
+        """Its folder on this machine, which need not be there yet."""
+        return self.workspace.folder
+
+    def run(self) -> SearchResult:
+        """Run what is left of it but for the report; errors as :meth:`Search.run`."""
+        return self.session.run(self.resources, self.stall_timeout, self.budget)
+
+    def forecast(self) -> None:
+        """As :meth:`Search.forecast`."""
+        self.session.forecast(self.resources)
+
+    def write_report(self, result: SearchResult, commands: Mapping[str, str] | None = None) -> Path:
+        """Write the report on the search.
+
+        Args:
+            result: Of :meth:`run`.
+            commands: Shell commands to show in it.
+
+        Returns:
+            The path of the page.
+        """
+        from tune_s11.report import write_report  # with it comes matplotlib
+
+        return write_report(result, commands=commands)
+
+
+def _best_of(name: str, storage: Storage) -> tuple[Recipe, ...]:
+    """The recipes of an earlier search's best trials."""
+    try:
+        search = results.load_search(name, storage)
+    except InputError as error:
+        raise InputError(f"--warm-start {error}") from None
+    if not search.contenders:
+        raise InputError(f"--warm-start {name}: none of its trials is complete; allowed is a search that has one")
+    return tuple(trial.recipe for trial in search.contenders)
+
+
+def _with_lr_bounds(config: SearchConfig, low: float, high: float) -> SearchConfig:
+    if "max_lr" not in config.space:
+        raise InputError(f"--lr-bounds {low:g} {high:g}: max_lr is not searched; allowed is a space that searches it")
+    if not 0 < low < high < math.inf:
+        raise InputError(f"--lr-bounds {low:g} {high:g}: allowed is 0 < LOW < HIGH")
+    if config.space.get("min_lr_fraction") == RANGE_TEST:
+        raise InputError(
+            f"--lr-bounds {low:g} {high:g}: skips the range test, which space.min_lr_fraction needs; "
+            "it must be set too, such as --set min_lr_fraction=0.01"
+        )
+    return config.with_lr_bounds(low, high)
