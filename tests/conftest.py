@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import settings
 
 from tune_s11.storage.remote import Remote
@@ -161,6 +160,12 @@ def _parent(stat: Path) -> int:
         return 0
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for the whole default suite; none for chosen files, or for tests that take all of a machine."""
+    everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return 2 if everything and "not landing" in config.option.markexpr else 0
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test reads or writes the user's cache."""
@@ -180,6 +185,8 @@ def as_without_uv() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Threads that wait for one another on a busy machine cost more than they bring."""
+    import torch  # not by the process that hands out tests and runs none
+
     torch.set_num_threads(1)
 
 
