@@ -63,3 +63,8 @@ def test_a_terminal_gets_it_folded_between_words_unless_it_is_to_be_copied(copie
     printed = io.StringIO()
     say(Console(file=printed, width=11, force_terminal=True, color_system=None), "one two three", copied=copied)
     assert [line.rstrip() for line in printed.getvalue().splitlines()] == lines
+
+
+def test_spaces_in_names_stay() -> None:
+    """Of a path in an error line, and of the command that mends it, which is copied."""
+    assert printable("'/a  b/c': is\n  not there\t;") == "'/a  b/c': is not there\\t;"

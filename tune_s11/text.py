@@ -1,5 +1,6 @@
 """Lines for people: printable, with units that they read, one at a time."""
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -8,7 +9,8 @@ if TYPE_CHECKING:
 
 def printable(message: str) -> str:
     """A message on one line, with escapes for what a terminal would obey: names of files and keys may hold anything."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
+    line = re.sub(r"\s*[\r\n]\s*", " ", message.strip())  # spaces in names stay: what is printed may be copied
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def in_time(seconds: float) -> str:

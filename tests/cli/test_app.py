@@ -2,6 +2,7 @@
 
 import errno
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -75,3 +76,24 @@ def test_whatever_else_finishes_it_prints_nothing(
 def test_a_defect_of_the_program_is_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
         exit_code(ZeroDivisionError(), monkeypatch)
+
+
+ACCURACY = """
+from tune_s11.cli.app import new_app, run
+
+app = new_app("Print.")
+
+
+@app.command()
+def main():
+    print("0.9421 \\u00b1 0.0012")
+
+
+run(app, "program")
+"""
+
+
+def test_a_locale_that_lacks_a_character_ends_nothing() -> None:
+    ascii = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", ACCURACY], capture_output=True, env=ascii, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (0, b"0.9421 \\xb1 0.0012\n"), done.stderr

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psutil import Process
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -71,6 +72,11 @@ class Nodes:
     def remove(self, name: str) -> None:
         """At once, as a machine that loses its power."""
         self._tell(f"remove {name}")
+
+    def busy_with(self, task: str) -> int:
+        """How many workers of the cluster run a task of this name."""
+        family = Process(self._process.pid).children(recursive=True)
+        return sum(process.cmdline()[:1] == [f"ray::{task}"] for process in family if process.is_running())
 
     def end(self) -> None:
         self._process.communicate("", timeout=120)

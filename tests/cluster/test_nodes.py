@@ -61,6 +61,37 @@ def test_a_node_that_comes_gets_a_trial_and_one_that_goes_loses_none(joined, nod
     assert search.refit is not None
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "part", "settings"),
+    [
+        ("_train_cycle", "range test: cycle at LRMAX", ("epochs=900", "search.samples=1", "search.grace=800")),
+        ("_run_again", "finalist t", ("epochs=60", "search.grace=30", "search.finalists=2")),
+        ("_refit", "refit from seed", ("refit.epochs=200", "search.finalists=0")),
+    ],
+)
+def test_a_node_lost_under_another_stage_costs_nothing_of_it(
+    joined, nodes, task: str, part: str, settings: tuple[str, ...]
+) -> None:
+    name = task.strip("_")
+    bounds = () if task == "_train_cycle" else ("--lr-bounds", "0.01", "0.2")
+    options = [argument for setting in settings for argument in ("--set", setting)]
+    nodes.add(name)
+    running = joined.start(
+        *("--space", str(joined.space), "--name", name, "--address", nodes.address, "--samples", "2", *bounds, *options)
+    )
+    joined.wait_for(lambda: nodes.busy_with(task) == 2, 500)  # one of them on the node, for each has a single CPU
+    nodes.remove(name)
+    assert running.wait(timeout=500) == 0, joined.output.read_text()
+    said = joined.output.read_text()
+    assert f"{part}" in said
+    assert len(re.findall(f"{part}.* runs again: ", said)) == 1
+    search = load_search(name, joined.storage)
+    assert search.refit is not None
+    assert search.refit.test_accuracy.n == 2
+    assert search.finalists is None or {len(row.scores) for row in search.finalists.trials.values()} == {2}
+
+
 IN_THE_SAME_SECOND = """
 import ray.tune.utils
 

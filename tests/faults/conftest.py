@@ -1,6 +1,8 @@
 """Searches in which something breaks on purpose."""
 
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,22 @@ def faults(program: Any, tmp_path_factory: pytest.TempPathFactory) -> Faults:
 def started(program: Any, reaped: Callable[[Any], Any]) -> Callable[..., Any]:
     """Starts the program; whatever of it is left at the end of the test is killed."""
     return lambda *arguments: reaped(program.start(*arguments))
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Makes a disk of its own, in memory, with the options of ``mount``."""
+    made = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"disk{len(made)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("only root can mount a disk, where the system lets it")
+        made.append(folder)
+        return folder
+
+    yield mount
+    for folder in made:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -1,11 +1,9 @@
 """The disk's faults, done to real searches: full, read-only, files damaged, folder moved; and what a search takes."""
 
-import os
 import pickle
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +22,6 @@ from tune_s11.training.trainer import Trainer, TrainingData
 BOUNDS = ("--lr-bounds", "0.01", "0.2")
 LONG = (*BOUNDS, "--set", "epochs=80", "--set", "search.grace=20", "--set", "search.finalists=0")
 """Trials of several seconds even on a fast machine, so that a fault meets them in the middle."""
-
-
-@pytest.fixture
-def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Makes a disk of its own, in memory, with the options of ``mount``."""
-    made = []
-
-    def mount(options: str) -> Path:
-        folder = tmp_path / f"disk{len(made)}"
-        folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("only root can mount a disk, where the system lets it")
-        made.append(folder)
-        return folder
-
-    yield mount
-    for folder in made:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 class Bomb:
@@ -119,6 +98,34 @@ def test_a_disk_that_fills_up_ends_the_search_and_nothing_of_it(program, started
     for number, trial in before.items():
         if trial.state != "running":
             assert search.trials[number] == trial
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "begun",
+    ["lr_range.jsonl", "finalists/t*/seed-*/metrics.jsonl", "best/seed-*/metrics.jsonl"],
+    ids=lambda name: name[:4],
+)
+def test_a_disk_that_fills_up_under_another_stage(program, started, mount, begun: str) -> None:
+    storage = mount("size=64m")
+    long = ("--set", "epochs=80", "--set", "search.grace=20", "--set", "refit.epochs=160", "--samples", "2")
+    running = started("--storage", str(storage), "--space", str(program.space), "--name", "a", *long)
+    program.wait_for(lambda: any((storage / "a").glob(begun)), 900)
+    with (storage / "filler").open("wb", buffering=0) as filler:
+        while (free := shutil.disk_usage(storage).free) > 0:
+            filler.write(bytes(min(free, 2**20)))
+    assert running.wait(timeout=500) == 2, program.output.read_text()
+    last = program.output.read_text().splitlines()[-1]
+    assert "No space left on device; all that" in last
+    assert "Traceback" not in program.output.read_text()
+
+    (storage / "filler").unlink()
+    program.run("--storage", str(storage), "--resume", "a")
+    search = load_search("a", storage)
+    assert search.finalists is not None
+    assert {len(row.scores) for row in search.finalists.trials.values()} == {2}
+    assert search.refit is not None
+    assert search.refit.test_accuracy.n == 2
 
 
 @pytest.mark.slow

@@ -40,6 +40,21 @@ def test_results_on_a_disk_stay_there(tmp_path: Path, monkeypatch: pytest.Monkey
     assert resume(Path("elsewhere"), "a") == Local(tmp_path / "a", LAYOUT)  # a path serves too
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "a\udcff"])
+def test_a_folder_that_no_line_can_name_is_refused_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    storage = tmp_path / name
+    search_in(storage / "x", 1)
+    monkeypatch.chdir(storage)
+    for refused in (lambda: begin(storage, "y"), lambda: resume(storage, "x"), lambda: begin(Path("results"), "y")):
+        with pytest.raises(InputError) as caught:
+            refused()
+        assert str(caught.value).isprintable()
+        assert repr(str(storage))[1:-1] in str(caught.value)
+        assert "must be a path without line breaks" in str(caught.value)
+
+
 def test_results_in_a_storage_are_copied_there(storage: Remote, on: Any) -> None:
     on("one")
     workspace = begin(storage, "a")

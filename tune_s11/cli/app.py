@@ -1,5 +1,6 @@
 """How every command line of the project runs: errors of one line, exit codes."""
 
+import io
 import os
 import sys
 from typing import NoReturn
@@ -32,6 +33,9 @@ def run(app: typer.Typer, name: str) -> None:
         app: The commands.
         name: How the program is called, for its help.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale may lack the ± of an accuracy
     try:
         code = typer.main.get_command(app).main(prog_name=name, standalone_mode=False)
     except TyperException as error:  # wrong usage: typer alone would print five lines

@@ -54,7 +54,7 @@ def begin(storage: Storage, name: str) -> Workspace:
             if place.exists():
                 raise InputError(f"--name {name}: {place} exists; allowed is a new name, or --resume {name}")
     if isinstance(storage, Path):
-        return Local(folder.resolve(), LAYOUT)
+        return _local(folder)
     check_writable(storage)
     return Mirror(folder, storage / name, LAYOUT)
 
@@ -77,7 +77,7 @@ def resume(storage: Storage, name: str, kind: Kind = "search") -> Workspace:
         found = next((place for place in places(name, storage) if (place / _RECORD[kind]).is_file()), None)
         if found is None:
             raise UnknownNameError(_no_such(name, storage, (kind,)))
-        return Local(found.resolve(), LAYOUT)
+        return _local(found)
     mirror = Mirror(home_of(storage, "work") / name, storage / name, LAYOUT)
     with explained(storage):
         if not _is_name(name) or (mirror.snapshot() is None and not mirror.folder.exists()):
@@ -147,6 +147,19 @@ def publish(folder: Path, under: str) -> Remote | None:
     with explained(address):
         Copy(folder, address, LAYOUT).push(under)
     return address / under
+
+
+def _local(folder: Path) -> Local:
+    """The workspace of a folder on this machine.
+
+    Raises:
+        InputError: No line could name it, nor a command that can be copied.
+    """
+    folder = folder.resolve()
+    if not str(folder).isprintable():
+        reason = "must be a path without line breaks and control characters, in the encoding of the locale"
+        raise InputError(f"--storage {str(folder.parent)!r}: {reason}")
+    return Local(folder, LAYOUT)
 
 
 def _latest(storage: Storage, kinds: tuple[Kind, ...]) -> str:
