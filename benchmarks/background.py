@@ -93,7 +93,7 @@ class Background:
 
 
 def read_begun(out: Path, of: dict[str, Any]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """Header and lines of a file to go on with; None and no lines where there is none yet.
+    """Header and lines of a file to resume; None and no lines where there is none yet.
 
     Args:
         out: The file.
@@ -109,7 +109,7 @@ def read_begun(out: Path, of: dict[str, Any]) -> tuple[dict[str, Any] | None, li
     recorded = _completed(header.get("of", {}))
     for key, value in _completed(of).items():
         if recorded.get(key) != value:
-            raise InputError(f"--out {out}: was recorded with another {key}; allowed is the same, or a new file")
+            raise InputError(f"--out {out}: was recorded with another {key}; expected the same, or a new file")
     return header, lines[1:]
 
 

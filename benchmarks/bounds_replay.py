@@ -171,7 +171,7 @@ def main(
     """Prints what each use of the bounds takes to the target, and finds."""
     recorded = read_curves(curves)
     if "drawn" not in recorded.header["of"]:
-        raise InputError(f"{curves}: recorded within the bounds; allowed is a recording with --lr-bounds")
+        raise InputError(f"{curves}: recorded within the bounds; expected a recording with --lr-bounds")
     low, high, bounds = *recorded.header["of"]["drawn"], recorded.header["bounds"]
     config = load_space("quick").with_overrides({"search.samples": str(SAMPLES), "search.lr_range_seeds": "3"})
     everywhere = World.recorded(recorded, config, between=(low, high))

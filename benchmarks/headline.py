@@ -123,7 +123,7 @@ def headline(
     results |= json.loads(file.read_text()) if file.exists() else {}
     if chosen == "cpu-64":
         if results["cpu"] is None:
-            raise InputError(f"--profile cpu-64: {file} has no winner yet; allowed is --profile cpu, and then this")
+            raise InputError(f"--profile cpu-64: {file} has no winner yet; expected --profile cpu, and then this")
         recipe = resolve_config("s11", settings, data_dir).recipe.model_copy(update=results["cpu"]["winner"]["params"])
         entry = train_once(recipe, storage / "headline-cpu-64") | {"winner": results["cpu"]["winner"]}
     else:
@@ -148,7 +148,7 @@ def search_and_refit(profile: str, changes: list[str], data_dir: Path | None, st
     if SearchFolder(storage / name).manifest.exists():
         begun = load_search(name, storage).manifest["command"]
         if f" {shlex.join(arguments)} --" not in begun:
-            raise InputError(f"{storage / name}: was begun by {begun}; allowed is the same, or another --storage")
+            raise InputError(f"{storage / name}: was begun by {begun}; expected the same, or another --storage")
         arguments = ["--resume", name]
     elif data_dir:
         arguments += ["--data-dir", str(data_dir)]

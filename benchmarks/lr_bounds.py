@@ -226,7 +226,7 @@ def main(
     ] = len(GROUPS),
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 2,
     tell_only: Annotated[bool, typer.Option("--tell", help="Measure nothing.")] = False,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the files to write or to go on with.")] = CURVES,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the files to write or to resume.")] = CURVES,
 ) -> None:
     """Measures what is missing, then prints how bounds and suggestions compare with the sweeps."""
     files = {name: out / f"lr-bounds-{name}.jsonl" for name in dict.fromkeys(name for name, _, _ in GROUPS)}

@@ -118,12 +118,12 @@ def record(
         typer.Option("--lr-bounds", metavar="LOW HIGH", help="Draw LRMAX from here, not from the range test's bounds."),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 2,
-    out: Annotated[Path, typer.Option("--out", help="File to write or to go on with.")] = CIFAR10_W16,
+    out: Annotated[Path, typer.Option("--out", help="File to write or to resume.")] = CIFAR10_W16,
 ) -> None:
     """Records configurations 0 to N-1, less those that the file holds already."""
     config = resolve_config(space, [*DEFAULTS, *(settings or [])], data_dir, None, seed)
     if config.space.get("max_lr") != RANGE_TEST:
-        raise InputError("max_lr: allowed is a space that leaves it to the range test")
+        raise InputError("max_lr: expected a space that leaves it to the range test")
     dataset = load_dataset(config.recipe)
     data, held_apart = divide(dataset, config.recipe, apart, config.search.seed)
     material = Material(config, data, held_apart, choose_hardware(precision, threads=1))

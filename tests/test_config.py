@@ -134,13 +134,13 @@ def test_bounds_of_the_search(field: str, edge: float, beyond: float) -> None:
 
 def test_the_range_test_on_the_command_line() -> None:
     assert validated(SearchSettings, {"lr_range": "0.001,1"}, "", strict=False).lr_range == (0.001, 1.0)
-    with pytest.raises(InputError, match=r"^search.lr_range: '0.001': allowed is LOW,HIGH$"):
+    with pytest.raises(InputError, match=r"^search.lr_range: '0.001': expected LOW,HIGH$"):
         validated(SearchSettings, {"lr_range": "0.001"}, "search.", strict=False)
 
 
 @pytest.mark.parametrize("bounds", [[0.1, 0.1], [1.0, 0.1]])
 def test_the_range_test_must_rise(bounds: list[float]) -> None:
-    assert "allowed is low < high" in refusal(SearchSettings, {"lr_range": bounds})
+    assert "expected low < high" in refusal(SearchSettings, {"lr_range": bounds})
 
 
 def test_a_folder_needs_its_directory() -> None:

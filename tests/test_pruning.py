@@ -93,7 +93,7 @@ def test_a_policy_must_have_a_rung_before_the_last_epoch() -> None:
     SuccessiveHalving(7, 3, 8).check()
     with pytest.raises(InputError) as caught:
         SuccessiveHalving(8, 3, 8).check()
-    assert str(caught.value) == "search.grace: 8: allowed is less than epochs=8, or scheduler: none"
+    assert str(caught.value) == "search.grace: 8: must be less than epochs=8, or scheduler: none"
 
 
 def test_a_policy_describes_itself() -> None:

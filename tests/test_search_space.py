@@ -202,13 +202,13 @@ def test_domains_become_optuna_distributions() -> None:
         ("space: {max_lr: {uniform: [-1, 1]}}", ["space.max_lr: ", "-1", "greater than 0"]),
         ("space: {max_lr: {uniform: [0.1, .inf]}}", ["space.max_lr: ", "finite"]),
         ("space: {max_lr: {uniform: [0.1, true]}}", ["space.max_lr: ", "True", "number"]),
-        ("space: {max_lr: {uniform: [0.1]}}", ["space.max_lr: ", "[0.1]", "allowed is [low, high]"]),
-        ("space: {max_lr: {uniform: 0.1}}", ["space.max_lr: ", "0.1", "allowed is [low, high]"]),
+        ("space: {max_lr: {uniform: [0.1]}}", ["space.max_lr: ", "[0.1]", "expected [low, high]"]),
+        ("space: {max_lr: {uniform: 0.1}}", ["space.max_lr: ", "0.1", "expected [low, high]"]),
         ("space: {width: {choice: []}}", ["space.width: ", "[]", "a list of values"]),
         ("space: {width: {uniform: [8, 64]}}", ["space.width: ", "[8, 64]", "whole number"]),
         ("space: {width: {choice: [8, 8.5]}}", ["space.width: ", "8.5", "integer"]),
-        ("space: {width: {choice: [small, large]}}", ["space.width: ", "'small'", "allowed is a number"]),
-        ("space: {max_lr: valley}", ["space.max_lr: 'valley'", "allowed is range_test"]),
+        ("space: {width: {choice: [small, large]}}", ["space.width: ", "'small'", "expected a number"]),
+        ("space: {max_lr: valley}", ["space.max_lr: 'valley'", "expected range_test"]),
         ("space: {momentum: range_test}", ["space.momentum: 'range_test'", "{uniform: [low, high]}"]),
         ("space: {epochs: {choice: [12, 24]}}", ["space.epochs: ", "not a field that can be searched"]),
         ("space: {peak_epoch: {uniform: [5, 30]}}", ["space.peak_epoch: ", "30", "epochs=24"]),
@@ -327,8 +327,8 @@ def test_a_set_field_is_changed_and_searched_no_more() -> None:
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ({"epochs": "6"}, "space.peak_epoch: peak_epoch 8: allowed is a value between 0 and epochs=6"),
-        ({"image_size": "16"}, "space.cutout: cutout 16: allowed is less than image_size=16"),
+        ({"epochs": "6"}, "space.peak_epoch: peak_epoch 8: must be between 0 and epochs=6"),
+        ({"image_size": "16"}, "space.cutout: cutout 16: must be less than image_size=16"),
     ],
 )
 def test_what_is_searched_must_fit_a_set_field(override: dict[str, str], line: str) -> None:
@@ -345,7 +345,7 @@ def test_a_refit_differs_where_it_was_told_to() -> None:
     config = load_space("s11").with_overrides(overrides)
     refit = config.refit.applied_to(config.recipe)
     assert refit.model_dump() == config.recipe.model_dump() | larger
-    with pytest.raises(InputError, match="refit: peak_epoch 5: allowed is a value between 0 and epochs=4"):
+    with pytest.raises(InputError, match="refit: peak_epoch 5: must be between 0 and epochs=4"):
         config.with_overrides({"refit.epochs": "4"}).checked_for_search()
 
 
@@ -359,7 +359,7 @@ def test_no_overrides_change_nothing() -> None:
         ({"momentun": "0.5"}, "--set momentun: unknown key; did you mean momentum?"),
         ({"momentum": "much"}, "--set momentum: 'much': "),
         ({"momentum": "1.5"}, "--set momentum: '1.5': input should be less than 1"),
-        ({"epochs": "4"}, "--set peak_epoch 5: allowed is a value between 0 and epochs=4"),
+        ({"epochs": "4"}, "--set peak_epoch 5: must be between 0 and epochs=4"),
         ({"search.sample": "5"}, "--set search.sample: unknown key; did you mean samples?"),
         ({"search.samples": "0"}, "--set search.samples: '0': "),
         ({"refit.momentum": "0.5"}, "--set refit.momentum: unknown key; allowed: width, train_images, epochs, "),
@@ -389,7 +389,7 @@ def test_a_search_needs_something_to_search() -> None:
 
 def test_asha_needs_a_rung_before_the_last_epoch() -> None:
     late = "{recipe: {epochs: 8}, space: {max_lr: range_test}, search: {grace: 8, scheduler: %s}}"
-    with pytest.raises(InputError, match=r"^search.grace: 8: allowed is less than epochs=8"):
+    with pytest.raises(InputError, match=r"^search.grace: 8: must be less than epochs=8"):
         parsed(late % "asha").checked_for_search()
     parsed(late % "none").checked_for_search()
 

@@ -114,7 +114,7 @@ class Recipe(Frozen):
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Self:
         if self.peak_epoch >= self.epochs:
-            raise ValueError(f"peak_epoch {self.peak_epoch:g}: allowed is a value between 0 and epochs={self.epochs}")
+            raise ValueError(f"peak_epoch {self.peak_epoch:g}: must be between 0 and epochs={self.epochs}")
         if self.dataset == "folder" and self.data_dir is None:
             raise ValueError("dataset folder: needs data_dir, a folder that holds train/<class>/, or a CSV")
         if self.dataset != "folder" and self.test_fraction is not None:
@@ -127,7 +127,7 @@ class Recipe(Frozen):
             raise ValueError(f"nesterov False: needs optimizer sgd (got {self.optimizer})")
         for name in ("pad", "cutout"):
             if getattr(self, name) >= self.image_size:
-                raise ValueError(f"{name} {getattr(self, name)}: allowed is less than image_size={self.image_size}")
+                raise ValueError(f"{name} {getattr(self, name)}: must be less than image_size={self.image_size}")
         return self
 
     @property
@@ -153,7 +153,7 @@ def _split_pair(value: Any) -> Any:
         return value
     ends = value.split(",")
     if len(ends) != 2:
-        raise ValueError("allowed is LOW,HIGH")
+        raise ValueError("expected LOW,HIGH")
     return tuple(ends)
 
 
@@ -198,7 +198,7 @@ class SearchSettings(Frozen):
     def _fields_fit_together(self) -> Self:
         low, high = self.lr_range
         if low >= high:
-            raise ValueError(f"lr_range [{low:g}, {high:g}]: allowed is low < high")
+            raise ValueError(f"lr_range [{low:g}, {high:g}]: expected low < high")
         return self
 
 

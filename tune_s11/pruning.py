@@ -136,9 +136,7 @@ class SuccessiveHalving:
     def check(self) -> None:
         """As :class:`Policy`."""
         if not self.rungs:
-            raise InputError(
-                f"search.grace: {self.grace}: allowed is less than epochs={self.epochs}, or scheduler: none"
-            )
+            raise InputError(f"search.grace: {self.grace}: must be less than epochs={self.epochs}, or scheduler: none")
 
     def describe(self) -> str | None:
         """As :class:`Policy`."""

@@ -200,13 +200,15 @@ def _find(name: str) -> Path:
     shipped = {path.stem: path for path in sorted(spaces_folder().glob("*.yaml"))}
     path = shipped.get(name, Path(name))
     if not path.is_file():
-        raise InputError(f"--space {name}: no such file; allowed are {', '.join(shipped)} and the path of a YAML file")
+        raise InputError(
+            f"--space {name}: no such file; expected one of {', '.join(shipped)} or the path of a YAML file"
+        )
     return path
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InputError(f"{where}: {value!r:.80}: allowed is a mapping of keys to values")
+        raise InputError(f"{where}: {value!r:.80}: expected a mapping of keys to values")
     for key in value:
         if not (isinstance(key, str) and key.isprintable()):
             raise InputError(f"{where}: {key!r:.80}: keys are text of one line")
@@ -221,22 +223,22 @@ def _domain(name: str, value: Any, recipe: Recipe, where: str) -> BaseDistributi
     if not isinstance(value, dict) or len(value) != 1 or (kind := next(iter(value))) not in _KINDS:
         also = "range_test, " if name in RANGE_TESTED else ""
         raise InputError(
-            f"{where}{value!r:.80}: allowed is {also}{{uniform: [low, high]}}, {{loguniform: ..}} or {{choice: ..}}"
+            f"{where}{value!r:.80}: expected {also}{{uniform: [low, high]}}, {{loguniform: ..}} or {{choice: ..}}"
         )
     ends = value[kind]
     if not isinstance(ends, list) or not ends or (kind != "choice" and len(ends) != 2):
-        raise InputError(f"{where}{value!r:.80}: allowed is [low, high], or for a choice a list of values")
+        raise InputError(f"{where}{value!r:.80}: expected [low, high], or for a choice a list of values")
     for end in ends:
         if isinstance(end, bool) or not isinstance(end, int | float):
-            raise InputError(f"{where}{end!r:.80}: allowed is a number{number_hint(str(end))}")
+            raise InputError(f"{where}{end!r:.80}: expected a number{number_hint(str(end))}")
         validated(Recipe, recipe.model_dump() | {name: end}, where, strict=True)
     if kind == "choice":
         return CategoricalDistribution(ends)
     if isinstance(getattr(recipe, name), int):
-        raise InputError(f"{where}{value!r:.80}: allowed is {{choice: [..]}}, for it is a whole number")
+        raise InputError(f"{where}{value!r:.80}: expected {{choice: [..]}}, for it is a whole number")
     low, high = ends
     if low >= high:
-        raise InputError(f"{where}{value!r:.80}: allowed is low < high")
+        raise InputError(f"{where}{value!r:.80}: expected low < high")
     if kind == "loguniform" and low <= 0:
         raise InputError(f"{where}{value!r:.80}: allowed on a log scale is low > 0")
     return FloatDistribution(low, high, log=kind == "loguniform")

@@ -124,5 +124,5 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_recording_within_the_bounds_tells_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="recorded within the bounds; allowed is a recording with --lr-bounds"):
+    with pytest.raises(InputError, match="recorded within the bounds; expected a recording with --lr-bounds"):
         main(write(tmp_path / "curves.jsonl", drawn=False), 2)

@@ -18,7 +18,7 @@ def test_times_are_read(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "0s", "2", "h", "-1h", "1.5h", "30m1h", "1e3s", "1h 30m", "9999999h"])
 def test_other_times_are_refused(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="allowed is a time such as 90m"):
+    with pytest.raises(typer.BadParameter, match="expected a time such as 90m"):
         span_of_time(text)
 
 
@@ -31,5 +31,5 @@ def test_whole_seconds_are_read_as_told(seconds: int) -> None:
 def test_a_number_may_be_left_to_the_program() -> None:
     assert whole_number_or_auto("auto") is None
     assert whole_number_or_auto("3") == 3
-    with pytest.raises(typer.BadParameter, match=r"^.many.: allowed is a whole number from 1 or auto$"):
+    with pytest.raises(typer.BadParameter, match=r"^.many.: expected a whole number from 1 or auto$"):
         whole_number_or_auto("many")

@@ -75,7 +75,7 @@ def strangers(value: Any, allowed: Any, where: str = "") -> list[str]:
     if isinstance(allowed, list) and isinstance(value, list):
         return [path for each in value for path in strangers(each, allowed[0], where)]
     fits = isinstance(allowed, (type, tuple)) and isinstance(value, allowed)
-    return [] if fits and (allowed is not int or not isinstance(value, bool)) else [f"{where}: {value!r}"]
+    return [] if fits and (not isinstance(value, bool) or allowed is bool) else [f"{where}: {value!r}"]
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_one_is_cut_off_one_dies_one_comes_late(network, program) -> None:
     program.wait_for(lambda: reports(folder)[late.host] > 0)
     cut.plug("up")
     assert running.wait(timeout=240) == 0, output.read_text()
-    assert "taken up again" in output.read_text()
+    assert "resumes from its last checkpoint" in output.read_text()
     check_that_nothing_is_lost(load_search("stormy", results), 8)
 
 

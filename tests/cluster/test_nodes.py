@@ -55,7 +55,7 @@ def test_a_node_that_comes_gets_a_trial_and_one_that_goes_loses_none(joined, nod
 
     said = joined.output.read_text()
     assert "2 workers, each of 1 CPU, more as nodes join" in said
-    assert len(re.findall(r"t\d{4} is taken up again", said)) == 1
+    assert len(re.findall(r"t\d{4} resumes from its last checkpoint", said)) == 1
     search = load_search("elastic", joined.storage)
     assert [(trial.state, len(trial.rows)) for trial in search.trials] == [("complete", 200)] * 3
     assert search.refit is not None

@@ -243,8 +243,8 @@ def test_a_saved_pipeline_or_single_transform_is_applied(tmp_path: Path, suffix:
 def test_pipelines_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     import albumentations as A
 
-    refuse(save(tmp_path / "shape.json", A.RandomCrop(16, 16)), "shape (16, 16, 3), uint8: allowed is (32, 32, 3)")
-    refuse(save(tmp_path / "type.json", A.Normalize()), "shape (32, 32, 3), float32: allowed is (32, 32, 3), uint8")
+    refuse(save(tmp_path / "shape.json", A.RandomCrop(16, 16)), "shape (16, 16, 3), uint8: expected (32, 32, 3)")
+    refuse(save(tmp_path / "type.json", A.Normalize()), "shape (32, 32, 3), float32: expected (32, 32, 3), uint8")
     refuse(save(tmp_path / "large.json", A.RandomCrop(64, 64)), "fails on an image: CropSizeError")
 
 
@@ -278,7 +278,7 @@ def test_files_that_hold_no_pipeline_are_refused(tmp_path: Path, name: str, text
 
 @pytest.mark.parametrize("name", ["bached", "", "/no/such/file.json", "two\nlines", "."])
 def test_unknown_names_are_refused(name: str) -> None:
-    refuse(name, f"augmentation {name!r}: allowed are batched, albumentations, or the path")
+    refuse(name, f"augmentation {name!r}: expected batched, albumentations, or the path")
 
 
 def refuse(name: str, problem: str) -> None:

@@ -112,7 +112,7 @@ def test_files_that_do_not_decode_are_named(tmp_path: Path, kind: str, reason: s
 @pytest.mark.parametrize("mode", ["F", "I"])
 def test_floats_and_wide_integers_have_no_known_range(tmp_path: Path, mode: str) -> None:
     picture(mode).save(tmp_path / "a.tiff")
-    refuse(tmp_path / "a.tiff", f"pixels of type {mode} have no fixed range; allowed are 8 and 16 bits a channel")
+    refuse(tmp_path / "a.tiff", f"pixels of type {mode} have no fixed range; expected 8 or 16 bits a channel")
 
 
 def refuse(file: Path, problem: str) -> None:

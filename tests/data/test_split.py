@@ -88,7 +88,7 @@ def test_one_validation_image_a_class_is_enough() -> None:
         ((10, 10), {"val_fraction": 0.05}, "20 images would be divided into 19 and 1: needed are 2 in each part"),
         ((10, 10), {"val_fraction": 0.95}, "20 images would be divided into 1 and 19: needed are 2 in each part"),
         ((10, 10), {"train_images": 19}, "20 images would be divided into 1 and 19: needed are 2 in each part"),
-        ((10, 10), {"train_images": 21}, "train_images 21: allowed is at most 20, all there are"),
+        ((10, 10), {"train_images": 21}, "train_images 21: must be at most 20, all there are"),
         ((10, 10), {"train_images": 1}, "20 images would be divided into 19 and 1: needed are 2 in each part"),
     ],
 )

@@ -64,7 +64,7 @@ def assert_whole(search: SearchResult) -> None:
 def test_a_read_only_disk_is_refused_before_anything_starts(program, mount) -> None:
     storage = mount("ro,size=1m")
     line = refused(program, storage, "--space", str(program.space), "--name", "a", *BOUNDS)
-    assert line == f"error: --storage: {storage} cannot be written; allowed is a folder that can"
+    assert line == f"error: --storage: {storage} cannot be written; expected a folder that can"
 
 
 @pytest.mark.slow

@@ -133,7 +133,7 @@ def test_trials_stop_at_rungs_alone_and_never_the_best(search: SearchResult) -> 
 
 def test_what_was_taken_up_again_equals_what_was_never_cut(search: SearchResult) -> None:
     resumed = [trial for trial in search.trials if len(list(search.path.glob(f"trials/{trial.name}*"))) > 1]
-    print(f"{len(resumed)} trials were taken up again")
+    print(f"{len(resumed)} trials were resumed")
     assert resumed
     data = TrainingData.to_choose(load_dataset(search.config.recipe), search.config.recipe, search.config.search.seed)
     for trial in resumed:

@@ -1,4 +1,4 @@
-"""What a search does not go on with: another Ray, another recipe, fewer trials; nothing newer than itself is read."""
+"""What a search does not resume with: another Ray, another recipe, fewer trials; nothing newer than itself is read."""
 
 import json
 import sys
@@ -98,7 +98,7 @@ def test_resume_with_fewer_trials_than_have_begun(
     search: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = refused(monkeypatch, capsys, run_search, "--resume", "mine", "--samples", "1")
-    assert "--samples 1: 2 trials have begun; allowed is 2 or more" in line
+    assert "--samples 1: 2 trials have begun; expected 2 or more" in line
 
 
 @pytest.mark.parametrize(
@@ -120,4 +120,4 @@ def test_no_reader_takes_what_is_newer(
     (search.parent / "run").mkdir()
     (search.parent / "run" / "run.json").write_text(json.dumps(run))
     line = refused(monkeypatch, capsys, main, *command.split())
-    assert f"schema_version {SCHEMA_VERSION + 1}: allowed is at most {SCHEMA_VERSION}" in line
+    assert f"schema_version {SCHEMA_VERSION + 1}: must be at most {SCHEMA_VERSION}" in line

@@ -46,7 +46,7 @@ def test_a_trial_whose_worker_is_killed_goes_on(program: Any, faults: Any) -> No
     done = program.run(*faults.faulty, "--name", "kill", "--samples", "2", "--no-asha")
     assert faults.struck("kill")
     assert done.stderr == ""
-    assert "is taken up again from its last checkpoint: at epoch 0, The actor is dead" in done.stdout
+    assert "resumes from its last checkpoint: at epoch 0, The actor is dead" in done.stdout
     assert_all_ended(load_search("kill", program.storage), 2)
 
 

@@ -53,13 +53,13 @@ def test_a_model_from_the_working_directory(working_directory: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet", "allowed are s11 and package.module:function"),
-        (":function", "allowed are s11 and package.module:function"),
-        ("torch.nn:", "allowed are s11 and package.module:function"),
+        ("resnet", "expected s11 or package.module:function"),
+        (":function", "expected s11 or package.module:function"),
+        ("torch.nn:", "expected s11 or package.module:function"),
         ("no_such_package_anywhere:net", "cannot be imported"),
         ("torch.nn:NoSuchNet", "cannot be imported"),
         ("torch.nn:__name__", "is not callable"),
-        ("builtins:dict", "returned dict, allowed is a torch.nn.Module"),
+        ("builtins:dict", "returned dict, expected a torch.nn.Module"),
     ],
 )
 def test_a_bad_name_is_one_line(name: str, message: str, working_directory: Path) -> None:

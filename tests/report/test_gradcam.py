@@ -135,10 +135,10 @@ def test_layer_before_an_inplace_activation_is_seen_as_it_was() -> None:
     [
         (
             "layer9",
-            "--layer 'layer9': the network has none of that name; allowed are prep, layer1, layer2, layer3, pool",
+            "--layer 'layer9': the network has none of that name; expected one of prep, layer1, layer2, layer3, pool",
         ),
         ("", "--layer '': the network has none of that name"),
-        ("linear", r"--layer 'linear': its output is \(1, 10\); allowed is a layer that puts out maps"),
+        ("linear", r"--layer 'linear': its output is \(1, 10\); expected a layer that puts out maps"),
     ],
 )
 def test_layer_that_gives_no_maps(model: S11ResNet, layer: str, says: str) -> None:

@@ -284,7 +284,7 @@ def test_ones_own_network_has_layers_of_its_own(search_path: Path, monkeypatch: 
     average = build(3, 3, 32).state_dict()
     save_checkpoint(search_path / SEED_0 / "checkpoint.pt", {"average": average})
     (gap,) = compose(search_path).numbers["not_shown"]
-    assert "--layer 'layer3': the network has none of that name; allowed are 0, 1, 2, 3" in gap["why"]
+    assert "--layer 'layer3': the network has none of that name; expected one of 0, 1, 2, 3" in gap["why"]
     contents = compose(search_path, layer="0.0")
     assert contents.numbers["not_shown"] == []
     assert set(contents.figures) == ALL

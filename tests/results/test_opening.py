@@ -68,13 +68,13 @@ def test_a_name_is_unique_on_a_disk(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(InputError) as error:
         begin(tmp_path, "a")
-    assert str(error.value) == f"--name a: {tmp_path / 'a'} exists; allowed is a new name, or --resume a"
+    assert str(error.value) == f"--name a: {tmp_path / 'a'} exists; expected a new name, or --resume a"
 
 
 def test_a_name_is_unique_in_a_storage(storage: Remote, on: Any) -> None:
     on("one")
     started(storage)
-    with pytest.raises(InputError, match=r"^--name a: .* exists; allowed is a new name, or --resume a$"):
+    with pytest.raises(InputError, match=r"^--name a: .* exists; expected a new name, or --resume a$"):
         begin(storage, "a")
     on("two")
     with pytest.raises(InputError, match=rf"^--name a: {storage}/a exists"):

@@ -88,16 +88,16 @@ def test_what_is_planned_fits_and_keeps_to_the_caps(
 @pytest.mark.parametrize(
     ("nodes", "gpus", "workers", "line"),
     [
-        ([Node(8, 2)], 4, None, "--gpus 4: there are 2; allowed is 0 to 2 .* Ray has 1 node of 8 CPUs and 2 GPUs"),
+        ([Node(8, 2)], 4, None, "--gpus 4: there are 2; expected 0 to 2 .* Ray has 1 node of 8 CPUs and 2 GPUs"),
         ([Node(8, 0), Node(8, 0)], 1, None, "--gpus 1: there are 0; .* Ray has 2 nodes of 8 CPUs$"),
         (
             [Node(2, 4)],
             4,
             None,
-            "--gpus 4: .* CPUs for 2 trials; allowed is 0 to 2; Ray has 1 node of 2 CPUs and 4 GPUs",
+            "--gpus 4: .* CPUs for 2 trials; expected 0 to 2; Ray has 1 node of 2 CPUs and 4 GPUs",
         ),
-        ([Node(8, 2)], None, 3, "--workers 3: is for CPUs, and 2 GPUs are used; allowed is .*--gpus 0$"),
-        ([Node(8, 0)], None, 9, "--workers 9: allowed is at most the 8 CPUs there are; Ray has 1 node of 8 CPUs"),
+        ([Node(8, 2)], None, 3, "--workers 3: is for CPUs, and 2 GPUs are used; expected .*--gpus 0$"),
+        ([Node(8, 0)], None, 9, "--workers 9: must be at most the 8 CPUs there are; Ray has 1 node of 8 CPUs"),
         ([Node(0, 0)], None, None, "no node has room for a trial, which takes 1 CPU; Ray has 1 node of 0 CPUs"),
         ([Node(8, 0), Node(0, 1)], None, None, "1 CPU and a GPU; Ray has 1 node of 8 CPUs, 1 node of 0 CPUs and 1 GPU"),
     ],

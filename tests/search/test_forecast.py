@@ -161,7 +161,7 @@ def test_a_dry_run_writes_nothing(program) -> None:  # type: ignore[no-untyped-d
 @pytest.mark.slow
 def test_a_budget_that_is_too_small(program) -> None:  # type: ignore[no-untyped-def]
     refused = program.run("--space", str(program.space), "--name", "hasty", "--budget", "5s", code=2)
-    assert refused.stderr.startswith("error: --budget 5 s: allowed is at least ")
+    assert refused.stderr.startswith("error: --budget 5 s: must be at least ")
     assert not (program.storage / "hasty").exists()
 
 

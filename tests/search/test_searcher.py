@@ -1,4 +1,4 @@
-"""What the study proposes first, and that it is told the truth on how each trial ended."""
+"""What the study proposes first, and that it records how each trial really ended."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -176,7 +176,7 @@ def test_a_worker_that_dies_goes_on_from_the_storage(program: Any, machines: Any
         os.kill(pid, signal.SIGKILL)
     assert workers
     assert process.wait(500) == 0
-    assert "t0000 is taken up again from its last checkpoint" in one.output.read_text()
+    assert "t0000 resumes from its last checkpoint" in one.output.read_text()
     epochs = [row["epoch"] for row in rows(search)["t0000"]]
     assert epochs[-1] == 60
     assert epochs.count(1) == 1  # not from its beginning

@@ -66,7 +66,7 @@ def test_what_two_machines_have_made_of_it_is_never_mixed(storage: Remote, on: A
     (one / "search.yaml").write_text("one")
     with pytest.raises(InputError, match="another machine has gone on with it, and so has this one"):
         first.push()
-    with pytest.raises(InputError, match=rf"{one}; allowed is to move that folder away"):
+    with pytest.raises(InputError, match=rf"{one}; move that folder away"):
         resume(storage, "a")
     assert (storage / "a/search.yaml").read() == b"two"
     one.rename(one.with_name("away"))

@@ -64,10 +64,10 @@ def test_a_storage_that_can_be_written(place: Remote) -> None:
     [
         ("s3://key:hush@bucket/a", "s3://bucket/a: holds a user or a password"),
         ("s3://bucket/a?secret_key=hush", "s3://bucket/a?secret_key=...: allowed after the path are"),
-        ("s3:///a", "allowed is SCHEME://BUCKET/PATH"),
-        ("s3://bucket/a#b", "allowed is SCHEME://BUCKET/PATH"),
+        ("s3:///a", "expected SCHEME://BUCKET/PATH"),
+        ("s3://bucket/a#b", "expected SCHEME://BUCKET/PATH"),
         ("nonsense://bucket/a", "Protocol not known: nonsense"),
-        ("file://results", "--storage file://results: allowed is file:///PATH, or the path alone"),
+        ("file://results", "--storage file://results: expected file:///PATH, or the path alone"),
     ],
 )
 def test_an_address_that_cannot_be(address: str, complaint: str) -> None:

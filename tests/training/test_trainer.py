@@ -189,7 +189,7 @@ def test_a_sound_run_does_not_diverge(data: TrainingData) -> None:
 
 def test_fewer_images_than_a_batch_are_refused(data: TrainingData) -> None:
     assert Trainer(recipe(batch_size=88), data, CPU, seed=0).steps_per_epoch == 1
-    with pytest.raises(InputError, match=r"^batch_size 89: allowed is at most the 88 training images$"):
+    with pytest.raises(InputError, match=r"^batch_size 89: must be at most the 88 training images$"):
         Trainer(recipe(batch_size=89), data, CPU, seed=0)
 
 

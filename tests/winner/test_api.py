@@ -103,7 +103,7 @@ def test_a_search_that_has_started_keeps_its_space(finished: Path) -> None:
     more = opened(finished, None, {"search.samples": 40})
     assert more.path == finished
     assert more.session.config.search.samples == 40
-    with pytest.raises(InputError, match=r"^--samples 2: \d+ trials have begun; allowed is \d+ or more$"):
+    with pytest.raises(InputError, match=r"^--samples 2: \d+ trials have begun; expected \d+ or more$"):
         opened(finished, None, {"search.samples": 2})
     with pytest.raises(InputError, match=f"^--name own: {finished} exists"):
         opened(finished, "quick", resume=False)
@@ -118,7 +118,7 @@ def test_a_search_that_must_have_started(tmp_path: Path) -> None:
     new = opened(tmp_path / "own", settings={"data_dir": tmp_path / "images", "dataset": "folder"}, lr_bounds=(0.1, 1))
     assert new.session.config.recipe.data_dir == str(tmp_path / "images")
     assert new.session.config.space["max_lr"] == FloatDistribution(0.1, 1, log=True)
-    with pytest.raises(InputError, match=r"^--name '\.\./own': allowed is one folder name"):
+    with pytest.raises(InputError, match=r"^--name '\.\./own': expected one folder name"):
         tune_s11.Search("../own", storage=tmp_path).opened(Console())
     assert list(tmp_path.iterdir()) == []
 

@@ -145,7 +145,7 @@ class Search:
             if "working_dir_files" in workspace.folder.parts:  # where Ray unpacks what `ray job submit` sends
                 raise InputError(
                     f"--storage {storage}: lies in this Ray job's temporary copy of the working directory; "
-                    "allowed is an absolute path, such as a network mount that all nodes share"
+                    "expected an absolute path, such as a network mount that all nodes share"
                 )
         config = config.checked_for_search()
         tracker = tracker_name(self.track)
@@ -180,7 +180,7 @@ class Search:
         config = config.with_overrides(settings).with_absolute_paths() if settings else config.with_absolute_paths()
         samples = config.search.samples
         if begun is not None and samples < (least := len(begun.trials)):
-            raise InputError(f"--samples {samples}: {least} trials have begun; allowed is {least} or more")
+            raise InputError(f"--samples {samples}: {least} trials have begun; expected {least} or more")
         return config if self.lr_bounds is None else _with_lr_bounds(config, *self.lr_bounds)
 
 
@@ -240,15 +240,15 @@ def _best_of(name: str, storage: Storage) -> tuple[Recipe, ...]:
     except InputError as error:
         raise InputError(f"--warm-start {error}") from None
     if not search.contenders:
-        raise InputError(f"--warm-start {name}: none of its trials is complete; allowed is a search that has one")
+        raise InputError(f"--warm-start {name}: none of its trials is complete; expected a search that has one")
     return tuple(trial.recipe for trial in search.contenders)
 
 
 def _with_lr_bounds(config: SearchConfig, low: float, high: float) -> SearchConfig:
     if "max_lr" not in config.space:
-        raise InputError(f"--lr-bounds {low:g} {high:g}: max_lr is not searched; allowed is a space that searches it")
+        raise InputError(f"--lr-bounds {low:g} {high:g}: max_lr is not searched; expected a space that searches it")
     if not 0 < low < high < math.inf:
-        raise InputError(f"--lr-bounds {low:g} {high:g}: allowed is 0 < LOW < HIGH")
+        raise InputError(f"--lr-bounds {low:g} {high:g}: expected 0 < LOW < HIGH")
     if config.space.get("min_lr_fraction") == RANGE_TEST:
         raise InputError(
             f"--lr-bounds {low:g} {high:g}: skips the range test, which space.min_lr_fraction needs; "

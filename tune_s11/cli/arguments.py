@@ -61,5 +61,5 @@ def resolve_config(
 def _key_value(setting: str) -> tuple[str, str]:
     key, equals, value = setting.partition("=")
     if not (key and equals):
-        raise InputError(f"--set {setting!r}: allowed is KEY=VALUE")
+        raise InputError(f"--set {setting!r}: expected KEY=VALUE")
     return key, value

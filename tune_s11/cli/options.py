@@ -18,7 +18,7 @@ def whole_number(least: int) -> Callable[[str | int], int]:
     def read(value: str | int) -> int:  # a default comes as a number
         text = str(value)
         if not text.isdecimal() or int(text) < least:
-            raise typer.BadParameter(f"{text!r}: allowed is a whole number from {least}")
+            raise typer.BadParameter(f"{text!r}: expected a whole number from {least}")
         return int(text)
 
     return read
@@ -50,7 +50,7 @@ def span_of_time(value: str) -> float:
     parts = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", value)
     hours, minutes, seconds = (int(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
     if not (total := 3600 * hours + 60 * minutes + seconds):
-        raise typer.BadParameter(f"{value!r}: allowed is a time such as 90m, 2h or 1h30m")
+        raise typer.BadParameter(f"{value!r}: expected a time such as 90m, 2h or 1h30m")
     return float(total)
 
 

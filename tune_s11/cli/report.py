@@ -76,7 +76,7 @@ def trials(
 ) -> None:
     """Prints a search's trials, best first."""
     if as_csv and as_json:
-        raise InputError("--csv --json: allowed is one of them")
+        raise InputError("--csv --json: expected one of them")
     search = load_search(name, storage)
     target = search.config.search.target_line if target_line is None else target_line
     rows = [trial_facts(trial, target) for trial in ranked(search.trials)]
@@ -186,9 +186,9 @@ def zigzag(
     """Draws the triangular schedule, up and down again and again."""
     _check_out(out)
     if not 0 <= min_lr < max_lr < float("inf"):
-        raise InputError(f"--min-lr {min_lr:g} --max-lr {max_lr:g}: allowed is 0 <= LRMIN < LRMAX")
+        raise InputError(f"--min-lr {min_lr:g} --max-lr {max_lr:g}: expected 0 <= LRMIN < LRMAX")
     if not 0 < period < float("inf"):
-        raise InputError(f"--period {period:g}: allowed is more than 0 epochs")
+        raise InputError(f"--period {period:g}: must be more than 0 epochs")
     from tune_s11.report import figures
 
     schedule = Triangular(min_lr, max_lr, period)
@@ -203,7 +203,7 @@ def _check_out(out: Path) -> None:
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: there is no folder {out.parent}")
     if out.is_dir():
-        raise InputError(f"--out {out}: is a folder; allowed is a file to write")
+        raise InputError(f"--out {out}: is a folder; expected a file to write")
 
 
 def main() -> None:

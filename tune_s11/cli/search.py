@@ -117,7 +117,7 @@ def search(
     follows the validation images, so the refits, too, train without them.
     """
     if dry_run and budget is not None:
-        raise InputError("--budget: a --dry-run has none; allowed is one of the two")
+        raise InputError("--budget: a --dry-run has none; expected one of the two")
     console = Console(highlight=False)
     config = None  # a search that is resumed has its own
     if resume_name is not None:

@@ -103,7 +103,7 @@ def train(
                 how_to_find = _own_rates(config, recipe_options(space, settings, data_dir, model, seed))
 
     if planned.hardware.device == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"{earlier}: ran on a GPU, and {why_no_gpu()}; allowed is a machine that has one")
+        raise InputError(f"{earlier}: ran on a GPU, and {why_no_gpu()}; expected a machine that has one")
     planned.hardware.activate()
     dataset = load_dataset(planned.recipe)
     if manifest is not None:
@@ -216,7 +216,7 @@ def _run_of_trial(trial: str, storage: Storage, test: bool, target_line: float |
     on all training images."""
     search_name, slash, trial_name = trial.rstrip("/").rpartition("/")
     if not slash:
-        raise InputError(f"--trial {trial}: allowed is SEARCH/TRIAL, such as quick/t0007")
+        raise InputError(f"--trial {trial}: expected SEARCH/TRIAL, such as quick/t0007")
     search = load_search(search_name, storage)
     found = {found.name: found for found in search.trials}.get(trial_name)
     if found is None:

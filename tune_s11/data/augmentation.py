@@ -129,7 +129,7 @@ def build_augmentation(recipe: Recipe, mean: Channels, std: Channels) -> Augment
         pipeline = load_pipeline(Path(name))
     else:
         raise InputError(
-            f"augmentation {name!r}: allowed are batched, albumentations, "
+            f"augmentation {name!r}: expected batched, albumentations, "
             "or the path of a pipeline saved by albumentations.save"
         )
     return AlbumentationsAugmentation(pipeline, name, recipe.image_size, mean, std)

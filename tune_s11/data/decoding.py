@@ -88,7 +88,7 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
         changes.append(SIXTEEN_BIT)  # Pillow's own conversion would clip all above 255
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB"), changes
     if image.mode in ("I", "F"):
-        raise ValueError(f"pixels of type {image.mode} have no fixed range; allowed are 8 and 16 bits a channel")
+        raise ValueError(f"pixels of type {image.mode} have no fixed range; expected 8 or 16 bits a channel")
     if image.has_transparency_data:
         changes.append(TRANSPARENT)
         image = image.convert("RGBA")  # Pillow warns of a palette with transparency that goes straight to RGB

@@ -50,7 +50,7 @@ def split(images: Images, recipe: Recipe, seed: int) -> tuple[Images, Images]:
         InputError: The images are fewer than ``train_images``, or too few to have every class in both parts.
     """
     if recipe.train_images is not None and recipe.train_images > len(images):
-        raise InputError(f"train_images {recipe.train_images}: allowed is at most {len(images)}, all there are")
+        raise InputError(f"train_images {recipe.train_images}: must be at most {len(images)}, all there are")
     chosen = np.arange(len(images))
     given = f"val_fraction {recipe.val_fraction:g}"
     if recipe.train_images is not None and recipe.train_images != len(images):

@@ -23,7 +23,7 @@ def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
     except Exception as error:  # a network of the user's own may raise anything, and a wide one ask for all memory
         raise InputError(f"model {recipe.model}: it cannot be built: {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
-        raise InputError(f"model {recipe.model}: returned {type(model).__name__}, allowed is a torch.nn.Module")
+        raise InputError(f"model {recipe.model}: returned {type(model).__name__}, expected a torch.nn.Module")
     return model
 
 
@@ -31,7 +31,7 @@ def _imported(path: str) -> Callable[..., object]:
     """Resolves ``package.module:function``, looking in the working directory too, as ``python -m`` does."""
     module_name, colon, name = path.partition(":")
     if not (module_name and colon and name):
-        raise InputError(f"model {path!r}: allowed are s11 and package.module:function")
+        raise InputError(f"model {path!r}: expected s11 or package.module:function")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:

@@ -46,7 +46,7 @@ class S11ResNet(nn.Module):
     def __init__(self, width: int = 64, num_classes: int = 10, image_size: int = 32) -> None:
         super().__init__()
         if image_size % 8:
-            raise ValueError(f"image_size {image_size}: allowed is a multiple of 8")
+            raise ValueError(f"image_size {image_size}: must be a multiple of 8")
         self.prep = conv_block(3, width)
         self.layer1 = ResidualLayer(width, 2 * width)
         self.layer2 = conv_block(2 * width, 4 * width, pool=True)

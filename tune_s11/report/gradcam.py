@@ -65,7 +65,7 @@ def _find_layer(model: nn.Module, name: str) -> nn.Module:
     if not name or name not in modules:
         children = ", ".join(child for child, _ in model.named_children())
         raise InputError(
-            f"--layer {name!r}: the network has none of that name; allowed are {children} and the layers inside them"
+            f"--layer {name!r}: the network has none of that name; expected one of {children} or a layer inside"
         )
     return modules[name]
 
@@ -78,4 +78,4 @@ def _check_maps(model: nn.Module, image: Tensor, target: nn.Module, name: str) -
         raise InputError(f"--layer {name!r}: the network does not pass through it")
     shape = tuple(outputs[0].shape) if isinstance(outputs[0], Tensor) else type(outputs[0]).__name__
     if len(shape) != 4:
-        raise InputError(f"--layer {name!r}: its output is {shape}; allowed is a layer that puts out maps (N, C, h, w)")
+        raise InputError(f"--layer {name!r}: its output is {shape}; expected a layer that puts out maps (N, C, h, w)")

@@ -32,7 +32,7 @@ def check_schema(manifest: dict[str, Any], where: str) -> None:
     version = manifest.get("schema_version", SCHEMA_VERSION)
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise InputError(
-            f"{where}: schema_version {version!r}: allowed is at most {SCHEMA_VERSION}; "
+            f"{where}: schema_version {version!r}: must be at most {SCHEMA_VERSION}; "
             f"a tune_s11 later than {__version__} wrote this, and can read it"
         )
 

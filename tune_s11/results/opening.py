@@ -38,7 +38,7 @@ def check_name(name: str) -> str:
         InputError: The name would lead elsewhere.
     """
     if not name or name in {".", ".."} or "/" in name or "\\" in name or not name.isprintable() or len(name) > 80:
-        raise InputError(f"--name {name!r:.99}: allowed is one folder name of up to 80 characters")
+        raise InputError(f"--name {name!r:.99}: expected one folder name of up to 80 characters")
     return name
 
 
@@ -52,7 +52,7 @@ def begin(storage: Storage, name: str) -> Workspace:
     with explained(storage):
         for place in (folder, storage / name):
             if place.exists():
-                raise InputError(f"--name {name}: {place} exists; allowed is a new name, or --resume {name}")
+                raise InputError(f"--name {name}: {place} exists; expected a new name, or --resume {name}")
     if isinstance(storage, Path):
         return _local(folder)
     check_writable(storage)

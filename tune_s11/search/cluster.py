@@ -111,19 +111,17 @@ def plan_workers(
     present = sum(node.gpus for node in nodes)
     have = f"Ray has {_in_words(nodes)}"
     if gpus is not None and gpus > present:
-        raise InputError(
-            f"--gpus {gpus}: there are {present}; allowed is 0 to {present} (--gpus 0 uses the CPU); {have}"
-        )
+        raise InputError(f"--gpus {gpus}: there are {present}; expected 0 to {present} (--gpus 0 uses the CPU); {have}")
     used = present if gpus is None else gpus
     if used and workers is not None:
         raise InputError(
             f"--workers {workers}: is for CPUs, and {used} GPU{'s are' if used > 1 else ' is'} used; "
-            "allowed is --trials-per-gpu N or --gpus 0"
+            "expected --trials-per-gpu N or --gpus 0"
         )
     if used:
         asked, wanted, share = gpus, used * trials_per_gpu, 1 / trials_per_gpu
     elif trials_per_gpu > 1:
-        raise InputError(f"--trials-per-gpu {trials_per_gpu}: no GPU is used; allowed is 1, or --workers N on CPUs")
+        raise InputError(f"--trials-per-gpu {trials_per_gpu}: no GPU is used; expected 1, or --workers N on CPUs")
     else:
         asked, wanted, share = workers, workers or sum(min(2, node.cpus) for node in nodes), 0.0
 
@@ -136,10 +134,10 @@ def plan_workers(
     if asked is not None and wanted > most and used:
         raise InputError(
             f"--gpus {gpus}: each trial takes a CPU of its GPU's node too, and there are CPUs for {most} trials; "
-            f"allowed is 0 to {most // trials_per_gpu}; {have}"
+            f"expected 0 to {most // trials_per_gpu}; {have}"
         )
     if asked is not None and wanted > most:
-        raise InputError(f"--workers {workers}: allowed is at most the {most} CPUs there are; {have}")
+        raise InputError(f"--workers {workers}: must be at most the {most} CPUs there are; {have}")
     cpus = max(cpus for cpus in range(1, max(node.cpus for node in nodes) + 1) if room(cpus) >= min(wanted, most))
     cap = None if elastic and asked is None else min(wanted, most)
     return Workers(cap or room(cpus), cpus, share, cap)
@@ -225,7 +223,7 @@ def _start(asked: Resources) -> tuple[Any, list[Node]]:
     gpus = asked.gpus
     present = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus and not present:
-        raise InputError(f"--gpus {gpus}: there is none to use: {why_no_gpu()}; allowed is 0 (--gpus 0 uses the CPU)")
+        raise InputError(f"--gpus {gpus}: there is none to use: {why_no_gpu()}; expected 0 (--gpus 0 uses the CPU)")
     used = present if gpus is None else gpus
     cpus = max(usable_cores(), used * (asked.trials_per_gpu or MOST_ON_A_GPU))  # no GPU is to idle for want of a CPU
     nodes = [Node(cpus, present)]
@@ -244,7 +242,7 @@ def _start(asked: Resources) -> tuple[Any, list[Node]]:
 def _join(address: str) -> Any:
     """The cluster at an address. Its nodes are given this package: they need what it imports, not itself."""
     if "://" in address:
-        raise InputError(f"--address {address}: allowed is auto or HOST:PORT, where `ray start --head` listens (6379)")
+        raise InputError(f"--address {address}: expected auto or HOST:PORT, where `ray start --head` listens (6379)")
     package = {"py_modules": [str(Path(tune_s11.__file__).parent)]}
     try:
         _knock(address)
@@ -255,7 +253,7 @@ def _join(address: str) -> Any:
             return ray.init(address=address, runtime_env=package, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError, RayError) as error:
         allowed = f"a cluster of Ray {ray.__version__} that this machine is part of, with its token and RAY_AUTH_MODE"
-        raise InputError(f"--address {address}: {str(error).splitlines()[0]}; allowed is {allowed}") from None
+        raise InputError(f"--address {address}: {str(error).splitlines()[0]}; expected {allowed}") from None
 
 
 def _knock(address: str) -> None:

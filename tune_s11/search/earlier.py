@@ -32,7 +32,7 @@ def only_session(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{path.name}: another session is at work on it; allowed is one at a time") from None
+            raise InputError(f"{path.name}: another session is working on it; only one can at a time") from None
         except OSError:
             pass
         yield
@@ -81,5 +81,5 @@ def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[s
             if began.get(key) != now[part].get(key) and (part, key) not in _MAY_CHANGE:
                 raise InputError(
                     f"{folder.space}: {part}.{key}: {now[part].get(key)}: the search began with "
-                    f"{began.get(key)} and keeps it; allowed is a new search: --space {folder.space}"
+                    f"{began.get(key)} and keeps it; expected a new search: --space {folder.space}"
                 )

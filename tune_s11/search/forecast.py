@@ -180,8 +180,8 @@ def forecast(
 class Budget(Stopper):  # type: ignore[misc]
     """Ends the trials when there is just time for what comes after them.
 
-    Trials that run then stay as an interruption leaves them: nothing is told of them, and a resumed search goes on with
-    them from their checkpoints.
+    Trials that run then stay as an interruption leaves them: nothing is reported of them, and a resumed search
+    continues them from their checkpoints.
 
     Args:
         deadline: When all is to be done, on the monotonic clock, in seconds.
@@ -202,7 +202,7 @@ class Budget(Stopper):  # type: ignore[misc]
         least = time.monotonic() - begun + forecast.least
         if seconds < least:
             raise InputError(
-                f"--budget {in_time(seconds)}: allowed is at least {in_time(least)}: so long take start, range test, "
+                f"--budget {in_time(seconds)}: must be at least {in_time(least)}: so long take start, range test, "
                 "one complete trial, finalists, refits and report"
             )
         return Budget(begun + seconds, forecast)

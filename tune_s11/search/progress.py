@@ -101,7 +101,7 @@ class SearchProgress(Callback):  # type: ignore[misc]
         """A trial has failed and will go on."""
         last = self._running.pop(trial.trial_id, {"epoch": 0})
         name, reason = trial_name(trial.config["number"]), _reason(trial)
-        line = f"{name} is taken up again from its last checkpoint: at epoch {last['epoch']}, {reason}"
+        line = f"{name} resumes from its last checkpoint: at epoch {last['epoch']}, {reason}"
         say(self._display.console, line)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -30,7 +30,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             adds those left out.
         settings: Sampler, seed and samples.
         epochs: Length of a complete trial.
-        interrupted: Trials of an earlier session to take up again.
+        interrupted: Trials of an earlier session to resume.
     """
 
     def __init__(

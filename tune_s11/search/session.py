@@ -266,7 +266,7 @@ class Session:
         try:
             path.mkdir(parents=True)
         except FileExistsError:
-            reason = f"another search has just begun in {path}; allowed is a new name"
+            reason = f"another search has just begun in {path}; expected a new name"
             raise InputError(f"--name {path.name}: {reason}") from None
         with only_session(path):
             yield

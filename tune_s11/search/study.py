@@ -1,4 +1,4 @@
-"""The Optuna study: opened, told the truth, and settled after an interruption.
+"""The Optuna study: opened, kept true to what happened, and settled after an interruption.
 
 A trial is COMPLETE, PRUNED or FAIL in the study, with a value for each epoch. One that is RUNNING when the
 study is opened belongs to a session that was cut off; :func:`settle` sorts these.

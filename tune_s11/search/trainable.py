@@ -29,7 +29,7 @@ CHECKPOINT_SECONDS = 60.0
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]
     """Trains what the search chose: ``config`` holds ``params``, ``seed`` and, to go on, ``checkpoint``.
 
-    An actor serves many trials; each begins anew from its own seed.
+    An actor serves many trials; each starts from its own seed.
     """
 
     _config: dict[str, Any]
@@ -63,7 +63,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begins another trial in the same actor, as soon as it is to do something.
 
-        For Tune gives up a trial whose worker dies or raises while it is reset, and takes up one that has started.
+        For Tune gives up a trial whose worker dies or raises while it is reset, and resumes one that has started.
         """
         self._config, self._trainer = new_config, None
         return True

@@ -18,7 +18,7 @@ from tune_s11.storage.files import write_whole
 class TrialFiles(Callback):  # type: ignore[misc]
     """A trial's ``params.json``, its reports in ``result.json``, ``error.txt`` where it failed for good.
 
-    What made it fail before that, and be taken up again, is in ``recovered.txt``.
+    What made it fail before that, and resume, is in ``recovered.txt``.
     """
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

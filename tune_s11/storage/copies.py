@@ -22,7 +22,7 @@ SECONDS = 10.0
 """Between two snapshots of a search, and between two of a task's folder."""
 
 PATIENCE = 600.0
-"""Seconds that what cannot go on without the storage waits for it."""
+"""Seconds that what needs the storage waits for it."""
 
 SNAPSHOT, STATE = "snapshot", ".storage.json"
 """The last snapshot's identity in the storage; in the folder, what is known of both."""

@@ -44,12 +44,12 @@ def check_room(folder: Path, need: int) -> None:
     """
     there = existing(folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"--storage: {there} cannot be written; allowed is a folder that can")
+        raise InputError(f"--storage: {there} cannot be written; expected a folder that can")
     free = shutil.disk_usage(there).free
     if free < need:
         raise InputError(
             f"--storage: {there} has {in_words(free)} left on its disk, up to {in_words(need)} are needed; "
-            "allowed is a folder on a disk with more"
+            "expected a folder on a disk with more"
         )
 
 

@@ -50,7 +50,7 @@ class Mirror(Copy):
             self.snapshots, self.whole = [there], False
             self.pull()
             if self.snapshot() != there:
-                raise InputError(f"{self.remote}: another machine is writing it; allowed is to wait for its end")
+                raise InputError(f"{self.remote}: another machine is writing it; wait until it has finished")
             self.whole = True
             self.save()
 
@@ -177,5 +177,5 @@ class Mirror(Copy):
     def _both_changed(self) -> str:
         return (
             f"{self.remote}: another machine has gone on with it, and so has this one, in {self.folder}; "
-            "allowed is to move that folder away, and to go on with what the storage has"
+            "move that folder away to continue with what the storage has"
         )

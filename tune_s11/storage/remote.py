@@ -35,9 +35,9 @@ _REASONS = {
     "NO_SUCH_BUCKET": "there is no such bucket",
     "NETWORK_CONNECTION": "the server cannot be reached",
     "REQUEST_TIMEOUT": "the server cannot be reached",
-    "ACCESS_DENIED": "access is denied; allowed are credentials that may read and write it",
-    "INVALID_ACCESS_KEY_ID": "the access key is unknown; allowed are credentials that may read and write it",
-    "SIGNATURE_DOES_NOT_MATCH": "the secret key is wrong; allowed are credentials that may read and write it",
+    "ACCESS_DENIED": "access is denied; expected credentials that may read and write it",
+    "INVALID_ACCESS_KEY_ID": "the access key is unknown; expected credentials that may read and write it",
+    "SIGNATURE_DOES_NOT_MATCH": "the secret key is wrong; expected credentials that may read and write it",
     "UNKNOWN": "the server refuses; are there credentials that may read and write it?",
 }
 """By the names that pyarrow gives to errors of AWS."""
@@ -181,18 +181,18 @@ def parse_storage(text: str | Path) -> Storage:
         try:
             return Path(fs.FileSystem.from_uri(text)[1])
         except pa.ArrowInvalid:
-            raise InputError(f"{shown}: allowed is file:///PATH, or the path alone") from None
+            raise InputError(f"{shown}: expected file:///PATH, or the path alone") from None
     if "@" in parts.netloc:
-        raise InputError(f"{shown}: holds a user or a password; allowed are credentials in the environment or ~/.aws")
+        raise InputError(f"{shown}: holds a user or a password; expected credentials in the environment or ~/.aws")
     if strange := [key for key, _ in parse_qsl(parts.query, keep_blank_values=True) if key not in _QUERY]:
         raise InputError(f"{shown}?{strange[0]}=...: allowed after the path are {', '.join(_QUERY)}")
     if not parts.netloc or parts.fragment:
-        raise InputError(f"{shown}: allowed is SCHEME://BUCKET/PATH")
+        raise InputError(f"{shown}: expected SCHEME://BUCKET/PATH")
     remote = Remote(urlunsplit(parts._replace(path=parts.path.rstrip("/"))))
     try:
         _resolve(remote.uri)
     except (ValueError, ImportError) as error:
-        raise InputError(f"{shown}: {str(error).splitlines()[0]}; allowed is a folder, or s3://BUCKET/PATH") from None
+        raise InputError(f"{shown}: {str(error).splitlines()[0]}; expected a folder, or s3://BUCKET/PATH") from None
     except OSError as error:
         raise InputError(f"{shown}: {remote_trouble(error)}") from None
     return remote
@@ -212,7 +212,7 @@ def check_writable(remote: Remote) -> None:
     probe, content = remote / f".probe-{uuid.uuid4().hex}", b"tune_s11"
     try:
         if remote.read() is not None:
-            raise InputError(f"--storage {remote}: is a file; allowed is a folder, or a name that is not taken")
+            raise InputError(f"--storage {remote}: is a file; expected a folder, or a name that is not taken")
         probe.write(content)
         if probe.read() != content:
             raise InputError(f"--storage {remote}: does not give back what was written there")

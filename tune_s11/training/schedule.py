@@ -40,7 +40,7 @@ class Stateless:
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Has nothing to take up."""
+        """Is a no-op: this schedule is stateless."""
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ class TrainingData:
 class Trainer:
     """Trains one recipe from one seed. Iterating runs the epochs that are left and yields their metrics.
 
-    Everything random in an epoch follows from the seed and the epoch's number, so a run taken up
-    again from :meth:`state_dict` goes on as if it had never stopped.
+    Everything random in an epoch follows from the seed and the epoch's number, so a run resumed
+    from :meth:`state_dict` continues as if it had never stopped.
 
     Attributes:
         model: The network, on the hardware's device.
@@ -72,9 +72,7 @@ class Trainer:
         self.device = torch.device(hardware.device)
         self.steps_per_epoch = len(data.train) // recipe.batch_size
         if self.steps_per_epoch == 0:
-            raise InputError(
-                f"batch_size {recipe.batch_size}: allowed is at most the {len(data.train)} training images"
-            )
+            raise InputError(f"batch_size {recipe.batch_size}: must be at most the {len(data.train)} training images")
 
         self.mean, self.std = data.mean, data.std
         self.train = self.on_device(data.train)
