@@ -48,12 +48,7 @@ start() {
     while ((SLURM_PROCID > 0 && SECONDS < deadline)) && ! (: <>"/dev/tcp/$head/$port") 2>/dev/null; do
         sleep 1
     done
-    local code=0
-    trap : TERM # what is signalled is what runs; what it leaves is still to be stopped
-    ray symmetric-run --address "$head:$port" "${@:3}" || code=$?
-    # It gives Ray 16 s to stop, of which draining alone may take 30 (Ray 2.60), and leaves what still runs.
-    ray stop --force >/dev/null 2>&1 || true
-    return $code
+    exec ray symmetric-run --address "$head:$port" "${@:3}"
 }
 export -f start
 

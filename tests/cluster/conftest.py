@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psutil import Process
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -72,6 +73,11 @@ class Nodes:
         """At once, as a machine that loses its power."""
         self._tell(f"remove {name}")
 
+    def busy_with(self, task: str) -> int:
+        """How many workers of the cluster run a task of this name."""
+        family = Process(self._process.pid).children(recursive=True)
+        return sum(process.cmdline()[:1] == [f"ray::{task}"] for process in family if process.is_running())
+
     def end(self) -> None:
         self._process.communicate("", timeout=120)
 
@@ -127,7 +133,9 @@ class Machine:
             [
                 *("setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", name),  # ends with the tests
                 *("unshare", "--pid", "--uts", "--fork", "--mount-proc", "--kill-child"),  # and all that runs on it too
-                *("sh", "-c", f"{mounts} && echo up && exec sleep infinity"),
+                # Bash, as the first process of its namespace, waits for orphans. Nobody would otherwise, and `ray stop`
+                # takes zombies for processes that do not stop.
+                *("bash", "-c", f"{mounts} && echo up; sleep infinity & wait"),
             ],
             stdout=subprocess.PIPE,
             text=True,
