@@ -1,4 +1,4 @@
-"""The scripts in examples/ run as their first lines say."""
+"""The scripts in examples/ run as their first lines say, and the notebook in a kernel."""
 
 import os
 import re
@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -38,3 +40,54 @@ def test_a_resnet_is_fine_tuned_at_the_rate_that_is_found(folder: Path, tmp_path
     assert "no pretrained weights can be fetched: starting from random ones\n" in done.stdout
     assert re.search(r"^peak learning rate \S+, worth trying \S+ to [0-9.e-]+", done.stdout, re.MULTILINE)
     assert re.search(r"^validation accuracy [01]\.\d{3}, test accuracy [01]\.\d{3}$", done.stdout, re.MULTILINE)
+
+
+def run(script: str, *arguments: str, cwd: Path) -> str:
+    """Run an example in an empty folder; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / script), *arguments],
+        **{"capture_output": True, "text": True, "timeout": 580, "check": False, "cwd": cwd},
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_network_of_ones_own_is_searched(tmp_path: Path) -> None:
+    said = run("own_network.py", cwd=tmp_path)
+    assert re.search(r"^peak learning rate \S+, worth trying \S+ to [0-9.e-]+$", said, re.MULTILINE)
+    assert re.search(r"^t000\d wins, test accuracy 0\.\d+.*index\.html$", said, re.MULTILINE)
+    assert (tmp_path / "results" / "own-network" / "report" / "index.html").exists()
+
+
+@pytest.mark.slow
+def test_images_of_ones_own_are_searched_and_classified(folder: Path, tmp_path: Path) -> None:
+    image = folder / "test" / "4" / "20.png"
+    said = run(*("own_data.py", str(folder), "--image", str(image), "--epochs", "8", "--samples", "2"), cwd=tmp_path)
+    assert re.search(r"^t000\d wins, test accuracy [01]\.\d+", said, re.MULTILINE)
+    assert re.search(r"^20\.png: [147], probability [01]\.\d{3}$", said, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_its_progress_is_one_output(tmp_path: Path) -> None:
+    notebook = nbformat.read(EXAMPLES / "from_range_test_to_grad_cam.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    NotebookClient(notebook, timeout=580, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    text = {cell.source: "".join(map(shown, cell.outputs)) for cell in code}
+    assert "\x1b" not in "".join(text.values())
+    (searched,) = (cell for cell in code if "tune_s11.Search(" in cell.source)
+    # A line for each thing that happens, and the panel, which is empty at the end.
+    assert len(searched.outputs) < 30
+    assert sum(not shown(output).strip() for output in searched.outputs) == 1
+    assert "best trials" in text[searched.source]
+    pictures = [cell for cell in code if any("image/png" in output.get("data", {}) for output in cell.outputs)]
+    assert len(pictures) == 3  # the range test's cycles, the trials, the heat maps
+    assert re.fullmatch(r"\('\d', [01]\.\d+\)", text[code[-1].source])
+
+
+def shown(output: nbformat.NotebookNode) -> str:
+    """The text of one output of a cell: what a browser shows of it, or what is printed."""
+    data = output.get("data", {})
+    return str(output.get("text") or data.get("text/html") or data.get("text/plain", ""))

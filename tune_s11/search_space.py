@@ -200,9 +200,7 @@ def _find(name: str) -> Path:
     shipped = {path.stem: path for path in sorted(spaces_folder().glob("*.yaml"))}
     path = shipped.get(name, Path(name))
     if not path.is_file():
-        raise InputError(
-            f"--space {name}: no such file; expected one of {', '.join(shipped)} or the path of a YAML file"
-        )
+        raise InputError(f"--space {name}: no such file; expected {', '.join(shipped)} or the path of a YAML file")
     return path
 
 

@@ -65,17 +65,17 @@ RAYJOB = {
 """What may stand in a RayJob of ray.io/v1: a part of its custom resource definition in KubeRay's repository."""
 
 
-def strangers(value: Any, allowed: Any, where: str = "") -> list[str]:
-    """Paths of what is not as allowed: a type or several, a list of one thing, a dictionary by name or by type."""
-    if isinstance(allowed, dict) and isinstance(value, dict):
-        kinds = {name: allowed.get(name, allowed.get(type(name))) for name in value}
+def strangers(value: Any, expected: Any, where: str = "") -> list[str]:
+    """Paths of what is not as expected: a type or several, a list of one thing, a dictionary by name or by type."""
+    if isinstance(expected, dict) and isinstance(value, dict):
+        kinds = {name: expected.get(name, expected.get(type(name))) for name in value}
         unknown = [f"{where}.{name}" for name, kind in kinds.items() if kind is None]
         known = (strangers(value[name], kind, f"{where}.{name}") for name, kind in kinds.items() if kind is not None)
         return unknown + [path for paths in known for path in paths]
-    if isinstance(allowed, list) and isinstance(value, list):
-        return [path for each in value for path in strangers(each, allowed[0], where)]
-    fits = isinstance(allowed, (type, tuple)) and isinstance(value, allowed)
-    return [] if fits and (not isinstance(value, bool) or allowed is bool) else [f"{where}: {value!r}"]
+    if isinstance(expected, list) and isinstance(value, list):
+        return [path for each in value for path in strangers(each, expected[0], where)]
+    fits = isinstance(expected, (type, tuple)) and isinstance(value, expected)
+    return [] if fits and (expected is not int or not isinstance(value, bool)) else [f"{where}: {value!r}"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tune_s11.search_space import load_space
 
 
 def test_a_second_session_is_kept_off_while_the_first_is_there(tmp_path: Path) -> None:
-    refused = pytest.raises(InputError, match=f"^{tmp_path.name}: another session is at work on it")
+    refused = pytest.raises(InputError, match=f"^{tmp_path.name}: another session is working on it")
     with only_session(tmp_path), refused, only_session(tmp_path):
         pass
     with only_session(tmp_path):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from rich.progress import Progress
+from rich.console import Console
 from torch import Tensor
 from torch.optim import SGD, Optimizer
 
+from tune_s11.live import progress_bars
 from tune_s11.lr_range.cycles import Cycle, Outcome
 from tune_s11.lr_range.rule import Question, class_entropy, expected_epochs, recommend, usual_rate
 from tune_s11.training.schedule import OneCycle, drive
@@ -104,7 +105,7 @@ def _find(training: _Training, optimizer: MakeOptimizer, epochs: int, lr_range: 
         seed=0,
     )
     steps, trained = _count(training.loader, "loader"), dict[Cycle, Outcome]()
-    with Progress(transient=True) as progress:
+    with progress_bars(Console()) as progress:
         bar = progress.add_task("LR range test", total=expected_epochs(question))
 
         def train(cycles: Sequence[Cycle]) -> Mapping[Cycle, Outcome]:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from tune_s11.live import panel
 from tune_s11.results import SearchResult
 from tune_s11.search.forecast import Work
 from tune_s11.search_space import SearchConfig
@@ -45,7 +45,7 @@ class Display:
         self._spinner = Spinner("line")
         self._first: tuple[float, float] | None = None  # when something was done for the first time, and how much
         self._detail = self._last_line
-        self._live = Live(console=console, get_renderable=self._panel, transient=True) if is_live(console) else None
+        self._live = panel(console, self._panel) if is_live(console) else None
 
     def __enter__(self) -> "Display":
         if self._live:

@@ -18,6 +18,7 @@ from rich.console import Console
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset
 from tune_s11.hardware import Compile, Precision
+from tune_s11.live import working
 from tune_s11.results import SearchFolder, SearchResult, last_error, load_search, read_trials
 from tune_s11.results.manifest import build_manifest, check_same_images
 from tune_s11.search.calibration import Calibration
@@ -157,7 +158,7 @@ class Session:
         Raises:
             InputError: Something the user gave is wrong.
         """
-        with self.console.status("timing steps"), self._ready(asked, None, math.inf) as ready:
+        with working(self.console, "timing steps"), self._ready(asked, None, math.inf) as ready:
             self._describe(ready)
             expected = self._forecast(ready)
         for line in expected.lines():

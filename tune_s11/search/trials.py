@@ -128,6 +128,8 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
                     *context.callbacks,
                 ],
                 verbose=0,
+                # In a notebook Tune's own would clear what the cell shows, whatever is said of verbosity.
+                progress_reporter=tune.CLIReporter(),
             ),
         ).fit()
 

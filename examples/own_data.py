@@ -1,0 +1,40 @@
+"""Images of your own: a search on them, then the winner classifies one.
+
+    python examples/own_data.py FOLDER
+
+FOLDER holds train/<class>/ and test/<class>/; without test/ a fifth of the images is held out as test images. It may be
+a CSV of file and label, too. See docs/own_data.md.
+"""
+
+import argparse
+from pathlib import Path
+
+from PIL import Image
+
+import tune_s11
+
+
+def main() -> None:
+    """Search, look at the trials, classify."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--image", type=Path, help="one to classify at the end")
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--samples", type=int, default=8, help="trials")
+    arguments = parser.parse_args()
+
+    # The space file for digits, on other images: small and quick. For photographs take "s11", and "flip": True.
+    settings = {"dataset": "folder", "data_dir": arguments.folder, "image_size": 32, "epochs": arguments.epochs}
+    search = tune_s11.Search("own-data", "quick", settings | {"search.samples": arguments.samples}, workers=2).run()
+    print(search.trials)
+    print(f"{search.winner} wins, test accuracy {search.test_accuracy}; {search.report}")
+
+    if arguments.image is not None:
+        model = tune_s11.load_best(search.path)
+        probabilities = model(Image.open(arguments.image))[0]
+        best = int(probabilities.argmax())
+        print(f"{arguments.image.name}: {model.classes[best]}, probability {probabilities[best]:.3f}")
+
+
+if __name__ == "__main__":
+    main()
