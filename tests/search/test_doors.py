@@ -148,7 +148,8 @@ def test_without_a_home_that_can_be_written_the_token_is_kept_elsewhere_for_a_wh
 ) -> None:
     (tmp_path / ".ray").touch()  # root may write anywhere, but not below a file
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "")  # so that it is gone again after the test
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
     assert token_command() == "ray get-auth-token"
     keep_token_private()
     token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])

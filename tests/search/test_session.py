@@ -82,7 +82,7 @@ def test_what_is_done_is_not_forecast_again(search: SearchResult) -> None:
 
     assert to_come(search.path, 6) == Work(samples=0, ramps=0, finalists=0, refits=0)
     assert to_come(search.path, 7) == Work(samples=1, ramps=0, finalists=2, refits=2)  # what follows is chosen anew
-    assert to_come(search.path / "none", 6) == Work(samples=6, ramps=2, finalists=2, refits=2, cycles=((1,) * 6,))
+    assert to_come(search.path / "none", 6) == Work(samples=6, ramps=0, finalists=2, refits=2, cycles=((1,) * 6,))
 
 
 def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(
