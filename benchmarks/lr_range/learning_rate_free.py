@@ -11,19 +11,28 @@ score are trained.
 import signal
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from dadaptation import DAdaptAdam, DAdaptSGD
 from torch.optim import Optimizer
 
 from benchmarks.lines import read_lines
-from benchmarks.lr_range.record import RECORDINGS, SEEDS, Job, chosen, train_whole
+from benchmarks.lr_range.record import (
+    RECORDINGS,
+    SEEDS,
+    AsideOption,
+    ConditionsArgument,
+    DataDirOption,
+    Job,
+    RecordingsOption,
+    WorkersOption,
+    chosen,
+    train_whole,
+)
 from benchmarks.processes import interrupt
 from benchmarks.race.problems import Inputs
 from benchmarks.race.trial import processor_kind
 from tune_s11.cli.app import new_app, run
-from tune_s11.cli.options import whole_number
 from tune_s11.hardware import Hardware
 from tune_s11.training.optimizer import SECOND_BETA
 from tune_s11.training.trainer import Trainer
@@ -65,19 +74,17 @@ app = new_app("Record trainings by an optimizer that needs no learning rate.")
 
 @app.command()
 def main(
-    conditions: Annotated[list[str] | None, typer.Argument(metavar="[CONDITION]...", help="Default: all.")] = None,
-    workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")] = None,
-    aside: Annotated[bool, typer.Option("--aside", help="Record those that are kept for the end instead.")] = False,
-    recordings: Annotated[Path, typer.Option("--recordings", help="Folder of the recordings.")] = RECORDINGS,
+    conditions: ConditionsArgument = None,
+    workers: WorkersOption = 1,
+    data_dir: DataDirOption = None,
+    aside: AsideOption = False,
+    recordings: RecordingsOption = RECORDINGS,
 ) -> None:
     """Record conditions, except what their files already hold."""
     signal.signal(signal.SIGTERM, interrupt)
     job = Job(train, lambda line: line["seed"], _summary)
     for condition in chosen(conditions, data_dir, aside):
-        path = file_of(condition.name, recordings)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        job.record(condition, SEEDS[1:], path, workers, data_dir)
+        job.record(condition, SEEDS[1:], file_of(condition.name, recordings), workers, data_dir)
 
 
 def _summary(line: dict[str, Any]) -> str:

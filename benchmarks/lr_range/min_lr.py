@@ -17,15 +17,14 @@ import numpy as np
 import typer
 
 from benchmarks.lines import read_lines
-from benchmarks.lr_range.record import RECORDINGS, SEEDS, Job, Task, train_whole
-from benchmarks.lr_range.recording import CHANCE, Recording, read_recordings
+from benchmarks.lr_range.record import RECORDINGS, SEEDS, Job, RecordingsOption, Task, WorkersOption, train_whole
+from benchmarks.lr_range.recording import Recording, or_chance, read_recordings
 from benchmarks.markdown import markdown_row
 from benchmarks.processes import interrupt
 from benchmarks.race.measures import estimate
 from benchmarks.race.problems import Inputs
 from benchmarks.race.trial import processor_kind
 from tune_s11.cli.app import new_app, run
-from tune_s11.cli.options import whole_number
 from tune_s11.hardware import Hardware
 from tune_s11.training.trainer import Trainer
 
@@ -63,12 +62,12 @@ def plan(recording: Recording) -> list[Lowest]:
 def accuracies(recording: Recording, recordings: Path = RECORDINGS) -> dict[float, list[float]] | None:
     """Return held-out accuracies of the seeds that score, by fraction in rising order; None if it is not recorded."""
     _, *lines = read_lines(file_of(recording.condition.name, recordings)) or [{}]
-    by_task = {_task_of(line): _or_chance(line) for line in lines}
+    by_task = {_task_of(line): or_chance(line["held_out"]) for line in lines}
     if not by_task.keys() >= set(plan(recording)):
         return None
     best, scoring, recipe = recording.best, SEEDS[1:], recording.recipe
     found = {fraction: [by_task[Lowest(best, fraction, seed)] for seed in scoring] for fraction in FRACTIONS}
-    own = [_or_chance(recording.lines[Task(recipe.epochs, best, seed)]) for seed in scoring]
+    own = [or_chance(recording.lines[Task(recipe.epochs, best, seed)]["held_out"]) for seed in scoring]
     return dict(sorted((found | {recipe.min_lr_fraction: own}).items()))
 
 
@@ -95,18 +94,14 @@ def _task_of(line: dict[str, Any]) -> Lowest:
     return Lowest(line["max_lr"], line["min_lr_fraction"], line["seed"])
 
 
-def _or_chance(line: dict[str, Any]) -> float:
-    return CHANCE if line["held_out"] is None else float(line["held_out"])
-
-
 app = new_app("Record, or show, what LRMIN is worth.")
 
 
 @app.command()
 def main(
-    workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
+    workers: WorkersOption = 1,
     tell: Annotated[bool, typer.Option("--tell", help="Only print the table.")] = False,
-    recordings: Annotated[Path, typer.Option("--recordings", help="Folder of the recordings.")] = RECORDINGS,
+    recordings: RecordingsOption = RECORDINGS,
 ) -> None:
     """Record the named conditions on digits with a momentum of 0.9, except what their files already hold."""
     signal.signal(signal.SIGTERM, interrupt)
@@ -115,9 +110,7 @@ def main(
     if not tell:
         job = Job(train, _task_of, _summary)
         for each in digits:
-            path = file_of(each.condition.name, recordings)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            job.record(each.condition, plan(each), path, workers, None)
+            job.record(each.condition, plan(each), file_of(each.condition.name, recordings), workers, None)
     print("\n".join(table(digits, recordings)))
 
 

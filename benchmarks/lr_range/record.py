@@ -124,6 +124,7 @@ class Job:
         Raises:
             InputError: The file was recorded of something else.
         """
+        path.parent.mkdir(parents=True, exist_ok=True)
         inputs, dataset = load_inputs(condition.problem, data_dir_of(condition, data_dir))
         hardware = choose_hardware(threads=1, gpu=False)
         lines = resume_file(path, subject(inputs, dataset.fingerprint, hardware), dataset)
@@ -133,16 +134,22 @@ class Job:
         run_all(Worker(inputs, hardware, self.train), missing, path, workers, self.summary)
 
 
+ConditionsArgument = Annotated[list[str] | None, typer.Argument(metavar="[CONDITION]...", help="Default: all.")]
+WorkersOption = Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")]
+DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")]
+AsideOption = Annotated[bool, typer.Option("--aside", help="Record those that are kept for the end instead.")]
+RecordingsOption = Annotated[Path, typer.Option("--recordings", help="Folder of the recordings.")]
+
 app = new_app("Record the conditions of the range test's benchmark.")
 
 
 @app.command()
 def main(
-    conditions: Annotated[list[str] | None, typer.Argument(metavar="[CONDITION]...", help="Default: all.")] = None,
-    workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")] = None,
-    aside: Annotated[bool, typer.Option("--aside", help="Record those that are kept for the end instead.")] = False,
-    recordings: Annotated[Path, typer.Option("--recordings", help="Folder of the recordings.")] = RECORDINGS,
+    conditions: ConditionsArgument = None,
+    workers: WorkersOption = 1,
+    data_dir: DataDirOption = None,
+    aside: AsideOption = False,
+    recordings: RecordingsOption = RECORDINGS,
 ) -> None:
     """Record conditions, except what their files already hold."""
     signal.signal(signal.SIGTERM, interrupt)

@@ -35,6 +35,11 @@ _ROUNDING = 1e-9
 """Accuracies are recorded with four digits: on the line is inside."""
 
 
+def or_chance(accuracy: float | None) -> float:
+    """Return an accuracy; of a training that diverged, which has none, chance."""
+    return CHANCE if accuracy is None else accuracy
+
+
 @dataclass(frozen=True)
 class Recording:
     """One condition with everything that was recorded of it.
@@ -60,7 +65,7 @@ class Recording:
     def held_out(self) -> Floats:
         """Held-out accuracy after complete trainings, (seeds, rates); chance where one diverged."""
         found = [[self.lines[Task(self.recipe.epochs, rate, seed)] for rate in self.condition.rates] for seed in SEEDS]
-        return np.array([[CHANCE if line["held_out"] is None else line["held_out"] for line in row] for row in found])
+        return np.array([[or_chance(line["held_out"]) for line in row] for row in found])
 
     @property
     def best(self) -> float:

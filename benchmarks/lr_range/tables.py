@@ -22,7 +22,7 @@ from scipy.stats import binomtest
 from benchmarks.lr_range.conditions import CONDITIONS
 from benchmarks.lr_range.learning_rate_free import read_held_out
 from benchmarks.lr_range.record import RECORDINGS
-from benchmarks.lr_range.recording import CHANCE, Bench, Recording, read_recordings
+from benchmarks.lr_range.recording import Bench, Recording, or_chance, read_recordings
 from benchmarks.lr_range.rules import (
     ON_RAMPS,
     Answer,
@@ -98,7 +98,7 @@ def judge_free(recordings: list[Recording], folder: Path = RECORDINGS) -> Judged
         accuracies = read_held_out(each.condition.name, folder)
         if not accuracies:
             return None
-        mean = float(np.mean([CHANCE if accuracy is None else accuracy for accuracy in accuracies]))
+        mean = float(np.mean([or_chance(accuracy) for accuracy in accuracies]))
         lost[each.condition.name] = 100 * (each.accuracy(each.best) - mean)
     nothing = dict.fromkeys(lost, 0.0)
     return Judged({}, lost, nothing, nothing)
@@ -156,19 +156,8 @@ def spread(recordings: list[Recording]) -> list[str]:
 def table(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str]:
     """Return the lines of the Markdown table."""
     optimizers = sorted({each.condition.optimizer for each in recordings})
-    heads = [
-        "rule",
-        "points lost",
-        *optimizers,
-        "worst",
-        "paired",
-        "refused",
-        "unsure",
-        "bounds hold",
-        "width",
-        "cost",
-        "wait",
-    ]
+    heads = ["rule", "points lost", *optimizers, "worst", "paired", "refused", "unsure"]
+    heads += ["bounds hold", "width", "cost", "wait"]
     rows = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     baseline = min((CONSTANT, SCALED), key=lambda name: float(np.mean(list(judged[name].lost.values()))))
     for name, of_rule in judged.items():
@@ -245,7 +234,8 @@ def main(
     """Print how rates spread, a row a rule, a row a condition, and all figures as JSON."""
     named = read_recordings(False, recordings)
     # Without another network that has its optimizer there is no constant to compare a condition with.
-    named = [each for each in named if each.condition.name in constants_of_others(named, scaled=False)]
+    comparable = constants_of_others(named, scaled=False)
+    named = [each for each in named if each.condition.name in comparable]
     asked = read_recordings(True, recordings) if aside else named
     if not asked or not named:
         raise InputError(f"--recordings {recordings}: must hold a whole condition; benchmarks.lr_range.record records")
