@@ -33,7 +33,7 @@ from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.measuring import ramp, range_test
 from tune_s11.results.manifest import build_manifest, machine
 from tune_s11.results.records import Summary
-from tune_s11.search.finalists import half_interval
+from tune_s11.search.steps.finalists import half_interval
 from tune_s11.search_space import SearchConfig
 from tune_s11.training.trainer import Trainer, TrainingData
 

@@ -35,11 +35,11 @@ from tune_s11.cli.options import whole_number
 from tune_s11.data import Images
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import LAYOUT
-from tune_s11.search.cluster import Workers
 from tune_s11.search.context import Context
-from tune_s11.search.executor import Executor
+from tune_s11.search.steps.trials import Limits, run_trials
 from tune_s11.search.study import Proposals
-from tune_s11.search.trials import Limits, run_trials
+from tune_s11.search.workers.cluster import Workers
+from tune_s11.search.workers.executor import Executor
 from tune_s11.search_space import SearchConfig, load_space
 from tune_s11.storage.workspace import Local
 from tune_s11.training.metrics import SCORE, EpochMetrics
@@ -199,7 +199,7 @@ class StandInManager:
 
 @contextmanager
 def real_actors() -> Iterator[None]:
-    with patch("tune_s11.search.trials.TrialTrainable", Reporting):
+    with patch("tune_s11.search.steps.trials.TrialTrainable", Reporting):
         yield
 
 

@@ -35,10 +35,10 @@ from tune_s11.report import write_report
 from tune_s11.results import SearchFolder, SearchResult, load_search
 from tune_s11.results.folder import LAYOUT, RefitFolder
 from tune_s11.results.records import RefitScores, Summary, sound_record
-from tune_s11.search.cluster import Resources, connect
 from tune_s11.search.context import Context
-from tune_s11.search.executor import Executor
-from tune_s11.search.refits import refit
+from tune_s11.search.steps.refits import refit
+from tune_s11.search.workers.cluster import Resources, connect
+from tune_s11.search.workers.executor import Executor
 from tune_s11.storage.files import write_whole
 from tune_s11.storage.workspace import Local
 from tune_s11.training.trainer import TrainingData

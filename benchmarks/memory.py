@@ -24,7 +24,7 @@ from tune_s11.cli.options import whole_number
 from tune_s11.config import Recipe
 from tune_s11.data import Images
 from tune_s11.hardware import choose_hardware
-from tune_s11.search.pace import peak_memory
+from tune_s11.search.workers.timing import peak_memory
 from tune_s11.training.trainer import Trainer, TrainingData
 
 MIB = 2**20

@@ -20,9 +20,9 @@ from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import PrecisionOption, whole_number
 from tune_s11.config import Recipe
 from tune_s11.hardware import usable_cores
-from tune_s11.search.cluster import MOST_ON_A_GPU, Resources, connect
-from tune_s11.search.executor import Executor
-from tune_s11.search.pace import Pace, pace_of_all, start_all
+from tune_s11.search.workers.cluster import MOST_ON_A_GPU, Resources, connect
+from tune_s11.search.workers.executor import Executor
+from tune_s11.search.workers.timing import Timing, start_all, time_workers
 from tune_s11.text import in_words
 from tune_s11.training.trainer import TrainingData
 
@@ -41,20 +41,20 @@ def main(
     images = TrainingData(train, validation, 10, MEAN, STD)
     on_gpu = torch.cuda.is_available()
     numbers = range(1, MOST_ON_A_GPU + 1) if on_gpu else range(1, min(MOST_ON_A_GPU, usable_cores()) + 1)
-    found: dict[int, list[Pace]] = {number: [] for number in numbers}
+    found: dict[int, list[Timing]] = {number: [] for number in numbers}
     for _ in range(rounds):
         for number in numbers:  # on a GPU, one of however many there are
             asked = Resources(gpus=1, trials_per_gpu=number) if on_gpu else Resources(gpus=0, workers=number)
             with connect(asked) as cluster:
                 executor = Executor(cluster.workers, precision)
                 start_all(executor)
-                found[number].append(pace_of_all(executor, recipe, ray.put(images), len(validation)))
-    rates = {n: [pace.trials_a_minute(n, recipe.epochs) for pace in paces] for n, paces in found.items()}
+                found[number].append(time_workers(executor, recipe, ray.put(images), len(validation)))
+    rates = {n: [timing.trials_a_minute(n, recipe.epochs) for timing in timings] for n, timings in found.items()}
     print(f"{'at a time':>9}{'ms a step':>12}{'trials a minute':>30}{'a worker holds':>18}{'of its GPU':>14}")
-    for number, paces in found.items():
+    for number, timings in found.items():
         spread = f"{median(rates[number]):.3g} ({min(rates[number]):.3g} to {max(rates[number]):.3g})"
-        memory, gpu = (max(getattr(pace, name) for pace in paces) for name in ("memory", "gpu_memory"))
-        step = 1000 * median(pace.step for pace in paces)
+        memory, gpu = (max(getattr(timing, name) for timing in timings) for name in ("memory", "gpu_memory"))
+        step = 1000 * median(timing.step for timing in timings)
         print(f"{number:9}{step:12,.1f}{spread:>30}{in_words(memory):>18}{in_words(gpu):>14}")
     best = max(rates, key=lambda number: median(rates[number]))
     print(f"{best} at a time, {median(rates[best]) / median(rates[1]):.2f}x one")

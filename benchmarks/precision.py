@@ -16,7 +16,7 @@ from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
-from tune_s11.search.finalists import half_interval
+from tune_s11.search.steps.finalists import half_interval
 from tune_s11.search_space import load_space
 from tune_s11.training.trainer import Trainer, TrainingData
 

@@ -18,10 +18,10 @@ from simulator import World, simulated_epoch
 from synthetic import s11_world
 
 from tune_s11.search.audit import Audit
-from tune_s11.search.cluster import Resources, connect
-from tune_s11.search.scheduler import PolicyScheduler
-from tune_s11.search.searcher import StudySearcher
 from tune_s11.search.study import Proposals
+from tune_s11.search.tune.scheduler import PolicyScheduler
+from tune_s11.search.tune.searcher import StudySearcher
+from tune_s11.search.workers.cluster import Resources, connect
 from tune_s11.training.metrics import SCORE
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tune_s11.cli.main import main
 from tune_s11.lr_range.suggestions import SUGGESTIONS
-from tune_s11.results.range_test import read_range_test
+from tune_s11.results.lr_range import read_range_test
 
 
 @pytest.mark.parametrize("more", [(), ("--linear",)], ids=" ".join)

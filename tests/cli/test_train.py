@@ -15,7 +15,7 @@ from tune_s11.cli import train
 from tune_s11.data import load_dataset
 from tune_s11.results import load_search
 from tune_s11.results.runs import load_run
-from tune_s11.results.test_curve import read_test_curve
+from tune_s11.results.tested_epochs import read_test_curve
 from tune_s11.training import fitting
 from tune_s11.training.metrics import EpochMetrics, read_metrics
 from tune_s11.training.trainer import Trainer

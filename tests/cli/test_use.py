@@ -12,8 +12,8 @@ from PIL import Image
 
 from tune_s11.cli import main
 from tune_s11.results.folder import LAYOUT
-from tune_s11.storage.copies import Copy
 from tune_s11.storage.remote import Remote
+from tune_s11.storage.sync import Copy
 from tune_s11.winner import load_best
 
 Tune = Callable[..., str]

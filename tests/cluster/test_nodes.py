@@ -179,8 +179,8 @@ from pathlib import Path
 import numpy as np, ray
 from tune_s11.config import Recipe
 from tune_s11.data import Images
-from tune_s11.search.cluster import _join, alive_nodes
-from tune_s11.search.nodes import check_nodes, fingerprint
+from tune_s11.search.workers.cluster import _join, alive_nodes
+from tune_s11.search.workers.preflight import check_nodes, fingerprint
 from tune_s11.training.trainer import TrainingData
 
 _join(sys.argv[1])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import ray
 from tune_s11.models import S11ResNet
-from tune_s11.search.trainable import TrialTrainable
+from tune_s11.search.tune.trainable import TrialTrainable
 
 ARMED = Path(os.environ["ARMED"])
 

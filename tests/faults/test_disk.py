@@ -12,7 +12,7 @@ import pytest
 from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware
 from tune_s11.results import SearchResult, load_search
-from tune_s11.search.material import RECORDS
+from tune_s11.search.inputs import RECORDS
 from tune_s11.search.study import open_study
 from tune_s11.search_space import load_space
 from tune_s11.storage.disk import size_of

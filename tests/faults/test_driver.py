@@ -17,8 +17,8 @@ from tune_s11.data import load_dataset
 from tune_s11.pruning import SuccessiveHalving
 from tune_s11.results import SearchResult, TrialResult, load_search
 from tune_s11.search.audit import Audit
-from tune_s11.search.scheduler import PolicyScheduler
 from tune_s11.search.study import open_study
+from tune_s11.search.tune.scheduler import PolicyScheduler
 from tune_s11.training.trainer import Trainer, TrainingData
 
 pytestmark = pytest.mark.timeout(1800)  # for a busy machine

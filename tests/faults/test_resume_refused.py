@@ -14,7 +14,7 @@ from tune_s11.config import InputError
 from tune_s11.data import load_dataset
 from tune_s11.results import SearchFolder
 from tune_s11.results.manifest import SCHEMA_VERSION, build_manifest
-from tune_s11.search.earlier import check_same_search
+from tune_s11.search.resume_checks import check_same_search
 from tune_s11.search_space import load_space, spaces_folder
 
 Change = Callable[[dict[str, Any]], Any]

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from tune_s11.results import SearchResult, load_search
 from tune_s11.search.study import open_study
-from tune_s11.search.trainable import CHECKPOINT_SECONDS, REPORT_SECONDS
+from tune_s11.search.tune.trainable import CHECKPOINT_SECONDS, REPORT_SECONDS
 
 pytestmark = pytest.mark.timeout(1800)  # for a busy machine
 

@@ -21,7 +21,7 @@ from tune_s11.lr_range.measuring import ramp
 from tune_s11.lr_range.rule import Answer
 from tune_s11.models import S11ResNet
 from tune_s11.results import Span, State, TrialResult
-from tune_s11.results.range_test import RangeTest
+from tune_s11.results.lr_range import RangeTest
 from tune_s11.search_space import parse_space
 from tune_s11.training.checkpoint import save_checkpoint
 from tune_s11.training.metrics import EpochMetrics

@@ -20,7 +20,7 @@ from tune_s11.report.compare import (
     read_compared,
     recorded_target,
 )
-from tune_s11.report.facts import HeldOut
+from tune_s11.report.tables import HeldOut
 from tune_s11.training.metrics import EpochMetrics
 
 CYCLE = [0.2, 0.5, 0.6, 0.7, 0.75, 0.8]

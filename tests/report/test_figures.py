@@ -12,7 +12,7 @@ from tune_s11.report import figures
 from tune_s11.report.predictions import Predictions
 from tune_s11.report.train_test import TrainTestEpoch
 from tune_s11.results import TrialResult, load_search
-from tune_s11.results.range_test import read_range_test
+from tune_s11.results.lr_range import read_range_test
 
 
 def width_and_height(figure: Figure) -> tuple[int, int]:

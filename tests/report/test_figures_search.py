@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from tune_s11.config import Recipe
 from tune_s11.report import figures
 from tune_s11.report.compare import MOST, Compared, HeldOutEpoch
-from tune_s11.report.workers import best_so_far, build_timeline
+from tune_s11.report.timeline import best_so_far, build_timeline
 from tune_s11.results import TrialResult
 
 Make = Callable[..., TrialResult]

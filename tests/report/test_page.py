@@ -377,7 +377,7 @@ def test_hostile_class_names_are_text(search_path: Path) -> None:
 def test_of_thousands_of_classes_there_is_no_confusion_matrix(
     search_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tune_s11.report.sections.test_images.MATRIX", 2)
+    monkeypatch.setattr("tune_s11.report.sections.predictions.MATRIX", 2)
     monkeypatch.setattr("tune_s11.report.figures.png", lambda _: b"")
     monkeypatch.setattr("tune_s11.report.figures.svg", lambda *_: "<svg/>")
     index = write_report(load_search(str(search_path), search_path.parent))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tune_s11.report.contents import Contents
+from tune_s11.report.builder import ReportBuilder
 from tune_s11.report.page import render
 from tune_s11.report.sections import gather
 from tune_s11.results import load_search
@@ -34,13 +34,13 @@ def trials_alone(search_path: Path) -> Path:
     return search_path
 
 
-def compose(path: Path) -> tuple[Contents, dict[str, str], str]:
-    """The contents, what is not shown and why, and the page's text."""
-    contents = gather(load_search(str(path), path.parent), "layer3")
-    page = html.unescape(render(json.loads(json.dumps(contents.numbers)), {}))
-    gaps = {gap["what"]: gap["why"] for gap in contents.numbers["not_shown"]}
+def compose(path: Path) -> tuple[ReportBuilder, dict[str, str], str]:
+    """The report, what is not shown and why, and the page's text."""
+    report = gather(load_search(str(path), path.parent), "layer3")
+    page = html.unescape(render(json.loads(json.dumps(report.numbers)), {}))
+    gaps = {gap["what"]: gap["why"] for gap in report.numbers["not_shown"]}
     assert all(what in page for what in gaps)
-    return contents, gaps, page
+    return report, gaps, page
 
 
 def space(path: Path, text: str) -> None:
@@ -58,57 +58,57 @@ def change(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
 
 def test_no_trial_has_finished(empty: Path, write_trial: Write) -> None:
     write_trial(empty / "trials", 0, 0.9, [0.2, 0.5, 0.6], done=False)
-    contents, gaps, _ = compose(empty)
+    report, gaps, _ = compose(empty)
     assert set(gaps) == {"the parameters' importance", "the winner and its test accuracy"}
     assert gaps["the parameters' importance"] == "needs at least 10 complete trials, and there are none"
-    assert set(contents.figures) == {"trials", "best_so_far", "timeline", "parallel", "slices", "range_test"}
-    assert contents.numbers["best_so_far"][-1]["complete"] is None
-    assert contents.numbers["pruning"]["rungs"][0]["averaged"] == {"n": 0, "rho": None, "low": None, "high": None}
-    assert contents.numbers["pruning"]["audit"]["why"] == "no trial that a rung was to stop has run on"
+    assert set(report.figures) == {"trials", "best_so_far", "timeline", "parallel", "slices", "range_test"}
+    assert report.numbers["best_so_far"][-1]["complete"] is None
+    assert report.numbers["pruning"]["rungs"][0]["averaged"] == {"n": 0, "rho": None, "low": None, "high": None}
+    assert report.numbers["pruning"]["audit"]["why"] == "no trial that a rung was to stop has run on"
 
 
 def test_one_trial(empty: Path, write_trial: Write) -> None:
     write_trial(empty / "trials", 0, 0.9, FULL, done=True)
-    contents, gaps, _ = compose(empty)
+    report, gaps, _ = compose(empty)
     assert gaps["the parameters' importance"] == "needs at least 10 complete trials, and there is 1"
     assert set(gaps) == {"the parameters' importance", "the test accuracy"}
-    assert contents.numbers["workers"]["sessions"] == [{"workers": 1, "seconds": 11.0}]
-    assert contents.numbers["workers"]["idle_share"] == pytest.approx(2 / 11)
+    assert report.numbers["workers"]["sessions"] == [{"workers": 1, "seconds": 11.0}]
+    assert report.numbers["workers"]["idle_share"] == pytest.approx(2 / 11)
 
 
 @pytest.mark.parametrize("scores", [[0.0], [0.3, 0.0]])
 def test_all_diverged(empty: Path, write_trial: Write, scores: list[float]) -> None:
     for number in (0, 1):
         write_trial(empty / "trials", number, 0.9, scores, done=True)
-    contents, gaps, _ = compose(empty)
+    report, gaps, _ = compose(empty)
     assert ("the best score so far" in gaps) == (scores == [0.0])
-    assert {"trials", "timeline", "parallel", "slices"} <= set(contents.figures)
-    assert contents.numbers["winner"] is None
+    assert {"trials", "timeline", "parallel", "slices"} <= set(report.figures)
+    assert report.numbers["winner"] is None
 
 
 def test_half_written_reports(trials_alone: Path) -> None:
     for trial in (trials_alone / "trials").glob("t*/result.json"):
         trial.write_text(trial.read_text()[:-30])
-    contents, _, _ = compose(trials_alone)
-    assert [trial["epoch"] for trial in contents.numbers["trials"][:3]] == [4, 4, 2]
-    assert {"trials", "best_so_far", "timeline", "parallel", "slices"} <= set(contents.figures)
+    report, _, _ = compose(trials_alone)
+    assert [trial["epoch"] for trial in report.numbers["trials"][:3]] == [4, 4, 2]
+    assert {"trials", "best_so_far", "timeline", "parallel", "slices"} <= set(report.figures)
 
 
 def test_reports_without_times(trials_alone: Path) -> None:
     for number in (0, 4):
         change(trials_alone / "trials" / f"t{number:04d}" / "result.json", lambda line: line.pop("timestamp"))
-    contents, gaps, page = compose(trials_alone)
+    report, gaps, page = compose(trials_alone)
     assert gaps["the best score so far and what the workers did"] == "reports without times, of t0000, t0004"
-    assert not {"best_so_far", "timeline"} & set(contents.figures)
-    assert contents.numbers["cost"]["trials"]["core_hours"] == pytest.approx(19 * 1.5 / 3600)
+    assert not {"best_so_far", "timeline"} & set(report.figures)
+    assert report.numbers["cost"]["trials"]["core_hours"] == pytest.approx(19 * 1.5 / 3600)
     assert "trained nothing" not in page
 
 
 def test_a_resumed_search_names_its_break(trials_alone: Path) -> None:
     later = trials_alone / "trials" / "t0004" / "result.json"
     change(later, lambda line: line.update(timestamp=line["timestamp"] + 36_000, pid=900))
-    contents, _, page = compose(trials_alone)
-    workers = contents.numbers["workers"]
+    report, _, page = compose(trials_alone)
+    workers = report.numbers["workers"]
     assert workers["break_seconds"] == [36_002.0]  # the first session ends at 17 s, the fourth trial began at 19 s
     assert workers["idle_share"] == pytest.approx(1 - 28.5 / (2 * 16 + 7))
     assert "is not counted: 10.0 h" in page
@@ -117,48 +117,48 @@ def test_a_resumed_search_names_its_break(trials_alone: Path) -> None:
 def test_equal_scores(empty: Path, write_trial: Write) -> None:
     for number in range(11):
         write_trial(empty / "trials", number, 0.9 + 0.001 * number, FULL, done=True)
-    contents, gaps, _ = compose(empty)
+    report, gaps, _ = compose(empty)
     assert gaps["the parameters' importance"] == "all 11 complete trials have the same score"
-    rung = contents.numbers["pruning"]["rungs"][0]
+    rung = report.numbers["pruning"]["rungs"][0]
     assert (rung["averaged"]["n"], rung["averaged"]["rho"]) == (11, None)
-    assert {"best_so_far", "timeline", "parallel", "slices", "changes"} <= set(contents.figures)
+    assert {"best_so_far", "timeline", "parallel", "slices", "changes"} <= set(report.figures)
 
 
 def test_a_single_parameter(trials_alone: Path) -> None:
     space(trials_alone, "{momentum: {uniform: [0.8, 0.98]}}")
-    contents, gaps, _ = compose(trials_alone)
+    report, gaps, _ = compose(trials_alone)
     assert gaps["the trials across their parameters"] == "only one parameter is searched"
     assert gaps["the parameters' importance"] == "needs at least 2 parameters that vary, and there is 1"
-    assert "slices" in contents.figures
+    assert "slices" in report.figures
 
 
 def test_no_parameter(trials_alone: Path) -> None:
     space(trials_alone, "{}")
-    contents, gaps, _ = compose(trials_alone)
+    report, gaps, _ = compose(trials_alone)
     assert gaps["the parameters"].startswith("the space is empty")
-    assert contents.numbers["parameters"] is None
+    assert report.numbers["parameters"] is None
 
 
 def test_categorical_parameters(trials_alone: Path) -> None:
     """Of which the space has other choices now than when the trials were begun."""
     space(trials_alone, "{max_lr: {choice: [0.1, 0.2]}, momentum: {uniform: [0.85, 0.9]}}")
-    contents, gaps, _ = compose(trials_alone)
+    report, gaps, _ = compose(trials_alone)
     assert "the range test" not in gaps
-    parameters = contents.numbers["parameters"]
+    parameters = report.numbers["parameters"]
     assert parameters["max_lr"]["choices"] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     assert parameters["momentum"] == {"low": 0.81, "high": 0.98, "log": False}
-    assert {"parallel", "slices"} <= set(contents.figures)
+    assert {"parallel", "slices"} <= set(report.figures)
 
 
 def test_importances_of_enough_trials(empty: Path, write_trial: Write) -> None:
     for number in range(12):
         write_trial(empty / "trials", number, 0.8 + 0.01 * number, [*FULL[:5], 0.7 + 0.01 * number], done=True)
-    contents, gaps, page = compose(empty)
+    report, gaps, page = compose(empty)
     assert set(gaps) == {"the test accuracy"}
-    found = contents.numbers["importance"]
+    found = report.numbers["importance"]
     assert found["n"] == 12
     assert set(found["evaluators"]["fANOVA"]) == {"max_lr", "momentum"}
-    assert "importance" in contents.figures
+    assert "importance" in report.figures
     assert "nothing" not in page.partition("Could pruning be trusted?")[2].lower().partition("<h2>")[0]
 
 
@@ -169,13 +169,13 @@ def test_importances_of_enough_trials(empty: Path, write_trial: Write) -> None:
 def test_nothing_was_pruned(trials_alone: Path, old: str, new: str, says: str) -> None:
     file = trials_alone / "search.yaml"
     file.write_text(file.read_text().replace(old, new))
-    contents, _, page = compose(trials_alone)
-    assert contents.numbers["pruning"] is None
+    report, _, page = compose(trials_alone)
+    assert report.numbers["pruning"] is None
     assert f"Nothing was pruned: {says} no rung lies before epoch 6, the last." in page
 
 
 def test_damaged_refits_leave_the_rest_of_the_cost(search_path: Path) -> None:
     (search_path / "best" / "seed-0" / "metrics.jsonl").write_text('{"epoch": 1}\n')
-    contents, gaps, _ = compose(search_path)
+    report, gaps, _ = compose(search_path)
     assert gaps["the refits' cost"] == f"{search_path}/best/seed-0/metrics.jsonl is damaged"
-    assert contents.numbers["cost"]["refits"] is None
+    assert report.numbers["cost"]["refits"] is None

@@ -14,7 +14,7 @@ import torch
 from matplotlib.figure import Figure
 
 from tune_s11.cli.hints import repeat_commands
-from tune_s11.report.contents import Contents
+from tune_s11.report.builder import ReportBuilder
 from tune_s11.report.page import render
 from tune_s11.report.sections import gather
 from tune_s11.results import load_search
@@ -28,16 +28,16 @@ OF_REFIT = TEST_CURVE | OF_TEST_IMAGES
 ALL = SEARCH | {"range_test", "schedule", "curves", "changes"} | OF_REFIT
 
 
-def compose(path: Path, layer: str = "layer3") -> Contents:
-    """The contents; the page must render from whatever they are."""
+def compose(path: Path, layer: str = "layer3") -> ReportBuilder:
+    """The report; the page must render from whatever they are."""
     search = load_search(str(path), path.parent)
-    contents = gather(search, layer, repeat_commands(search))
-    page = html.unescape(render(json.loads(json.dumps(contents.numbers)), {}))
-    for gap in contents.numbers["not_shown"]:
+    report = gather(search, layer, repeat_commands(search))
+    page = html.unescape(render(json.loads(json.dumps(report.numbers)), {}))
+    for gap in report.numbers["not_shown"]:
         assert gap["what"] in page
     few = "the parameters' importance"  # six trials are too few for it
-    contents.numbers["not_shown"] = [gap for gap in contents.numbers["not_shown"] if gap["what"] != few]
-    return contents
+    report.numbers["not_shown"] = [gap for gap in report.numbers["not_shown"] if gap["what"] != few]
+    return report
 
 
 def cut_in_half(path: Path) -> None:
@@ -178,12 +178,12 @@ def test_damage(
     # Computed they are; their sheets of a hundred axes are the same in most cases, and take a second each.
     monkeypatch.setattr("tune_s11.report.figures.draw_heat_maps", lambda *_: Figure())
     damage(search_path / file)
-    contents = compose(search_path)
-    (gap,) = contents.numbers["not_shown"]
+    report = compose(search_path)
+    (gap,) = report.numbers["not_shown"]
     assert gap["what"].startswith(what)
     assert why in gap["why"]
-    assert set(contents.figures) == ALL - lost
-    assert ("resume" in contents.numbers["commands"]) == (lost == OF_REFIT)
+    assert set(report.figures) == ALL - lost
+    assert ("resume" in report.numbers["commands"]) == (lost == OF_REFIT)
 
 
 def test_search_without_refits_shows_how_to_resume_it(search_path: Path) -> None:
@@ -198,19 +198,19 @@ def test_search_without_refits_shows_how_to_resume_it(search_path: Path) -> None
 def test_without_commands_there_are_none_to_show(search_path: Path) -> None:
     space = search_path / "search.yaml"
     space.write_text(space.read_text().replace("max_lr: range_test", "max_lr: {loguniform: [0.01, 0.41]}"))
-    contents = gather(load_search(str(search_path), search_path.parent), "layer3")
-    assert contents.numbers["commands"] == {}
-    assert contents.numbers["edge"]["command"] is None
-    page = render(contents.numbers, {})
+    report = gather(load_search(str(search_path), search_path.parent), "layer3")
+    assert report.numbers["commands"] == {}
+    assert report.numbers["edge"]["command"] is None
+    page = render(report.numbers, {})
     assert "a better one may lie beyond.</div>" in page
     assert "<pre>" not in page
 
 
 def test_layer_that_the_network_lacks(pristine: Path) -> None:
-    contents = compose(pristine, layer="layer7")
-    (gap,) = contents.numbers["not_shown"]
+    report = compose(pristine, layer="layer7")
+    (gap,) = report.numbers["not_shown"]
     assert gap["why"].startswith("--layer 'layer7': the network has none of that name")
-    assert set(contents.figures) == ALL - HEAT_MAPS
+    assert set(report.figures) == ALL - HEAT_MAPS
 
 
 def test_test_images_that_are_gone(search_path: Path) -> None:
@@ -219,19 +219,19 @@ def test_test_images_that_are_gone(search_path: Path) -> None:
         "  data_dir: /nowhere" if line.startswith("  data_dir:") else line for line in space.read_text().splitlines()
     ]
     space.write_text("\n".join(lines))
-    contents = compose(search_path)
-    (gap,) = contents.numbers["not_shown"]
+    report = compose(search_path)
+    (gap,) = report.numbers["not_shown"]
     assert gap["what"] == "what the network looks at"
     assert "/nowhere" in gap["why"]
-    assert set(contents.figures) == ALL - HEAT_MAPS
+    assert set(report.figures) == ALL - HEAT_MAPS
 
 
 def test_no_trial_at_its_end_yet(search_path: Path) -> None:
     for name in ("t0000", "t0002"):
         shutil.rmtree(search_path / "trials" / name)
-    contents = compose(search_path)
-    assert [gap["what"] for gap in contents.numbers["not_shown"]] == ["the winner and its test accuracy"]
-    assert set(contents.figures) == SEARCH | {"range_test"}
+    report = compose(search_path)
+    assert [gap["what"] for gap in report.numbers["not_shown"]] == ["the winner and its test accuracy"]
+    assert set(report.figures) == SEARCH | {"range_test"}
 
 
 def test_search_that_has_only_begun(search_path: Path) -> None:
@@ -239,19 +239,19 @@ def test_search_that_has_only_begun(search_path: Path) -> None:
         shutil.rmtree(search_path / name)
     for name in ("lr_range.json", "manifest.json"):
         (search_path / name).unlink()
-    contents = compose(search_path)
-    assert len(contents.numbers["not_shown"]) == 4
-    assert contents.figures == {}
+    report = compose(search_path)
+    assert len(report.numbers["not_shown"]) == 4
+    assert report.figures == {}
 
 
 def test_given_bounds_and_a_winner_at_their_edge(search_path: Path) -> None:
     (search_path / "lr_range.json").unlink()
     space = search_path / "search.yaml"
     space.write_text(space.read_text().replace("max_lr: range_test", "max_lr: {loguniform: [0.01, 0.41]}"))
-    contents = compose(search_path)
-    (gap,) = contents.numbers["not_shown"]
+    report = compose(search_path)
+    (gap,) = report.numbers["not_shown"]
     assert gap["why"] == "there was none: the search was given LRMAX or bounds for it"
-    edge = contents.numbers["edge"]
+    edge = report.numbers["edge"]
     assert (edge["max_lr"], edge["low"], edge["high"]) == (pytest.approx(0.4), 0.01, 0.41)
     assert edge["command"].endswith("search.yaml --lr-bounds 0.01 4.1")
 
@@ -285,45 +285,45 @@ def test_ones_own_network_has_layers_of_its_own(search_path: Path, monkeypatch: 
     save_checkpoint(search_path / SEED_0 / "checkpoint.pt", {"average": average})
     (gap,) = compose(search_path).numbers["not_shown"]
     assert "--layer 'layer3': the network has none of that name; expected one of 0, 1, 2, 3" in gap["why"]
-    contents = compose(search_path, layer="0.0")
-    assert contents.numbers["not_shown"] == []
-    assert set(contents.figures) == ALL
+    report = compose(search_path, layer="0.0")
+    assert report.numbers["not_shown"] == []
+    assert set(report.figures) == ALL
 
 
 def test_more_classes_than_the_sheet_has_room_for(search_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tune_s11.report.sections.test_images.CLASSES", 2)
-    contents = compose(search_path)
-    assert [it["true"] for it in contents.numbers["typical"]["shown"]] == ["<b>cat", "dog & co"]
-    page = render(contents.numbers, dict.fromkeys(contents.figures, ""))
+    monkeypatch.setattr("tune_s11.report.sections.predictions.CLASSES", 2)
+    report = compose(search_path)
+    assert [it["true"] for it in report.numbers["typical"]["shown"]] == ["<b>cat", "dog & co"]
+    page = render(report.numbers, dict.fromkeys(report.figures, ""))
     assert "The first 2 of 3 classes are shown." in page
 
 
 def test_of_many_classes_the_table_has_those_of_lowest_recall(
     search_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tune_s11.report.sections.test_images.WORST", 2)
-    contents = compose(search_path)
-    page = render(contents.numbers, dict.fromkeys(contents.figures, ""))
+    monkeypatch.setattr("tune_s11.report.sections.predictions.WORST", 2)
+    report = compose(search_path)
+    page = render(report.numbers, dict.fromkeys(report.figures, ""))
     assert "The 2 of lowest recall, of 3 classes." in page
-    assert len(contents.numbers["recall"]["by_class"]) == 3
+    assert len(report.numbers["recall"]["by_class"]) == 3
 
 
 def test_without_the_other_refits_logits_there_is_no_balanced_accuracy(search_path: Path) -> None:
     (search_path / "best" / "seed-1" / "test_logits.npz").unlink()
-    contents = compose(search_path)
-    assert contents.numbers["balanced_accuracy"] is None
-    assert [gap["what"] for gap in contents.numbers["not_shown"]] == ["the balanced accuracy"]
-    assert "Balanced accuracy" not in render(contents.numbers, dict.fromkeys(contents.figures, ""))
-    assert contents.numbers["recall"] is not None
+    report = compose(search_path)
+    assert report.numbers["balanced_accuracy"] is None
+    assert [gap["what"] for gap in report.numbers["not_shown"]] == ["the balanced accuracy"]
+    assert "Balanced accuracy" not in render(report.numbers, dict.fromkeys(report.figures, ""))
+    assert report.numbers["recall"] is not None
 
 
 def test_names_too_long_for_the_sheet_are_cut_there_alone(search_path: Path) -> None:
     name = "a class with a name of many words"
     edit(search_path / "manifest.json", lambda plain: plain["data"].update(classes=[name, "dog & co", "frog"]))
-    contents = compose(search_path)
-    drawn = [text.get_text() for text in contents.figures["heat_maps_correct"].texts]
+    report = compose(search_path)
+    drawn = [text.get_text() for text in report.figures["heat_maps_correct"].texts]
     assert drawn[0].startswith("a class with a…\n")
-    assert contents.numbers["typical"]["shown"][0]["true"] == name
+    assert report.numbers["typical"]["shown"][0]["true"] == name
 
 
 @pytest.mark.parametrize("damaged", [None, [], {"classes": None}, {"classes": 3}])

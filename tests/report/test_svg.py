@@ -19,9 +19,9 @@ from tune_s11.report.compare import Compared, HeldOutEpoch
 from tune_s11.report.figures.canvas import crowded, trial_title
 from tune_s11.report.figures.svg import entitle, entitle_points, save, svg
 from tune_s11.report.predictions import Predictions
-from tune_s11.report.workers import best_so_far, build_timeline
+from tune_s11.report.timeline import best_so_far, build_timeline
 from tune_s11.results import TrialResult
-from tune_s11.results.range_test import read_range_test
+from tune_s11.results.lr_range import read_range_test
 
 NAMES = {"svg": "http://www.w3.org/2000/svg"}
 

@@ -16,7 +16,7 @@ from tune_s11.pruning import Rungs
 from tune_s11.results import TrialResult
 from tune_s11.results.records import AuditRecord, read_record
 from tune_s11.search.audit import Audit, forget_unknown, one_in
-from tune_s11.search.scheduler import PolicyScheduler
+from tune_s11.search.tune.scheduler import PolicyScheduler
 from tune_s11.search_space import SearchConfig
 from tune_s11.training.metrics import SCORE, EpochMetrics
 

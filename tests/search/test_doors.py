@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tune_s11.search.token import keep_token_private, token_command
+from tune_s11.search.workers.token import keep_token_private, token_command
 
 
 def listening(family: set[int]) -> list[str]:

@@ -19,17 +19,17 @@ from tune_s11.data import Images
 from tune_s11.hardware import Hardware
 from tune_s11.results import load_search
 from tune_s11.search import forecast as forecast_module
-from tune_s11.search import pace as pace_module
-from tune_s11.search.cluster import Workers
-from tune_s11.search.executor import Executor
 from tune_s11.search.forecast import MARGIN, Budget, Forecast, Work, imagine
-from tune_s11.search.pace import Pace, measure_pace
 from tune_s11.search.study import open_study
+from tune_s11.search.workers import timing as timing_module
+from tune_s11.search.workers.cluster import Workers
+from tune_s11.search.workers.executor import Executor
+from tune_s11.search.workers.timing import Timing, time_steps
 from tune_s11.search_space import SearchConfig
 from tune_s11.training.trainer import TrainingData
 
 REPORT = 8.0
-PACE = Pace(warm_up=2.0, begin=1.0, step=0.1, evaluation=0.5, steps=10, memory=1, gpu_memory=0)
+PACE = Timing(warm_up=2.0, begin=1.0, step=0.1, evaluation=0.5, steps=10, memory=1, gpu_memory=0)
 
 
 def forecast(finalists: float = 30.0) -> Forecast:
@@ -108,16 +108,16 @@ def told_of(monkeypatch: pytest.MonkeyPatch, gpus: float, *, compiled: bool = Fa
     monkeypatch.setattr(forecast_module, "ray", SimpleNamespace(put=lambda images: images))
     monkeypatch.setattr(
         forecast_module,
-        "pace_of_all",
+        "time_workers",
         lambda *_, compiled=False: replace(PACE, warm_up=30.0, step=0.05) if compiled else PACE,
     )
     search = config(4, samples=1, scheduler="none", lr_range_seeds=2, lr_range_steps=20, finalist_seeds=2)
     nothing: Any = SimpleNamespace(validation=(), test=())
-    material: Any = SimpleNamespace(
+    inputs: Any = SimpleNamespace(
         recipe=search.recipe, refit_recipe=search.recipe, data=nothing, dataset=nothing, refit_data=lambda: nothing
     )
     executor, work = Executor(Workers(1, 1, gpus, 1), "auto"), Work(samples=1, ramps=2, finalists=1, refits=2)
-    return forecast_module.forecast(executor, search, material, nothing, work, compiled=compiled)
+    return forecast_module.forecast(executor, search, inputs, nothing, work, compiled=compiled)
 
 
 def test_on_a_gpu_each_task_has_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,17 +138,17 @@ def test_only_trials_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_pace_is_that_of_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace_module, "MEASURED_SECONDS", 0.05)
+    monkeypatch.setattr(timing_module, "MEASURED_SECONDS", 0.05)
     pixels = np.random.default_rng(0).integers(0, 256, (70, 8, 8, 3), dtype=np.uint8)
     data = TrainingData(Images(pixels, np.arange(70) % 3), None, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
     recipe = Recipe(image_size=8, width=2, epochs=6, batch_size=16, pad=1, cutout=2)
-    pace = measure_pace(Hardware(device="cpu", precision="fp32", threads=1), recipe, data, 32)
-    assert pace.steps == 4
-    assert pace.epoch == pytest.approx(4 * pace.step + pace.evaluation)
-    assert pace.run(6) == pytest.approx(pace.begin + 6 * pace.epoch)
-    assert pace.trials_a_minute(3, 6) == pytest.approx(180 / pace.run(6))
-    assert min(pace.begin, pace.step, pace.evaluation) > 0
-    assert pace.memory > 50e6
+    timing = time_steps(Hardware(device="cpu", precision="fp32", threads=1), recipe, data, 32)
+    assert timing.steps == 4
+    assert timing.epoch == pytest.approx(4 * timing.step + timing.evaluation)
+    assert timing.run(6) == pytest.approx(timing.begin + 6 * timing.epoch)
+    assert timing.trials_a_minute(3, 6) == pytest.approx(180 / timing.run(6))
+    assert min(timing.begin, timing.step, timing.evaluation) > 0
+    assert timing.memory > 50e6
 
 
 def test_a_dry_run_writes_nothing(program) -> None:  # type: ignore[no-untyped-def]

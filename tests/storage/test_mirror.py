@@ -9,9 +9,9 @@ import pytest
 from tune_s11.config import InputError
 from tune_s11.results.opening import begin, resume
 from tune_s11.storage import mirror as mirrors
-from tune_s11.storage.copies import Shared
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote
+from tune_s11.storage.sync import Shared
 from tune_s11.storage.workspace import NotCopiedError
 
 

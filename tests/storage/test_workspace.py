@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tune_s11.results.folder import LAYOUT
-from tune_s11.storage.copies import Shared
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote
+from tune_s11.storage.sync import Shared
 from tune_s11.storage.workspace import Local, Workspace
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tune_s11 import results, winner
 from tune_s11.config import InputError, Recipe
-from tune_s11.report.facts import ranked, trial_facts
+from tune_s11.report.tables import ranked, trial_facts
 from tune_s11.results import SearchFolder
 from tune_s11.results.records import Summary
 from tune_s11.storage.remote import parse_storage

@@ -26,7 +26,7 @@ from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.lr_range.cycles import Cycle, Outcome
 from tune_s11.lr_range.measuring import ramp, range_test, train_cycle
 from tune_s11.lr_range.rule import ask, expected_epochs, recommend
-from tune_s11.results.range_test import RangeTest
+from tune_s11.results.lr_range import RangeTest
 from tune_s11.search_space import SearchConfig
 from tune_s11.training.trainer import TrainingData
 

@@ -19,12 +19,12 @@ from tune_s11.cli.options import RESULTS, StorageOption, TargetLineOption, whole
 from tune_s11.cli.outcome import run_lines, search_lines
 from tune_s11.config import InputError
 from tune_s11.report.compare import CELLS, comparison, comparison_cells, read_compared, recorded_target
-from tune_s11.report.facts import ranked, trial_facts
 from tune_s11.report.gradcam import DEFAULT_LAYER
 from tune_s11.report.page import write_report
+from tune_s11.report.tables import ranked, trial_facts
 from tune_s11.results import RunResult, load_result, load_search
+from tune_s11.results.lr_range import read_range_test
 from tune_s11.results.opening import publish
-from tune_s11.results.range_test import read_range_test
 from tune_s11.text import say
 from tune_s11.training.schedule import Triangular
 

@@ -30,7 +30,7 @@ def write_report(
     Args:
         result: Finished, interrupted or running.
         layer: Whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
-        commands: Shell commands to show; see :class:`tune_s11.report.contents.SearchContents` and its sibling.
+        commands: Shell commands to show; see :class:`tune_s11.report.builder.SearchBuilder` and its sibling.
         target: Accuracy to draw a line at; None: what the search or run says of it.
 
     Returns:
@@ -39,25 +39,25 @@ def write_report(
     from tune_s11.report.figures import png, svg
     from tune_s11.report.sections import gather
 
-    contents = gather(result, layer, commands, target)
+    report = gather(result, layer, commands, target)
     folder = result.folder
     folder.report.mkdir(exist_ok=True)
     for old in folder.report_pictures():
         old.unlink()
     embedded = {}
-    for name, figure in contents.figures.items():
-        picture = contents.attempt(f"the picture {folder.report_picture(name).name}", partial(png, figure))
+    for name, figure in report.figures.items():
+        picture = report.attempt(f"the picture {folder.report_picture(name).name}", partial(png, figure))
         if picture is None:
             continue
         folder.report_picture(name).write_bytes(picture)
         drawing = None
         if not any(axes.images for axes in figure.axes):  # images, and maps of them, are pixels
-            drawing = contents.attempt(f"the picture {folder.report_drawing(name).name}", partial(svg, figure, name))
+            drawing = report.attempt(f"the picture {folder.report_drawing(name).name}", partial(svg, figure, name))
         if drawing is not None:
             folder.report_drawing(name).write_text(drawing, encoding="utf-8")
         embedded[name] = drawing or f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    write_whole(folder.report_numbers, json.dumps(contents.numbers, indent=1))
-    write_whole(folder.report_page, render(contents.numbers, embedded))
+    write_whole(folder.report_numbers, json.dumps(report.numbers, indent=1))
+    write_whole(folder.report_page, render(report.numbers, embedded))
     return folder.report_page
 
 

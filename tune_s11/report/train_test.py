@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tune_s11.config import InputError
 from tune_s11.results.folder import RefitFolder
-from tune_s11.results.test_curve import read_test_curve
+from tune_s11.results.tested_epochs import read_test_curve
 
 
 @dataclass(frozen=True)

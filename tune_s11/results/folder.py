@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tune_s11.storage.copies import Layout
 from tune_s11.storage.files import Below
+from tune_s11.storage.sync import Layout
 from tune_s11.training.metrics import RunFolder
 
 CHECKPOINT_PREFIX = "checkpoint_"

@@ -9,9 +9,9 @@ import yaml
 from tune_s11.config import InputError
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results.folder import SearchFolder
+from tune_s11.results.lr_range import read_range_test
 from tune_s11.results.manifest import check_schema
 from tune_s11.results.opening import find, find_search
-from tune_s11.results.range_test import read_range_test
 from tune_s11.results.records import AuditRecord, Refits, Verdict, read_record, sound_record
 from tune_s11.results.runs import RunResult, load_run
 from tune_s11.results.trials import TrialResult, read_trials

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from tune_s11.results import SearchFolder, SearchResult, TrialResult, load_search, read_trials
 from tune_s11.search.display import Display
-from tune_s11.search.executor import Executor
 from tune_s11.search.failures import SearchFailedError
-from tune_s11.search.parts import Failed
+from tune_s11.search.workers.executor import Executor
+from tune_s11.search.workers.parts import Failed
 from tune_s11.search_space import SearchConfig
 from tune_s11.storage.files import write_whole
 from tune_s11.storage.workspace import Workspace
@@ -64,7 +64,7 @@ class Context:
 
         Args:
             parts: What the parts of the stage are called.
-            results: Of :meth:`tune_s11.search.executor.Executor.run`.
+            results: Of :meth:`tune_s11.search.workers.executor.Executor.run`.
             needed: Whether there must be one that has not failed.
 
         Returns:

@@ -17,10 +17,10 @@ from ray.tune import Stopper
 
 from tune_s11.config import InputError
 from tune_s11.search.audit import one_in
-from tune_s11.search.executor import Executor
-from tune_s11.search.material import Material
-from tune_s11.search.pace import Pace, pace_of_all, start_all
+from tune_s11.search.inputs import SearchInputs
 from tune_s11.search.simulation import run_on_workers
+from tune_s11.search.workers.executor import Executor
+from tune_s11.search.workers.timing import Timing, start_all, time_workers
 from tune_s11.search_space import SearchConfig
 from tune_s11.text import in_time, in_words
 
@@ -52,8 +52,8 @@ class Forecast:
         finalists: 0 where there are none.
         refits: Of the winner.
         report: Its pictures and pages.
-        trial: Pace of a worker with a trial.
-        refit: Pace of a worker with a refit.
+        trial: Timing of a worker with a trial.
+        refit: Timing of a worker with a refit.
     """
 
     start: float
@@ -65,8 +65,8 @@ class Forecast:
     finalists: float
     refits: float
     report: float
-    trial: Pace
-    refit: Pace
+    trial: Timing
+    refit: Timing
 
     @property
     def after_trials(self) -> float:
@@ -126,14 +126,20 @@ class Work:
 
 
 def forecast(
-    executor: Executor, config: SearchConfig, material: Material, data: ObjectRef, work: Work, *, compiled: bool = False
+    executor: Executor,
+    config: SearchConfig,
+    inputs: SearchInputs,
+    data: ObjectRef,
+    work: Work,
+    *,
+    compiled: bool = False,
 ) -> Forecast:
     """Times some steps in as many workers as will run at once, and reckons the rest.
 
     Args:
         executor: What it runs on.
         config: The search.
-        material: Images and recipes.
+        inputs: Images and recipes.
         data: Its images to choose by, in the object store.
         work: What is to come.
         compiled: Whether trials train a compiled network; nothing else does.
@@ -144,14 +150,14 @@ def forecast(
     begun = time.time() - psutil.Process().create_time()
     settings, workers = config.search, executor.workers
     processes = start_all(executor)
-    assert material.data.validation is not None
-    validated = len(material.data.validation)
-    plain = pace_of_all(executor, material.recipe, data, validated)
-    trial = pace_of_all(executor, material.recipe, data, validated, compiled=True) if compiled else plain
-    refit_data = material.refit_data()
-    evaluated = len(material.dataset.test) + (0 if refit_data.validation is None else len(refit_data.validation))
-    refit = pace_of_all(executor, material.refit_recipe, ray.put(refit_data), evaluated)
-    epochs, slots = material.recipe.epochs, workers.slots
+    assert inputs.data.validation is not None
+    validated = len(inputs.data.validation)
+    plain = time_workers(executor, inputs.recipe, data, validated)
+    trial = time_workers(executor, inputs.recipe, data, validated, compiled=True) if compiled else plain
+    refit_data = inputs.refit_data()
+    evaluated = len(inputs.dataset.test) + (0 if refit_data.validation is None else len(refit_data.validation))
+    refit = time_workers(executor, inputs.refit_recipe, ray.put(refit_data), evaluated)
+    epochs, slots = inputs.recipe.epochs, workers.slots
     turn = TURNOVER + trial.begin
     replays = _imagine_often(config, work.samples, slots, turn, trial.epoch)
     ready = processes + plain.warm_up
@@ -170,7 +176,7 @@ def forecast(
         samples=work.samples,
         epochs_each=epochs,
         finalists=tasks(work.finalists * settings.finalist_seeds, plain.run(epochs)),
-        refits=(work.refits > 0) * first_of_process + tasks(work.refits, refit.run(material.refit_recipe.epochs)),
+        refits=(work.refits > 0) * first_of_process + tasks(work.refits, refit.run(inputs.refit_recipe.epochs)),
         report=REPORT + REPORT_EACH * settings.samples,
         trial=trial,
         refit=refit,

@@ -21,22 +21,23 @@ from tune_s11.hardware import Compile, Precision
 from tune_s11.live import working
 from tune_s11.results import SearchFolder, SearchResult, last_error, load_search, read_trials
 from tune_s11.results.manifest import build_manifest, check_same_images
-from tune_s11.search.calibration import Calibration
-from tune_s11.search.cluster import Cluster, Resources, Workers, connect
+from tune_s11.search.autotune import Autotuner
+from tune_s11.search.checkpoints import drop_needless_checkpoints
 from tune_s11.search.context import Context
 from tune_s11.search.display import Display, print_best, training_in
-from tune_s11.search.earlier import check_same_search, earlier_manifest, only_session
-from tune_s11.search.executor import Executor
 from tune_s11.search.failures import SearchFailedError
-from tune_s11.search.finalists import choose_winner
 from tune_s11.search.forecast import Budget, Forecast, Work, forecast
-from tune_s11.search.material import Material
-from tune_s11.search.nodes import check_nodes, fingerprint
-from tune_s11.search.range_test import expected_cycles, find_proposals
-from tune_s11.search.refits import refit_winner
+from tune_s11.search.inputs import SearchInputs
+from tune_s11.search.resume_checks import check_same_search, earlier_manifest, only_session
+from tune_s11.search.steps.finalists import choose_winner
+from tune_s11.search.steps.lr_range import expected_cycles, find_proposals
+from tune_s11.search.steps.refits import refit_winner
+from tune_s11.search.steps.trials import Limits, run_trials
 from tune_s11.search.study import mend_journal, open_study
-from tune_s11.search.token import token_command
-from tune_s11.search.trials import Limits, drop_needless_checkpoints, run_trials
+from tune_s11.search.workers.cluster import Cluster, Resources, Workers, connect
+from tune_s11.search.workers.executor import Executor
+from tune_s11.search.workers.preflight import check_nodes, fingerprint
+from tune_s11.search.workers.token import token_command
 from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.storage.disk import check_room, disk_trouble
 from tune_s11.storage.files import write_whole
@@ -51,14 +52,14 @@ class _Ready:
     """What a search runs with, once all has been checked.
 
     Attributes:
-        material: Images and recipes.
+        inputs: Images and recipes.
         data: The trials' images, in the object store.
         cluster: Ray, connected.
         executor: What runs beside the trials.
         compiled: Whether trials train a compiled network.
     """
 
-    material: Material
+    inputs: SearchInputs
     data: ObjectRef
     cluster: Cluster
     executor: Executor
@@ -105,7 +106,7 @@ class Session:
 
         Args:
             asked: What is to run it.
-            stall_timeout: As :class:`tune_s11.search.trials.Limits`.
+            stall_timeout: As :class:`tune_s11.search.steps.trials.Limits`.
             budget: Seconds in which all is to be done; where that leaves trials unfinished, a resumed search runs
                 them. None: what it takes.
 
@@ -126,7 +127,7 @@ class Session:
                 stall_timeout, None if budget is None else Budget.within(budget, begun, self._forecast(ready))
             )
             with self._in_new_folder() if fresh else nullcontext():
-                self._begin(ready.material.dataset)
+                self._begin(ready.inputs.dataset)
                 self._describe(ready)
                 if ready.cluster.dashboard:
                     where = f"{ready.cluster.dashboard} (asks for a token; `{token_command()}` prints it)"
@@ -147,7 +148,7 @@ class Session:
         if limits.budget is not None:
             self._say_unfinished(context)
         winner = choose_winner(context, ready.data)  # 4. finalists
-        refit_winner(context, winner, ready.material)  # 5. refit
+        refit_winner(context, winner, ready.inputs)  # 5. refit
 
     def forecast(self, asked: Resources) -> None:
         """Prints what is left of the search and what it will cost. Writes nothing.
@@ -163,7 +164,7 @@ class Session:
             expected = self._forecast(ready)
         for line in expected.lines():
             self.say(line)
-        self.say(f"  disk      up to {in_words(self._bytes_needed(ready.material, ready.cluster.workers))}")
+        self.say(f"  disk      up to {in_words(self._bytes_needed(ready.inputs, ready.cluster.workers))}")
         self.say("nothing was begun (--dry-run)")
 
     @contextmanager
@@ -178,41 +179,41 @@ class Session:
             seconds: That the search may take.
             stall_timeout: As :meth:`run`.
         """
-        material = self._checked()
+        inputs = self._checked()
         with connect(asked) as cluster:
-            check_room(self.folder.path, self._bytes_needed(material, cluster.workers))
+            check_room(self.folder.path, self._bytes_needed(inputs, cluster.workers))
             # Once: each node fetches it when it first needs it, and its workers read that copy.
-            data = ray.put(material.data)
-            check_nodes(cluster.nodes, seen_by_all, material.recipe, data, fingerprint(material.data))
-            assert material.data.validation is not None
-            calibration = Calibration(self.config, data, len(material.data.validation), self.precision)
+            data = ray.put(inputs.data)
+            check_nodes(cluster.nodes, seen_by_all, inputs.recipe, data, fingerprint(inputs.data))
+            assert inputs.data.validation is not None
+            autotuner = Autotuner(self.config, data, len(inputs.data.validation), self.precision)
             if asked.trials_per_gpu is None:
-                cluster = calibration.shared(cluster)
+                cluster = autotuner.shared(cluster)
                 if cluster.workers.gpus:
                     share = round(1 / cluster.workers.gpus)
                     self.say(f"trials a GPU: {share}, which get most done by steps timed here")
             executor = Executor(cluster.workers, self.precision, stall_timeout, self.config.search.max_failures)
-            yield _Ready(material, data, cluster, executor, self._compiles(calibration, cluster.workers, seconds))
+            yield _Ready(inputs, data, cluster, executor, self._compiles(autotuner, cluster.workers, seconds))
 
-    def _checked(self) -> Material:
+    def _checked(self) -> SearchInputs:
         """What the search works on, once it is sure that it is what it began with."""
         path = self.folder.path
         before = earlier_manifest(self.folder)
         if before is not None:
             check_same_search(self.folder, self.config, before)
-        material = Material.checked(self.config)
+        inputs = SearchInputs.checked(self.config)
         if before is not None:
-            check_same_images(path.name, material.dataset, before)
+            check_same_images(path.name, inputs.dataset, before)
         check_room(path, 0)
-        return material
+        return inputs
 
-    def _bytes_needed(self, material: Material, workers: Workers) -> int:
-        return material.bytes_needed(workers, self.config.search.refit_seeds)
+    def _bytes_needed(self, inputs: SearchInputs, workers: Workers) -> int:
+        return inputs.bytes_needed(workers, self.config.search.refit_seeds)
 
     def _forecast(self, ready: _Ready) -> Forecast:
         """Of the trials that have not ended, and what comes after them."""
         return forecast(
-            ready.executor, self.config, ready.material, ready.data, self._work_left(), compiled=ready.compiled
+            ready.executor, self.config, ready.inputs, ready.data, self._work_left(), compiled=ready.compiled
         )
 
     def _work_left(self) -> Work:
@@ -230,7 +231,7 @@ class Session:
             refits=settings.refit_seeds if samples or so_far.refit is None else 0,
         )
 
-    def _compiles(self, calibration: Calibration, workers: Workers, seconds: float) -> bool:
+    def _compiles(self, autotuner: Autotuner, workers: Workers, seconds: float) -> bool:
         """Whether the trials to come train a compiled network: if nobody says otherwise, as those before them."""
         if self.compiled != "auto" or not workers.gpus:  # on CPUs it gains nothing (benchmarks/README.md)
             return self.compiled == "on"
@@ -238,7 +239,7 @@ class Session:
         before = next((trial.hardware for trial in begun if trial.hardware is not None), None)
         if before is not None:
             return before.compiled
-        pays = calibration.compiling_pays(workers, seconds)
+        pays = autotuner.compiling_pays(workers, seconds)
         if pays:
             self.say("the network is compiled: that saves more than it takes (--compile off)")
         return pays
@@ -284,7 +285,7 @@ class Session:
 
     def _describe(self, ready: _Ready) -> None:
         recipe, settings = self.config.recipe, self.config.search
-        dataset, data = ready.material.dataset, ready.material.data
+        dataset, data = ready.inputs.dataset, ready.inputs.data
         assert data.validation is not None
         self.say(
             f"search {self.folder.path.name}: {settings.samples} trial{'s' if settings.samples > 1 else ''} of "

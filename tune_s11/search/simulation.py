@@ -18,9 +18,9 @@ from ray.tune.schedulers import TrialScheduler
 
 from tune_s11.pruning import Policy
 from tune_s11.search.audit import Audit
-from tune_s11.search.scheduler import PolicyScheduler
-from tune_s11.search.searcher import StudySearcher
 from tune_s11.search.study import Proposals
+from tune_s11.search.tune.scheduler import PolicyScheduler
+from tune_s11.search.tune.searcher import StudySearcher
 from tune_s11.search_space import SearchConfig
 from tune_s11.training.metrics import SCORE, EpochMetrics
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tune_s11.config import InputError
-from tune_s11.storage.copies import SECONDS, SNAPSHOT, Copy, Layout, Shared, patiently
 from tune_s11.storage.remote import Remote, explained, remote_trouble
+from tune_s11.storage.sync import SECONDS, SNAPSHOT, Copy, Layout, Shared, patiently
 from tune_s11.storage.workspace import Local, NotCopiedError
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from tune_s11.config import InputError
-from tune_s11.storage.copies import Layout, Shared
 from tune_s11.storage.remote import Remote
+from tune_s11.storage.sync import Layout, Shared
 
 
 class NotCopiedError(InputError):
@@ -53,7 +53,7 @@ class Workspace(Protocol):
         """Brings the storage up to date, and waits for one that is away.
 
         Raises:
-            InputError: As :func:`tune_s11.storage.copies.patiently`, or another machine has written it.
+            InputError: As :func:`tune_s11.storage.sync.patiently`, or another machine has written it.
         """
 
     def fetch(self, part: Path) -> None:

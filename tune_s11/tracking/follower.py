@@ -7,7 +7,7 @@ from typing import Any
 from tune_s11.results.folder import SearchFolder, trial_name
 from tune_s11.results.records import Refits, RefitScores, sound_record
 from tune_s11.results.search import read_config
-from tune_s11.results.test_curve import read_test_curve
+from tune_s11.results.tested_epochs import read_test_curve
 from tune_s11.results.trials import read_trial
 from tune_s11.tracking.record import Sent, SentRecord
 from tune_s11.tracking.tags import tagged

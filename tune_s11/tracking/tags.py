@@ -19,7 +19,7 @@ _TAGS = {
     "loss/test_averaged": "ema_test_loss",
 }
 """Tag -> field of :class:`tune_s11.training.metrics.EpochMetrics` or
-:class:`tune_s11.results.test_curve.EpochTestMetrics`."""
+:class:`tune_s11.results.tested_epochs.EpochTestMetrics`."""
 
 
 def tagged(row: Mapping[str, Any]) -> dict[str, float]:

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tune_s11.report.compare import Compared
-from tune_s11.report.facts import schedule_points
 from tune_s11.report.figures.canvas import (
     BLUE,
     GREEN,
@@ -21,6 +20,7 @@ from tune_s11.report.figures.canvas import (
     spread_accuracy,
 )
 from tune_s11.report.figures.svg import entitle
+from tune_s11.report.tables import schedule_points
 
 _LOOKS: tuple[dict[str, Any], ...] = (
     {"color": BLUE, "ls": "-"},

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, VERMILION, in_style
 from tune_s11.report.figures.svg import entitle, entitle_points
-from tune_s11.results.range_test import RangeTest
+from tune_s11.results.lr_range import RangeTest
 
 _MARKERS = "osD^vP*"
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tune_s11.report.figures.canvas import BLUE, SKY, STATES, VERMILION, in_style, spread_accuracy, trial_title
 from tune_s11.report.figures.svg import entitle, entitle_points
-from tune_s11.report.workers import Timeline
+from tune_s11.report.timeline import Timeline
 from tune_s11.text import in_time
 
 _HATCHES = {"complete": "", "pruned": "///", "running": "...", "diverged": "xxx", "failed": "\\\\\\"}
@@ -25,7 +25,7 @@ def draw_best_so_far(points: Sequence[dict[str, Any]], winner: str | None) -> Fi
     """Best validation accuracy (weights that are shipped) over the epochs spent.
 
     Args:
-        points: As :func:`tune_s11.report.workers.best_so_far` returns them.
+        points: As :func:`tune_s11.report.timeline.best_so_far` returns them.
         winner: Name of the trial that reached the best score, to mark where it ended.
     """
     figure = Figure(figsize=(8.5, 3.8), layout="constrained")

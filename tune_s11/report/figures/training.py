@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from tune_s11.lr_range.curve import Floats
-from tune_s11.report.facts import HeldOut
 from tune_s11.report.figures.canvas import (
     BLUE,
     GREY,
@@ -24,6 +23,7 @@ from tune_s11.report.figures.canvas import (
     trial_title,
 )
 from tune_s11.report.figures.svg import entitle, entitle_points
+from tune_s11.report.tables import HeldOut
 from tune_s11.report.train_test import TrainTestEpoch
 from tune_s11.results import TrialResult
 from tune_s11.training.metrics import EpochMetrics

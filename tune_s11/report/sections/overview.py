@@ -2,14 +2,14 @@
 
 from collections import Counter
 
-from tune_s11.report import facts
-from tune_s11.report.contents import SearchContents
-from tune_s11.report.workers import refits_cost, trial_seconds, trials_cost
+from tune_s11.report import tables
+from tune_s11.report.builder import SearchBuilder
+from tune_s11.report.timeline import refits_cost, trial_seconds, trials_cost
 
 
-def add(contents: SearchContents) -> None:
+def add(report: SearchBuilder) -> None:
     """Adds ``search``, ``cost``, ``commands`` and ``manifest``."""
-    search, numbers = contents.search, contents.numbers
+    search, numbers = report.search, report.numbers
     trials, recipe, settings = search.trials, search.config.recipe, search.config.search
     numbers["search"] = {
         "name": search.path.name,
@@ -20,15 +20,15 @@ def add(contents: SearchContents) -> None:
         "weights": recipe.weights,
         "scheduler": settings.scheduler,
         "rungs": list(search.config.policy.rungs),
-        "epochs": facts.epoch_counts(trials),
+        "epochs": tables.epoch_counts(trials),
         "seconds": sum(trial_seconds(trial) for trial in trials),
     }
     numbers["cost"] = {"trials": trials_cost(trials), "refits": None}
     used = next((trial.hardware for trial in trials if trial.hardware), None)
     if used is not None and search.folder.best.exists():
         refits = search.folder.refits()
-        numbers["cost"]["refits"] = contents.attempt("the refits' cost", lambda: refits_cost(refits, used))
-    numbers["commands"] = {name: contents.commands[name] for name in ("search", "winner") if name in contents.commands}
+        numbers["cost"]["refits"] = report.attempt("the refits' cost", lambda: refits_cost(refits, used))
+    numbers["commands"] = {name: report.commands[name] for name in ("search", "winner") if name in report.commands}
     numbers["manifest"] = search.manifest
     if not search.manifest:
-        contents.leave_out("the provenance", f"{search.folder.manifest} is missing or damaged")
+        report.leave_out("the provenance", f"{search.folder.manifest} is missing or damaged")

@@ -5,16 +5,16 @@ from dataclasses import asdict
 import numpy as np
 
 from tune_s11.config import InputError
-from tune_s11.report import facts
-from tune_s11.report.contents import RunContents, Tested
+from tune_s11.report import tables
+from tune_s11.report.builder import RunBuilder, Tested
 from tune_s11.report.sections.training import draw_curves, draw_schedule
 from tune_s11.results import RunResult
 from tune_s11.results.records import RefitScores, read_record
 
 
-def add(contents: RunContents) -> None:
+def add(report: RunBuilder) -> None:
     """Adds ``run``, ``test``, ``commands`` and ``manifest``."""
-    result, numbers = contents.result, contents.numbers
+    result, numbers = report.result, report.numbers
     run, rows = result.run, result.rows
     numbers["run"] = {
         "name": result.path.resolve().name,
@@ -25,7 +25,7 @@ def add(contents: RunContents) -> None:
         "hardware": run.hardware.model_dump(),
         "tested": run.options.test,
         "weights": run.recipe.weights,
-        "recipe": facts.recipe_facts(run.recipe, {}, None),
+        "recipe": tables.recipe_facts(run.recipe, {}, None),
         "seconds": sum(row.seconds for row in rows),
         "images_per_second": float(np.median([row.images_per_second for row in rows])) if rows else None,
         "train_accuracy": rows[-1].train_accuracy if rows else None,
@@ -34,20 +34,20 @@ def add(contents: RunContents) -> None:
         "rows": [asdict(row) for row in rows],
     }
     numbers["test"] = None
-    numbers["commands"] = {name: command for name, command in contents.commands.items() if not result.finished}
-    numbers["manifest"] = contents.manifest
+    numbers["commands"] = {name: command for name, command in report.commands.items() if not result.finished}
+    numbers["manifest"] = report.manifest
     if not rows:
-        contents.leave_out("the run", "it has no epoch behind it yet")
+        report.leave_out("the run", "it has no epoch behind it yet")
         return
-    draw_schedule(contents, run.recipe, rows)
+    draw_schedule(report, run.recipe, rows)
     if run.options.test:
-        scores = contents.attempt("the test accuracy", lambda: _read_scores(result))
+        scores = report.attempt("the test accuracy", lambda: _read_scores(result))
         numbers["test"] = None if scores is None else {"accuracy": scores.shipped, "accuracy_raw": scores.raw}
-        contents.tested = Tested(result.folder, run.recipe, run.seed)
+        report.tested = Tested(result.folder, run.recipe, run.seed)
     else:
-        draw_curves(contents, run.recipe, rows)
+        draw_curves(report, run.recipe, rows)
         why = "the run was validated on held-out training images; a run with --test is tested"
-        contents.leave_out("test accuracy, confusion matrix, calibration and heat maps", why)
+        report.leave_out("test accuracy, confusion matrix, calibration and heat maps", why)
 
 
 def _read_scores(result: RunResult) -> RefitScores:

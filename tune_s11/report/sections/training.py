@@ -5,28 +5,28 @@ from collections.abc import Sequence
 import numpy as np
 
 from tune_s11.config import Recipe
-from tune_s11.report import facts, figures
-from tune_s11.report.contents import Contents
+from tune_s11.report import figures, tables
+from tune_s11.report.builder import ReportBuilder
 from tune_s11.training.metrics import EpochMetrics
 
 
-def draw_schedule(contents: Contents, recipe: Recipe, rows: Sequence[EpochMetrics]) -> None:
+def draw_schedule(report: ReportBuilder, recipe: Recipe, rows: Sequence[EpochMetrics]) -> None:
     """Draws the schedule and what the trainer reported of it, one row or more."""
-    epochs, lrs = facts.schedule_points(recipe, rows)
+    epochs, lrs = tables.schedule_points(recipe, rows)
     reported = np.array([[row.epoch, row.lr] for row in rows])
-    contents.draw("schedule", "the schedule", lambda: figures.draw_schedule(epochs, lrs, reported))
+    report.draw("schedule", "the schedule", lambda: figures.draw_schedule(epochs, lrs, reported))
 
 
-def draw_curves(contents: Contents, recipe: Recipe, rows: Sequence[EpochMetrics]) -> None:
+def draw_curves(report: ReportBuilder, recipe: Recipe, rows: Sequence[EpochMetrics]) -> None:
     """Draws training and validation by epoch, one row or more, and notes where validation reaches the target."""
-    contents.note_target("validation", ((row.epoch, row.score) for row in rows))
-    epochs, lrs = facts.schedule_points(recipe, rows)
-    contents.draw(
+    report.note_target("validation", ((row.epoch, row.score) for row in rows))
+    epochs, lrs = tables.schedule_points(recipe, rows)
+    report.draw(
         "curves",
         "the learning curves",
-        lambda: figures.draw_learning_curves(rows, epochs, lrs, target=contents.target),
+        lambda: figures.draw_learning_curves(rows, epochs, lrs, target=report.target),
     )
     if len(rows) > 1:
-        contents.draw("changes", "the changes from epoch to epoch", lambda: figures.draw_changes(rows))
+        report.draw("changes", "the changes from epoch to epoch", lambda: figures.draw_changes(rows))
     else:
-        contents.leave_out("the changes from epoch to epoch", "there is one epoch")
+        report.leave_out("the changes from epoch to epoch", "there is one epoch")

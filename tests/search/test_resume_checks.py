@@ -1,0 +1,46 @@
+"""A search has one session at a time."""
+
+import os
+from pathlib import Path
+
+import pytest
+import ray
+
+from tune_s11.config import InputError
+from tune_s11.results import SearchFolder
+from tune_s11.search.resume_checks import check_same_search, only_session
+from tune_s11.search_space import load_space
+
+
+def test_a_second_session_is_kept_off_while_the_first_is_there(tmp_path: Path) -> None:
+    refused = pytest.raises(InputError, match=f"^{tmp_path.name}: another session is working on it")
+    with only_session(tmp_path), refused, only_session(tmp_path):
+        pass
+    with only_session(tmp_path):
+        pass
+
+
+def test_samples_and_target_line_of_a_search_may_change(tmp_path: Path) -> None:
+    folder, config = SearchFolder(tmp_path), load_space("quick")
+    before = {"packages": {"ray": ray.__version__}, "search": config.plain()}
+    del before["search"]["search"]["target_line"]  # earlier versions had none
+    for changes in ({}, {"search.samples": "9"}, {"search.target_line": "0.9"}):
+        check_same_search(folder, config.with_overrides(changes), before)
+    with pytest.raises(InputError, match=r"search\.grace: 5: the search began with 4"):
+        check_same_search(folder, config.with_overrides({"search.grace": "5"}), before)
+
+
+def test_an_error_in_a_session_lets_the_next_in(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), only_session(tmp_path):
+        raise ZeroDivisionError
+    with only_session(tmp_path):
+        pass
+
+
+def test_a_mount_without_locks_keeps_nobody_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*arguments: object) -> None:
+        raise OSError(9, os.strerror(9))
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    with only_session(tmp_path), only_session(tmp_path):
+        pass

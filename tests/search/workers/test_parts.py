@@ -1,0 +1,193 @@
+"""Parts of a stage whose workers die or hang, on a Ray that is made up and a clock that jumps."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.exceptions import RayTaskError, WorkerCrashedError
+
+from tune_s11.config import InputError
+from tune_s11.search import failures
+from tune_s11.search.failures import STALL_FIRST, Silence
+from tune_s11.search.workers import parts
+from tune_s11.search.workers.cluster import Workers
+from tune_s11.search.workers.parts import POLL_SECONDS, Failed, Parts
+
+Script = list[Any]
+"""What becomes of a part's attempts: a result, an error, ``hangs`` or ``slow``, which ends after ten signs of life."""
+
+
+class MadeUpRay:
+    """A cluster of a few places, in which each attempt at a part does what its script says.
+
+    Attributes:
+        room: Parts that run at a time; those beyond wait for a place.
+        scripts: By part.
+        log: Each attempt with its place, in their order.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.room = 0.0, 2
+        self.scripts: list[Script] = []
+        self.log: list[tuple[int, int]] = []
+        self._running: dict[int, Any] = {}
+        self._numbers, self._places = itertools.count(), itertools.count()
+        self._there: list[int] = []
+        self._signs: dict[str, int] = {}
+        monkeypatch.setattr(failures.time, "monotonic", lambda: self.now)
+        for name, made_up in {
+            "ray": SimpleNamespace(wait=self.wait, get=self.get),
+            "placement_group": self.placement_group,
+            "placement_group_table": lambda place: {"state": "CREATED" if self._is_placed(place) else "PENDING"},
+            "remove_placement_group": self.remove,
+            "PlacementGroupSchedulingStrategy": lambda place: place,
+            "SignsOfLife": lambda: SimpleNamespace(
+                giver=lambda part: part, count=lambda part: self._signs.get(part, 0), forget=self._signs.clear
+            ),
+        }.items():
+            monkeypatch.setattr(parts, name, made_up)
+
+    def run(self, *scripts: Script, cap: int | None = 2, stall: float | None = None, again: int = 2) -> list[Any]:
+        self.scripts = list(scripts)
+        self.told: list[tuple[int, Any]] = []
+        self.repeated: list[tuple[int, str]] = []
+        task = SimpleNamespace(options=lambda name, scheduling_strategy: self._task(scheduling_strategy))
+        stage = Parts(task, "task", Workers(2, 1, 0, cap), Silence(stall), again)
+        calls = [(number,) for number in range(len(scripts))]
+        try:
+            return stage.run(
+                calls,
+                lambda: None,
+                lambda *told: self.told.append(told),
+                lambda call, reason: self.repeated.append((call, reason)),
+            )
+        finally:
+            assert (self._there, self._signs) == ([], {}), "something is left behind"
+
+    def placement_group(self, bundles: list[dict[str, float]]) -> int:
+        assert bundles == [{"CPU": 1}]
+        self._there.append(next(self._places))
+        return self._there[-1]
+
+    def remove(self, place: int) -> None:
+        if place in self._there:
+            self._there.remove(place)
+        for attempt in self._running.values():
+            if attempt.place == place and not attempt.ended:
+                attempt.ended, attempt.result = True, WorkerCrashedError()
+
+    def _is_placed(self, place: int) -> bool:
+        return place in self._there[: self.room]
+
+    def _task(self, place: int) -> Any:
+        def remote(name: str, call: int) -> int:
+            number = next(self._numbers)
+            self.log.append((call, place))
+            script = self.scripts[call].pop(0)
+            self._running[number] = SimpleNamespace(name=name, place=place, script=script, ended=False, result=None)
+            return number
+
+        return SimpleNamespace(remote=remote)
+
+    def wait(self, results: list[int], timeout: float) -> tuple[list[int], list[int]]:
+        assert timeout == POLL_SECONDS
+        self.now += timeout
+        for number in results:
+            self._go_on(self._running[number])
+        ended = [number for number in results if self._running[number].ended]
+        return ended[:1], ended[1:]
+
+    def _go_on(self, attempt: Any) -> None:
+        if attempt.ended or not self._is_placed(attempt.place):
+            return
+        if attempt.script == "slow":
+            self._signs[attempt.name] = self._signs.get(attempt.name, 0) + 1
+            if self._signs[attempt.name] == 10:
+                attempt.ended, attempt.result = True, "slow"
+        elif attempt.script != "hangs":
+            attempt.ended, attempt.result = True, attempt.script
+
+    def get(self, number: int) -> Any:
+        if isinstance(result := self._running[number].result, Exception):
+            raise result
+        return result
+
+
+@pytest.fixture
+def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[MadeUpRay]:
+    return MadeUpRay(monkeypatch)
+
+
+def raised(cause: Exception) -> RayTaskError:
+    return RayTaskError("task", f"Traceback\n{type(cause).__name__}: {cause}", cause)
+
+
+def test_places_whose_worker_is_well_are_used_again(ray: MadeUpRay) -> None:
+    assert ray.run(["a"], ["b"], ["c"], ["d"], cap=1) == ["a", "b", "c", "d"]
+    assert [place for _, place in ray.log] == [0, 0, 0, 0]
+    assert ray.told == [(0, "a"), (1, "b"), (2, "c"), (3, "d")]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (lambda: WorkerCrashedError(), "The worker died unexpectedly while executing this task."),
+        (lambda: raised(MemoryError("no room\nfor more")), "MemoryError: no room for more"),
+    ],
+)
+def test_a_part_that_fails_is_repeated_in_another_place(
+    ray: MadeUpRay, error: Callable[[], Exception], reason: str
+) -> None:
+    assert ray.run([error(), error(), "a"], ["b"]) == ["a", "b"]
+    assert [call for call, _ in ray.repeated] == [0, 0]
+    assert all(why.startswith(reason) for _, why in ray.repeated)
+    places = [place for call, place in ray.log if call == 0]
+    assert len(set(places)) == 3
+
+
+def test_a_part_that_fails_for_good_leaves_the_others_alone(ray: MadeUpRay) -> None:
+    first, failed, last = ray.run(["a"], [raised(ValueError("x")) for _ in range(3)], ["c"])
+    assert (first, last) == ("a", "c")
+    assert failed == Failed("ValueError: x", failed.traceback)
+    assert "Traceback" in failed.traceback
+    assert [call for call, _ in ray.told] == [0, 2]
+    assert len(ray.repeated) == 2
+
+
+def test_a_silent_worker_is_killed_even_before_its_first_sign(ray: MadeUpRay) -> None:
+    assert ray.run(["hangs", "a"], ["slow"], stall=10) == ["a", "slow"]
+    assert ray.repeated == [(0, "its worker reported nothing for 10 s and was killed (--stall-timeout)")]
+
+
+def test_without_a_timeout_the_longest_report_tells(ray: MadeUpRay) -> None:
+    assert ray.run(["hangs", "a"]) == ["a"]
+    assert STALL_FIRST < ray.now <= STALL_FIRST + 6 * POLL_SECONDS
+    began = ray.now
+    assert ray.run(["slow"], ["hangs", "b"]) == ["slow", "b"]
+    assert failures.STALL_LEAST < ray.now - began < STALL_FIRST / 2
+
+
+def test_who_waits_for_a_place_is_not_silent(ray: MadeUpRay) -> None:
+    ray.room = 1
+    assert ray.run(["slow"], ["slow"], ["a"], cap=None, stall=5) == ["slow", "slow", "a"]
+    assert len({place for _, place in ray.log}) == 3
+    assert ray.repeated == []
+
+
+def test_what_the_user_has_to_mend_is_raised_once_the_others_have_ended(ray: MadeUpRay) -> None:
+    for mended in (OSError(28, "No space left on device"), InputError("the storage is away")):
+        with pytest.raises(RayTaskError, match=str(mended.args[-1])):
+            ray.run([raised(mended)], ["slow"])
+        assert ray.told == [(1, "slow")]
+        assert ray.repeated == []
+
+
+def test_an_interruption_leaves_no_place_behind(ray: MadeUpRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(results: list[int], timeout: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parts.ray, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        ray.run(["a"], ["b"])

@@ -1,0 +1,56 @@
+"""What a network looks at in test images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tune_s11.config import InputError
+from tune_s11.data import load_dataset, normalise
+from tune_s11.report.builder import Tested
+from tune_s11.report.gradcam import heat_maps
+from tune_s11.report.predictions import Ints, Predictions
+from tune_s11.winner.loading import read_network
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Images with what speaks for two classes.
+
+    Attributes:
+        pixels: (N, H, W, 3) uint8.
+        of_predicted: Heat maps for the predicted class, (N, H, W) in [0, 1].
+        of_true: For the true class, in the same shape.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    of_predicted: npt.NDArray[np.float32]
+    of_true: npt.NDArray[np.float32]
+
+    def part(self, which: slice) -> "Explained":
+        """Some of the images."""
+        return Explained(self.pixels[which], self.of_predicted[which], self.of_true[which])
+
+
+def explain(tested: Tested, predictions: Predictions, chosen: Ints, layer: str) -> Explained:
+    """Heat maps for some test images, from the weights that are shipped.
+
+    Args:
+        tested: The run.
+        predictions: Its predictions.
+        chosen: Indices of test images, (N,).
+        layer: As :func:`tune_s11.report.gradcam.heat_maps`.
+
+    Raises:
+        InputError: The test images are missing or not those that were predicted, or the network lacks the layer.
+        CheckpointError: The checkpoint is missing, damaged, or of another network.
+    """
+    dataset = load_dataset(tested.recipe)
+    if not np.array_equal(dataset.test.labels, predictions.labels):
+        raise InputError("the test images are not those that the network was tested on")
+    model = read_network(tested.folder, tested.recipe, predictions.probabilities.shape[1])
+    pixels = dataset.test.pixels[chosen]
+    images = normalise(torch.from_numpy(pixels), dataset.mean, dataset.std)
+    classes = [torch.from_numpy(labels[chosen]) for labels in (predictions.predicted, predictions.labels)]
+    return Explained(pixels, *(heat_maps(model, images, each, layer) for each in classes))

@@ -1,0 +1,189 @@
+"""The numbers of the report, as plain values: what the page shows, and what ``report.json`` holds."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+
+from tune_s11.config import Recipe, RefitChanges
+from tune_s11.lr_range.curve import Floats
+from tune_s11.results import TrialResult
+from tune_s11.results.lr_range import RangeTest
+from tune_s11.results.records import Refits
+from tune_s11.search_space import Space
+from tune_s11.training.schedule import build_schedule
+
+HeldOut = Literal["validation", "test"]
+"""Images that a run is not trained on."""
+
+EDGE = 0.1
+"""A winner's LRMAX this near to a bound, as a share of the bounds' width in log LR, may lie beyond it."""
+
+POINTS_PER_EPOCH = 100
+"""Of a drawn schedule."""
+
+
+def ranked(trials: list[TrialResult]) -> list[TrialResult]:
+    """Best first: of those that stand, the farther before the nearer and then by score; broken trials last."""
+
+    def key(trial: TrialResult) -> tuple[bool, int, float, int]:
+        return trial.state in {"diverged", "failed"}, -trial.epoch, -(trial.score or 0.0), trial.number
+
+    return sorted(trials, key=key)
+
+
+def first_epoch(level: float | None, accuracies: Iterable[tuple[int, float | None]]) -> int | None:
+    """The first epoch with an accuracy of ``level`` or more.
+
+    Args:
+        level: None: there is none to reach.
+        accuracies: Epochs, rising, each with its accuracy; None where that is unknown.
+
+    Returns:
+        None where no epoch reaches it.
+    """
+    if level is None:
+        return None
+    return next((epoch for epoch, accuracy in accuracies if accuracy is not None and accuracy >= level), None)
+
+
+def trial_facts(trial: TrialResult, target: float | None = None) -> dict[str, Any]:
+    """One trial as a row of a table; with a target line ``target_epoch`` is the first epoch that reaches it."""
+    reached = first_epoch(target, ((row.epoch, row.score) for row in trial.rows))
+    return {
+        "trial": trial.name,
+        "state": trial.state,
+        "epoch": trial.epoch,
+        "score": trial.score,
+        "seed": trial.seed,
+        "params": trial.params,
+        "error": trial.error,
+    } | ({} if target is None else {"target_epoch": reached})
+
+
+def epoch_counts(trials: list[TrialResult]) -> dict[str, int]:
+    """Epochs that the trials have run, and those it would have been had none of them been pruned."""
+    return {
+        "run": sum(trial.epoch for trial in trials),
+        "without_pruning": sum(trial.recipe.epochs if trial.state == "pruned" else trial.epoch for trial in trials),
+    }
+
+
+class Rated(Protocol):
+    """An epoch of which the learning rate is known."""
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done, this one included."""
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the epoch's last step."""
+
+
+def schedule_points(recipe: Recipe, rows: Sequence[Rated]) -> tuple[Floats, Floats]:
+    """Epochs and the learning rate at each, (points,) both: of the schedule; of a plateau's as it turned out."""
+    if recipe.schedule == "plateau":
+        epochs = np.array([[row.epoch - 1, row.epoch] for row in rows], dtype=float)
+        return epochs.ravel(), np.repeat([row.lr for row in rows], 2)
+    schedule = build_schedule(recipe)
+    epochs = np.linspace(0, recipe.epochs, recipe.epochs * POINTS_PER_EPOCH + 1)
+    return epochs, np.array([schedule.lr(epoch) for epoch in epochs])
+
+
+def max_lr_bounds(space: Space, measured: RangeTest | None) -> tuple[float, float] | None:
+    """The bounds that the trials had for LRMAX; None where it was fixed, chosen from a list, or not yet bounded."""
+    domain = space.get("max_lr")
+    if isinstance(domain, FloatDistribution):
+        return domain.low, domain.high
+    return (measured.bounds.low, measured.bounds.high) if isinstance(domain, str) and measured else None
+
+
+def trial_domains(
+    space: Space, measured: RangeTest | None, trials: Sequence[TrialResult]
+) -> dict[str, BaseDistribution]:
+    """What the trials' parameters were drawn from, made wide enough for every one of them.
+
+    Bounds may have changed on the way, or be lost with the range test: then they are the trials' own. What the range
+    test fixes, as it can ``min_lr_fraction``, is drawn from nothing and left out.
+    """
+    domains: dict[str, BaseDistribution] = {}
+    for name, domain in space.items():
+        values = [trial.params[name] for trial in trials if name in trial.params]
+        if not values or len(values) < len(trials) or (isinstance(domain, str) and name != "max_lr"):
+            continue
+        if isinstance(domain, CategoricalDistribution):
+            domains[name] = CategoricalDistribution(list(dict.fromkeys([*domain.choices, *values])))
+        elif isinstance(domain, FloatDistribution):
+            domains[name] = FloatDistribution(min(domain.low, *values), max(domain.high, *values), log=domain.log)
+        else:
+            ends = (measured.bounds.low, measured.bounds.high) if measured else values
+            domains[name] = FloatDistribution(min(*ends, *values), max(*ends, *values), log=True)
+    return domains
+
+
+def wider_bounds(max_lr: float, low: float, high: float) -> tuple[float, float] | None:
+    """Bounds a decade wider on the side where ``max_lr`` is all but at the edge; None where it is at neither."""
+    place = math.log(max_lr / low) / math.log(high / low)
+    if place < EDGE:
+        return low / 10, high
+    return (low, high * 10) if place > 1 - EDGE else None
+
+
+def refit_facts(refits: Refits, changes: RefitChanges) -> dict[str, Any]:
+    """Test accuracy over the refits.
+
+    Returns:
+        ``accuracy`` and ``accuracy_raw`` (mean, sd, n), each of the ``runs``, where the recipe was ``changed``
+        against the trial's, and whether the validation images were ``held_out``, which schedule plateau needs.
+    """
+    return {
+        "accuracy": refits.test_accuracy.model_dump(),
+        "accuracy_raw": refits.test_accuracy_raw.model_dump(),
+        "runs": [{key: getattr(run, key) for key in ("seed", "ema", "raw", "diverged")} for run in refits.runs],
+        "changed": changes.model_dump(exclude_none=True),
+        "held_out": refits.recipe.schedule == "plateau",
+    }
+
+
+def optimism(chosen_by: float | None, again: float | None, test: dict[str, Any] | None) -> dict[str, Any] | None:
+    """How much the score that a winner was chosen by promises beyond what was measured afterwards.
+
+    Args:
+        chosen_by: Validation accuracy of the winning trial.
+        again: Mean of the same recipe's runs from seeds that chose nothing, validated on the same images; None
+            without finalists.
+        test: Of the refits, as :func:`refit_facts`.
+
+    Returns:
+        ``over_again`` and ``over_test``, differences of accuracies; None each where there is nothing to compare
+        with, which a refit larger than the trials is not; None for both.
+    """
+    if chosen_by is None:
+        return None
+    same = test is not None and not test["changed"]
+    differences = {
+        "over_again": None if again is None else chosen_by - again,
+        "over_test": chosen_by - test["accuracy"]["mean"] if test is not None and same else None,
+    }
+    return differences if any(value is not None for value in differences.values()) else None
+
+
+def recipe_facts(recipe: Recipe, space: Space, bounds: tuple[float, float] | None) -> list[dict[str, Any]]:
+    """Each field of the recipe, its value, and how it was searched: None, and last, for what all trials share."""
+    searched = {name: _describe(domain) for name, domain in space.items()}
+    if bounds and isinstance(space.get("max_lr"), str):
+        searched["max_lr"] = f"log-uniform, {bounds[0]:.4g} to {bounds[1]:.4g}, by the range test"
+    fields = recipe.model_dump().items()
+    rows = [{"field": name, "value": value, "searched": searched.get(name)} for name, value in fields]
+    return sorted(rows, key=lambda row: row["searched"] is None)
+
+
+def _describe(domain: BaseDistribution | str) -> str:
+    if isinstance(domain, FloatDistribution):
+        return f"{'log-' if domain.log else ''}uniform, {domain.low:.4g} to {domain.high:.4g}"
+    if isinstance(domain, CategoricalDistribution):
+        return f"one of {', '.join(str(choice) for choice in domain.choices)}"
+    return "by the range test"

@@ -1,0 +1,91 @@
+"""What a search works on, checked before anything starts."""
+
+from dataclasses import dataclass
+
+from tune_s11.config import InputError, Recipe
+from tune_s11.data import Dataset, load_dataset
+from tune_s11.hardware import Hardware, usable_cores
+from tune_s11.search.workers.cluster import Workers
+from tune_s11.search_space import SearchConfig
+from tune_s11.training.trainer import Trainer, TrainingData
+
+RECORDS = 32_000_000
+"""Bytes that a search needs beside its checkpoints: rows, event files, test logits, the report."""
+
+
+@dataclass(frozen=True)
+class SearchInputs:
+    """Images and recipes of a search.
+
+    Attributes:
+        dataset: All images.
+        data: Those to choose by.
+        recipe: What the trials share.
+        refit_recipe: The same with what the refits change.
+        trial_bytes: Of a trial's checkpoint, at most.
+        refit_bytes: Of a refit's.
+        seed: Of the split.
+    """
+
+    dataset: Dataset
+    data: TrainingData
+    recipe: Recipe
+    refit_recipe: Recipe
+    trial_bytes: int
+    refit_bytes: int
+    seed: int
+
+    @staticmethod
+    def checked(config: SearchConfig) -> "SearchInputs":
+        """Loads the images, and tries the recipes out.
+
+        Raises:
+            InputError: Images or network are none that a trial or a refit could train.
+        """
+        recipe, seed = config.recipe, config.search.seed
+        dataset = load_dataset(recipe)
+        data = TrainingData.to_choose(dataset, recipe, seed)
+        refit_recipe, largest = config.refit.applied_to(recipe), config.largest
+        largest_refit = config.refit.applied_to(largest)
+        return SearchInputs(
+            dataset=dataset,
+            data=data,
+            recipe=recipe,
+            refit_recipe=refit_recipe,
+            trial_bytes=_try_out(largest, data),
+            refit_bytes=_try_out(largest_refit, _refit_data(dataset, largest_refit, seed)),
+            seed=seed,
+        )
+
+    def refit_data(self) -> TrainingData:
+        """Those to refit with; made on each call, for it is a copy."""
+        return _refit_data(self.dataset, self.refit_recipe, self.seed)
+
+    def bytes_needed(self, workers: Workers, refit_seeds: int) -> int:
+        """What the search folder takes at most at any one time."""
+        slots = workers.slots  # each may write a third checkpoint before Tune drops the first of two
+        return RECORDS + max(3 * slots * self.trial_bytes, (refit_seeds + slots) * self.refit_bytes)
+
+
+def _refit_data(dataset: Dataset, recipe: Recipe, seed: int) -> TrainingData:
+    """All training images to learn from; but a plateau is found on validation images, so its refits keep them."""
+    divide = TrainingData.to_choose if recipe.schedule == "plateau" else TrainingData.to_refit
+    return divide(dataset, recipe, seed)
+
+
+def _try_out(recipe: Recipe, data: TrainingData) -> int:
+    """Builds the trainer here and asks it for two logits, so that a mistake shows before anything starts.
+
+    Returns:
+        Bytes of a checkpoint: the weights, their average, and what the optimizer keeps of each.
+    """
+    trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
+    try:
+        shape = tuple(trainer.predict(trainer.model, trainer.train[0][:2]).shape)
+    except Exception as error:  # a network of the user's own may raise anything
+        raise InputError(f"model {recipe.model}: it fails on two images: {type(error).__name__}: {error}") from error
+    if shape != (2, data.num_classes):
+        raise InputError(f"model {recipe.model}: logits of shape {shape}, expected (N, {data.num_classes})")
+    weights: int = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())
+    moments = 2 if recipe.optimizer == "adamw" else 1
+    return (2 + moments) * weights

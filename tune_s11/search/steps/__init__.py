@@ -1,0 +1,1 @@
+"""The steps of a search: range test, trials, finalists, refits."""

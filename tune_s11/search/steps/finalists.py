@@ -1,0 +1,165 @@
+"""Step 4 of a search: the best few trials, run again from the same seeds, before one of them is named the winner.
+
+The best of many trials owes part of its score to luck with its seed and with the validation images' noise. Runs from
+seeds that no trial had tell which is better without that luck, and by how much they differ beyond noise.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from ray import ObjectRef
+
+from tune_s11.config import Recipe
+from tune_s11.results import TrialResult
+from tune_s11.results.records import FinalistScores, Margin, Summary, Verdict
+from tune_s11.search.context import Context
+from tune_s11.search.failures import SearchFailedError
+from tune_s11.search.workers.parts import Worker
+from tune_s11.storage.sync import Shared
+from tune_s11.training.fitting import fit
+from tune_s11.training.metrics import RunFolder
+from tune_s11.training.trainer import Trainer, TrainingData
+
+SEEDS_FROM = 1_000_000
+"""Added to the search's seed for the first run: far from the seeds of any trial and of the refits."""
+
+CONFIDENCE = 0.95
+
+
+def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
+    """The best trial, after the finalists' runs where there are some.
+
+    Args:
+        context: Of the search.
+        data: As the trials had it: to learn from and validate on, in the object store.
+
+    Raises:
+        SearchFailedError: No trial is complete.
+    """
+    search = context.search()
+    contenders = search.contenders
+    if len(contenders) > 1 and search.finalists is None:
+        names = ", ".join(trial.name for trial in contenders)
+        context.display.begin("finalists")
+        run_finalists(
+            context,
+            contenders,
+            data,
+            lambda done, total: context.display.advance(done / total, f"finalists {names}: epoch {done} of {total}"),
+        )
+    winner, verdict = search.winner, search.finalists
+    if winner is None:
+        reason = next((f": {trial.name}: {trial.error}" for trial in search.trials if trial.error), "")
+        raise SearchFailedError(f"no trial came to its end{reason}; {context.folder.trials} tells more")
+    if verdict is not None:
+        context.say(
+            f"finalists: {len(verdict.trials)} trials from {len(verdict.seeds)} seeds each; {winner.name} has "
+            f"{verdict.trials[winner.name].mean:.4f}, {verdict.margin.mean:.4f} more than {verdict.runner_up}"
+            + (", no more than noise explains" if verdict.tied else "")
+        )
+    context.say(f"winner: {winner.name}, validation accuracy {winner.score:.4f} ({winner.recipe.weights})")
+    context.say("  " + ", ".join(f"{name} {value:.4g}" for name, value in winner.params.items()))
+    return winner
+
+
+def run_finalists(
+    context: Context, finalists: list[TrialResult], data: ObjectRef, on_progress: Callable[[int, int], None]
+) -> None:
+    """Runs each finalist from ``finalist_seeds`` seeds and writes the verdict.
+
+    Runs that are there already are resumed; a run's checkpoint goes when it is done. Where runs fail for good, what
+    the others have in common is compared; where that is nothing there is no verdict.
+
+    Args:
+        context: Of the search.
+        finalists: Two or more complete trials.
+        data: As :func:`choose_winner`.
+        on_progress: Called now and then with epochs done and epochs in all.
+    """
+    settings = context.config.search
+    seeds = range(settings.seed + SEEDS_FROM, settings.seed + SEEDS_FROM + settings.finalist_seeds)
+    calls = {
+        context.folder.finalist(trial.name, seed): (trial.recipe, data, seed) for trial in finalists for seed in seeds
+    }
+    epochs = finalists[0].recipe.epochs
+    names = [f"finalist {trial.name} from seed {seed}" for trial in finalists for seed in seeds]
+    results = context.executor.run_in_folders(
+        _run_again,
+        calls,
+        epochs,
+        context.workspace,
+        on_progress,
+        lambda call, reason: context.say_repeated(names[call], reason),
+    )
+    found = iter(context.succeeded(names, results))
+    scores = comparable({trial.name: {seed: next(found) for seed in seeds} for trial in finalists})
+    if len(scores) < 2:
+        context.say("finalists: too many runs failed to compare them; the best trial wins")
+        return
+    judged = judge({name: list(row.values()) for name, row in scores.items()}, list(next(iter(scores.values()))))
+    failed = tuple(trial.name for trial in finalists if trial.name not in scores)
+    judged.model_copy(update={"failed": failed}).write(context.folder.verdict)
+
+
+def comparable(scores: Mapping[str, Mapping[int, float | None]]) -> dict[str, dict[int, float]]:
+    """What can be compared where runs have failed: trials of which a run is left, from the seeds that all these have.
+
+    Args:
+        scores: By trial and seed; None of a run that has failed.
+
+    Returns:
+        The same without gaps; empty where no seed is left.
+    """
+    left = {name: row for name, row in scores.items() if any(score is not None for score in row.values())}
+    whole = {name: {seed: score for seed, score in row.items() if score is not None} for name, row in left.items()}
+    seeds = [seed for seed in next(iter(scores.values())) if all(seed in row for row in whole.values())]
+    return {name: {seed: row[seed] for seed in seeds} for name, row in whole.items()} if seeds else {}
+
+
+def _run_again(worker: Worker, shared: Shared, recipe: Recipe, data: TrainingData, seed: int) -> float:
+    with shared.opened(worker.alive) as (path, grown):
+        folder = RunFolder(path)
+        epochs = folder.epochs()
+        if not epochs or (epochs[-1].epoch < recipe.epochs and not epochs[-1].diverged):
+            epochs = fit(Trainer(recipe, data, worker.hardware, seed), folder, on_epoch=lambda metrics: grown())
+        folder.checkpoint.unlink(missing_ok=True)  # 15 of them would be the largest part of a search
+    return epochs[-1].score
+
+
+def judge(scores: dict[str, list[float]], seeds: Sequence[int]) -> Verdict:
+    """Names the winner, and by how much it leads.
+
+    Args:
+        scores: By trial its scores, one a seed, the same seeds in the same order for all; two trials or more.
+        seeds: These.
+
+    Returns:
+        Whose margin is the mean of the differences seed by seed, with the bounds of Student's interval.
+    """
+    ranked = sorted(scores, key=lambda name: -float(np.mean(scores[name])))
+    winner, runner_up = ranked[:2]
+    differences = np.subtract(scores[winner], scores[runner_up])
+    mean = float(np.mean(differences))
+    low = high = None
+    if len(differences) > 1:
+        half = half_interval(differences)
+        low, high = mean - half, mean + half
+    return Verdict(
+        seeds=tuple(seeds),
+        trials={
+            name: FinalistScores(scores=tuple(scores[name]), **Summary.of(scores[name]).model_dump()) for name in ranked
+        },
+        winner=winner,
+        runner_up=runner_up,
+        margin=Margin(mean=mean, low=low, high=high, confidence=CONFIDENCE),
+        tied=low is None or low <= 0,
+    )
+
+
+def half_interval(differences: Sequence[float] | npt.NDArray[np.float64]) -> float:
+    """Half the width of Student's confidence interval of the mean of paired differences, (n,), two or more."""
+    # ttest_1samp's interval is the same, but warns where all differences are equal, as few images make them.
+    from scipy.stats import sem, t  # takes a second to import
+
+    return float(t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1) * sem(differences))

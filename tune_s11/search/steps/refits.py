@@ -1,0 +1,124 @@
+"""Step 5 of a search: the winner trained again from several seeds, as a rule on all training images, and tested."""
+
+import shutil
+from collections.abc import Mapping
+
+import ray
+
+from tune_s11.config import Recipe
+from tune_s11.data import Images
+from tune_s11.results import TrialResult
+from tune_s11.results.fit_and_test import fit_and_test
+from tune_s11.results.folder import RefitFolder
+from tune_s11.results.records import Refits, RefitScores, Summary, Winner, sound_record
+from tune_s11.search.context import Context
+from tune_s11.search.inputs import SearchInputs
+from tune_s11.search.workers.parts import Worker
+from tune_s11.storage.disk import size_of
+from tune_s11.storage.sync import Shared
+from tune_s11.text import in_words
+from tune_s11.training.trainer import Trainer, TrainingData
+
+
+def refit_winner(context: Context, winner: TrialResult, inputs: SearchInputs) -> None:
+    """Trains the winner anew and tests it: ``best/``. What an earlier session has done of it stays.
+
+    Args:
+        context: Of the search.
+        winner: The trial.
+        inputs: All images.
+    """
+    recipe, folder = context.config.refit.applied_to(winner.recipe), context.folder
+    chosen = Winner(trial=winner.name, recipe=recipe)
+    if sound_record(Winner, folder.winner) != chosen:  # none yet, or a longer search found a better one
+        shutil.rmtree(folder.best, ignore_errors=True)
+        folder.best.mkdir()
+        chosen.write(folder.winner)
+        context.workspace.flush()  # or a refit would resume from the earlier winner's
+    refits = sound_record(Refits, folder.metrics)
+    if refits is None:  # not there yet, or damaged
+        refits = _refit_all(context, chosen, winner.score, inputs)
+        refits.write(folder.metrics)
+    tested = refits.test_accuracy
+    raw = f", raw weights {refits.test_accuracy_raw.mean:.4f}" if recipe.ema_horizon else ""
+    context.say(f"test accuracy: {tested} (n = {tested.n}, {recipe.weights}){raw}")
+    context.say(f"results: {folder.path}, {in_words(size_of(folder.path))}", copied=True)
+
+
+def _refit_all(context: Context, chosen: Winner, score: float | None, inputs: SearchInputs) -> Refits:
+    """Refits from all seeds."""
+    if changes := context.config.refit.model_dump(exclude_none=True):
+        context.say("refit with " + ", ".join(f"{name} {value:,}" for name, value in changes.items()))
+    settings, folder = context.config.search, context.folder
+    folders = {seed: folder.refit(seed) for seed in range(settings.seed, settings.seed + settings.refit_seeds)}
+    data = inputs.refit_data()
+    if data.validation is not None:
+        context.say(
+            f"refit on {len(data.train):,} training images: schedule plateau needs the {len(data.validation):,} "
+            "validation images to reduce the rate by"
+        )
+    runs = refit(context, chosen.recipe, data, inputs.dataset.test, folders)
+    if len(runs) < len(folders):
+        context.say(f"refits: {len(runs)} of {len(folders)}")
+    return Refits(
+        test_accuracy=Summary.of([run.shipped for run in runs]),
+        test_accuracy_raw=Summary.of([run.raw for run in runs]),
+        runs=tuple(runs),
+        trial=chosen.trial,
+        recipe=chosen.recipe,
+        validation_accuracy=score,
+    )
+
+
+def refit(
+    context: Context, recipe: Recipe, data: TrainingData, test: Images, folders: Mapping[int, RefitFolder]
+) -> list[RefitScores]:
+    """Trains a recipe from several seeds and tests each at its end.
+
+    The first one is tested after each epoch too, for a curve that nothing is chosen by; one refit alone, for that
+    costs two passes over the test images an epoch.
+
+    Args:
+        context: Of the search.
+        recipe: What to train.
+        data: The training images; with schedule plateau divided as in the trials.
+        test: The test images.
+        folders: In the context's workspace, by seed. A refit that has begun in its folder is resumed.
+
+    Returns:
+        Those that have not failed.
+
+    Raises:
+        SearchFailedError: All have.
+    """
+    images, first = (ray.put(data), ray.put(test)), min(folders)
+    calls = {folder: (recipe, *images, seed, seed == first) for seed, folder in folders.items()}
+    context.display.begin("refits")
+
+    def on_progress(done: int, total: int) -> None:
+        context.display.advance(done / total, f"refit over {len(folders)} seeds: epoch {done} of {total}")
+
+    names = [f"refit from seed {seed}" for seed in folders]
+    results = context.executor.run_in_folders(
+        _refit,
+        calls,
+        recipe.epochs,
+        context.workspace,
+        on_progress,
+        lambda call, reason: context.say_repeated(names[call], reason),
+    )
+    return [scores for scores in context.succeeded(names, results) if scores is not None]
+
+
+def _refit(
+    worker: Worker,
+    shared: Shared,
+    recipe: Recipe,
+    data: TrainingData,
+    images: Images,
+    seed: int,
+    test_curve: bool,
+) -> RefitScores:
+    trainer = Trainer(recipe, data, worker.hardware, seed)
+    with shared.opened(worker.alive) as (path, grown):
+        return fit_and_test(trainer, images, RefitFolder(path), curve=test_curve, on_epoch=lambda *_: grown())

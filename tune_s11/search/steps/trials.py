@@ -1,0 +1,175 @@
+"""Steps 2 and 3 of a search: the trials on Ray Tune, pruned, resumed where an earlier session was interrupted."""
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+from ray import ObjectRef, tune
+
+from tune_s11.config import InputError
+from tune_s11.results import trial_name
+from tune_s11.search.audit import Audit, forget_unknown
+from tune_s11.search.callbacks.checkpoints import DropLosers
+from tune_s11.search.callbacks.failures import FailureLimit, StallWatch
+from tune_s11.search.callbacks.progress import SearchProgress, better
+from tune_s11.search.callbacks.tensorboard import TensorBoardFiles
+from tune_s11.search.callbacks.trial_files import TrialFiles
+from tune_s11.search.checkpoints import drop_checkpoints
+from tune_s11.search.context import Context
+from tune_s11.search.forecast import Budget
+from tune_s11.search.ray_internals import recover_failed_resets
+from tune_s11.search.study import Proposals, mend_journal, open_study, settle
+from tune_s11.search.tune.scheduler import PolicyScheduler
+from tune_s11.search.tune.searcher import StudySearcher
+from tune_s11.search.tune.trainable import TrialTrainable
+
+# Read by Tune. Interruptions are ours to handle: all that a resume needs is on disk at any moment.
+_TUNE_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # its new console prints a table even when told to be silent
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the progress says it in a line
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # so too of trials that a search which has failed leaves behind
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends trials from outside.
+
+    Attributes:
+        stall_timeout: Seconds; as :class:`tune_s11.search.callbacks.failures.StallWatch`.
+        budget: Ends the trials in time, some perhaps unfinished; None: they take what they take.
+    """
+
+    stall_timeout: float | None = None
+    budget: Budget | None = None
+
+
+def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: Limits, *, compiled: bool) -> None:
+    """Runs the trials that are left of a search.
+
+    What an earlier session recorded stays: its study, its trials, the policy's verdicts. Trials that it left
+    unfinished are resumed from their last checkpoint. None of this reads Ray's own saved state, which forgets
+    the verdicts, cannot be read after an early interruption, and is a pickle.
+
+    Args:
+        context: Of the search.
+        data: To learn from and validate on, in the object store.
+        proposals: Where new trials come from.
+        limits: What ends them from outside.
+        compiled: Whether they train a compiled network.
+
+    Raises:
+        InputError: The study is damaged or missing.
+        SearchFailedError: One trial after the other has failed.
+    """
+    os.environ.update({name: os.environ.get(name, value) for name, value in _TUNE_ENVIRONMENT.items()})
+    config, folder, workers = context.config, context.folder, context.executor.workers
+    epochs, samples, policy = config.recipe.epochs, config.search.samples, config.policy
+    _check_study(context)
+    mend_journal(folder.study, context.say)
+    study = open_study(folder.study, config.search)
+    _set_aside_unknown(context, len(study.get_trials(deepcopy=False)))
+    earlier = context.trials()
+    interrupted = settle(study, context.workspace, earlier, epochs, context.say)
+    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    if len(ended) >= samples:
+        return
+
+    searcher = StudySearcher(study, proposals, config.search, epochs, interrupted)
+    remote = context.workspace.remote
+    trainable = tune.with_parameters(
+        TrialTrainable,
+        data=data,
+        recipe=config.recipe,
+        rungs=frozenset(policy.rungs),
+        executor=context.executor,
+        compiled=compiled,
+        remote=None if remote is None else remote / folder.trials.name,
+    )
+    trainable = tune.with_resources(trainable, workers.resources)
+    trainable.__qualname__ = TrialTrainable.__qualname__  # as the dashboard is to call the actors
+    recover_failed_resets()
+    reports = (span.end - span.begin for trial in earlier for span in trial.spans)
+    with SearchProgress(context.display, samples, len(ended), _best(ended), epochs, policy.rungs, earlier) as progress:
+        tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=PolicyScheduler(policy, Audit(folder.audit, config), earlier),
+                num_samples=max(samples - len(ended), len(interrupted)),
+                max_concurrent_trials=workers.cap,
+                reuse_actors=True,
+                trial_dirname_creator=_folder,
+                trial_name_creator=_folder,
+            ),
+            run_config=tune.RunConfig(
+                # Ray stages files below its session, the second and this name: in full, for two searches begin at once.
+                storage_path="/",
+                name=str(folder.trials.relative_to("/")),
+                failure_config=tune.FailureConfig(max_failures=config.search.max_failures),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=2, checkpoint_at_end=False),
+                stop=limits.budget,
+                callbacks=[  # in this order: what explains a failure, what shows and keeps it, what ends the search
+                    StallWatch(limits.stall_timeout, max(reports, default=0.0)),
+                    progress,
+                    TrialFiles(),
+                    TensorBoardFiles(folder.tensorboard),
+                    DropLosers(context),
+                    FailureLimit(workers.slots),
+                    *context.callbacks,
+                ],
+                verbose=0,
+                # In a notebook Tune's own would clear what the cell shows, whatever is said of verbosity.
+                progress_reporter=tune.CLIReporter(),
+            ),
+        ).fit()
+
+
+def _check_study(context: Context) -> None:
+    """Makes sure that there is a study where there are trials."""
+    journal = context.folder.study
+    if context.folder.all_attempts() and not (journal.exists() and journal.stat().st_size):
+        reason = "is empty" if journal.exists() else "is missing"
+        raise InputError(f"{journal}: {reason}; without it the search cannot go on, its trials can still be read")
+
+
+def _set_aside_unknown(context: Context, known: int) -> None:
+    """Moves the folders of trials that the study does not know to ``unknown/``, without their checkpoints.
+
+    In a storage where a copy was cut off the rows may be seconds ahead of the study. The study gives these numbers
+    out again, perhaps with other parameters, and nothing of two trials may come together in one folder.
+
+    Args:
+        context: Of the search.
+        known: Trials in the study.
+    """
+    forget_unknown(context.folder.audit, known)
+    for number, attempts in context.folder.all_attempts().items():
+        if number >= known:
+            drop_checkpoints(context, number)
+            aside = context.folder.unknown / f"{trial_name(number)}-{time.time_ns()}"
+            aside.mkdir(parents=True)
+            for attempt in attempts:
+                attempt.path.rename(aside / attempt.path.name)
+            context.say(
+                f"{attempts[0].path}: the study does not know it; it is started anew, and what there was is in {aside}"
+            )
+
+
+def _best(ended: list[FrozenTrial]) -> tuple[float, int] | None:
+    """Score and number of the best complete trial."""
+    best = None
+    for trial in ended:
+        if trial.state == TrialState.COMPLETE and trial.value is not None:
+            best = better(best, (trial.value, trial.number))
+    return best
+
+
+def _folder(trial: Any) -> str:
+    return str(trial.config["folder"])

@@ -1,0 +1,99 @@
+"""Optuna as a Tune searcher.
+
+Tune has one of its own, but it tells pruned trials COMPLETE with the value they had, misses the report on
+which a trial was stopped, and enqueues first suggestions again whenever a stored study is opened.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import Trial, TrialState
+from ray.tune.search import Searcher
+
+from tune_s11.config import SearchSettings
+from tune_s11.results.folder import attempt_name
+from tune_s11.search.study import Interrupted, Proposals, build_sampler, report_rows, suggest, tell
+from tune_s11.search_space import clip
+from tune_s11.training.metrics import SCORE, metrics_of
+
+
+class StudySearcher(Searcher):  # type: ignore[misc]
+    """Proposes each trial's parameters and records how it went. What was interrupted comes first.
+
+    Args:
+        study: Where trials are recorded.
+        proposals: The space, and the parameters of the first trials of a new study, clipped to the space; the sampler
+            adds those left out.
+        settings: Sampler, seed and samples.
+        epochs: Length of a complete trial.
+        interrupted: Trials of an earlier session to resume.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        proposals: Proposals,
+        settings: SearchSettings,
+        epochs: int,
+        interrupted: Iterable[Interrupted] = (),
+    ) -> None:
+        super().__init__(metric=SCORE, mode="max")
+        self._study, self._space, self._seed, self._epochs = study, proposals.space, settings.seed, epochs
+        self._interrupted = deque(interrupted)
+        self._trials: dict[str, Trial] = {}
+        before = study.get_trials(deepcopy=False)
+        if not before:
+            for params in itertools.islice(proposals.first, settings.samples):  # one more would wait for ever
+                study.enqueue_trial(
+                    {name: clip(domain, params[name]) for name, domain in self._space.items() if name in params},
+                    skip_if_exists=True,
+                )
+        study.sampler = build_sampler(settings, len(before))
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        """Return the ``config`` of a :class:`TrialTrainable`: parameters, number and folder."""
+        if self._interrupted:
+            again = self._interrupted.popleft()
+            trial, checkpoint, attempts = again.trial, again.checkpoint, again.attempts
+            # A kill while it was proposed left a part of its parameters. Those that are there stay.
+            for name, domain in self._space.items():
+                suggest(trial, name, domain)
+        else:
+            trial, checkpoint, attempts = self._study.ask(self._space), None, 0
+        self._trials[trial_id] = trial
+        return {
+            "number": trial.number,
+            "folder": attempt_name(trial.number, attempts),
+            "params": trial.params,
+            "seed": self._seed + trial.number,
+            "checkpoint": checkpoint,
+        }
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Records the epochs of a report. Tune leaves out the report on which a trial ends."""
+        report_rows(self._trials[trial_id], map(metrics_of, result["epochs"]))
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Records how a trial ended."""
+        trial = self._trials.pop(trial_id)
+        rows = [metrics_of(row) for row in result["epochs"]] if result else []
+        report_rows(trial, rows)
+        if error or not rows:
+            self._study.tell(trial, state=TrialState.FAIL)
+        else:
+            tell(trial, rows[-1], self._epochs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its searcher for a way to restore that is not used here."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Writes nothing: the study is the record."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Reads nothing: the study is the record."""

@@ -1,0 +1,276 @@
+"""Ray: started here or joined elsewhere, and what a trial gets of it."""
+
+import math
+import os
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from ray.exceptions import RayError
+
+import tune_s11
+from tune_s11.config import InputError
+from tune_s11.hardware import usable_cores, why_no_gpu
+from tune_s11.search.failures import SearchFailedError
+from tune_s11.search.interruption import interruptible
+from tune_s11.search.ray_internals import silence_raylet
+from tune_s11.search.workers.token import keep_token_private
+
+MOST_ON_A_GPU = 4
+"""Trials that share a GPU at most, where it is not told how many are to."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What is asked of Ray.
+
+    Attributes:
+        address: ``auto`` or HOST:PORT; None: RAY_ADDRESS, where it is set, else this machine.
+        gpus: At most so many GPUs; None: all there are.
+        workers: Trials at a time on CPUs; None: as :func:`plan_workers`.
+        trials_per_gpu: Trials that share a GPU; None: as many as get most done, for which room is made.
+    """
+
+    address: str | None = None
+    gpus: int | None = None
+    workers: int | None = None
+    trials_per_gpu: int | None = 1
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine of a cluster.
+
+    Attributes:
+        cpus: CPUs that Ray shares out there.
+        gpus: GPUs likewise.
+        name: Its address.
+        id: Ray's name for it.
+    """
+
+    cpus: int
+    gpus: int
+    name: str = ""
+    id: str = ""
+
+    def room(self, cpus: int, gpus: float) -> int:
+        """Trials of so many CPUs and so much of a GPU that fit on it at a time."""
+        return min(self.cpus // cpus, round(self.gpus / gpus)) if gpus else self.cpus // cpus
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What runs at once.
+
+    Attributes:
+        slots: Trials at a time on the nodes that there are.
+        cpus: CPUs of a trial, and its threads.
+        gpus: GPUs of a trial, a fraction where several share one.
+        cap: At most so many trials at a time, whatever joins; None: as many as there is room for.
+    """
+
+    slots: int
+    cpus: int
+    gpus: float
+    cap: int | None
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """Of one trial, as Ray names them."""
+        return {"cpu": self.cpus, "gpu": self.gpus}
+
+    def describe(self) -> str:
+        """Such as ``2 workers, each of 1 CPU``."""
+        of = f"{self.cpus} CPU{'s' * (self.cpus > 1)}" + (f" and {self.gpus:g} GPU" if self.gpus else "")
+        more = ", more as nodes join" if self.cap is None else ""
+        return f"{self.slots} worker{'s' * (self.slots > 1)}, each of {of}{more}"
+
+
+def plan_workers(
+    nodes: Sequence[Node], gpus: int | None, workers: int | None, trials_per_gpu: int, *, elastic: bool
+) -> Workers:
+    """Shares nodes out among trials. A trial runs on one node: its CPUs are a share of that node's, not of the sum.
+
+    Args:
+        nodes: One or more.
+        gpus: ``--gpus``: at most so many are used; None: all there are.
+        workers: ``--workers``: trials at a time on CPUs; None: 2 a node, or 1 where it has a single core.
+        trials_per_gpu: ``--trials-per-gpu``.
+        elastic: Nodes may join; those get trials too, where neither ``gpus`` nor ``workers`` is a cap.
+
+    Raises:
+        InputError: More was asked for than there is, or no node has room for a trial.
+    """
+    present = sum(node.gpus for node in nodes)
+    have = f"Ray has {_in_words(nodes)}"
+    if gpus is not None and gpus > present:
+        raise InputError(f"--gpus {gpus}: there are {present}; expected 0 to {present} (--gpus 0 uses the CPU); {have}")
+    used = present if gpus is None else gpus
+    if used and workers is not None:
+        raise InputError(
+            f"--workers {workers}: is for CPUs, and {used} GPU{'s are' if used > 1 else ' is'} used; "
+            "expected --trials-per-gpu N or --gpus 0"
+        )
+    if used:
+        asked, wanted, share = gpus, used * trials_per_gpu, 1 / trials_per_gpu
+    elif trials_per_gpu > 1:
+        raise InputError(f"--trials-per-gpu {trials_per_gpu}: no GPU is used; expected 1, or --workers N on CPUs")
+    else:
+        asked, wanted, share = workers, workers or sum(min(2, node.cpus) for node in nodes), 0.0
+
+    def room(cpus: int) -> int:
+        return sum(node.room(cpus, share) for node in nodes)
+
+    most = room(1)
+    if most == 0:
+        raise InputError(f"no node has room for a trial, which takes 1 CPU{' and a GPU' if used else ''}; {have}")
+    if asked is not None and wanted > most and used:
+        raise InputError(
+            f"--gpus {gpus}: each trial takes a CPU of its GPU's node too, and there are CPUs for {most} trials; "
+            f"expected 0 to {most // trials_per_gpu}; {have}"
+        )
+    if asked is not None and wanted > most:
+        raise InputError(f"--workers {workers}: must be at most the {most} CPUs there are; {have}")
+    cpus = max(cpus for cpus in range(1, max(node.cpus for node in nodes) + 1) if room(cpus) >= min(wanted, most))
+    cap = None if elastic and asked is None else min(wanted, most)
+    return Workers(cap or room(cpus), cpus, share, cap)
+
+
+def _in_words(nodes: Sequence[Node]) -> str:
+    """Such as ``2 nodes of 16 CPUs and 4 GPUs, 1 node of 2 CPUs``."""
+    alike = Counter((node.cpus, node.gpus) for node in nodes)
+    return ", ".join(
+        f"{count} node{'s' * (count > 1)} of {cpus} CPU{'s' * (cpus != 1)}"
+        + (f" and {gpus} GPU{'s' * (gpus > 1)}" if gpus else "")
+        for (cpus, gpus), count in alike.items()
+    )
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Ray, connected.
+
+    Attributes:
+        workers: What runs at once; where it is still to be found out how many trials share a GPU, at most.
+        nodes: Of a cluster that was joined, those that have room for a trial; none where Ray was started here.
+        dashboard: Address of its dashboard; None without one.
+        plan: The workers where so many trials share a GPU.
+    """
+
+    workers: Workers
+    nodes: tuple[Node, ...]
+    dashboard: str | None
+    plan: Callable[[int], Workers]
+
+
+@contextmanager
+def connect(asked: Resources) -> Iterator[Cluster]:
+    """Starts Ray on this machine, on loopback, or joins a cluster; leaves it at the end.
+
+    Raises:
+        InputError: There is no cluster at the address, or more is asked for than there is.
+        SearchFailedError: Ray does not start.
+        SearchInterruptedError: See :func:`tune_s11.search.interruption.interruptible`.
+    """
+    address = asked.address or os.environ.get("RAY_ADDRESS")
+    silence_raylet()
+    with interruptible():
+        if address is None:
+            context, present = _start(asked)
+        else:
+            context, present = _join(address), []
+    with interruptible():
+        try:
+            present = present or alive_nodes()
+            plan = partial(plan_workers, present, asked.gpus, asked.workers, elastic=address is not None)
+            most = plan(asked.trials_per_gpu or _most_on_a_gpu(present, asked.gpus))
+            joined = () if address is None else tuple(node for node in present if node.room(most.cpus, most.gpus))
+            url = context.dashboard_url
+            yield Cluster(most, joined, f"http://{url}" if url else None, plan)
+        finally:
+            ray.shutdown()
+
+
+def _most_on_a_gpu(nodes: Sequence[Node], gpus: int | None) -> int:
+    """Trials that may share a GPU where nobody has said how many: each takes a CPU of that GPU's node too."""
+    shares = [node.cpus // node.gpus for node in nodes if node.gpus]
+    return max(1, min(MOST_ON_A_GPU, *shares)) if shares and gpus != 0 else 1
+
+
+def alive_nodes() -> list[Node]:
+    """The nodes of the cluster that this process is connected to, as Ray knows them now."""
+    return [
+        Node(
+            int(node["Resources"].get("CPU", 0)),
+            int(node["Resources"].get("GPU", 0)),
+            node["NodeManagerAddress"],
+            node["NodeID"],
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+
+
+def _start(asked: Resources) -> tuple[Any, list[Node]]:
+    """Ray on this machine, with no more of it than is to be used, and what this machine has."""
+    gpus = asked.gpus
+    present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if gpus and not present:
+        raise InputError(f"--gpus {gpus}: there is none to use: {why_no_gpu()}; expected 0 (--gpus 0 uses the CPU)")
+    used = present if gpus is None else gpus
+    cpus = max(usable_cores(), used * (asked.trials_per_gpu or MOST_ON_A_GPU))  # no GPU is to idle for want of a CPU
+    nodes = [Node(cpus, present)]
+    plan = plan_workers(nodes, gpus, asked.workers, asked.trials_per_gpu or _most_on_a_gpu(nodes, gpus), elastic=False)
+    cards = math.ceil(plan.slots * plan.gpus)
+    keep_token_private()
+    # Ray adds 15 to its workers' niceness, and beside other programs they would get a few per cent of a processor.
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    try:
+        context = ray.init(address="local", num_cpus=cpus, num_gpus=cards, log_to_driver=False, logging_level="ERROR")
+    except Exception as error:  # of no class of its own: the machine is too busy, or its disk is full
+        raise SearchFailedError(f"Ray did not start: {' '.join(str(error).split())}") from None
+    return context, nodes
+
+
+def _join(address: str) -> Any:
+    """The cluster at an address. Its nodes are given this package: they need what it imports, not itself."""
+    if "://" in address:
+        raise InputError(f"--address {address}: expected auto or HOST:PORT, where `ray start --head` listens (6379)")
+    package = {"py_modules": [str(Path(tune_s11.__file__).parent)]}
+    try:
+        _knock(address)
+    except OSError as error:
+        raise InputError(f"--address {address}: {error}") from None
+    try:
+        with _silenced():
+            return ray.init(address=address, runtime_env=package, log_to_driver=False, logging_level="ERROR")
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        allowed = f"a cluster of Ray {ray.__version__} that this machine is part of, with its token and RAY_AUTH_MODE"
+        raise InputError(f"--address {address}: {str(error).splitlines()[0]}; expected {allowed}") from None
+
+
+def _knock(address: str) -> None:
+    """Fails within seconds where nobody listens, which Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=5).close()
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Ray's own libraries write to stderr, twenty times, what its exception says."""
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -1,0 +1,126 @@
+"""Functions as Ray tasks, each with a trial's resources: what is trained and timed beside the trials."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import ray
+
+from tune_s11.hardware import Hardware, Precision, choose_hardware
+from tune_s11.search.failures import Silence
+from tune_s11.search.workers.cluster import Workers
+from tune_s11.search.workers.parts import Alive, Parts, Worker
+from tune_s11.storage.sync import SECONDS
+from tune_s11.storage.workspace import Workspace
+from tune_s11.training.metrics import RunFolder
+
+Folder = TypeVar("Folder", bound=RunFolder)
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Runs functions on the workers of a search.
+
+    Attributes:
+        workers: What runs at once.
+        precision: Requested; ``auto`` is resolved where the device is.
+        stall_timeout: As :class:`tune_s11.search.failures.Silence`.
+        max_failures: How often a call whose worker dies, hangs or raises is repeated.
+    """
+
+    workers: Workers
+    precision: Precision
+    stall_timeout: float | None = None
+    max_failures: int = 0
+
+    def hardware(self, *, compiled: bool = False) -> Hardware:
+        """What the worker that asks computes with: on a GPU only if Ray gave it one, though it sees all there are.
+
+        Args:
+            compiled: As :attr:`tune_s11.hardware.Hardware.compiled`.
+        """
+        given = not ray.is_initialized() or bool(ray.get_gpu_ids())
+        return choose_hardware(self.precision, self.workers.cpus, compiled=compiled, gpu=given)
+
+    def run(
+        self,
+        task: Callable[..., Any],
+        calls: Iterable[tuple[Any, ...]],
+        on_wait: Callable[[], None] = lambda: None,
+        on_result: Callable[[int, Any], None] = lambda call, result: None,
+        on_failure: Callable[[int, str], None] = lambda call, reason: None,
+        *,
+        compiled: bool = False,
+    ) -> list[Any]:
+        """Runs a task with each tuple of arguments, no more at a time than trials may run.
+
+        One whose node or worker is lost, hangs or raises is run again elsewhere; those that train in a folder resume
+        from their checkpoint there.
+
+        Args:
+            task: The function. Its first argument is a :class:`tune_s11.search.workers.parts.Worker`.
+            calls: Its other arguments, a tuple a call; object references in them are resolved.
+            on_wait: Called every other second, and as calls end.
+            on_result: Called with the number of a call and its result, as soon as it has one.
+            on_failure: Called with the number of a call that is run again, and why.
+            compiled: As :attr:`tune_s11.hardware.Hardware.compiled`.
+
+        Returns:
+            The results, in the order of the calls; a :class:`tune_s11.search.workers.parts.Failed` where there is none.
+
+        Raises:
+            RayError: A call met what only the user can mend, such as a full disk.
+        """
+        remote = ray.remote(num_cpus=self.workers.cpus, num_gpus=self.workers.gpus, max_retries=0)(_on_hardware)
+        name = task.__name__  # for the dashboard and tracebacks
+        parts = Parts(remote, name, self.workers, Silence(self.stall_timeout), self.max_failures)
+        with_task = ((task, self, compiled, *arguments) for arguments in calls)
+        return parts.run(with_task, on_wait, on_result, on_failure)
+
+    def run_in_folders(
+        self,
+        task: Callable[..., Any],
+        calls: Mapping[Folder, tuple[Any, ...]],
+        epochs: int,
+        workspace: Workspace,
+        on_progress: Callable[[int, int], None],
+        on_failure: Callable[[int, str], None],
+    ) -> list[Any]:
+        """As :meth:`run`, for tasks that each train for ``epochs`` in a folder of their own.
+
+        Args:
+            task: Takes the worker, its folder as a :class:`tune_s11.storage.sync.Shared`, and its arguments.
+            calls: Arguments by folder.
+            epochs: Of each.
+            workspace: The folders are parts of.
+            on_progress: Called now and then with epochs done and epochs in all.
+            on_failure: As :meth:`run`.
+        """
+        looked = time.monotonic()
+
+        def on_wait() -> None:
+            nonlocal looked
+            if time.monotonic() - looked >= SECONDS:
+                for folder in calls:
+                    workspace.peek(folder.path, folder.metrics.name)
+                looked = time.monotonic()
+            on_progress(sum(_last_epoch(folder) for folder in calls), epochs * len(calls))
+
+        with_folders = ((workspace.shared(folder.path), *arguments) for folder, arguments in calls.items())
+        results = self.run(task, with_folders, on_wait, on_failure=on_failure)
+        for folder in calls:
+            workspace.fetch(folder.path)
+        return results
+
+
+def _on_hardware(alive: Alive, task: Callable[..., Any], executor: Executor, compiled: bool, *arguments: Any) -> Any:
+    alive()
+    hardware = executor.hardware(compiled=compiled)
+    hardware.activate()
+    return task(Worker(hardware, alive), *arguments)
+
+
+def _last_epoch(folder: RunFolder) -> int:
+    epochs = folder.epochs()
+    return epochs[-1].epoch if epochs else 0

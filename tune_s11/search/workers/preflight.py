@@ -1,0 +1,69 @@
+"""The nodes of a cluster are asked, before anything starts, whether trials could run on them.
+
+They have to see the results, to have the images whole, and to be able to build the network.
+"""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import ray
+from ray import ObjectRef
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from tune_s11.config import InputError, Recipe
+from tune_s11.data import Dataset
+from tune_s11.models import build_model
+from tune_s11.search.workers.cluster import Node, alive_nodes
+from tune_s11.storage.disk import existing
+from tune_s11.training.trainer import TrainingData
+
+
+def fingerprint(data: TrainingData) -> str:
+    """16 hexadecimal digits over all images that trials learn from and validate on."""
+    return Dataset((), data.train, data.validation or data.train).fingerprint
+
+
+def _look(marker: Path, data: TrainingData, recipe: Recipe) -> tuple[bool, str]:
+    build_model(recipe, data.num_classes)
+    return marker.exists(), fingerprint(data)
+
+
+def check_nodes(nodes: Iterable[Node], folder: Path | None, recipe: Recipe, data: ObjectRef, expected: str) -> None:
+    """Has each node look for a file that is made beside the results for a moment, and at the images it was sent.
+
+    Args:
+        nodes: Those that trials may run on.
+        folder: Of the search, which need not exist; None: its results go to a storage, where no folder has to be seen.
+        recipe: What is to be trained.
+        data: The trials' :class:`tune_s11.training.trainer.TrainingData` in the object store. Each node gets it here.
+        expected: Its :func:`fingerprint`.
+
+    Raises:
+        InputError: A node does not see the folder, has other images, or cannot run this program.
+    """
+    parent = None if folder is None else existing(folder)
+    look = ray.remote(num_cpus=0)(_look)
+    with tempfile.NamedTemporaryFile(dir=parent, prefix=".tune_s11-") as marker:
+        answers = []
+        for node in nodes:
+            there_alone = NodeAffinitySchedulingStrategy(node.id, soft=False)
+            answers.append(
+                (node, look.options(scheduling_strategy=there_alone).remote(Path(marker.name), data, recipe))
+            )
+        for node, answer in answers:
+            try:
+                seen, received = ray.get(answer)
+            except RayError as error:
+                if node.id not in {alive.id for alive in alive_nodes()}:
+                    continue  # it has left, or its link is down
+                reason = str(getattr(error, "cause", None) or error).strip().splitlines()[-1]
+                raise InputError(f"node {node.name}: trials cannot run on it: {reason}") from None
+            if folder is not None and not seen:
+                raise InputError(
+                    f"--storage {folder.parent}: the node {node.name} does not see this folder; allowed on a cluster "
+                    "is one that all nodes share, such as a network mount"
+                )
+            if received != expected:
+                raise InputError(f"node {node.name}: its images have the fingerprint {received}, here it is {expected}")
