@@ -174,7 +174,7 @@ def test_what_is_refused(search_path: Path) -> None:
         ([*"abcdefghi"], "9 given: expected 1 to 8"),
         (["a", "a"], "a: is given twice"),
         (["a", "nosuch"], "nosuch: no such search or run"),
-        (["a", "empty"], "empty: the run has no epoch behind it yet"),
+        (["a", "empty"], "empty: the run has not finished an epoch yet"),
         (["a", "damaged"], r"damaged: .*run.json is missing or damaged"),
         (["a", "odd"], "odd: recipe.nosuch: unknown key"),
     ]:

@@ -10,7 +10,7 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.data import Images, normalise
 from tune_s11.hardware import Hardware
 from tune_s11.models import S11ResNet
-from tune_s11.report.gradcam import BATCH, heat_maps
+from tune_s11.report.gradcam import BATCH, choose_layer, heat_maps
 from tune_s11.training.trainer import Trainer, TrainingData
 
 SIDE = 12
@@ -55,7 +55,9 @@ def pointing_game(model: nn.Module) -> tuple[float, float]:
     the share of the image that counts as on the object: with the tolerance more than the object's own seventh.
     """
     images, places = shapes(300, seed=99)
-    maps = heat_maps(model, normalise(torch.from_numpy(images.pixels), MEAN, STD), torch.from_numpy(images.labels))
+    maps = heat_maps(
+        model, normalise(torch.from_numpy(images.pixels), MEAN, STD), torch.from_numpy(images.labels), "layer3"
+    )
     flat = maps.reshape(len(images), -1)
     # Lots are drawn among equals: a map that is all 0 points nowhere, and must not point to the first corner.
     lots = np.random.default_rng(0).random(flat.shape)
@@ -93,7 +95,7 @@ def model() -> S11ResNet:
 
 
 def test_maps_have_the_images_shape_and_range(model: S11ResNet) -> None:
-    maps = heat_maps(model, torch.randn(3, 3, 32, 32), torch.tensor([0, 5, 9]))
+    maps = heat_maps(model, torch.randn(3, 3, 32, 32), torch.tensor([0, 5, 9]), "layer3")
     assert maps.shape == (3, 32, 32)
     assert maps.dtype == np.float32
     assert maps.min() >= 0
@@ -112,8 +114,8 @@ def test_model_is_left_as_it_was(model: S11ResNet) -> None:
 
 def test_frozen_weights_and_batches_change_nothing(model: S11ResNet) -> None:
     images, classes = torch.randn(BATCH + 1, 3, 32, 32), torch.arange(BATCH + 1) % 10
-    whole = heat_maps(model, images, classes)
-    last = heat_maps(model.eval().requires_grad_(False), images[-1:], classes[-1:])
+    whole = heat_maps(model, images, classes, "layer3")
+    last = heat_maps(model.eval().requires_grad_(False), images[-1:], classes[-1:], "layer3")
     np.testing.assert_allclose(whole[-1:], last, atol=1e-5)
 
 
@@ -150,3 +152,13 @@ def test_layer_that_is_not_passed_through(model: S11ResNet) -> None:
     model.add_module("spare", nn.Conv2d(3, 3, 1))
     with pytest.raises(InputError, match="--layer 'spare': the network does not pass through it"):
         heat_maps(model, torch.randn(1, 3, 32, 32), torch.tensor([0]), "spare")
+
+
+def test_the_network_names_its_layer_or_its_last_maps_are_taken(model: S11ResNet) -> None:
+    image = torch.randn(1, 3, 32, 32)
+    assert choose_layer(model, image) == "layer3"
+    pooled = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)]
+    assert choose_layer(nn.Sequential(*pooled), image) == "1"
+    assert not any(module._forward_hooks for module in pooled)
+    with pytest.raises(InputError, match="no layer that puts out maps"):
+        choose_layer(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2)), image)

@@ -36,7 +36,7 @@ def trials_alone(search_path: Path) -> Path:
 
 def compose(path: Path) -> tuple[ReportBuilder, dict[str, str], str]:
     """The report, what is not shown and why, and the page's text."""
-    report = gather(load_search(str(path), path.parent), "layer3")
+    report = gather(load_search(str(path), path.parent))
     page = html.unescape(render(json.loads(json.dumps(report.numbers)), {}))
     gaps = {gap["what"]: gap["why"] for gap in report.numbers["not_shown"]}
     assert all(what in page for what in gaps)

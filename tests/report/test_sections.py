@@ -28,7 +28,7 @@ OF_REFIT = TEST_CURVE | OF_TEST_IMAGES
 ALL = SEARCH | {"range_test", "schedule", "curves", "changes"} | OF_REFIT
 
 
-def compose(path: Path, layer: str = "layer3") -> ReportBuilder:
+def compose(path: Path, layer: str | None = None) -> ReportBuilder:
     """The report; the page must render from whatever they are."""
     search = load_search(str(path), path.parent)
     report = gather(search, layer, repeat_commands(search))
@@ -192,13 +192,13 @@ def test_search_without_refits_shows_how_to_resume_it(search_path: Path) -> None
     numbers = compose(search_path).numbers
     assert numbers["commands"]["resume"] == f"python run_search.py --resume own --storage {search_path.parent}"
     assert f"<pre>{numbers['commands']['resume']}</pre>" in html.unescape(render(numbers, {}))
-    assert "--resume" not in render(gather(search, "layer3").numbers, {})
+    assert "--resume" not in render(gather(search).numbers, {})
 
 
 def test_without_commands_there_are_none_to_show(search_path: Path) -> None:
     space = search_path / "search.yaml"
     space.write_text(space.read_text().replace("max_lr: range_test", "max_lr: {loguniform: [0.01, 0.41]}"))
-    report = gather(load_search(str(search_path), search_path.parent), "layer3")
+    report = gather(load_search(str(search_path), search_path.parent))
     assert report.numbers["commands"] == {}
     assert report.numbers["edge"]["command"] is None
     page = render(report.numbers, {})
@@ -283,11 +283,13 @@ def test_ones_own_network_has_layers_of_its_own(search_path: Path, monkeypatch: 
 
     average = build(3, 3, 32).state_dict()
     save_checkpoint(search_path / SEED_0 / "checkpoint.pt", {"average": average})
-    (gap,) = compose(search_path).numbers["not_shown"]
+    (gap,) = compose(search_path, layer="layer3").numbers["not_shown"]
     assert "--layer 'layer3': the network has none of that name; expected one of 0, 1, 2, 3" in gap["why"]
-    report = compose(search_path, layer="0.0")
-    assert report.numbers["not_shown"] == []
-    assert set(report.figures) == ALL
+    for layer in (None, "0.0"):  # without one: its last maps
+        report = compose(search_path, layer)
+        assert report.numbers["not_shown"] == []
+        assert set(report.figures) == ALL
+        assert report.numbers["mistakes"]["layer"] == (layer or "0")
 
 
 def test_more_classes_than_the_sheet_has_room_for(search_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

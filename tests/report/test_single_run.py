@@ -26,7 +26,7 @@ VALIDATED = {"schedule", "curves", "changes"}
 def compose(path: Path, target: float | None = None) -> tuple[ReportBuilder, str]:
     """The report, and the page's text without its pictures."""
     result = load_result(path.name, path.parent)
-    report = gather(result, "layer3", report_commands(result), target)
+    report = gather(result, None, report_commands(result), target)
     page = html.unescape(render(json.loads(json.dumps(report.numbers)), dict.fromkeys(report.figures, "")))
     for gap in report.numbers["not_shown"]:
         assert gap["what"] in page
@@ -142,7 +142,7 @@ def test_a_run_that_has_only_started(tested_path: Path, validated_path: Path) ->
         (path / "metrics.jsonl").unlink()
         report, page = compose(path)
         assert report.figures == {}
-        assert report.numbers["not_shown"] == [{"what": "the run", "why": "it has no epoch behind it yet"}]
+        assert report.numbers["not_shown"] == [{"what": "the run", "why": "it has not finished an epoch yet"}]
         assert "No epoch is complete yet." in page
         assert "--resume" in page
 

@@ -19,7 +19,6 @@ from tune_s11.cli.options import RESULTS, StorageOption, TargetLineOption, whole
 from tune_s11.cli.outcome import run_lines, search_lines
 from tune_s11.config import InputError
 from tune_s11.report.compare import CELLS, comparison, comparison_cells, read_compared, recorded_target
-from tune_s11.report.gradcam import DEFAULT_LAYER
 from tune_s11.report.page import write_report
 from tune_s11.report.tables import ranked, trial_facts
 from tune_s11.results import RunResult, load_result, load_search
@@ -42,7 +41,14 @@ def best(
     name: ResultArgument = None,
     storage: StorageOption = RESULTS,
     target_line: TargetLineOption = None,
-    layer: Annotated[str, typer.Option("--layer", help="Module whose output Grad-CAM weighs.")] = DEFAULT_LAYER,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            "--layer",
+            help="Module whose output Grad-CAM weighs, by its dotted name. Default: what the network names in its "
+            "attribute gradcam_layer, else its last maps.",
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Writes the report on a search or a single run and prints its headline."""

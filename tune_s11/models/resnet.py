@@ -43,6 +43,9 @@ class S11ResNet(nn.Module):
         image_size: Height and width in pixels, a multiple of 8.
     """
 
+    gradcam_layer = "layer3"
+    """Layer that Grad-CAM looks at: the last maps before the global max pool."""
+
     def __init__(self, width: int = 64, num_classes: int = 10, image_size: int = 32) -> None:
         super().__init__()
         if image_size % 8:

@@ -1,61 +1,73 @@
-"""What goes into the report: every number, every picture, and what could not be had, with the reason."""
+"""Collects what goes into a report: every number, every picture, and what could not be shown, with the reason."""
 
-from collections.abc import Callable, Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 
 from tune_s11.config import Recipe
 from tune_s11.report.tables import HeldOut, first_epoch
-from tune_s11.results import RunResult, SearchResult
+from tune_s11.results import RunResult, SearchResult, read_refits
 from tune_s11.results.folder import RefitFolder
-from tune_s11.results.lr_range import RangeTest
+from tune_s11.results.lr_range import RangeTest, read_range_test
+from tune_s11.results.records import Refits
+from tune_s11.search_space import RANGE_TEST
+from tune_s11.training.metrics import EpochMetrics
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Tested:
-    """The training run whose test images the report shows.
-
-    Attributes:
-        folder: Its files.
-        recipe: That it was trained with.
-        seed: Of its training.
-        others: Folders of the other runs of this recipe that were tested.
-    """
+    """The training run whose test images the report shows."""
 
     folder: RefitFolder
+    """Its files."""
     recipe: Recipe
+    """Recipe that it was trained with."""
     seed: int
+    """Seed of its training."""
     others: tuple[RefitFolder, ...] = ()
+    """Folders of the other runs of this recipe that were tested."""
 
 
-class ReportBuilder:
+class ReportBuilder(ABC):
     """A report before it is written. The modules of :mod:`tune_s11.report.sections` fill it.
 
     Attributes:
-        layer: Whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
+        layer: Module whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
         commands: Shell commands to show, by name.
-        manifest: Under what circumstances the results came about; empty where that is lost.
-        target: Accuracy to draw a line at; None: no line.
-        tested: What was tested; None before it is.
+        manifest: Circumstances under which the results came about; empty where the file is lost.
+        target: Accuracy at which figures draw a line; None: no line.
         numbers: What ``report.json`` holds and the page's text shows, by section; None for one that is missing.
-        figures: By file name.
+        figures: Figures by file name.
     """
 
-    def __init__(self, layer: str, commands: Mapping[str, str], manifest: dict[str, Any], target: float | None) -> None:
+    def __init__(
+        self, layer: str | None, commands: Mapping[str, str], manifest: dict[str, Any], target: float | None
+    ) -> None:
         self.layer, self.commands, self.manifest, self.target = layer, commands, manifest, target
-        self.tested: Tested | None = None
         self.numbers: dict[str, Any] = {"not_shown": [], "target": None if target is None else {"line": target}}
         self.figures: dict[str, Figure] = {}
 
-    def attempt(self, what: str, make: Callable[[], Result]) -> Result | None:
-        """What ``make`` returns; where it fails, None, and a line on what could not be shown.
+    @property
+    @abstractmethod
+    def trained(self) -> tuple[Recipe, Sequence[EpochMetrics]] | None:
+        """Recipe and epochs of the training that the report is about; None before its first epoch."""
 
-        A search that was killed may leave any part damaged, and a network of the user's own may raise
-        anything. No such failure may take the rest of the report with it.
+    @property
+    @abstractmethod
+    def tested(self) -> Tested | None:
+        """What was tested; None if nothing was."""
+
+    def attempt(self, what: str, make: Callable[[], Result]) -> Result | None:
+        """Return what ``make`` returns; if it fails, None, and add a line on what could not be shown.
+
+        A search that was killed may leave any part damaged, and a user's own network may raise anything. No such
+        failure may take the rest of the report with it.
         """
         try:
             return make()
@@ -65,45 +77,87 @@ class ReportBuilder:
             return None
 
     def draw(self, name: str, what: str, make: Callable[[], Figure]) -> None:
-        """Adds the picture ``name`` that ``make`` returns, or a line on why ``what`` could not be shown."""
+        """Add the picture ``name`` that ``make`` returns, or a line on why ``what`` could not be shown."""
         figure = self.attempt(what, make)
         if figure is not None:
             self.figures[name] = figure
 
     def note_target(self, images: HeldOut, accuracies: Iterable[tuple[int, float | None]]) -> None:
-        """Notes the first epoch whose accuracy on these images reaches the target; arguments as :func:`first_epoch`."""
+        """Note the first epoch whose accuracy on these images reaches the target; arguments as :func:`first_epoch`."""
         if self.target is not None:
             self.numbers["target"][images] = first_epoch(self.target, accuracies)
 
     def leave_out(self, what: str, why: str) -> None:
-        """Says what the report does not show."""
+        """Add a line on what the report does not show."""
         self.numbers["not_shown"].append({"what": what, "why": " ".join(why.split())})
 
 
 class SearchBuilder(ReportBuilder):
-    """The report on a search that may be finished, interrupted or running.
+    """The report on a search, which may be finished, interrupted or running.
 
     Attributes:
-        search: What is reported on.
+        search: The search.
         winner: Its best complete trial; None before the first.
         commands: ``search`` repeats the search, ``winner`` its winner, ``resume`` resumes it. Any may be missing.
-        range_test: Its LR range test; None where there is none.
     """
 
-    def __init__(self, search: SearchResult, layer: str, commands: Mapping[str, str], target: float | None) -> None:
+    def __init__(
+        self, search: SearchResult, layer: str | None, commands: Mapping[str, str], target: float | None
+    ) -> None:
         super().__init__(layer, commands, search.manifest, target)
         self.search, self.winner = search, search.winner
-        self.range_test: RangeTest | None = None
+
+    @property
+    def trained(self) -> tuple[Recipe, Sequence[EpochMetrics]] | None:
+        """The winner's recipe and epochs."""
+        return None if self.winner is None else (self.winner.recipe, self.winner.rows)
+
+    @cached_property
+    def range_test(self) -> RangeTest | None:
+        """Its LR range test; None if there was none or it cannot be read."""
+        path = self.search.folder.range_test
+        if self.search.config.space.get("max_lr") != RANGE_TEST and not path.exists():
+            self.leave_out("the range test", "there was none: the search was given LRMAX or bounds for it")
+            return None
+        return self.attempt("the range test", lambda: read_range_test(path))
+
+    @cached_property
+    def refits(self) -> Refits | None:
+        """The winner's refits; None before they are finished."""
+        if (winner := self.winner) is None:
+            return None
+        return self.attempt("the test accuracy", lambda: read_refits(self.search, winner))
+
+    @property
+    def tested(self) -> Tested | None:
+        """The first refit."""
+        if self.refits is None or self.winner is None:
+            return None
+        seeds = [run.seed for run in self.refits.runs]
+        first, *others = map(self.search.folder.refit, seeds)
+        recipe = self.search.config.refit.applied_to(self.winner.recipe)
+        return Tested(first, recipe, seeds[0], tuple(others))
 
 
 class RunBuilder(ReportBuilder):
-    """The report on a single run that may be finished, interrupted or running.
+    """The report on a single run, which may be finished, interrupted or running.
 
     Attributes:
-        result: What is reported on.
+        result: The run.
         commands: ``resume`` resumes it. It may be missing.
     """
 
-    def __init__(self, result: RunResult, layer: str, commands: Mapping[str, str], target: float | None) -> None:
+    def __init__(self, result: RunResult, layer: str | None, commands: Mapping[str, str], target: float | None) -> None:
         super().__init__(layer, commands, result.manifest, target)
         self.result = result
+
+    @property
+    def trained(self) -> tuple[Recipe, Sequence[EpochMetrics]] | None:
+        """The run's recipe and epochs."""
+        return (self.result.run.recipe, self.result.rows) if self.result.rows else None
+
+    @property
+    def tested(self) -> Tested | None:
+        """The run, if it is one with ``--test``."""
+        run = self.result.run
+        return Tested(self.result.folder, run.recipe, run.seed) if run.options.test and self.result.rows else None

@@ -108,7 +108,7 @@ def compared_run(result: RunResult, name: str, label: str) -> Compared:
     """
     run, options, folder = result.run, result.run.options, result.folder
     if not result.rows:
-        raise InputError(f"{name}: the run has no epoch behind it yet")
+        raise InputError(f"{name}: the run has not finished an epoch yet")
     rows = _tested(folder) if options.test else _validated(result.rows)
     if not rows:
         raise InputError(f"{name}: {folder.test_curve} and {folder.metrics} have no epoch in common")

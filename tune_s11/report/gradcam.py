@@ -1,4 +1,4 @@
-"""Grad-CAM heat maps as arrays: where in an image a network finds what speaks for a class.
+"""Grad-CAM heat maps as arrays: which places of an image speak for a class.
 
 Selvaraju et al., "Grad-CAM" (arXiv:1610.02391), as the grad-cam library computes it. Nothing here draws.
 """
@@ -13,20 +13,52 @@ from torch import Tensor
 
 from tune_s11.config import InputError
 
-DEFAULT_LAYER = "layer3"
-"""The S11 network's last maps before the global max pool."""
-
 BATCH = 64
 """Images a forward and backward pass."""
 
 
-def heat_maps(model: nn.Module, images: Tensor, classes: Tensor, layer: str = DEFAULT_LAYER) -> npt.NDArray[np.float32]:
-    """One heat map an image for the class given with it.
+def choose_layer(model: nn.Module, image: Tensor) -> str:
+    """Return the layer that is looked at by default: the one that the network names, else its last maps.
 
     Args:
-        model: Maps images to logits (N, num_classes). It is left as it was.
+        model: Network. It names a layer by an attribute ``gradcam_layer``, the dotted name of a module.
+        image: One normalised image, (1, 3, H, W).
+
+    Raises:
+        InputError: The network names no layer, and no module puts out maps, (N, C, h, w), of more than one place.
+    """
+    if isinstance(named := getattr(model, "gradcam_layer", None), str):
+        return named
+    last = ""
+
+    def look(name: str, output: object) -> None:
+        nonlocal last
+        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
+            last = name
+
+    hooks = [
+        module.register_forward_hook(lambda module, inputs, output, name=name: look(name, output))
+        for name, module in model.named_modules()
+        if name
+    ]
+    try:
+        with torch.no_grad():
+            model(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not last:
+        raise InputError("the network has no layer that puts out maps (N, C, h, w)")
+    return last
+
+
+def heat_maps(model: nn.Module, images: Tensor, classes: Tensor, layer: str) -> npt.NDArray[np.float32]:
+    """Return one heat map for each image, for the class given with it.
+
+    Args:
+        model: Network from images to logits (N, num_classes). It is left unchanged.
         images: Normalised images (N, 3, H, W) on the model's device.
-        classes: For each image the class to explain, (N,).
+        classes: Class to explain for each image, (N,).
         layer: Dotted name of the module whose output, (N, C, h, w), is weighed.
 
     Returns:

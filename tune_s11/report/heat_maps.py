@@ -9,7 +9,7 @@ import torch
 from tune_s11.config import InputError
 from tune_s11.data import load_dataset, normalise
 from tune_s11.report.builder import Tested
-from tune_s11.report.gradcam import heat_maps
+from tune_s11.report.gradcam import choose_layer, heat_maps
 from tune_s11.report.predictions import Ints, Predictions
 from tune_s11.winner.loading import read_network
 
@@ -22,25 +22,27 @@ class Explained:
         pixels: (N, H, W, 3) uint8.
         of_predicted: Heat maps for the predicted class, (N, H, W) in [0, 1].
         of_true: For the true class, in the same shape.
+        layer: Module whose output was weighed.
     """
 
     pixels: npt.NDArray[np.uint8]
     of_predicted: npt.NDArray[np.float32]
     of_true: npt.NDArray[np.float32]
+    layer: str
 
     def part(self, which: slice) -> "Explained":
         """Some of the images."""
-        return Explained(self.pixels[which], self.of_predicted[which], self.of_true[which])
+        return Explained(self.pixels[which], self.of_predicted[which], self.of_true[which], self.layer)
 
 
-def explain(tested: Tested, predictions: Predictions, chosen: Ints, layer: str) -> Explained:
-    """Heat maps for some test images, from the weights that are shipped.
+def explain(tested: Tested, predictions: Predictions, chosen: Ints, layer: str | None) -> Explained:
+    """Return heat maps for some test images, from the weights that are shipped.
 
     Args:
         tested: The run.
         predictions: Its predictions.
         chosen: Indices of test images, (N,).
-        layer: As :func:`tune_s11.report.gradcam.heat_maps`.
+        layer: As in :func:`tune_s11.report.gradcam.heat_maps`; None: as :func:`tune_s11.report.gradcam.choose_layer`.
 
     Raises:
         InputError: The test images are missing or not those that were predicted, or the network lacks the layer.
@@ -53,4 +55,7 @@ def explain(tested: Tested, predictions: Predictions, chosen: Ints, layer: str) 
     pixels = dataset.test.pixels[chosen]
     images = normalise(torch.from_numpy(pixels), dataset.mean, dataset.std)
     classes = [torch.from_numpy(labels[chosen]) for labels in (predictions.predicted, predictions.labels)]
-    return Explained(pixels, *(heat_maps(model, images, each, layer) for each in classes))
+    if layer is None:
+        layer = choose_layer(model.eval(), images[:1])
+    of_predicted, of_true = (heat_maps(model, images, each, layer) for each in classes)
+    return Explained(pixels, of_predicted, of_true, layer)

@@ -9,7 +9,6 @@ from typing import Any
 
 import jinja2
 
-from tune_s11.report.gradcam import DEFAULT_LAYER
 from tune_s11.results import RunResult, SearchResult
 from tune_s11.storage.files import write_whole
 
@@ -18,7 +17,7 @@ _NONE = "\u2013"
 
 def write_report(
     result: SearchResult | RunResult,
-    layer: str = DEFAULT_LAYER,
+    layer: str | None = None,
     commands: Mapping[str, str] | None = None,
     target: float | None = None,
 ) -> Path:
@@ -29,9 +28,9 @@ def write_report(
 
     Args:
         result: Finished, interrupted or running.
-        layer: Whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
-        commands: Shell commands to show; see :class:`tune_s11.report.builder.SearchBuilder` and its sibling.
-        target: Accuracy to draw a line at; None: what the search or run says of it.
+        layer: Module whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
+        commands: Shell commands to show; see :class:`tune_s11.report.builder.SearchBuilder` and ``RunBuilder``.
+        target: Accuracy at which figures draw a line; None: the search's or run's own.
 
     Returns:
         The path of ``index.html``.
@@ -62,25 +61,29 @@ def write_report(
 
 
 def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
-    """The page, self-contained.
+    """Return the page, self-contained.
 
     Args:
         numbers: As ``report.json`` holds them.
         pictures: By name an SVG, or the address of a PNG that holds all of it.
     """
+    from tune_s11.report import sections
+    from tune_s11.report.builder import RunBuilder, SearchBuilder
+
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        loader=jinja2.FileSystemLoader([Path(__file__).with_name("templates"), *sections.__path__]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "number": _number, "duration": _duration}
-    page = environment.get_template("run.html.j2" if "run" in numbers else "search.html.j2")
     # The manifest's copy of the configuration is for a resume to compare with; the page has what matters of it above.
     circumstances = _flat({key: value for key, value in numbers["manifest"].items() if key != "search"})
     weights = (numbers["run"] if "run" in numbers else numbers["search"])["weights"]
-    return page.render(numbers, weights=weights, pictures=pictures, circumstances=list(circumstances))
+    shown = [f"{name}.html.j2" for name in sections.sections_of(RunBuilder if "run" in numbers else SearchBuilder)]
+    page = environment.get_template("page.html.j2")
+    return page.render(numbers, weights=weights, pictures=pictures, circumstances=list(circumstances), sections=shown)
 
 
 def _percent(fraction: float | None, digits: int = 2) -> str:

@@ -1,40 +1,50 @@
-"""The report's sections. Each module adds its numbers and pictures to the report."""
+"""The report's sections: each is a module, and beside it a template of the same name.
 
+To add one, add these two files. Nothing else names them.
+"""
+
+import importlib
+import pkgutil
 from collections.abc import Mapping
+from typing import Any, Protocol, cast
 
 from tune_s11.report.builder import ReportBuilder, RunBuilder, SearchBuilder
-from tune_s11.report.sections import (
-    learning_rate,
-    overview,
-    predictions,
-    pruning,
-    single_run,
-    train_test,
-    trials,
-    winner,
-)
 from tune_s11.results import RunResult, SearchResult
 
-OF_SEARCH = (overview, learning_rate, trials, pruning, winner, train_test, predictions)
-"""In the order in which they need one another."""
 
-OF_RUN = (single_run, train_test, predictions)
-"""The same of a single run."""
+class Section(Protocol):
+    """A module of this folder."""
+
+    PLACE: int
+    """Sections stand on the page in the order of these numbers."""
+    SHOWN_IN: type[ReportBuilder]
+    """Kind of report that has the section."""
+
+    def add(self, report: Any) -> None:
+        """Add the section's numbers and figures to such a report."""
+
+
+def sections_of(kind: type[ReportBuilder]) -> dict[str, Section]:
+    """Return the sections of a kind of report, by name, in the order of the page."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    found = {name: cast("Section", importlib.import_module(f"{__name__}.{name}")) for name in names}
+    shown = {name: section for name, section in found.items() if issubclass(kind, section.SHOWN_IN)}
+    return dict(sorted(shown.items(), key=lambda item: item[1].PLACE))
 
 
 def gather(
     result: SearchResult | RunResult,
-    layer: str,
+    layer: str | None = None,
     commands: Mapping[str, str] | None = None,
     target: float | None = None,
 ) -> ReportBuilder:
-    """Everything that the report on a search or a single run shows.
+    """Collect everything that the report on a search or a single run shows.
 
     Args:
-        result: Finished, interrupted or running.
-        layer: Whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
-        commands: Shell commands to show; see :class:`tune_s11.report.builder.SearchBuilder` and its sibling.
-        target: Accuracy to draw a line at; None: what the search or run says of it.
+        result: A search or run that is finished, interrupted or running.
+        layer: Module whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
+        commands: Shell commands to show; see :class:`tune_s11.report.builder.SearchBuilder` and ``RunBuilder``.
+        target: Accuracy at which figures draw a line; None: the search's or run's own.
     """
     report: ReportBuilder
     if isinstance(result, SearchResult):
@@ -43,6 +53,6 @@ def gather(
     else:
         line = result.run.options.target_line if target is None else target
         report = RunBuilder(result, layer, commands or {}, line)
-    for section in OF_SEARCH if isinstance(result, SearchResult) else OF_RUN:
+    for section in sections_of(type(report)).values():
         section.add(report)
     return report

@@ -1,33 +1,32 @@
-"""The learning rate: the range test, the winner's place in its bounds, and the schedule as it was applied."""
+"""Learning rate: the range test, the winner's place in its bounds, and the schedule as it was applied."""
 
 from dataclasses import asdict
 
+import numpy as np
+
 from tune_s11.report import figures, tables
-from tune_s11.report.builder import SearchBuilder
-from tune_s11.report.sections.training import draw_schedule
-from tune_s11.results import TrialResult
-from tune_s11.results.lr_range import read_range_test
-from tune_s11.search_space import RANGE_TEST
+from tune_s11.report.builder import ReportBuilder, SearchBuilder
+
+PLACE = 30
+SHOWN_IN = ReportBuilder
 
 
-def add(report: SearchBuilder) -> None:
-    """Adds ``range_test`` and ``edge``."""
-    report.numbers |= {"range_test": None, "edge": None}
-    _add_range_test(report)
-    if report.winner is not None:
-        _add_edge(report, report.winner)
-        draw_schedule(report, report.winner.recipe, report.winner.rows)
+def add(report: ReportBuilder) -> None:
+    """Add ``range_test`` and ``edge`` of a search, and draw the schedule."""
+    if isinstance(report, SearchBuilder):
+        report.numbers |= {"range_test": None, "edge": None}
+        _add_range_test(report)
+        _add_edge(report)
+    if report.trained is not None:
+        recipe, rows = report.trained
+        epochs, lrs = tables.schedule_points(recipe, rows)
+        reported = np.array([[row.epoch, row.lr] for row in rows])
+        report.draw("schedule", "the schedule", lambda: figures.draw_schedule(epochs, lrs, reported))
 
 
 def _add_range_test(report: SearchBuilder) -> None:
-    path = report.search.folder.range_test
-    if report.search.config.space.get("max_lr") != RANGE_TEST and not path.exists():
-        report.leave_out("the range test", "there was none: the search was given LRMAX or bounds for it")
+    if (measured := report.range_test) is None:
         return
-    measured = report.attempt("the range test", lambda: read_range_test(path))
-    if measured is None:
-        return
-    report.range_test = measured
     report.numbers["range_test"] = {
         "suggestions": measured.suggestions,
         "bounds": asdict(measured.bounds),
@@ -39,7 +38,9 @@ def _add_range_test(report: SearchBuilder) -> None:
     report.draw("range_test", "the range test", lambda: figures.draw_range_test(measured, max_lr))
 
 
-def _add_edge(report: SearchBuilder, winner: TrialResult) -> None:
+def _add_edge(report: SearchBuilder) -> None:
+    if (winner := report.winner) is None:
+        return
     bounds = tables.max_lr_bounds(report.search.config.space, report.range_test)
     if bounds and (wider := tables.wider_bounds(winner.recipe.max_lr, *bounds)):
         again = report.commands.get("search")

@@ -1,4 +1,4 @@
-"""How far the search has come, what it cost, how to repeat it, and under what circumstances it ran."""
+"""The head of a search's report: its result, its progress, its cost, and how to resume it."""
 
 from collections import Counter
 
@@ -6,9 +6,12 @@ from tune_s11.report import tables
 from tune_s11.report.builder import SearchBuilder
 from tune_s11.report.timeline import refits_cost, trial_seconds, trials_cost
 
+PLACE = 10
+SHOWN_IN = SearchBuilder
+
 
 def add(report: SearchBuilder) -> None:
-    """Adds ``search``, ``cost``, ``commands`` and ``manifest``."""
+    """Add ``search``, ``cost`` and ``commands``."""
     search, numbers = report.search, report.numbers
     trials, recipe, settings = search.trials, search.config.recipe, search.config.search
     numbers["search"] = {
@@ -29,6 +32,3 @@ def add(report: SearchBuilder) -> None:
         refits = search.folder.refits()
         numbers["cost"]["refits"] = report.attempt("the refits' cost", lambda: refits_cost(refits, used))
     numbers["commands"] = {name: report.commands[name] for name in ("search", "winner") if name in report.commands}
-    numbers["manifest"] = search.manifest
-    if not search.manifest:
-        report.leave_out("the provenance", f"{search.folder.manifest} is missing or damaged")

@@ -14,6 +14,9 @@ from tune_s11.report.predictions import Calibration, Predictions, read_predictio
 from tune_s11.results.folder import RefitFolder
 from tune_s11.results.records import Summary
 
+PLACE = 80
+SHOWN_IN = ReportBuilder
+
 MISTAKES = 25
 """Misclassified test images on their heat map sheet, at most."""
 
@@ -34,7 +37,7 @@ PAIRS = 5
 
 
 def add(report: ReportBuilder) -> None:
-    """Adds ``balanced_accuracy``, ``recall``, ``confusion``, ``calibration``, ``mistakes`` and ``typical``."""
+    """Add ``balanced_accuracy``, ``recall``, ``confusion``, ``calibration``, ``mistakes`` and ``typical``."""
     report.numbers |= dict.fromkeys(("balanced_accuracy", "recall", "confusion", "calibration", "mistakes", "typical"))
     tested = report.tested
     if tested is None:
@@ -132,7 +135,7 @@ def _add_heat_maps(report: ReportBuilder, tested: Tested, predictions: Predictio
 
 
 def _add_mistakes(report: ReportBuilder, explained: Explained, shown: list[dict[str, Any]]) -> None:
-    report.numbers["mistakes"] = {"layer": report.layer, "shown": shown}
+    report.numbers["mistakes"] = {"layer": explained.layer, "shown": shown}
     captions = [(_short(it["true"]), f"→ {_short(it['predicted'])}, {100 * it['confidence']:.1f} %") for it in shown]
     maps = (explained.of_predicted, explained.of_true)
     note = (
@@ -143,7 +146,7 @@ def _add_mistakes(report: ReportBuilder, explained: Explained, shown: list[dict[
 
 
 def _add_typical(report: ReportBuilder, explained: Explained, shown: list[dict[str, Any]]) -> None:
-    report.numbers["typical"] = {"layer": report.layer, "most": CLASSES, "shown": shown}
+    report.numbers["typical"] = {"layer": explained.layer, "most": CLASSES, "shown": shown}
     captions = [(_short(it["true"]), f"{100 * it['confidence']:.1f} %") for it in shown]
     maps = (explained.of_true,)
     note = "Each: class and confidence, the image, what speaks for its class (dark: nothing, bright: most)"

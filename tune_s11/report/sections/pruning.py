@@ -1,12 +1,15 @@
-"""Could pruning be trusted? What each rung's ranks told of the end, and what the audit says was cut."""
+"""Could pruning be trusted? How well ranks at the rungs predict final ranks, and what the audit says was lost."""
 
 from tune_s11.report.builder import SearchBuilder
 from tune_s11.report.ranking import finalists_lost, rung_correlations
 
+PLACE = 70
+SHOWN_IN = SearchBuilder
+
 
 def add(report: SearchBuilder) -> None:
-    """Adds ``pruning``: None without rungs."""
-    search, rungs = report.search, report.numbers["search"]["rungs"]
+    """Add ``pruning``: None without rungs."""
+    search, rungs = report.search, report.search.config.policy.rungs
     report.numbers["pruning"] = None
     if rungs:
         report.numbers["pruning"] = {

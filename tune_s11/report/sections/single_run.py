@@ -5,15 +5,16 @@ from dataclasses import asdict
 import numpy as np
 
 from tune_s11.config import InputError
-from tune_s11.report import tables
-from tune_s11.report.builder import RunBuilder, Tested
-from tune_s11.report.sections.training import draw_curves, draw_schedule
+from tune_s11.report.builder import RunBuilder
 from tune_s11.results import RunResult
 from tune_s11.results.records import RefitScores, read_record
 
+PLACE = 10
+SHOWN_IN = RunBuilder
+
 
 def add(report: RunBuilder) -> None:
-    """Adds ``run``, ``test``, ``commands`` and ``manifest``."""
+    """Add ``run``, ``test`` and ``commands``."""
     result, numbers = report.result, report.numbers
     run, rows = result.run, result.rows
     numbers["run"] = {
@@ -25,7 +26,6 @@ def add(report: RunBuilder) -> None:
         "hardware": run.hardware.model_dump(),
         "tested": run.options.test,
         "weights": run.recipe.weights,
-        "recipe": tables.recipe_facts(run.recipe, {}, None),
         "seconds": sum(row.seconds for row in rows),
         "images_per_second": float(np.median([row.images_per_second for row in rows])) if rows else None,
         "train_accuracy": rows[-1].train_accuracy if rows else None,
@@ -35,17 +35,13 @@ def add(report: RunBuilder) -> None:
     }
     numbers["test"] = None
     numbers["commands"] = {name: command for name, command in report.commands.items() if not result.finished}
-    numbers["manifest"] = report.manifest
     if not rows:
-        report.leave_out("the run", "it has no epoch behind it yet")
+        report.leave_out("the run", "it has not finished an epoch yet")
         return
-    draw_schedule(report, run.recipe, rows)
     if run.options.test:
         scores = report.attempt("the test accuracy", lambda: _read_scores(result))
         numbers["test"] = None if scores is None else {"accuracy": scores.shipped, "accuracy_raw": scores.raw}
-        report.tested = Tested(result.folder, run.recipe, run.seed)
     else:
-        draw_curves(report, run.recipe, rows)
         why = "the run was validated on held-out training images; a run with --test is tested"
         report.leave_out("test accuracy, confusion matrix, calibration and heat maps", why)
 

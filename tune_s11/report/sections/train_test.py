@@ -6,9 +6,12 @@ from tune_s11.report import figures, tables
 from tune_s11.report.builder import ReportBuilder
 from tune_s11.report.train_test import read_train_test
 
+PLACE = 50
+SHOWN_IN = ReportBuilder
+
 
 def add(report: ReportBuilder) -> None:
-    """Adds ``test_curve``."""
+    """Add ``test_curve``."""
     report.numbers["test_curve"] = None
     tested = report.tested
     if tested is None:

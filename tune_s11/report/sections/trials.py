@@ -9,9 +9,12 @@ from tune_s11.report.builder import SearchBuilder
 from tune_s11.report.importance import importances
 from tune_s11.report.timeline import best_so_far, build_timeline, without_times
 
+PLACE = 60
+SHOWN_IN = SearchBuilder
+
 
 def add(report: SearchBuilder) -> None:
-    """Adds ``trials``, ``workers``, ``best_so_far``, ``parameters`` and ``importance``."""
+    """Add ``trials``, ``workers``, ``best_so_far``, ``parameters`` and ``importance``."""
     report.numbers |= {"workers": None, "best_so_far": None, "parameters": None, "importance": None}
     trials, recipe = report.search.trials, report.search.config.recipe
     report.numbers["trials"] = [tables.trial_facts(trial, report.target) for trial in tables.ranked(trials)]
@@ -19,7 +22,7 @@ def add(report: SearchBuilder) -> None:
         report.leave_out("the search", "no trial has reported yet")
         return
     best = report.winner.name if report.winner else None
-    rungs = report.numbers["search"]["rungs"]
+    rungs = report.search.config.policy.rungs
     report.draw("trials", "the trials' curves", lambda: figures.draw_trials(trials, best, rungs, recipe.epochs))
     report.attempt("what the workers did", lambda: _add_clock(report, best))
     report.attempt("the parameters", lambda: _add_parameters(report, best))

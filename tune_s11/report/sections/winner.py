@@ -1,20 +1,22 @@
-"""The winner: its recipe, its learning curves, and the refits' test accuracy."""
+"""The winner: its recipe, the finalists among which it won, and the refits' test accuracy."""
 
 from dataclasses import asdict
 
 import numpy as np
 
 from tune_s11.report import tables
-from tune_s11.report.builder import SearchBuilder, Tested
-from tune_s11.report.sections.training import draw_curves
-from tune_s11.results import TrialResult, read_refits
+from tune_s11.report.builder import SearchBuilder
+from tune_s11.results import TrialResult
+
+PLACE = 20
+SHOWN_IN = SearchBuilder
 
 
 def add(report: SearchBuilder) -> None:
-    """Adds ``winner``, ``finalists``, ``test`` and ``optimism``; to ``commands`` what finishes the search."""
+    """Add ``winner``, ``finalists``, ``test`` and ``optimism``; to ``commands`` what finishes the search."""
     report.numbers |= dict.fromkeys(("winner", "finalists", "test", "optimism"))
     if report.winner is None:
-        report.leave_out("the winner and its test accuracy", "no trial has come to its end yet")
+        report.leave_out("the winner and its test accuracy", "no trial has finished yet")
     else:
         _add_trial(report, report.winner)
         _add_refits(report, report.winner)
@@ -34,19 +36,12 @@ def _add_trial(report: SearchBuilder, winner: TrialResult) -> None:
         "recipe": tables.recipe_facts(winner.recipe, space, bounds),
         "epochs": [asdict(row) for row in winner.rows],
     }
-    draw_curves(report, winner.recipe, winner.rows)
 
 
 def _add_refits(report: SearchBuilder, winner: TrialResult) -> None:
-    search = report.search
-    finalists = search.finalists
+    finalists, refits = report.search.finalists, report.refits
     report.numbers["finalists"] = finalists.model_dump(mode="json") if finalists else None
-    refits = report.attempt("the test accuracy", lambda: read_refits(search, winner))
-    test = tables.refit_facts(refits, search.config.refit) if refits else None
+    test = tables.refit_facts(refits, report.search.config.refit) if refits else None
     report.numbers["test"] = test
-    if refits is not None:
-        seeds = [run.seed for run in refits.runs]
-        first, *others = map(search.folder.refit, seeds)
-        report.tested = Tested(first, search.config.refit.applied_to(winner.recipe), seeds[0], tuple(others))
     again = finalists.trials[winner.name].mean if finalists else None
     report.numbers["optimism"] = tables.optimism(winner.score, again, test)
