@@ -16,7 +16,6 @@ from typing import Any
 from dadaptation import DAdaptAdam, DAdaptSGD
 from torch.optim import Optimizer
 
-from benchmarks.lines import read_lines
 from benchmarks.lr_range.record import (
     RECORDINGS,
     SEEDS,
@@ -29,9 +28,10 @@ from benchmarks.lr_range.record import (
     chosen,
     train_whole,
 )
-from benchmarks.processes import interrupt
 from benchmarks.race.problems import Inputs
 from benchmarks.race.trial import processor_kind
+from benchmarks.tools.lines import read_lines
+from benchmarks.tools.processes import interrupt
 from tune_s11.cli.app import new_app, run
 from tune_s11.hardware import Hardware
 from tune_s11.training.optimizer import SECOND_BETA

@@ -16,14 +16,14 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
-from benchmarks.lines import read_lines
 from benchmarks.lr_range.record import RECORDINGS, SEEDS, Job, RecordingsOption, Task, WorkersOption, train_whole
 from benchmarks.lr_range.recording import Recording, or_chance, read_recordings
-from benchmarks.markdown import markdown_row
-from benchmarks.processes import interrupt
 from benchmarks.race.measures import estimate
 from benchmarks.race.problems import Inputs
 from benchmarks.race.trial import processor_kind
+from benchmarks.tools.lines import read_lines
+from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.processes import interrupt
 from tune_s11.cli.app import new_app, run
 from tune_s11.hardware import Hardware
 from tune_s11.training.trainer import Trainer

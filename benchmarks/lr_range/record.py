@@ -17,10 +17,10 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.lr_range.conditions import CONDITIONS, LADDER, LONGER, Condition, data_dir_of
-from benchmarks.processes import Line, Worker, interrupt, resume_file, run_all
 from benchmarks.race.problems import Inputs, load_inputs
 from benchmarks.race.record import subject
 from benchmarks.race.trial import processor_kind, rounded
+from benchmarks.tools.processes import Line, Worker, interrupt, resume_file, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError, SearchSettings

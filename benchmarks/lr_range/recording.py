@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.lines import read_lines
 from benchmarks.lr_range.conditions import CONDITIONS, Condition
 from benchmarks.lr_range.record import RECORDINGS, SEEDS, Task, plan, recording_file
+from benchmarks.tools.lines import read_lines
 from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.cycles import Cycle, Outcome

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.lr_range.record import CYCLE_SEEDS
 from benchmarks.lr_range.recording import CLASSES, Bench, Recording
-from benchmarks.ramp_bounds import find_bounds
+from benchmarks.ramps.bounds import find_bounds
 from tune_s11.config import InputError, SearchSettings
 from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.cycles import Cycle

@@ -35,8 +35,8 @@ from benchmarks.lr_range.rules import (
     replaced_test,
     this_program,
 )
-from benchmarks.markdown import markdown_row
 from benchmarks.race.measures import estimate
+from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
 

@@ -19,7 +19,6 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.processes import Worker, interrupt, resume_file, run_all
 from benchmarks.race.lab import SEEDS_APART, SEEDS_FROM
 from benchmarks.race.live_arms import LIVE_ARMS
 from benchmarks.race.log import Log, candidates_of, ship_of
@@ -27,6 +26,7 @@ from benchmarks.race.measures import TRIALS
 from benchmarks.race.problems import Inputs, find_problem, load_inputs
 from benchmarks.race.record import subject
 from benchmarks.race.trial import processor_kind
+from benchmarks.tools.processes import Worker, interrupt, resume_file, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError

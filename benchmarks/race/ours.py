@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution
 from benchmarks.race.arms import RUNGS
 from benchmarks.race.lab import Lab
 from benchmarks.race.problems import SPACE, defaults
-from benchmarks.ramp_bounds import find_bounds
+from benchmarks.ramps.bounds import find_bounds
 from tune_s11.config import SearchSettings
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import LRCurve

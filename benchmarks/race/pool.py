@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.lines import completed_subject, read_lines
+from benchmarks.tools.lines import completed_subject, read_lines
 from tune_s11.config import InputError
 
 Floats = npt.NDArray[np.float64]

@@ -85,7 +85,7 @@ DIGITS = {
     "batch_size": 64,
     "flip": False,
 }
-"""The images and the division of benchmarks/curves/digits-wide.jsonl: 853 to train, 284 to validate, 300 held out."""
+"""Images and split of benchmarks/pruning/recordings/digits-wide.jsonl: 853 to train, 284 to validate, 300 held out."""
 
 CIFAR10 = {
     "dataset": "cifar10",

@@ -18,11 +18,11 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks.lines import read_lines
-from benchmarks.processes import Worker, interrupt, resume_file, run_all
 from benchmarks.race.pool import POOLS, best_file, build_pool, defaults_file, pool_file
 from benchmarks.race.problems import DEFAULTS, SEED, SPACE, Inputs, find_problem, load_inputs
 from benchmarks.race.trial import train
+from benchmarks.tools.lines import read_lines
+from benchmarks.tools.processes import Worker, interrupt, resume_file, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError

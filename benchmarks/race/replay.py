@@ -17,13 +17,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.markdown import markdown_row
 from benchmarks.race.arms import ARMS, INSIDE_WALL, RANDOM, Arm, run_arm
 from benchmarks.race.candidates import Candidates, join
 from benchmarks.race.difficulty import ORDERS
 from benchmarks.race.measures import Estimate, budget_of, estimate, measure, read_at, ship
 from benchmarks.race.pool import POOLS, Floats, Ints, defaults_file, pool_file, read_defaults, read_pool
 from benchmarks.race.problems import PROBLEMS, find_problem
+from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError

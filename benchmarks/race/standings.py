@@ -19,8 +19,6 @@ import numpy as np
 import typer
 from scipy.stats import t
 
-from benchmarks.lines import read_lines
-from benchmarks.markdown import markdown_row
 from benchmarks.race.contest import CONTESTS, contest_file
 from benchmarks.race.live_arms import LIVE_ARMS, OURS
 from benchmarks.race.log import Log, candidates_of, ship_of
@@ -28,6 +26,8 @@ from benchmarks.race.measures import TRIALS, Estimate, estimate, measure, read_a
 from benchmarks.race.pool import POOLS, Floats, Pool, read_pool
 from benchmarks.race.problems import PROBLEMS, find_problem
 from benchmarks.race.replay import TRACKS, with_interval
+from benchmarks.tools.lines import read_lines
+from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
 

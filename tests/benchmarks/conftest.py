@@ -1,16 +1,10 @@
-"""The scripts import one another from their own folder, so their tests do too; packages are found from the root."""
+"""A pool of processes without processes."""
 
 import signal
-import sys
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(HERE)]
 
 
 class Here:
@@ -29,7 +23,7 @@ class Here:
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks import processes
+    from benchmarks.tools import processes
 
     monkeypatch.setattr(processes, "ProcessPoolExecutor", Here)
     monkeypatch.setattr(signal, "signal", lambda *_: None)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.stage_faults import FAULTS, STAGES, Searches, searches
+from benchmarks.faults.stages import FAULTS, STAGES, Searches, searches
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # for a busy machine
 

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.lines import append_line, read_lines
 from benchmarks.lr_range import learning_rate_free
 from benchmarks.lr_range.conditions import CONDITIONS, Condition
 from benchmarks.lr_range.learning_rate_free import file_of, read_held_out, train
 from benchmarks.race.problems import Problem, load_inputs
+from benchmarks.tools.lines import append_line, read_lines
 from tune_s11.hardware import choose_hardware
 
 CPU = choose_hardware(threads=1, gpu=False)

@@ -1,13 +1,13 @@
 from pathlib import Path
 
 import pytest
-from synthetic_recording import recording
 
-from benchmarks.lines import append_line
 from benchmarks.lr_range.conditions import CONDITIONS
 from benchmarks.lr_range.min_lr import FRACTIONS, Lowest, accuracies, file_of, plan, table, train
 from benchmarks.lr_range.recording import CHANCE, Recording
 from benchmarks.race.problems import Problem, load_inputs
+from benchmarks.tools.lines import append_line
+from tests.benchmarks.lr_range.synthetic_recording import recording
 from tune_s11.hardware import choose_hardware
 
 

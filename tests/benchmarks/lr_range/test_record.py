@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.lines import read_lines
 from benchmarks.lr_range import record as command
 from benchmarks.lr_range.conditions import CONDITIONS, LADDER, Condition
 from benchmarks.lr_range.record import CYCLE_SEEDS, RAMP_SEEDS, SEEDS, Task, plan, recording_file, train
 from benchmarks.race.problems import Problem, load_inputs
+from benchmarks.tools.lines import read_lines
 from tune_s11.config import InputError
 from tune_s11.hardware import choose_hardware
 from tune_s11.lr_range.cycles import shorten

@@ -3,12 +3,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_recording import recording
 
-from benchmarks.lines import append_line
 from benchmarks.lr_range.conditions import CONDITIONS
 from benchmarks.lr_range.record import Task, recording_file
 from benchmarks.lr_range.recording import CHANCE, Bench, Recording, read_recording
+from benchmarks.tools.lines import append_line
+from tests.benchmarks.lr_range.synthetic_recording import recording
 from tune_s11.config import InputError
 from tune_s11.lr_range.cycles import Cycle, Outcome
 

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from synthetic_recording import recording
 
 from benchmarks.lr_range.recording import Bench
 from benchmarks.lr_range.rules import (
@@ -13,7 +12,8 @@ from benchmarks.lr_range.rules import (
     steepest_gradient,
     this_program,
 )
-from benchmarks.ramp_bounds import find_bounds
+from benchmarks.ramps.bounds import find_bounds
+from tests.benchmarks.lr_range.synthetic_recording import recording
 from tune_s11.lr_range.curve import LRCurve
 
 

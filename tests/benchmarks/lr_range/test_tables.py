@@ -2,15 +2,15 @@ import json
 from pathlib import Path
 
 import pytest
-from synthetic_recording import recording
 from typer.testing import CliRunner
 
-from benchmarks.lines import append_line
 from benchmarks.lr_range.learning_rate_free import file_of
 from benchmarks.lr_range.record import recording_file
 from benchmarks.lr_range.recording import Recording
 from benchmarks.lr_range.rules import Answer
 from benchmarks.lr_range.tables import FREE, app, holds, judge, judge_free, rules, table, width
+from benchmarks.tools.lines import append_line
+from tests.benchmarks.lr_range.synthetic_recording import recording
 from tune_s11.lr_range.cycles import Cycle
 
 

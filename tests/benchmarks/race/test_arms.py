@@ -3,12 +3,12 @@ from collections.abc import Callable
 import numpy as np
 import optuna
 import pytest
-from synthetic_candidates import EPOCHS, candidates, noisy
 
 from benchmarks.race.arms import ARMS, INSIDE_WALL, RANDOM, Arm, Coin, random_order, run_arm
 from benchmarks.race.candidates import Candidates
 from benchmarks.race.measures import budget_of, estimate
 from benchmarks.race.replay import search
+from tests.benchmarks.race.synthetic_candidates import EPOCHS, candidates, noisy
 from tune_s11.pruning import SuccessiveHalving
 
 BUDGET = 20 * EPOCHS

@@ -3,14 +3,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_lab
 
-from benchmarks.lines import read_lines
 from benchmarks.race import contest
 from benchmarks.race.contest import Task, contest_file, plan, retrain, search
 from benchmarks.race.live_arms import LIVE_ARMS, LiveArm
 from benchmarks.race.log import Log
 from benchmarks.race.problems import PROBLEMS, Problem, defaults
+from benchmarks.tools.lines import read_lines
+from tests.benchmarks.race import tiny_lab
 from tune_s11.config import InputError
 
 ARMS = ["defaults", "tpe-median"]

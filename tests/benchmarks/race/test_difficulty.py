@@ -3,11 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_pool import HEADER, line
 
-from benchmarks.lines import append_line
 from benchmarks.race.difficulty import inside_wall, main, replay
 from benchmarks.race.pool import build_pool, pool_file
+from benchmarks.tools.lines import append_line
+from tests.benchmarks.race.synthetic_pool import HEADER, line
 
 
 def test_one_good_configuration_among_n_takes_half_of_them() -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_candidates import candidates, noisy
 
 from benchmarks.race import guard
 from benchmarks.race.candidates import Candidates
@@ -22,6 +21,7 @@ from benchmarks.race.guard import (
 )
 from benchmarks.race.pool import POOLS
 from benchmarks.race.problems import draw
+from tests.benchmarks.race.synthetic_candidates import candidates, noisy
 from tune_s11.config import InputError
 from tune_s11.pruning import NoPruning
 

@@ -1,8 +1,8 @@
 import pytest
-import tiny_lab
 
 from benchmarks.race.lab import BudgetSpent, Lab
 from benchmarks.race.problems import defaults
+from tests.benchmarks.race import tiny_lab
 
 
 def lab(budget: int = 100, repeat: int = 0) -> Lab:

@@ -4,13 +4,13 @@ from functools import cache
 import numpy as np
 import optuna
 import pytest
-import tiny_lab
 
 from benchmarks.race import ours
 from benchmarks.race.lab import BudgetSpent, Lab
 from benchmarks.race.live_arms import LIVE_ARMS
 from benchmarks.race.log import Log
 from benchmarks.race.problems import SPACE, WALL, defaults
+from tests.benchmarks.race import tiny_lab
 from tune_s11.config import InputError
 from tune_s11.lr_range.curve import Floats
 

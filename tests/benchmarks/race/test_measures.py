@@ -2,12 +2,12 @@ import math
 
 import numpy as np
 import pytest
-from synthetic_candidates import EPOCHS, candidates
-from synthetic_pool import HEADER, again, line
 
 from benchmarks.race.candidates import FALLBACK, History, join
 from benchmarks.race.measures import area, epochs_until_close, estimate, measure, read_at, ship
 from benchmarks.race.pool import build_pool
+from tests.benchmarks.race.synthetic_candidates import EPOCHS, candidates
+from tests.benchmarks.race.synthetic_pool import HEADER, again, line
 from tune_s11.config import InputError
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic_pool import HEADER, again, line
 
-from benchmarks.lines import append_line
 from benchmarks.race.pool import best_file, build_pool, defaults_file, pool_file, read_defaults, read_pool
+from benchmarks.tools.lines import append_line
+from tests.benchmarks.race.synthetic_pool import HEADER, again, line
 from tune_s11.config import InputError
 
 

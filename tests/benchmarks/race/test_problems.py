@@ -52,7 +52,7 @@ def test_no_problem_fixes_what_the_space_chooses() -> None:
 def test_digits_are_divided_as_in_earlier_recordings() -> None:
     inputs, dataset = load_inputs(PROBLEMS["digits-s11"])
     assert inputs.data.validation is not None
-    assert dataset.fingerprint == "b4cf216376cd9c95"  # of benchmarks/curves/digits-wide.jsonl
+    assert dataset.fingerprint == "b4cf216376cd9c95"  # of benchmarks/pruning/recordings/digits-wide.jsonl
     parts = (inputs.data.train, inputs.data.validation, inputs.held_out)
     assert [len(part) for part in parts] == [853, 284, 300]
     pixels = [{image.tobytes() for image in part.pixels} for part in parts]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.lines import read_lines
 from benchmarks.race import record as command
 from benchmarks.race.pool import best_file, defaults_file, pool_file, read_defaults, read_pool
 from benchmarks.race.problems import DEFAULTS, PROBLEMS, Problem, defaults
+from benchmarks.tools.lines import read_lines
 from tune_s11.config import InputError
 
 ROOT = Path(__file__).parents[3]

@@ -2,12 +2,12 @@ import json
 from pathlib import Path
 
 import pytest
-from synthetic_pool import HEADER, line
 
-from benchmarks.lines import append_line
 from benchmarks.race.arms import ARMS
 from benchmarks.race.pool import defaults_file, pool_file
 from benchmarks.race.replay import main
+from benchmarks.tools.lines import append_line
+from tests.benchmarks.race.synthetic_pool import HEADER, line
 from tune_s11.config import InputError
 
 OF = HEADER["of"]

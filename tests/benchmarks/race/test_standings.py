@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import t
-from synthetic_pool import HEADER, line
 
-from benchmarks.lines import append_line
 from benchmarks.race import standings
 from benchmarks.race.contest import contest_file
 from benchmarks.race.pool import build_pool, pool_file
 from benchmarks.race.problems import PROBLEMS
 from benchmarks.race.standings import smallest_effect, stand, table
+from benchmarks.tools.lines import append_line
+from tests.benchmarks.race.synthetic_pool import HEADER, line
 from tune_s11.config import InputError
 
 POOL = build_pool(HEADER, [line(0, 0.9, 0.9), line(1, 0.5, 0.5), line(2, 0.3, 0.3)], [])

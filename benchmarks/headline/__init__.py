@@ -1,0 +1,1 @@
+"""How well does the tuned recipe do on CIFAR-10?"""

@@ -1,0 +1,214 @@
+"""Asynchronous successive halving replayed on recorded curves.
+
+Li et al., "A System for Massively Parallel Hyperparameter Tuning" (arXiv:1810.05934), as Ray Tune has it: a trial
+that reaches a rung is compared with those that were there before it and stopped unless it is among the best
+1/factor; one that is stopped never comes back.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchmarks.pruning.curves import Curves, Floats, Ints, score_of_winner
+from tune_s11.pruning import Rung, SuccessiveHalving
+from tune_s11.search.simulation import run_on_workers
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who is stopped: the program's successive halving, but ranked by ``signal``."""
+
+    signal: str
+    grace: int
+    factor: int
+
+    def halving(self, epochs: int) -> SuccessiveHalving:
+        """The policy of a search whose trials have so many epochs."""
+        return SuccessiveHalving(self.grace, self.factor, epochs)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one search found and spent."""
+
+    unstopped: list[int]
+    """Trials that came to an end by themselves, diverged ones among them, in the order in which they did."""
+    spent: float
+    """Epochs of all trials, signals that cost extra included."""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """A policy laid over recorded curves: plain lists, for they are walked some ten million times.
+
+    Attributes:
+        rungs: Epochs, rising.
+        values: Of each trial at each rung.
+        costs: Of a rung's signal, in epochs.
+        ended: Epochs of each trial.
+        factor: One in this many is kept at a rung.
+    """
+
+    rungs: list[int]
+    values: list[list[float]]
+    costs: list[float]
+    ended: list[int]
+    factor: float
+
+
+def build_ladder(curves: Curves, policy: Policy) -> Ladder | None:
+    """Where the signal was not recorded at a later rung the running average ranks it, which costs nothing.
+
+    Returns:
+        None where the signal was not recorded at the first rung.
+    """
+    rungs = list(policy.halving(curves.epochs).rungs)
+    signal = curves.signals[policy.signal]
+    known = [not np.isnan(signal[:, rung - 1]).any() for rung in rungs]
+    if not known[0]:
+        return None
+    columns = [
+        (signal if there else curves.signals["ema"])[:, rung - 1] for rung, there in zip(rungs, known, strict=True)
+    ]
+    costs = [curves.costs[policy.signal] if there else 0.0 for there in known]
+    return Ladder(
+        rungs,
+        np.stack(columns, axis=1).tolist(),
+        costs,
+        curves.ended.tolist(),
+        policy.factor,
+    )
+
+
+def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
+    """One search: trials start in the order of ``arrival``, each on the first worker that is free.
+
+    An epoch takes all trials the same time; of two that reach a rung at once, the one that started first is first.
+    A trial that diverges before a rung is recorded nowhere from there on, and frees its worker.
+    """
+    rungs = [Rung(ladder.factor) for _ in ladder.rungs]
+    stops = [*ladder.rungs, max(ladder.ended) + 1]  # the last is never reached
+    spent = 0.0
+    unstopped: list[int] = []
+    queue = iter(enumerate(arrival))
+
+    def train(start: int, trial: int) -> Iterator[float]:
+        nonlocal spent
+        epoch = 0
+        for index, stop in enumerate(stops):
+            until = min(stop, ladder.ended[trial])
+            spent += until - epoch
+            yield until - epoch
+            epoch = until
+            if epoch < stop:
+                unstopped.append(trial)
+                return
+            if cost := ladder.costs[index]:
+                spent += cost
+                yield cost
+            if not rungs[index].keeps(start, ladder.values[trial][index]) or epoch == ladder.ended[trial]:
+                return
+
+    run_on_workers(lambda _: None if (following := next(queue, None)) is None else train(*following), workers)
+    return Outcome(unstopped, spent)
+
+
+@dataclass(frozen=True)
+class Trade:
+    """What a policy saves and loses, mean over replays."""
+
+    policy: Policy
+    saving: float
+    """Epochs of all trials unpruned over epochs spent."""
+    lost: float
+    """Final accuracy of the winner that the same search has without pruning less its own winner's, in points."""
+    lost_90: float
+    """The 90th percentile over the replays of what ``lost`` is the mean of."""
+
+    def beats(self, other: "Trade") -> bool:
+        """Whether it is no worse in both respects and better in one."""
+        better = self.saving > other.saving or self.lost < other.lost
+        return better and self.saving >= other.saving and self.lost <= other.lost
+
+
+def measure(curves: Curves, policy: Policy, *, workers: int = 8, replays: int = 200) -> Trade | None:
+    """Replays a policy with shuffled arrival, the same shuffles for every policy.
+
+    Args:
+        curves: ``n`` of them.
+        policy: Who is stopped.
+        workers: Trials at a time.
+        replays: Searches.
+
+    Returns:
+        None where the policy's signal was not recorded at its first rung.
+    """
+    ladder = build_ladder(curves, policy)
+    if ladder is None:
+        return None
+    generator = np.random.default_rng(0)
+    arrivals = [generator.permutation(len(curves.score)) for _ in range(replays)]
+    saving, lost = _replay_all(curves, ladder, arrivals, workers)
+    return Trade(policy, saving, float(lost.mean()), float(np.percentile(lost, 90)))
+
+
+def flip_coins(curves: Curves, policy: Policy, *, draws: int = 20) -> Trade:
+    """Replays a policy that ranks by chance: random numbers in place of the signal, as many replays for each draw.
+
+    Returns:
+        Means over the draws.
+    """
+    generator = np.random.default_rng(0)
+    trades = []
+    for _ in range(draws):
+        luck = curves.signals | {"coin": generator.random((len(curves.score), curves.epochs))}
+        flipped = replace(curves, signals=luck, costs=curves.costs | {"coin": 0.0})
+        trade = measure(flipped, replace(policy, signal="coin"), replays=200 // draws)
+        assert trade is not None
+        trades.append(trade)
+    saving, lost, lost_90 = np.mean([(trade.saving, trade.lost, trade.lost_90) for trade in trades], axis=0).tolist()
+    return Trade(replace(policy, signal="coin"), saving, lost, lost_90)
+
+
+def resample(
+    curves: Curves, policy: Policy, *, workers: int = 8, resamples: int = 200, replays: int = 20
+) -> tuple[float, float]:
+    """95% interval of what a policy loses: the percentile bootstrap's over the configurations.
+
+    Args:
+        curves: ``n`` of them, of which each resample draws ``n`` with replacement.
+        policy: Its signal was recorded at its first rung.
+        workers: Trials at a time.
+        resamples: Of the configurations.
+        replays: Searches over each resample, with shuffled arrival.
+    """
+    ladder = build_ladder(curves, policy)
+    assert ladder is not None
+    generator, n, means = np.random.default_rng(0), len(curves.score), []
+    for _ in range(resamples):
+        drawn = generator.integers(n, size=n)
+        arrivals = [generator.permutation(drawn) for _ in range(replays)]
+        means.append(_replay_all(curves, ladder, arrivals, workers)[1].mean())
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _replay_all(curves: Curves, ladder: Ladder, arrivals: Sequence[Ints], workers: int) -> tuple[float, Floats]:
+    """How many times fewer epochs the searches take than without pruning; points that each one loses by it."""
+    ends = list(zip(curves.chosen_by.tolist(), curves.score.tolist(), strict=True))
+    share, lost = [], []
+    for arrival in arrivals:
+        outcome = replay(ladder, arrival.tolist(), workers)
+        share.append(outcome.spent / curves.ended[arrival].sum())
+        winner, unpruned = (
+            score_of_winner([ends[trial] for trial in trials]) for trials in (outcome.unstopped, arrival.tolist())
+        )
+        lost.append(100 * (unpruned - winner))
+    return float(1 / np.mean(share)), np.array(lost)
+
+
+def pareto_front(trades: Sequence[Trade]) -> list[Trade]:
+    """Those that no other beats, by rising saving."""
+    front = [trade for trade in trades if not any(other.beats(trade) for other in trades)]
+    return sorted(front, key=lambda trade: (trade.saving, trade.lost))

@@ -1,0 +1,140 @@
+"""The file of recorded learning curves: its lines, and what a pruner would have seen of them."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.tools.lines import read_lines
+from tune_s11.config import InputError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+RECORDINGS = Path(__file__).parent / "recordings"
+CIFAR10_W16 = RECORDINGS / "cifar10-w16.jsonl"
+DIGITS_WIDE = RECORDINGS / "digits-wide.jsonl"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Complete curves of ``n`` configurations over ``epochs`` epochs. Accuracies are fractions."""
+
+    header: dict[str, Any]
+    configs: list[dict[str, Any]]
+    signals: dict[str, Floats]
+    """By name, what a rung could rank by after each epoch, (n, epochs): 0 from the epoch on in which a trial
+    diverged, NaN where the signal was not recorded. ``probe_1/2_ema`` is the average's accuracy after a probe of
+    half an epoch."""
+    costs: dict[str, float]
+    """By signal, what it costs beyond a plain epoch each time it is asked for, in plain epochs: measured medians."""
+    chosen_by: Floats
+    """Averaged weights' accuracy on the validation images after the last epoch, (n,); -1 where diverged."""
+    score: Floats
+    """Averaged weights' accuracy on the images apart after the last epoch, (n,); 0 where diverged."""
+    ended: Ints
+    """Epochs trained, (n,): fewer than ``epochs`` where diverged."""
+
+    @property
+    def epochs(self) -> int:
+        """Length of a complete trial."""
+        return int(self.signals["ema"].shape[1])
+
+    @property
+    def diverged(self) -> npt.NDArray[np.bool_]:
+        """Which trials diverged, (n,)."""
+        return self.chosen_by < 0
+
+
+FINALISTS = 5
+"""As in search_spaces/s11.yaml."""
+
+
+def score_of_winner(unstopped: Iterable[tuple[float, float]]) -> float:
+    """Final accuracy, on images apart, of the winner of a search; 0 where no trial is complete.
+
+    The complete trials that are best by validation are the finalists, and the best of these on the images apart wins.
+    In a search they are run again, from several seeds: among the best a single run's validation chooses by luck.
+
+    Args:
+        unstopped: ``chosen_by`` and ``score`` of each trial that came to an end by itself.
+    """
+    complete = [end for end in unstopped if end[0] >= 0]
+    finalists = sorted(complete, key=lambda end: -end[0])[:FINALISTS]
+    return max((score for _, score in finalists), default=0.0)
+
+
+LEAST = 8
+"""Configurations that tell something."""
+
+
+def read_curves(path: Path, count: int | None = None) -> Curves:
+    """Reads a recording, in the order of the configurations' numbers.
+
+    Args:
+        path: The file.
+        count: Read so many, those recorded first, as if none had followed; None: all.
+
+    Raises:
+        InputError: There is no such file, or it holds fewer configurations than ``count`` or eight, or all of them
+            diverged.
+    """
+    header, *lines = read_lines(path) or [{}]
+    needed = max(LEAST, count or 0)
+    if len(lines) < needed:
+        raise InputError(
+            f"{path}: {len(lines)} configurations, fewer than {needed}; benchmarks.pruning.record records them"
+        )
+    lines = lines[:count]
+    if all(line["score"] is None for line in lines):
+        raise InputError(f"{path}: all {len(lines)} configurations diverged: nothing to choose from")
+    return build_curves(header, sorted(lines, key=lambda line: int(line["number"])))
+
+
+def build_curves(header: dict[str, Any], lines: list[dict[str, Any]]) -> Curves:
+    """Arrays from the lines as :class:`recording.Recording` returns them."""
+    epochs = int(header["of"]["recipe"]["epochs"])
+    ended = np.array([len(line["curve"]["ema"]) for line in lines])
+    after = np.arange(1, epochs + 1) >= np.array([line["diverged_at"] or epochs + 1 for line in lines])[:, None]
+
+    def signal(recorded: list[dict[int, float]]) -> Floats:
+        values = np.full((len(lines), epochs), np.nan)
+        for row, points in enumerate(recorded):
+            for epoch, value in points.items():
+                values[row, epoch - 1] = value
+        values[after] = 0.0
+        values[:, np.isnan(values).any(0)] = np.nan
+        return values
+
+    names = [name for name in lines[0]["curve"] if name != "train_loss"]
+    signals = {name: signal([dict(enumerate(line["curve"][name], start=1)) for line in lines]) for name in names}
+    for length in sorted({length for line in lines for length in line["probes"]}, key=Fraction):
+        for kind in ("raw", "ema"):
+            points = [
+                {int(epoch): both[kind] for epoch, both in line["probes"].get(length, {}).items()} for line in lines
+            ]
+            signals[f"probe_{length}_{kind}"] = signal(points)
+
+    scores = [line["score"] for line in lines]
+    return Curves(
+        header,
+        [line["config"] for line in lines],
+        signals,
+        {name: _cost(name, [line["seconds"] for line in lines]) for name in signals},
+        np.array([-1.0 if score is None else score["validation_ema"] for score in scores]),
+        np.array([0.0 if score is None else score["ema"] for score in scores]),
+        ended,
+    )
+
+
+def _cost(signal: str, seconds: list[dict[str, float]]) -> float:
+    """Another average in place of the recipe's costs nothing; the rest costs its making and one more validation."""
+    part = "recompute" if signal == "ema_recomputed" else signal.rpartition("_")[0]
+    if part != "recompute" and not part.startswith("probe"):
+        return 0.0
+    return statistics.median((each[part] + each["validation"]) / each["epoch"] for each in seconds if part in each)

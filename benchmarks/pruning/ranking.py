@@ -1,0 +1,68 @@
+"""How well an early signal ranks trials by where they end."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.pruning.curves import Curves, Floats, Ints
+from tune_s11.report.ranking import spearman
+
+LOGARITHMIC = ("max_lr", "min_lr_fraction", "weight_decay")
+"""Fields that a regression sees as their logarithm, as they are drawn."""
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rank correlation and its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def correlate(signal: Floats, score: Floats, resamples: int = 1000, seed: int = 0) -> Correlation:
+    """Spearman of ``signal`` with ``score``, (n,) each; the interval is the percentile bootstrap's over the trials."""
+    drawn = np.random.default_rng(seed).integers(len(score), size=(resamples, len(score)))
+    low, high = np.nanpercentile(spearman(signal[drawn], score[drawn]), [2.5, 97.5])
+    return Correlation(float(spearman(signal, score)), float(low), float(high))
+
+
+def best_third(score: Floats) -> Ints:
+    """Indices of the best third, at least four."""
+    return np.argsort(-score, kind="stable")[: max(4, round(len(score) / 3))]
+
+
+def predict_score(curves: Curves, signal: str, epoch: int) -> Floats:
+    """What each trial will end at, by a ridge regression fitted to all the others.
+
+    Its features are the signal after each epoch up to ``epoch`` and what was drawn. Trials that diverged are not
+    fitted to; one that has diverged by then is predicted 0.
+
+    Args:
+        curves: ``n`` of them.
+        signal: One that is recorded after every epoch.
+        epoch: 0: by the configuration alone.
+
+    Returns:
+        Predicted final accuracy, (n,).
+    """
+    features = np.column_stack([*_drawn(curves.configs), curves.signals[signal][:, :epoch]])
+    complete = ~curves.diverged
+    mean = curves.score[complete].mean()
+    predicted = np.zeros(len(curves.score))
+    for trial in np.flatnonzero(complete | (curves.ended > epoch)):
+        others = complete & (np.arange(len(curves.score)) != trial)
+        ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 3, 9)))
+        ridge.fit(features[others], curves.score[others] - curves.score[others].mean())
+        # A mean over all but this trial is the lower the better the trial is, and would rank the trials by itself.
+        predicted[trial] = mean + ridge.predict(features[[trial]])[0]
+    return predicted
+
+
+def _drawn(configs: list[dict[str, Any]]) -> list[Floats]:
+    columns = {name: np.array([config[name] for config in configs], float) for name in configs[0]}
+    return [np.log(values) if name in LOGARITHMIC else values for name, values in columns.items()]

@@ -1,0 +1,116 @@
+"""Learning curves of configurations that were never trained, out of those that were recorded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optuna.distributions import FloatDistribution
+from sklearn.ensemble import ExtraTreesRegressor
+
+from benchmarks.pruning.curves import Curves, Floats
+from tune_s11.search_space import Space
+
+TREES = 100
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What would become of a trial that nobody stops. Accuracies are fractions.
+
+    Attributes:
+        signal: Validation accuracy of the averaged weights after each epoch, (epochs trained,); where the trial
+            diverges the last one is 0.
+        score: Accuracy on the images apart after the last epoch; 0 where it diverges.
+        diverged: Whether it does.
+    """
+
+    signal: Floats
+    score: float
+    diverged: bool
+
+    @property
+    def chosen_by(self) -> float:
+        """Validation accuracy after the last epoch."""
+        return float(self.signal[-1])
+
+
+class Surrogate:
+    """Draws curves for any configuration of a space.
+
+    A recorded configuration has the curve that was recorded. Any other is told from its neighbours, which are those
+    that extremely randomised trees (Geurts et al. 2006), fitted to the recorded curves, put into one leaf with it: near
+    in what matters (Lin and Jeon 2006, "Random Forests and Adaptive Nearest Neighbors"). It has their weighted mean
+    curve and on top the whole curve by which one of them, drawn with these weights, differs from what the others tell
+    of it. So the noise is as large as what neighbours do not tell of one another, in early epochs as in late ones, and
+    larger where trials differ more. It holds a run's luck and all that lies between the recorded configurations: more
+    than two runs of one configuration would differ by. A neighbour that diverged is followed to where it did, so
+    that trials diverge where recorded ones did, and as often.
+
+    Args:
+        curves: Of ``n`` configurations.
+        space: What they were drawn from.
+    """
+
+    def __init__(self, curves: Curves, space: Space) -> None:
+        self._domains = {name: domain for name, domain in space.items() if isinstance(domain, FloatDistribution)}
+        assert len(self._domains) == len(space)
+        self._ended, self._diverged = curves.ended, curves.diverged
+        self._places = np.stack([self._place(config) for config in curves.configs])
+        self._outcomes = np.column_stack([curves.signals["ema"], curves.score])
+        forest = ExtraTreesRegressor(TREES, bootstrap=True, random_state=0).fit(self._places, self._outcomes)
+        self._trees = [tree.tree_ for tree in forest.estimators_]
+        self._leaves = np.column_stack([tree.apply(self._places) for tree in self._trees])
+        n = len(self._places)
+        self._counts = np.column_stack([np.bincount(drawn, minlength=n) for drawn in forest.estimators_samples_])
+        self._unexplained = np.zeros_like(self._outcomes)
+        for trial in np.flatnonzero(~self._diverged):
+            without = self._counts[trial] == 0
+            self._unexplained[trial] = self._outcomes[trial] - self._mean(self._weights(self._leaves[trial], without))
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of a recorded final score from what the others tell of it."""
+        return float(np.std(self._unexplained[~self._diverged, -1]))
+
+    @property
+    def explained(self) -> float:
+        """Share of the variance of the recorded final scores that the others tell; below 0: less than their mean."""
+        return 1 - self.noise**2 / float(np.var(self._outcomes[~self._diverged, -1]))
+
+    def draw(self, params: Mapping[str, Any], generator: np.random.Generator) -> Fate:
+        """What becomes of a trial of ``params``."""
+        place = self._place(params)
+        same = np.flatnonzero((np.abs(self._places - place) < 1e-6).all(axis=1))
+        if same.size:
+            return self._fate(int(same[0]), self._outcomes[same[0]])
+        weights = self._weights(np.array([tree.apply(place[None])[0] for tree in self._trees]))
+        like = int(generator.choice(len(weights), p=weights))
+        if self._diverged[like]:
+            return self._fate(like, self._outcomes[like])
+        return self._fate(like, np.clip(self._mean(weights) + self._unexplained[like], 0, 1))
+
+    def _fate(self, like: int, outcome: Floats) -> Fate:
+        return Fate(outcome[: self._ended[like]], float(outcome[-1]), bool(self._diverged[like]))
+
+    def _weights(self, leaves: Any, trees: Any = slice(None)) -> Floats:
+        """What each recorded configuration counts for one that is in ``leaves``, (trees,); their sum is 1.
+
+        Args:
+            leaves: One of each tree.
+            trees: Those to ask.
+        """
+        together = self._counts[:, trees] * (self._leaves == leaves)[:, trees]
+        weights: Floats = (together / together.sum(axis=0)).mean(axis=1)
+        return weights
+
+    def _mean(self, weights: Floats) -> Floats:
+        """The mean curve of those that did not diverge, or of all where these are all."""
+        alive = weights * ~self._diverged
+        mean: Floats = (alive if alive.any() else weights) @ self._outcomes
+        return mean / (alive.sum() or 1.0)
+
+    def _place(self, params: Mapping[str, Any]) -> "np.typing.NDArray[np.float32]":
+        """On the scales on which values are drawn; single precision is the trees'."""
+        values = [np.log(params[name]) if domain.log else params[name] for name, domain in self._domains.items()]
+        return np.array(values, np.float32)

@@ -1,0 +1,214 @@
+"""What the range test's bounds are worth to a search: as walls or as a prior, right or wrong, against none.
+
+    uv run python -m benchmarks.ramps.replay
+
+Simulated searches (``benchmarks.pruning.simulator``), one trial at a time, on curves that were recorded far beyond
+the bounds (``benchmarks.pruning.record --lr-bounds``). As walls, bounds are the space; as a prior, TPE's random
+trials come from within them and all others from a space three times wider on each side; both begin with the range
+test's suggestion. Without the range test the space is all that was recorded, and nothing is tried first. Beside it
+stand the same search with the first trial of the others, and a wall that is a constant, whose middle is tried first
+and which costs no range test. Epochs are counted until a complete trial reaches the target, those of the range test
+included. The last line of the output is JSON.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from optuna.distributions import FloatDistribution
+from scipy.stats import bootstrap
+
+from benchmarks.pruning.curves import DIGITS_WIDE, Floats, read_curves
+from benchmarks.pruning.simulator import Simulated, Workers, World
+from benchmarks.tools.goals import at_least, at_most, judged
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
+from tune_s11.config import InputError
+from tune_s11.search_space import load_space
+
+SAMPLES = 64
+"""Trials of a search."""
+
+STARTUP = 10
+"""Random trials with which Optuna's TPE begins."""
+
+MARGIN = 3.0
+"""How many times wider a prior's space is on each side."""
+
+SHIFTS = (1.0, 5.0, 0.2)
+"""What the bounds are multiplied by."""
+
+WALL = (0.067, 2.0)
+"""Bounds that nothing was measured for: what the range test answers wherever ramps do not diverge."""
+
+TARGET = 0.9
+"""The quantile of all recorded configurations' final validation accuracies that a search is to reach."""
+
+
+@dataclass(frozen=True)
+class Searches:
+    """How the same search from several seeds came to the target.
+
+    Attributes:
+        epochs: Until a complete trial reached it, (searches,), the range test's included; where none did, all.
+        reached: Whether one did, (searches,).
+        best: Final accuracies, on images apart, of what they chose, (searches,).
+    """
+
+    epochs: Floats
+    reached: "np.typing.NDArray[np.bool_]"
+    best: Floats
+
+
+def epochs_to(search: Simulated, target: float) -> float | None:
+    """Epochs trained when the first complete trial has ``target``; None where none has. One trial at a time."""
+    spent = np.cumsum([trial.epoch for trial in search.trials])
+    for trial, epochs in zip(search.trials, spent, strict=True):
+        if trial.state == "complete" and search.fates[trial.number].chosen_by >= target:
+            return float(epochs)
+    return None
+
+
+def range_test_epochs(world: World, images: int) -> float:
+    """What the range test trains, in epochs of ``images``."""
+    settings = world.config.search
+    return settings.lr_range_seeds * settings.lr_range_steps * world.config.recipe.batch_size / images
+
+
+def as_walls(world: World, low: float, high: float, suggestion: float) -> World:
+    """A search within the bounds, as the program does it; ``world`` has all that was recorded.
+
+    It begins with the suggestion and, beside it, what ``world`` would try first.
+    """
+    return _between(world, low, high, [world.first[0] | {"max_lr": suggestion}])
+
+
+def as_prior(world: World, low: float, high: float, suggestion: float) -> World:
+    """A search around the bounds, whose first trials lie within, the first of all as that of :func:`as_walls`."""
+    generator = np.random.default_rng((world.config.search.seed, STARTUP))
+    drawn = np.exp(generator.uniform(np.log(low), np.log(high), STARTUP - 1))
+    within = [{"max_lr": float(max_lr)} for max_lr in drawn]
+    return _between(world, low / MARGIN, high * MARGIN, [world.first[0] | {"max_lr": suggestion}, *within])
+
+
+def _between(world: World, low: float, high: float, first: Sequence[dict[str, Any]]) -> World:
+    recorded = world.config.space["max_lr"]
+    assert isinstance(recorded, FloatDistribution)
+    config = world.config.with_lr_bounds(max(low, recorded.low), min(high, recorded.high))
+    return replace(world, config=config, first=tuple(first))
+
+
+def run_searches(worlds: Sequence[World], target: float, *, before: float) -> Searches:
+    """Simulates each world's search, one trial at a time.
+
+    Args:
+        worlds: A search from several seeds.
+        target: Final validation accuracy.
+        before: Epochs that each has spent before its first trial.
+    """
+    found = [world.simulate(Workers(1)) for world in worlds]
+    until = [epochs_to(search, target) for search in found]
+    return Searches(
+        np.array([before + (search.spent if end is None else end) for search, end in zip(found, until, strict=True)]),
+        np.array([end is not None for end in until]),
+        np.array([search.best for search in found]),
+    )
+
+
+def ratio(above: Floats, below: Floats) -> tuple[float, float, float]:
+    """Mean epochs of some searches over those of others, and its 95% bootstrap interval over the seeds, which pair."""
+
+    def of_means(above: Floats, below: Floats, axis: int | None = None) -> Any:
+        return above.mean(axis) / below.mean(axis)
+
+    drawn = bootstrap((above, below), of_means, paired=True, n_resamples=2000, method="percentile", rng=0)
+    low, high = drawn.confidence_interval
+    return float(of_means(above, below)), float(low), float(high)
+
+
+def tell(what: str, searches: Searches) -> None:
+    """Prints one line of the table."""
+    low, middle, high = np.percentile(searches.epochs, [25, 50, 75])
+    spread = searches.best.std(ddof=1)
+    print(
+        f"{what:34}{searches.epochs.mean():8.0f}{f'{middle:.0f} ({low:.0f} to {high:.0f})':>20}"
+        f"{searches.reached.mean():9.0%}{f'{searches.best.mean():.4f}':>9}{spread:8.4f}",
+        flush=True,
+    )
+
+
+def judge(walls: Searches, prior: Searches, misled: Sequence[Searches], free: Searches) -> dict[str, Any]:
+    """The goals, by name.
+
+    Args:
+        walls: Right bounds as walls.
+        prior: As a prior.
+        misled: As a prior, but shifted.
+        free: Without bounds.
+    """
+    return judged(
+        {
+            "epochs_of_prior_over_walls": at_most(ratio(prior.epochs, walls.epochs)[0], 1.05),
+            "reached_when_shifted": at_least(min(float(searches.reached.mean()) for searches in misled), 0.9),
+            "epochs_without_bounds_over_walls": at_least(ratio(free.epochs, walls.epochs)[0], 1.5),
+        }
+    )
+
+
+app = new_app("Replay searches with right bounds, shifted bounds and none.")
+
+
+@app.command()
+def main(
+    curves: Annotated[Path, typer.Option("--curves", help="What benchmarks.pruning.record wrote.")] = DIGITS_WIDE,
+    replays: Annotated[int, typer.Option("--replays", parser=whole_number(2), metavar="N", help="Seeds.")] = 40,
+) -> None:
+    """Prints what each use of the bounds takes to the target, and finds."""
+    recorded = read_curves(curves)
+    if "drawn" not in recorded.header["of"]:
+        raise InputError(f"{curves}: recorded within the bounds; expected a recording with --lr-bounds")
+    low, high = recorded.header["of"]["drawn"]
+    bounds = recorded.header["bounds"]
+    config = load_space("quick").with_overrides({"search.samples": str(SAMPLES), "search.lr_range_seeds": "3"})
+    everywhere = World.recorded(recorded, config, between=(low, high))
+    seeded = [everywhere.with_search(seed=seed) for seed in range(replays)]
+    target = float(np.quantile(recorded.chosen_by, TARGET))
+    before = range_test_epochs(everywhere, recorded.header["of"]["images"]["train"])
+
+    n, gone = len(recorded.score), int(recorded.diverged.sum())
+    print(f"{curves}: n = {n} configurations, {gone} diverged, max_lr from {low:g} to {high:g}.")
+    print("Range test: {low:.3g} to {high:.3g}, {suggestion:.3g} first; ".format(**bounds) + f"{before:.0f} epochs.")
+    print(f"{replays} searches each of {SAMPLES} trials; target {target:.4f}, which {1 - TARGET:.0%} of all reach.\n")
+    print(f"{'':34}{'epochs':>8}{'median (quartiles)':>20}{'reached':>9}{'best':>9}{'SD':>8}")
+    free = run_searches([replace(world, first=()) for world in seeded], target, before=0)
+    tell("no bounds", free)
+    alike = run_searches(seeded, target, before=before)
+    tell("no bounds, first trial alike", alike)
+    middle = float(np.sqrt(WALL[0] * WALL[1]))
+    constant = run_searches([as_walls(world, *WALL, middle) for world in seeded], target, before=0)
+    tell("a constant wall, no range test", constant)
+    by_use: dict[str, list[Searches]] = {"walls": [], "prior": []}
+    for shift in SHIFTS:
+        ends = [bounds[name] * shift for name in ("low", "high", "suggestion")]
+        for use, build in (("walls", as_walls), ("prior", as_prior)):
+            searches = run_searches([build(world, *ends) for world in seeded], target, before=before)
+            by_use[use].append(searches)
+            tell(f"as {use}" + ("" if shift == 1 else f", shifted to {shift:g} times"), searches)
+    walls, (prior, *misled) = by_use["walls"][0], by_use["prior"]
+    print()
+    for what, above in (
+        ("prior over walls", prior),
+        ("no bounds over walls", free),
+        ("no bounds, first trial alike, over walls", alike),
+        ("a constant wall over walls", constant),
+    ):
+        print("Epochs, {}: {:.2f} (95% interval {:.2f} to {:.2f})".format(what, *ratio(above.epochs, walls.epochs)))
+    print(json.dumps(judge(walls, prior, misled, free) | {"n": n}))
+
+
+if __name__ == "__main__":
+    run(app, "benchmarks.ramps.replay")

@@ -1,0 +1,1 @@
+"""What does each addition to the seed's recipe bring?"""

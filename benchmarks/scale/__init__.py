@@ -1,0 +1,1 @@
+"""What does a search cost beside its training, and how many workers can one driver serve?"""

@@ -1,0 +1,1 @@
+"""What benchmarks share: files of recordings, processes, goals, tables."""

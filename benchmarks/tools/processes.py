@@ -1,0 +1,120 @@
+"""Work shared by processes, one line of JSON a task: what `record` and `contest` have in common."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from benchmarks.race.problems import SEED, Inputs
+from benchmarks.tools.lines import append_line, completed_subject, read_lines
+from tune_s11.config import InputError
+from tune_s11.data import Dataset
+from tune_s11.hardware import Hardware
+from tune_s11.results.manifest import build_manifest
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a worker process works with; each gets it once."""
+
+    inputs: Inputs
+    hardware: Hardware
+    work: Callable[[Inputs, Hardware, Any], Line]
+    """Does one task; a function of a module, for it is pickled."""
+
+    def run(self, task: Any) -> Line:
+        """Return the line of one task."""
+        return self.work(self.inputs, self.hardware, task)
+
+
+_worker: Worker
+
+
+def _start(worker: Worker) -> None:
+    global _worker
+    _worker = worker
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)  # The parent handles them, and the workers end with it.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    worker.hardware.activate()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _run(task: Any) -> Line:
+    return _worker.run(task)
+
+
+def interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Make SIGTERM what Ctrl-C is."""
+    raise KeyboardInterrupt
+
+
+def resume_file(path: Path, of: dict[str, Any], dataset: Dataset) -> list[Line]:
+    """Return the lines that a file holds already, without its header, which is written where there is no file yet.
+
+    Args:
+        path: The file.
+        of: What its lines are of: they belong into one file only where all of this is the same.
+        dataset: For the manifest.
+
+    Raises:
+        InputError: The file was recorded of something else.
+    """
+    lines = read_lines(path)
+    recorded = completed_subject(lines[0].get("of", {}) if lines else of)
+    for key, value in completed_subject(of).items():
+        if recorded.get(key) != value:
+            raise InputError(f"{path}: was recorded with another {key}; expected the same, or no file")
+    if not lines:
+        append_line(path, {"of": of, "manifest": build_manifest(dataset, SEED)})
+    return lines[1:]
+
+
+def run_all(worker: Worker, tasks: Sequence[Any], path: Path, workers: int, summarise: Callable[[Line], str]) -> None:
+    """Do the tasks in order, append a line for each that is done, and print how far that is.
+
+    Args:
+        worker: Who does them.
+        tasks: Whatever the worker's function takes.
+        path: File to append to.
+        workers: Processes.
+        summarise: Makes a few words of a line.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted; the tasks in progress are lost.
+    """
+    if not tasks:
+        return
+    start = time.monotonic()
+    spawn = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(min(workers, len(tasks)), spawn, initializer=_start, initargs=(worker,))
+    try:
+        futures = [executor.submit(_run, task) for task in tasks]
+        for finished, future in enumerate(as_completed(futures), start=1):
+            line = future.result()
+            append_line(path, line)
+            left = (time.monotonic() - start) / finished * (len(tasks) - finished)
+            print(f"{finished}/{len(tasks)}  {summarise(line)}  {left / 60:.0f} min left", flush=True)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for child in multiprocessing.active_children():
+            child.kill()  # Waiting for their work would take long.
+        print("interrupted; the same command resumes", flush=True)
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
