@@ -67,7 +67,7 @@ def test_costs_are_what_was_measured() -> None:
 
 @pytest.mark.parametrize(
     ("count", "diverged", "message"),
-    [(7, {}, "7 configurations: needed are 8"), (8, dict.fromkeys(range(8), 2), "all 8 configurations diverged")],
+    [(7, {}, "7 configurations, fewer than 8"), (8, dict.fromkeys(range(8), 2), "all 8 configurations diverged")],
 )
 def test_too_little_is_refused(tmp_path: Path, count: int, diverged: dict[int, int], message: str) -> None:
     header, lines = recording(SCORES[:count], lambda score, epoch: score, diverged=diverged)

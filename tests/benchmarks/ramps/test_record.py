@@ -85,7 +85,7 @@ def test_a_training_that_diverges_is_recorded_as_such() -> None:
 
 
 def test_nothing_measured_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no condition is measured completely"):
+    with pytest.raises(InputError, match=r"no condition is complete"):
         main(tell_only=True, out=tmp_path)
 
 
