@@ -213,7 +213,7 @@ class RefitChanges(Frozen):
     """Length of a refit."""
     batch_size: Count | None = None
     """Images a step. Trials on a quarter of the images in a quarter of the batch take as many steps as the refit.
-    Learning rates are not scaled: the best one hardly follows the batch (benchmarks/README.md, "Bounds that hold")."""
+    Learning rates are not scaled: the best one hardly follows the batch (benchmarks/ramps/README.md)."""
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """The recipe of a trial as its refit has it."""
