@@ -132,7 +132,7 @@ def headline(
         entry = describe(search) | {"variants": compare(search, PROFILES[chosen].variants)}
         copy_pictures(write_report(search, commands=repeat_commands(search)).parent, out)
     images = ["--data-dir", "CIFAR10"] if recipe.dataset == "folder" else []
-    entry["command"] = " ".join(["python -m benchmarks.headline", "--profile", chosen, *images, *changes])
+    entry["command"] = " ".join(["-m", "benchmarks.headline", "--profile", chosen, *images, *changes])
     results[chosen] = entry
     results["headline"] = shortest(next(results[kind] for kind in ("gpu", "cpu-64", "cpu") if results[kind]))
     write_whole(file, json.dumps(results, indent=1) + "\n")
@@ -227,4 +227,4 @@ def copy_pictures(report: Path, out: Path) -> None:
 if __name__ == "__main__":
     app = new_app("Measure the headline.")
     app.command()(headline)
-    run(app, "benchmarks/headline/__main__.py")
+    run(app, "benchmarks.headline")

@@ -48,7 +48,7 @@ def describe(search: SearchResult) -> dict[str, Any]:
 
 
 def flipped_too(search: SearchResult, recipe: Recipe) -> dict[str, Any]:
-    """Test accuracy of the refits' averaged weights, mirror images too; see :func:`accuracy`."""
+    """Test accuracy of the refits' EMA weights, mirror images too; see :func:`accuracy`."""
     dataset = load_dataset(recipe)
     data = TrainingData.to_refit(dataset, recipe, search.config.search.seed)
     hardware = choose_hardware()
@@ -101,7 +101,7 @@ def train_once(recipe: Recipe, folder: Path) -> dict[str, Any]:
 
 
 def accuracy(trainer: Trainer, images: Images, *, raw: bool = False, flipped_too: bool = False) -> float:
-    """Share of the images that a trainer's averaged weights name right.
+    """Share of the images that a trainer's EMA weights classify correctly.
 
     Args:
         trainer: At its end.

@@ -1,4 +1,4 @@
-"""``docs/results.md`` out of ``docs/results.json``."""
+"""Renders ``docs/results.md`` from ``docs/results.json``."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ GOALS = {
     ("cpu-64", 64): [("test accuracy", 0.937)],
     ("cpu", 32): [("mean test accuracy", 0.93)],
 }
-"""By machine and width: what was aimed at."""
+"""Goals by machine and width."""
 
 
 TITLES = {
@@ -33,9 +33,9 @@ def render(results: dict[str, Any]) -> str:
     """The tables as Markdown."""
     parts = [
         "# Results\n",
-        "Written by `benchmarks/headline/__main__.py` from `results.json`. Fractions of the CIFAR-10 test images,",
+        "Written by `python -m benchmarks.headline` from `results.json`. Fractions of the CIFAR-10 test images after the",
     ]
-    parts.append("after the last epoch, averaged weights, no test-time augmentation unless it is named.\n")
+    parts.append("last epoch, EMA weights, no test-time augmentation unless it is named.\n")
     for kind, title in TITLES.items():
         parts.append(f"## {title}\n")
         entry = results.get(kind)
@@ -60,7 +60,7 @@ def _accuracies(kind: str, entry: dict[str, Any]) -> str:
     rows = [
         (f"the winner ({runs})", refit["test_accuracy"]),
         ("the same, raw weights", refit["test_accuracy_raw"]),
-        ("the same, averaged weights, mirror images too", refit["test_accuracy_flipped_too"]),
+        ("the same, EMA weights, mirror images too", refit["test_accuracy_flipped_too"]),
     ]
     for name, measured in entry["variants"].items():
         rows.append((name, measured["test_accuracy"]))
@@ -86,7 +86,7 @@ def _search(entry: dict[str, Any]) -> str:
     ]
     if search["bounds"]:
         low, high, first = (search["bounds"][key] for key in ("low", "high", "suggestion"))
-        lines.append(f"Its range test put LRMAX between {low:.3g} and {high:.3g} and tried {first:.3g} first.")
+        lines.append(f"Its range test put `max_lr` between {low:.3g} and {high:.3g} and tried {first:.3g} first.")
     return "\n".join([*lines, "The winner is " + _winner(entry)])
 
 

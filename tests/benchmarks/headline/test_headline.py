@@ -39,7 +39,7 @@ TINY = {
 def entry() -> dict[str, Any]:
     accuracy = {"mean": 0.931, "sd": 0.002, "n": 2}
     return {
-        "command": "benchmarks/headline/__main__.py --profile cpu",
+        "command": "-m benchmarks.headline --profile cpu",
         "date": "2026-01-02",
         "machine": {"cpu": "A CPU", "cores": 2, "gpus": []},
         "packages": {"torch": "2.15.0"},
@@ -73,7 +73,7 @@ def test_tables_show_what_was_measured_and_what_was_not(entry: dict[str, Any]) -
     for line in (
         "Not measured yet; `python -m benchmarks.headline --profile gpu` measures it.",
         "| the winner (width 32, 50,000 images, 24 epochs, bf16) | 0.9310 | 0.0020 | 2 |",
-        "| the same, averaged weights, mirror images too | 0.9340 | 0.0020 | 2 |",
+        "| the same, EMA weights, mirror images too | 0.9340 | 0.0020 | 2 |",
         "| the suggestion | 0.9310 | - | 2 |",
         "Goal, mean test accuracy: at least 0.93; met.",
         "seed 1: 0.9320",
