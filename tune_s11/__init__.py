@@ -1,4 +1,4 @@
-"""Tunes the S11 super-convergence recipe: range test, search, refit, report."""
+"""Tunes the S11 super-convergence recipe: LR range test, hyperparameter search, refit and report."""
 
 import importlib
 import os
@@ -32,18 +32,18 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# Libraries read these when they are imported, so they are set before any of them can be.
-# A value that the user has set stays.
+# Libraries read these variables when they are imported, so they are set before any library is imported.
+# Values that the user has set are kept.
 for _name, _value in {
-    "NO_ALBUMENTATIONS_UPDATE": "1",  # importing it would ask the network for its newest version
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` every worker would run uv again
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default; unset, Ray warns about it
+    "NO_ALBUMENTATIONS_UPDATE": "1",  # its import would otherwise look for a newer version on the network
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` every worker would otherwise run uv again
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the future default; Ray warns if it is not set
 }.items():
     os.environ.setdefault(_name, _value)
 
 
 def __getattr__(name: str) -> Any:
-    """What the API has is imported when it is first used: torch and pandas take seconds."""
+    """Import a name of the API when it is first used: torch and pandas take seconds."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module("tune_s11.api"), name)

@@ -1,6 +1,6 @@
 """The device, the precision and the threads that a training run uses.
 
-Torch takes a second to import, which reading what a run used does not need.
+Torch takes a second to import, so it is imported only inside functions: reading what a run used does not need it.
 """
 
 import os
@@ -15,18 +15,18 @@ Compile = Literal["auto", "on", "off"]
 
 
 class Hardware(Frozen):
-    """What a run computes with. On a CPU the same hardware and seed give the same bits."""
+    """The hardware that a run computes with. On a CPU, the same hardware and seed give the same bits."""
 
     device: Literal["cpu", "cuda"]
     precision: Literal["fp32", "bf16"]
-    """``bf16`` computes under autocast; weights stay fp32."""
+    """Precision of the computation; ``bf16`` computes under autocast, and weights stay fp32."""
     threads: int
     """CPU threads of the process."""
     compiled: bool = False
     """Whether the network trains through ``torch.compile``."""
 
     def activate(self) -> None:
-        """Sets this process up."""
+        """Apply these settings to this process."""
         import torch
 
         torch.set_num_threads(self.threads)
@@ -35,13 +35,13 @@ class Hardware(Frozen):
 def choose_hardware(
     precision: Precision = "auto", threads: int | None = None, *, compiled: bool = False, gpu: bool = True
 ) -> Hardware:
-    """The GPU this process sees, else the CPU; bf16 where the device multiplies it natively.
+    """Choose the GPU that this process sees, otherwise the CPU, and a precision that suits it.
 
     Args:
-        precision: ``auto``, or the one to use.
-        threads: CPU threads; None: as many as this process may run on.
-        compiled: As :attr:`Hardware.compiled`.
-        gpu: Whether a GPU may be taken.
+        precision: Requested precision; ``auto``: bf16 if the device multiplies it natively, otherwise fp32.
+        threads: CPU threads; None: one for each core that this process may run on.
+        compiled: See :attr:`Hardware.compiled`.
+        gpu: Whether a GPU may be used.
     """
     import torch
 
@@ -53,12 +53,12 @@ def choose_hardware(
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def why_no_gpu() -> str:
-    """One clause on why torch sees no GPU: there is none, or its driver is too old for this torch build."""
+    """Return one clause on why torch sees no GPU: there is none, or its driver is too old for this torch build."""
     import torch
 
     if torch.version.cuda is None:
@@ -74,7 +74,7 @@ def why_no_gpu() -> str:
 
 
 def _cpu_multiplies_bf16() -> bool:
-    """AVX-512 bf16 or AMX; without them bf16 is emulated and slower than fp32."""
+    """Return whether the CPU has AVX-512 bf16 or AMX; without them, bf16 is emulated and slower than fp32."""
     import torch
 
     able = torch.cpu.get_capabilities()

@@ -1,4 +1,4 @@
-"""Images: where they come from, how they are split, and how they are augmented on their way to the network."""
+"""Reads, splits, normalises and augments the images of a recipe."""
 
 from tune_s11.data.augmentation import Augmentation, BatchedAugmentation, build_augmentation
 from tune_s11.data.cache import cache_dir

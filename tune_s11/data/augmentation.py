@@ -13,45 +13,45 @@ from tune_s11.data.pipeline import AlbumentationsAugmentation, load_pipeline, re
 
 
 class Augmentation(Protocol):
-    """Turns a batch of pixels into a batch for the network."""
+    """A function that turns a batch of pixels into a batch for the network."""
 
     def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
-        """Augments and normalises.
+        """Augment and normalise a batch.
 
         Args:
-            pixels: uint8 (B, H, W, 3), on any device.
-            generator: The only source of chance, on the same device.
+            pixels: Images, uint8 (B, H, W, 3), on any device.
+            generator: The only source of randomness, on the same device.
 
         Returns:
-            float32 (B, 3, H, W), on that device, in channels-last memory format.
+            Images, float32 (B, 3, H, W), on the same device, in channels-last memory format.
         """
 
 
 class Draws(NamedTuple):
-    """What chance decided for each image of a batch, (B,) each."""
+    """Random decisions for the images of a batch, (B,) each."""
 
     top: Tensor
     """Row of the crop in the padded image, 0 to 2 pad."""
     left: Tensor
     flipped: Tensor
-    """1 where the crop is mirrored, else 0."""
+    """1 if the crop is mirrored, otherwise 0."""
     hole_top: Tensor
     """Row of the hole in the finished image."""
     hole_left: Tensor
 
 
 class BatchedAugmentation:
-    """Padding, random crop, horizontal flip and cutout, with tensor operations alone.
+    """Padding, random crop, horizontal flip and cutout with tensor operations alone.
 
-    Each image gets its own draws. Nothing makes the host wait for the device.
+    Each image gets its own random decisions. No operation makes the host wait for the device.
 
     Args:
-        mean: Of each channel, where full intensity is 1; holes are filled with it, 0 once normalised.
-        std: Likewise.
-        pad: Pixels on each side, fewer than the image has; the crop has the image's size.
-        pad_mode: As in the recipe.
-        flip: Mirror each image with probability 1/2.
-        cutout: Side in pixels of the square hole, wholly inside the image; 0: none.
+        mean: Mean of each channel, where full intensity is 1; holes are filled with it, which is 0 once normalised.
+        std: Standard deviation of each channel, where full intensity is 1.
+        pad: Padding in pixels on each side, fewer than the image has; the crop has the size of the image.
+        pad_mode: Padding mode, as in the recipe.
+        flip: Whether to mirror each image with probability 1/2.
+        cutout: Side in pixels of the square hole, which lies wholly inside the image; 0: no hole.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class BatchedAugmentation:
         self.pad, self.pad_mode, self.flip, self.cutout = pad, pad_mode, flip, cutout
 
     def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
-        """As :class:`Augmentation`."""
+        """See :class:`Augmentation`."""
         return self.apply(pixels, self.draw(pixels, generator))
 
     def draw(self, pixels: Tensor, generator: torch.Generator) -> Draws:
-        """Draws for each image of the batch (B, H, W, 3)."""
+        """Draw the random decisions for each image of a batch (B, H, W, 3)."""
         batch, height, width, _ = pixels.shape
 
         def below(bound: int) -> Tensor:
@@ -81,13 +81,13 @@ class BatchedAugmentation:
         )
 
     def apply(self, pixels: Tensor, draws: Draws) -> Tensor:
-        """Augments and normalises pixels (B, H, W, 3) as drawn; returns (B, 3, H, W)."""
+        """Augment and normalise pixels (B, H, W, 3) as drawn, and return images (B, 3, H, W)."""
         batch, height, width, _ = pixels.shape
         device = pixels.device
         row, column = torch.arange(height, device=device), torch.arange(width, device=device)
 
-        # Where each output row and column comes from. Reflected indices stand for the padding, which is
-        # never made, and one gather of whole pixels for padding, crop and flip.
+        # The source of each output row and column. Reflected indices replace the padding, which is never
+        # allocated, so that a single gather of whole pixels does the padding, the crop and the flip.
         from_row = row + draws.top[:, None] - self.pad
         seen_column = torch.where(draws.flipped[:, None] == 1, width - 1 - column, column)
         from_column = seen_column + draws.left[:, None] - self.pad
@@ -95,7 +95,7 @@ class BatchedAugmentation:
         first_row = torch.arange(batch, device=device)[:, None] * height
         source = (first_row + source_row)[:, :, None] * width + source_column[:, None, :]
         cropped = pixels.reshape(-1, 3).index_select(0, source.flatten()).view(pixels.shape)
-        if self.pad_mode == "zero":  # what reflection has put there is blackened
+        if self.pad_mode == "zero":  # black out what reflection has put into the padding
             outside = (from_row != source_row)[:, :, None] | (from_column != source_column)[:, None, :]
             cropped.masked_fill_(outside[..., None], 0)
 
@@ -108,12 +108,12 @@ class BatchedAugmentation:
 
 
 def build_augmentation(recipe: Recipe, mean: Channels, std: Channels) -> Augmentation:
-    """The augmentation that a recipe names.
+    """Build the augmentation that a recipe names.
 
     Args:
-        recipe: Its ``augmentation``; ``pad``, ``pad_mode``, ``flip`` and ``cutout`` count unless that is a file.
-        mean: Of each channel, where full intensity is 1.
-        std: Likewise.
+        recipe: Recipe with ``augmentation``; ``pad``, ``pad_mode``, ``flip`` and ``cutout`` apply unless it is a file.
+        mean: Mean of each channel, where full intensity is 1.
+        std: Standard deviation of each channel, where full intensity is 1.
 
     Raises:
         InputError: There is no such augmentation, or the file holds no pipeline for these images.
@@ -136,11 +136,11 @@ def build_augmentation(recipe: Recipe, mean: Channels, std: Channels) -> Augment
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:
-    """Indices from 1 - size to 2 size - 2, mirrored at the first and last element into 0 to size - 1."""
+    """Mirror indices from 1 - size to 2 size - 2 at the first and last element, into 0 to size - 1."""
     last = size - 1
     return last - (last - index.abs()).abs()
 
 
 def _within(position: Tensor, start: Tensor, length: int) -> Tensor:
-    """Which positions (P,) lie in each [start, start + length), as bool (B, P) for starts (B,)."""
+    """Return which positions (P,) lie in each [start, start + length), as bool (B, P) for starts (B,)."""
     return (position >= start[:, None]) & (position < start[:, None] + length)

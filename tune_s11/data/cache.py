@@ -1,4 +1,4 @@
-"""Arrays kept on disk between runs: written at once or not at all, checked before they are used."""
+"""Caches arrays on disk between runs: written whole or not at all, and verified before use."""
 
 import json
 import os
@@ -16,20 +16,20 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def cache_dir() -> Path:
-    """``$XDG_CACHE_HOME/tune_s11``, or ``~/.cache/tune_s11``. It need not exist."""
+    """Return ``$XDG_CACHE_HOME/tune_s11``, or ``~/.cache/tune_s11``. The folder need not exist."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tune_s11"
 
 
 def write_entry(entry: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
-    """Writes arrays as ``<name>.npy`` into a new folder, with an ``entry.json`` to check them by.
+    """Write arrays as ``<name>.npy`` into a new folder, with an ``entry.json`` to verify them.
 
     Args:
-        entry: The folder. One that is there already is replaced.
-        arrays: By name.
-        about: Whatever else belongs to them and JSON can hold.
+        entry: Folder to write; an existing one is replaced.
+        arrays: Arrays by name.
+        about: Further values to store with the arrays; JSON must be able to hold them.
 
     Raises:
-        OSError: It cannot be written; nothing is left behind.
+        OSError: The entry cannot be written; nothing is left behind.
     """
     entry.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=entry.parent, prefix=f"{entry.name}.partial-"))
@@ -45,18 +45,18 @@ def write_entry(entry: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
 
 
 def read_entry(entry: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]] | None:
-    """The arrays, read-only and mapped from disk, and ``about``; None where there is no sound entry."""
+    """Return the arrays, read-only and mapped from disk, and ``about``; None if there is no sound entry."""
     try:
         written = json.loads((entry / "entry.json").read_text("utf-8"))
         arrays = {}
         for name, check in written["arrays"].items():
-            # A plain array, not np.memmap: the subclass follows the data into whatever is computed from it.
+            # A plain array, not np.memmap: whatever is computed from a memmap would be one too.
             arrays[name] = np.asarray(np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False))
             if _check(arrays[name]) != check:
                 return None
         return arrays, written["about"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
-        return None  # missing, cut short, or not what was written
+        return None  # missing, truncated, or not what was written
 
 
 def _check(array: npt.NDArray[Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Labelled images in memory, and what is known of them."""
+"""Labelled images in memory, with their channel statistics and a fingerprint."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int64]
 Channels = tuple[float, float, float]
-"""A number for each of red, green and blue."""
+"""One number for each of red, green and blue."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,15 +21,15 @@ class Images:
     """RGB images of one size, with their classes."""
 
     pixels: Pixels
-    """(N, H, W, 3)."""
+    """Pixels, (N, H, W, 3)."""
     labels: Labels
-    """(N,), indices into the names of the classes."""
+    """Classes, (N,), as indices into the class names."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def subset(self, indices: Indices) -> "Images":
-        """A copy of the images at ``indices``, (M,), in their order."""
+        """Return a copy of the images at ``indices``, (M,), in that order."""
         return Images(self.pixels[indices], self.labels[indices])
 
 
@@ -38,26 +38,26 @@ class Dataset:
     """Training and test images of the same classes."""
 
     classes: tuple[str, ...]
-    """Names, by label."""
+    """Class names, by label."""
     train: Images
-    """To learn from and to choose by."""
+    """Images to learn from and to choose by."""
     test: Images
     notes: tuple[str, ...] = ()
-    """Remarks for the user on how the images were read, a line each."""
+    """Remarks for the user on how the images were read, one line each."""
 
     @property
     def mean(self) -> Channels:
-        """Of each channel over all training images, where black is 0 and full intensity 1."""
+        """Mean of each channel over all training images, where black is 0 and full intensity 1."""
         return self._statistics[0]
 
     @property
     def std(self) -> Channels:
-        """Standard deviation, likewise; 1 for a channel that never varies, so that one may divide by it."""
+        """Standard deviation of each channel on the same scale; 1 if it never varies, to be safe as a divisor."""
         return self._statistics[1]
 
     @cached_property
     def _statistics(self) -> tuple[Channels, Channels]:
-        # Counting the 256 values is exact, and a chunk at a time needs no copy of the images as floats.
+        # Counting the 256 values is exact, and chunks avoid a copy of all images as floats.
         pixels, counts = self.train.pixels, np.zeros((3, 256), np.int64)
         for start in range(0, len(pixels), 1024):
             chunk = pixels[start : start + 1024]
@@ -72,7 +72,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of a SHA-256 over all pixels, labels and class names."""
+        """The first 16 hexadecimal digits of a SHA-256 over all pixels, labels and class names."""
         digest = hashlib.sha256(json.dumps(self.classes).encode())
         for images in (self.train, self.test):
             digest.update(repr(images.pixels.shape).encode())

@@ -1,4 +1,4 @@
-"""Pictures of any kind become RGB pixels of one size."""
+"""Decodes image files into RGB pixels of one size."""
 
 from collections import Counter
 
@@ -9,10 +9,10 @@ from tune_s11.config import InputError
 from tune_s11.data.dataset import Pixels
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-"""Names of files that are read as images, in lower case."""
+"""Suffixes of the files that are read as images, in lower case."""
 
-# What lies behind a suffix is decided by the file's first bytes; Pillow's other
-# formats stay shut: some of them call other programs.
+# The first bytes of a file decide its format, whatever its suffix. Pillow's other
+# formats stay disabled: some of them call other programs.
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")
 
 GREY = "{count:,} grey {images} made RGB"
@@ -26,14 +26,14 @@ GREY_MODES = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
 def decode(path: str, size: int) -> tuple[Pixels, list[str]]:
-    """Reads one image file.
+    """Read one image file.
 
     Args:
-        path: The file.
-        size: Height and width in pixels to resize to, antialiased, whatever the proportions were.
+        path: Path of the file.
+        size: Height and width in pixels to resize to, antialiased; proportions are not kept.
 
     Returns:
-        Pixels (size, size, 3), and what was changed, as templates for :func:`describe_changes`.
+        Pixels (size, size, 3), and the changes made, as templates for :func:`describe_changes`.
 
     Raises:
         InputError: The file cannot be decoded.
@@ -43,16 +43,16 @@ def decode(path: str, size: int) -> tuple[Pixels, list[str]]:
             return to_pixels(image, size)
     except UnidentifiedImageError:
         reason = f"not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file"
-    except Exception as error:  # decoders meet damaged bytes with all kinds: OSError, SyntaxError, struct.error, ...
+    except Exception as error:  # on damaged bytes decoders raise OSError, SyntaxError, struct.error, ...
         reason = " ".join(str(error).split()) or type(error).__name__
     raise InputError(f"{path!r}: cannot be decoded as an image: {reason}")
 
 
 def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, list[str]]:
-    """As :func:`decode`, of an image that has been opened.
+    """Convert an image that has been opened; see :func:`decode`.
 
     Raises:
-        ValueError: Its pixels have no fixed range.
+        ValueError: The pixels have no fixed range.
     """
     rgb, changes = _to_rgb(image)
     if rgb.size != (size, size):
@@ -62,13 +62,13 @@ def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, list[str]]:
 
 
 def resize(pixels: Pixels, size: int) -> Pixels:
-    """Images (N, H, W, 3) as (N, size, size, 3), antialiased."""
+    """Resize images (N, H, W, 3) to (N, size, size, 3), antialiased."""
     shape = (size, size)
     return np.stack([np.asarray(Image.fromarray(each).resize(shape, Image.Resampling.BILINEAR)) for each in pixels])
 
 
 def describe_changes(changes: Counter[str], size: int) -> tuple[str, ...]:
-    """One line for each kind of change that :func:`decode` made, with its count."""
+    """Return one line for each kind of change that :func:`decode` made, with its count."""
     return tuple(
         template.format(count=count, images="image" if count == 1 else "images", size=size)
         for template, count in sorted(changes.items())
@@ -85,11 +85,11 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
         changes.append(OTHER)
 
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
-        changes.append(SIXTEEN_BIT)  # Pillow's own conversion would clip all above 255
+        changes.append(SIXTEEN_BIT)  # Pillow's own conversion would clip values above 255
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB"), changes
     if image.mode in ("I", "F"):
         raise ValueError(f"pixels of type {image.mode} have no fixed range; expected 8 or 16 bits a channel")
     if image.has_transparency_data:
         changes.append(TRANSPARENT)
-        image = image.convert("RGBA")  # Pillow warns of a palette with transparency that goes straight to RGB
+        image = image.convert("RGBA")  # Pillow warns if a palette with transparency is converted straight to RGB
     return image.convert("RGB"), changes

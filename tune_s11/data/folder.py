@@ -1,4 +1,4 @@
-"""Images of one's own: decoded once, then cached; test images held out where there are none."""
+"""Reads a user's own images: decodes them once, caches them, and holds out test images if there are none."""
 
 import hashlib
 import os
@@ -20,23 +20,23 @@ from tune_s11.data.listing import ImageFile, Listing, list_images
 from tune_s11.data.split import hold_out_test
 
 CACHE_FORMAT = 1
-"""Part of every cache key: raise it when the same files would give other arrays."""
+"""Version that is part of every cache key: raise it when the same files would give other arrays."""
 
 CHUNK = 256
 """Images that a thread decodes at a time."""
 
 SMALL_FILE = 8192
-"""Bytes. Files smaller on average are decoded by one thread: several spend more time handing over
+"""Average file size in bytes below which one thread decodes all files: several would spend more time passing on
 the interpreter's lock than decoding (60,000 32x32 PNGs on 2 cores: 10 s with one thread, 14 s with two)."""
 
 
 def read_folder(source: Path, image_size: int, test_fraction: float | None = None) -> Dataset:
-    """Reads all images of a folder, or those that a CSV names.
+    """Read all images of a folder, or those that a CSV lists.
 
     Args:
-        source: As :func:`tune_s11.data.listing.list_images`.
-        image_size: Height and width in pixels that all images get.
-        test_fraction: Share of the training images that become the test images where there are no others;
+        source: Folder or CSV; see :func:`tune_s11.data.listing.list_images`.
+        image_size: Height and width in pixels to which all images are resized.
+        test_fraction: Share of the training images to hold out as test images if there are no others;
             None: :data:`tune_s11.data.split.TEST_FRACTION`.
 
     Returns:
@@ -44,8 +44,8 @@ def read_folder(source: Path, image_size: int, test_fraction: float | None = Non
         to them.
 
     Raises:
-        InputError: As :func:`tune_s11.data.listing.list_images`, an image cannot be decoded, ``test_fraction`` is given
-            beside test images, or leaves a class without any.
+        InputError: See :func:`tune_s11.data.listing.list_images`. Also raised if an image cannot be decoded, or if
+            ``test_fraction`` is given although there are test images, or leaves a class without any.
     """
     listing = list_images(source)
     if listing.test is not None and test_fraction is not None:
@@ -61,7 +61,7 @@ def read_folder(source: Path, image_size: int, test_fraction: float | None = Non
 
 
 def _decoded(listing: Listing, image_size: int) -> tuple[dict[str, npt.NDArray[Any]], tuple[str, ...]]:
-    """Pixels and labels by split, and notes; out of the cache where they are in it."""
+    """Return pixels and labels by split, and notes; from the cache if it holds them."""
     files = {"train": listing.train, "test": listing.test or []}
     entry = cache_dir() / "folders" / _cache_key(listing.root, files, image_size)
     cached = read_entry(entry)
@@ -85,14 +85,14 @@ def _decoded(listing: Listing, image_size: int) -> tuple[dict[str, npt.NDArray[A
 
 
 def _cache_key(root: Path, files: dict[str, list[ImageFile]], image_size: int) -> str:
-    # The root belongs to it because other images may bear the same names, sizes and dates: archives make that happen.
+    # The root is part of the key: images that archives unpack elsewhere may have the same names, sizes and dates.
     listed = [[(file.path.removeprefix(str(root)), file[1:]) for file in split] for split in files.values()]
     key = repr((CACHE_FORMAT, image_size, os.path.realpath(root), listed))
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def _decode_all(files: list[ImageFile], image_size: int) -> tuple[Pixels, Counter[str]]:
-    """Pixels (N, image_size, image_size, 3), and how often each change was made."""
+    """Return pixels (N, image_size, image_size, 3), and how often each change was made."""
     pixels = np.empty((len(files), image_size, image_size, 3), np.uint8)
 
     def decode_chunk(start: int) -> Counter[str]:
@@ -105,7 +105,7 @@ def _decode_all(files: list[ImageFile], image_size: int) -> tuple[Pixels, Counte
     threads = 1 if sum(file.size for file in files) < SMALL_FILE * len(files) else None
     changes = Counter[str]()
     with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
-        # Set here for all threads, since filters are the process's: an image too large is an error, not a warning.
+        # Set here for all threads, since filters apply to the whole process: an oversized image raises an error.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for chunk_changes in pool.map(decode_chunk, range(0, len(files), CHUNK)):
             changes += chunk_changes

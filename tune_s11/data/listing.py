@@ -1,8 +1,8 @@
-"""Which images there are, of which classes, before any is opened: of a folder or of a CSV.
+"""Lists the images and classes of a folder or a CSV, before any image is opened.
 
-The folders are walked here and not by torchvision, which follows circular links until the system
-stops it and takes seconds to import. As there, the classes are the folders' names, sorted, and images may lie
-in folders within a class's; names that begin with a dot are passed over.
+Folders are walked here and not by torchvision, which takes seconds to import and follows circular links until
+the system stops it. As in torchvision, the classes are the sorted names of the folders, and images may lie in
+subfolders of a class. Names that begin with a dot are skipped.
 """
 
 import csv
@@ -22,25 +22,25 @@ _FILE, _LABEL, _SPLIT = "file", "label", "split"
 
 
 class ImageFile(NamedTuple):
-    """An image as it was found, not yet opened."""
+    """An image file that was found but not yet opened."""
 
     path: str
     label: int
     size: int
-    """Bytes."""
+    """Size in bytes."""
     mtime_ns: int
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a data set of one's own.
+    """The images of a user's own data set.
 
     Attributes:
-        root: The folder that they lie below, or the CSV's.
-        classes: Their names, by label.
-        train: To learn from and to choose by.
-        test: None where there are none by class.
-        notes: Remarks for the user, a line each.
+        root: Folder that holds the images, or the folder of the CSV.
+        classes: Class names, by label.
+        train: Images to learn from and to choose by.
+        test: Test images; None if there are none with classes.
+        notes: Remarks for the user, one line each.
     """
 
     root: Path
@@ -51,17 +51,17 @@ class Listing:
 
 
 def list_images(source: Path) -> Listing:
-    """Lists the images of ``DIR/{train,test}/<class>/``, or those that a CSV names.
+    """List the images of ``DIR/{train,test}/<class>/``, or those that a CSV lists.
 
-    ``test/`` may be missing, or hold images without class folders, as Kaggle's do: those are passed over.
+    ``test/`` may be missing. If it holds images without class folders, as Kaggle's data sets do, they are skipped.
 
     Args:
-        source: The folder, or the CSV: its first line names the columns ``file`` (relative to the CSV's folder) and
-            ``label``, or else there are two, in this order. A column ``split`` may say ``train`` or ``test`` of each.
+        source: Folder or CSV. The first line of a CSV names the columns ``file`` (relative to the CSV's folder) and
+            ``label``, or two others in this order. A column ``split`` may assign each image to ``train`` or ``test``.
 
     Raises:
         InputError: Something is missing or unreadable, train and test differ in their classes, there are fewer
-            than two, or a class is without images.
+            than two classes, or a class has no images.
     """
     try:
         if source.suffix.lower() == CSV_SUFFIX and not source.is_dir():
@@ -113,17 +113,17 @@ def _find_images(split: Path, classes: list[str]) -> list[ImageFile]:
 
 
 def walk_images(folder: Path) -> list[Path]:
-    """All images below a folder, in the order of their paths, each file once.
+    """List all images below a folder in the order of their paths, each file once.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The folder cannot be read.
     """
     return [Path(path) for path in _walk(str(folder), set())]
 
 
 def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
     status = os.stat(folder)
-    if (status.st_dev, status.st_ino) in seen:  # a link into a folder that was read already, perhaps in a circle
+    if (status.st_dev, status.st_ino) in seen:  # a link, perhaps circular, to a folder that has been read already
         return
     seen.add((status.st_dev, status.st_ino))
     with os.scandir(folder) as entries:
@@ -154,7 +154,7 @@ def _list_csv(source: Path) -> Listing:
         _check_classes(classes, test_classes, where, ("train", "test"))
     _check_several(classes, where, "labels")
     label_of = {name: label for label, name in enumerate(classes)}
-    # By class and path, as a folder's images are: the order of the lines means nothing.
+    # Sorted by class and path like the images of a folder: the order of the lines does not matter.
     train, test = (
         [_image_file(row.path, label_of[row.label]) for row in sorted(each, key=lambda row: (row.label, row.path))]
         for each in by_split.values()
@@ -183,7 +183,7 @@ def _read_rows(source: Path) -> list[_Row]:
 
 
 def _columns(header: list[str], source: Path) -> dict[str, int]:
-    """Where in a line each column is."""
+    """Return the position of each column in a line."""
     names = [name.strip().lower() for name in header]
     if _FILE in names and _LABEL in names:
         return {name: names.index(name) for name in (_FILE, _LABEL, _SPLIT) if name in names}

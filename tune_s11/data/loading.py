@@ -1,4 +1,4 @@
-"""The images of a recipe: CIFAR-10, scikit-learn's digits, or a folder."""
+"""Loads the images of a recipe: CIFAR-10, scikit-learn's digits, or a folder."""
 
 from pathlib import Path
 from typing import Any
@@ -15,23 +15,23 @@ DIGITS_TEST_IMAGES = 360
 
 
 def load_dataset(recipe: Recipe) -> Dataset:
-    """Reads the images of ``recipe.dataset``, all at ``recipe.image_size``.
+    """Read the images of ``recipe.dataset``, resized to ``recipe.image_size``.
 
-    The first call may download (``cifar10``) or decode (``folder``); what it gets is kept for later ones.
+    The first call may download (``cifar10``) or decode (``folder``) them; later calls reuse the result.
 
     Raises:
-        InputError: The images are not there or cannot be read.
+        InputError: The images are missing or cannot be read.
     """
     if recipe.dataset == "cifar10":
         return _read_cifar10(Path(recipe.data_dir) if recipe.data_dir else cache_dir(), recipe.image_size)
     if recipe.dataset == "digits":
         return _read_digits(recipe.image_size)
-    assert recipe.data_dir is not None  # a recipe of a folder has one
+    assert recipe.data_dir is not None  # a recipe for a folder has one
     return read_folder(Path(recipe.data_dir), recipe.image_size, recipe.test_fraction)
 
 
 def _read_cifar10(root: Path, image_size: int) -> Dataset:
-    import torchvision  # takes seconds, and only this dataset needs it
+    import torchvision  # takes seconds to import, and only this dataset needs it
     from filelock import FileLock
 
     def load(download: bool) -> tuple[Any, Any]:
@@ -57,7 +57,7 @@ def _read_cifar10(root: Path, image_size: int) -> Dataset:
 
 
 def _read_digits(image_size: int) -> Dataset:
-    from sklearn.datasets import load_digits  # takes seconds, and workers get their images without it
+    from sklearn.datasets import load_digits  # takes seconds to import, and workers get their images without it
     from sklearn.model_selection import train_test_split
 
     digits = load_digits()

@@ -1,4 +1,4 @@
-"""Pixels as a network wants them."""
+"""Normalises pixels for the network."""
 
 from functools import lru_cache
 
@@ -9,22 +9,22 @@ from tune_s11.data.dataset import Channels
 
 
 def normalise(pixels: Tensor, mean: Channels, std: Channels) -> Tensor:
-    """Shifts and scales images so that each channel's mean is 0 and its standard deviation 1.
+    """Shift and scale images so that each channel has mean 0 and standard deviation 1.
 
     Args:
-        pixels: uint8 (B, H, W, 3), on any device; the host does not wait for it.
-        mean: Of each channel, where full intensity is 1.
-        std: Likewise.
+        pixels: Images, uint8 (B, H, W, 3), on any device; the host does not wait for it.
+        mean: Mean of each channel, where full intensity is 1.
+        std: Standard deviation of each channel, where full intensity is 1.
 
     Returns:
-        float32 (B, 3, H, W) in channels-last memory format.
+        Images, float32 (B, 3, H, W), in channels-last memory format.
     """
     scale, shift = _scale_and_shift(mean, std, pixels.device)
     return pixels.float().mul_(scale).add_(shift).permute(0, 3, 1, 2)
 
 
 def scale_and_shift(mean: Channels, std: Channels) -> tuple[list[float], list[float]]:
-    """What bytes of each channel are multiplied by, and what is added then: (3,) both."""
+    """Return what to multiply the bytes of each channel by, and what to add afterwards, (3,) both."""
     return [1 / (255 * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]
 
 

@@ -1,6 +1,6 @@
-"""Albumentations pipelines as an augmentation: the recipe's own, the specification of the batched one, or a user's.
+"""Albumentations pipelines as an augmentation: the recipe's, which specifies the batched one, or a user's own.
 
-Albumentations takes seconds to import, so that happens only where a pipeline is made.
+Albumentations takes seconds to import, so it is imported only when a pipeline is built.
 """
 
 import random
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 class AlbumentationsAugmentation:
-    """Augments image by image on the CPU, wherever the batch is.
+    """An augmentation that works image by image on the CPU, whatever device the batch is on.
 
     Args:
-        pipeline: From uint8 (H, W, 3) to the same shape and type, not normalised.
-        name: What errors call it.
-        image_size: Height and width in pixels of the images to come, to try the pipeline on one.
-        mean: Of each channel, where full intensity is 1.
-        std: Likewise.
+        pipeline: Pipeline from uint8 (H, W, 3) to the same shape and type, not normalised.
+        name: Name of the pipeline in error messages.
+        image_size: Height and width in pixels of the images to expect; the pipeline is tried on one immediately.
+        mean: Mean of each channel, where full intensity is 1.
+        std: Standard deviation of each channel, where full intensity is 1.
 
     Raises:
-        InputError: The pipeline fails on an image, or gives another shape or type; so does each call.
+        InputError: The pipeline fails on an image, or returns another shape or type. Each call may raise it too.
     """
 
     def __init__(self, pipeline: "Compose", name: str, image_size: int, mean: Channels, std: Channels) -> None:
@@ -41,14 +41,14 @@ class AlbumentationsAugmentation:
         self._augment_one(np.zeros((image_size, image_size, 3), np.uint8))
 
     def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
-        """As :class:`tune_s11.data.augmentation.Augmentation`."""
+        """See :class:`tune_s11.data.augmentation.Augmentation`."""
         self._seed(int(torch.randint(2**63 - 1, (), generator=generator, device=pixels.device)))
         augmented = np.stack([self._augment_one(image) for image in pixels.cpu().numpy()])
         return normalise(torch.from_numpy(augmented).to(pixels.device), self.mean, self.std)
 
     def _seed(self, seed: int) -> None:
-        # One pair of generators for all transforms. Compose.set_random_seed would start each with the
-        # same seed: crop, flip and hole would then follow from the same numbers.
+        # All transforms share one pair of generators. Compose.set_random_seed would give each transform the
+        # same seed, and crop, flip and hole would follow from the same numbers.
         self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
 
     def _augment_one(self, image: Pixels) -> Pixels:
@@ -66,7 +66,7 @@ class AlbumentationsAugmentation:
 
 
 def recipe_pipeline(recipe: Recipe, mean: Channels) -> "Compose":
-    """The recipe's padding, crop, flip and cutout; holes get the mean, rounded to whole intensities."""
+    """Build the recipe's padding, crop, flip and cutout; holes get the mean, rounded to whole intensities."""
     import albumentations as A
     import cv2
 
@@ -87,22 +87,22 @@ def recipe_pipeline(recipe: Recipe, mean: Channels) -> "Compose":
 
 
 def load_pipeline(path: Path) -> "Compose":
-    """The pipeline, or single transform, that ``albumentations.save`` wrote.
+    """Load the pipeline, or single transform, that ``albumentations.save`` wrote.
 
     Args:
-        path: JSON, or YAML where its name ends in ``.yaml`` or ``.yml``.
+        path: File to read: YAML if its name ends in ``.yaml`` or ``.yml``, otherwise JSON.
 
     Raises:
-        InputError: It holds none, or one with arguments that Albumentations does not know.
+        InputError: The file holds no pipeline, or one with arguments that Albumentations does not know.
     """
     import albumentations as A
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # an unknown argument would be dropped with a mere warning
+            warnings.simplefilter("error", UserWarning)  # an unknown argument would be dropped with only a warning
             data_format = "yaml" if path.suffix in (".yaml", ".yml") else "json"
             return A.Compose([A.load(path, data_format=data_format)])
-    except Exception as error:  # what is missing or wrong in the file decides: KeyError, TypeError, ValueError, ...
+    except Exception as error:  # KeyError, TypeError, ValueError, ..., depending on what is wrong in the file
         raise InputError(
             f"augmentation {str(path)!r}: is not a pipeline saved by albumentations.save: {_one_line(error)}"
         ) from None

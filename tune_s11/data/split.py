@@ -1,4 +1,4 @@
-"""Training images divided into those to learn from and those to choose by, and test images held out of them before."""
+"""Splits images: first test images are held out, then training images are split into training and validation."""
 
 import numpy as np
 
@@ -6,25 +6,25 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.data.dataset import Images, Indices
 
 TEST_FRACTION = 0.2
-"""Share of the images held out as test images, where there are no others and the recipe names no share."""
+"""Share of the images to hold out as test images if there are no others and the recipe names no share."""
 
 _TEST_SEED = 0
-"""Which images those are is the same for every search, whatever its own seed: an image that one search has learned from
-tests no other one, and searches can be compared."""
+"""Seed that selects these test images. It is the same for every search, whatever the search's own seed: no image that
+one search has learned from tests another one, and searches can be compared."""
 
 
 def hold_out_test(images: Images, fraction: float | None) -> tuple[Images, Images, str]:
-    """Divides images into training and test images, before anything is chosen; each class keeps its share in both.
+    """Split images into training and test images before anything is chosen; each class keeps its share in both.
 
     Args:
-        images: All images there are.
+        images: All images that there are.
         fraction: Share of the test images; None: :data:`TEST_FRACTION`.
 
     Returns:
-        Training and test images, each in the order that they had, and a note on it for the user.
+        Training and test images, each in their original order, and a note on the split for the user.
 
     Raises:
-        InputError: They are too few to have every class in both parts.
+        InputError: There are too few images to have every class in both parts.
     """
     fraction = TEST_FRACTION if fraction is None else fraction
     size = round(len(images) * fraction)
@@ -35,19 +35,19 @@ def hold_out_test(images: Images, fraction: float | None) -> tuple[Images, Image
 
 
 def split(images: Images, recipe: Recipe, seed: int) -> tuple[Images, Images]:
-    """Divides images so that each class keeps its share in both parts.
+    """Split images so that each class keeps its share in both parts.
 
     Args:
         images: All training images.
-        recipe: Its ``train_images`` are taken first, exactly that number and stratified as well;
-            of these ``val_fraction`` is held out.
-        seed: Decides which images; the same seed gives the same split.
+        recipe: Recipe with ``train_images`` and ``val_fraction``. Exactly ``train_images`` are taken first, stratified
+            as well; then ``val_fraction`` of these is held out.
+        seed: Seed that selects the images; the same seed gives the same split.
 
     Returns:
-        Training and validation images, each in the order that they had.
+        Training and validation images, each in their original order.
 
     Raises:
-        InputError: The images are fewer than ``train_images``, or too few to have every class in both parts.
+        InputError: There are fewer images than ``train_images``, or too few to have every class in both parts.
     """
     if recipe.train_images is not None and recipe.train_images > len(images):
         raise InputError(f"train_images {recipe.train_images}: must be at most {len(images)}, all there are")
@@ -61,8 +61,8 @@ def split(images: Images, recipe: Recipe, seed: int) -> tuple[Images, Images]:
 
 
 def _divide(images: Images, indices: Indices, size: int, seed: int, given: str) -> tuple[Indices, Indices]:
-    """The remaining indices and ``size`` stratified ones, both sorted."""
-    from sklearn.model_selection import train_test_split  # takes seconds, and workers do not split
+    """Return the remaining indices and ``size`` stratified ones, both sorted."""
+    from sklearn.model_selection import train_test_split  # takes seconds to import, and workers do not split
 
     labels = images.labels[indices]
     classes = np.unique(images.labels)

@@ -1,1 +1,1 @@
-"""The LR range test: measured by training, its bounds and suggestions read off the curve."""
+"""The LR range test: trains short cycles and ramps, and derives bounds and suggestions from them."""

@@ -1,4 +1,4 @@
-"""The range test for any torch model and loaders: a peak learning rate, and bounds for it, for cyclic schedules."""
+"""The LR range test for any torch model and loaders: finds a peak learning rate, and bounds for it."""
 
 import copy
 import math
@@ -25,15 +25,15 @@ PEAK = 5 / 24
 """Share of a cycle before its peak, as in the S11 recipe."""
 
 FRACTION = 0.01
-"""Learning rate at both ends of a cycle, over that at its peak."""
+"""Learning rate at both ends of a cycle, divided by that at its peak."""
 
 TRIALS = 2
-"""What the test may cost, in complete trainings."""
+"""Cost of the test in complete trainings, at most."""
 
 
 @dataclass(frozen=True)
 class LRRange:
-    """What a range test found."""
+    """The result of a range test."""
 
     lr: float
     """Peak learning rate to train with."""
@@ -42,13 +42,13 @@ class LRRange:
     high: float
     """Highest peak learning rate worth a try."""
     unsure: bool
-    """Whether nothing learned in any cycle, and these are common values."""
+    """Whether no cycle learned anything, so that these are common values."""
     cycles: Mapping[Cycle, Outcome]
-    """Validation loss, and None for an accuracy, of each cycle that was trained."""
+    """Outcome of each cycle that was trained: its validation loss, with None for the accuracy."""
 
 
 def sgd(parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """Build SGD as the recipe's defaults have it."""
+    """Build SGD with the defaults of the recipe."""
     return SGD(parameters, lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
 
@@ -63,21 +63,21 @@ def lr_range_test(
 ) -> LRRange:
     """Find the peak learning rate of a one-cycle training.
 
-    Short complete cycles, each on a copy of the model, are trained at rates over the whole range and judged by their
-    validation loss, as the rule of :func:`tune_s11.lr_range.rule.recommend` asks for them. Together they take at most
-    twice the epochs of the training. The model, and torch's random state, stay as they are.
+    Short complete cycles, each on a copy of the model, are trained at rates over the whole range and compared by their
+    validation loss. :func:`tune_s11.lr_range.rule.recommend` chooses the cycles. Together they take at most twice the
+    epochs of the training. The model and torch's random state are left unchanged.
 
     Args:
-        model: As the training will start from it, on its device, pretrained or not.
-        loader: Yields inputs and targets of a batch, a whole epoch each time it is iterated.
-        validation_loader: Likewise, of images that the model is not trained on.
-        loss: Of outputs and targets, a scalar mean; what is minimised and what judges.
-        epochs: Of the training to come.
-        optimizer: Makes the optimizer from the copy's parameters. Its learning rate plays no part.
+        model: Model that the training will start from, on its device, pretrained or not.
+        loader: Training batches: inputs and targets, a whole epoch each time it is iterated.
+        validation_loader: Validation batches in the same form, of images that the model is not trained on.
+        loss: Function of outputs and targets that returns a scalar mean; it is minimised, and it ranks the cycles.
+        epochs: Epochs of the training to come.
+        optimizer: Function that builds the optimizer from the copy's parameters. Its learning rate plays no part.
         lr_range: Lowest and highest rate to try.
 
     Raises:
-        ValueError: The range has no room, or a loader yields nothing.
+        ValueError: The range spans less than a factor of 10, or a loader yields nothing.
     """
     if lr_range[1] < 10 * lr_range[0]:
         raise ValueError(f"lr_range {lr_range}: must span at least a factor of 10")
@@ -87,7 +87,7 @@ def lr_range_test(
 
 @dataclass(frozen=True)
 class _Training:
-    """What every cycle is trained and judged with."""
+    """Everything that a cycle is trained and evaluated with."""
 
     model: nn.Module
     loader: Batches
@@ -153,7 +153,7 @@ def _evaluate(model: nn.Module, training: _Training) -> float:
 
 
 def _chance(training: _Training) -> float:
-    """Return the loss without having learned: of the model as it is, or of knowing how frequent classes are."""
+    """Return the loss before learning: the untrained model's, or the class frequencies' entropy if that is lower."""
     _count(training.validation_loader, "validation_loader")
     before = _evaluate(copy.deepcopy(training.model), training)
     if training.loss is F.cross_entropy or isinstance(training.loss, nn.CrossEntropyLoss):

@@ -1,4 +1,4 @@
-"""What a range test recommends for LRMAX and LRMIN. Nothing here measures or draws."""
+"""Derives bounds and first values for ``max_lr`` and ``min_lr`` from a finished range test."""
 
 import math
 from dataclasses import dataclass
@@ -8,23 +8,24 @@ from tune_s11.lr_range.rule import Answer
 from tune_s11.lr_range.suggestions import begins_to_fall
 
 FEWEST_STEPS = 10
-"""Steps without which a ramp says nothing."""
+"""Steps of a ramp below which it says nothing."""
 
 HIGHEST_FRACTION = 0.01
-"""LRMIN over LRMAX beyond which a training ends worse (benchmarks/README.md, "LRMIN"): ramps may suggest more."""
+"""Highest ``min_lr`` over ``max_lr``: above it a training ends worse (benchmarks/lr_range/README.md, "LRMIN"), although
+ramps may suggest more."""
 
 
 @dataclass(frozen=True)
 class LRBounds:
-    """What a range test recommends for LRMAX and LRMIN, each with its reason.
+    """Recommended values for ``max_lr`` and ``min_lr``, each with its reason.
 
     Attributes:
-        low: Least LRMAX worth a trial.
-        high: Greatest LRMAX worth a trial.
-        suggestion: LRMAX to try first.
-        min_lr: LRMIN to try first.
-        reasons: One line for each of these names.
-        unsure: Whether the test could not tell, and these are common values.
+        low: Lowest ``max_lr`` worth a trial.
+        high: Highest ``max_lr`` worth a trial.
+        suggestion: ``max_lr`` to try first.
+        min_lr: ``min_lr`` to try first.
+        reasons: Reason for each of the values above, one line by the value's name.
+        unsure: Whether the test was inconclusive, so that these are common values.
     """
 
     low: float
@@ -36,22 +37,22 @@ class LRBounds:
 
     @property
     def decades(self) -> float:
-        """Width of the bounds for LRMAX."""
+        """Width of the bounds for ``max_lr``, in decades."""
         return math.log10(self.high / self.low)
 
     @property
     def first(self) -> dict[str, float]:
-        """The recipe's fields of the first trial."""
+        """Values of the recipe's fields in the first trial."""
         return {"max_lr": self.suggestion, "min_lr_fraction": min(1.0, self.min_lr / self.suggestion)}
 
 
 def bounds_of(answer: Answer, curve: LRCurve | None, min_lr_fraction: float) -> LRBounds:
-    """Return the bounds that follow from what cycles recommend for LRMAX, and ramps for LRMIN.
+    """Return the bounds: cycles decide ``max_lr``, and ramps decide ``min_lr``.
 
     Args:
-        answer: From the cycles.
-        curve: Of the ramps; None where LRMIN is not to be found.
-        min_lr_fraction: The recipe's LRMIN over LRMAX, where ramps say nothing.
+        answer: Answer of the rule to the cycles.
+        curve: Curve of the ramps; None if ``min_lr`` is not to be found.
+        min_lr_fraction: The recipe's ``min_lr`` over ``max_lr``, used if the ramps say nothing.
     """
     min_lr, why = min_lr_fraction * answer.first, f"{min_lr_fraction:g} of LRMAX, as in the recipe"
     if curve is not None and not falls(curve):
@@ -70,6 +71,6 @@ def bounds_of(answer: Answer, curve: LRCurve | None, min_lr_fraction: float) -> 
 
 
 def falls(curve: LRCurve) -> bool:
-    """Return whether the loss falls anywhere along the ramps, so that something can be read off them."""
+    """Return whether the loss falls anywhere along the ramps; otherwise they suggest nothing."""
     lrs, loss = curve.finite()
     return len(lrs) >= FEWEST_STEPS and bool(loss.min() <= 0.95 * loss[0])

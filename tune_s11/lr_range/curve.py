@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LRCurve:
-    """Training loss over a rising learning rate.
+    """The training loss over a rising learning rate.
 
     Attributes:
         lrs: Learning rate of each step, (steps,), rising.
@@ -24,22 +24,22 @@ class LRCurve:
 
     @property
     def smoothed(self) -> Floats:
-        """Each seed's ramp smoothed, (seeds, steps)."""
+        """Smoothed ramp of each seed, (seeds, steps)."""
         return np.stack([smooth(ramp) for ramp in self.losses])
 
     @property
     def loss(self) -> Floats:
-        """Median over the seeds of the smoothed ramps, (steps,): what every suggestion reads."""
+        """Median of the smoothed ramps over the seeds, (steps,); every suggestion is read off it."""
         return np.median(self.smoothed, axis=0)
 
     def finite(self) -> tuple[Floats, Floats]:
-        """Learning rates and median losses up to where most ramps have ended."""
+        """Return learning rates and median losses up to where most ramps have ended."""
         loss = self.loss
         keep = np.isfinite(loss)
         return self.lrs[keep], loss[keep]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists for JSON; None stands for infinite."""
+        """Return plain lists for JSON; None stands for infinity."""
         return {
             "lrs": self.lrs.tolist(),
             "losses": [[x if math.isfinite(x) else None for x in ramp] for ramp in self.losses.tolist()],
@@ -47,13 +47,13 @@ class LRCurve:
 
     @staticmethod
     def from_dict(plain: dict[str, Any]) -> "LRCurve":
-        """Reads what :meth:`to_dict` wrote."""
+        """Build a curve from the result of :meth:`to_dict`."""
         losses = [[math.inf if x is None else x for x in ramp] for ramp in plain["losses"]]
         return LRCurve(np.array(plain["lrs"]), np.array(losses))
 
 
 def smooth(losses: Floats, beta: float = 0.9) -> Floats:
-    """Exponential moving average with bias correction, (steps,); once infinite, infinite."""
+    """Return the exponential moving average with bias correction, (steps,); it stays infinite once a loss is."""
     average, smoothed = 0.0, []
     for step, loss in enumerate(losses, start=1):
         average = beta * average + (1 - beta) * loss

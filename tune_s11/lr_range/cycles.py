@@ -1,7 +1,7 @@
 """Short complete cycles: the whole training in a fraction of its epochs, at one peak learning rate each.
 
-A ramp passes through a rate within a few steps and shows what these do to the loss. A cycle shows where a training at
-this rate ends, with its decay, and so what a longer one will be worth.
+A ramp spends only a few steps near each rate and shows what these do to the loss. A cycle includes the decay of the
+rate. It shows where a training at this peak ends, and so how good a longer one will be.
 """
 
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from tune_s11.config import Recipe
 
 @dataclass(frozen=True, order=True)
 class Cycle:
-    """One cycle, before it is trained."""
+    """A cycle before it is trained."""
 
     epochs: int
-    """Length."""
+    """Length in epochs."""
     max_lr: float
     """Peak learning rate."""
     seed: int
-    """Of the initial weights and the batches."""
+    """Seed of the initial weights and the batches."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a cycle ended with."""
+    """The result of a cycle."""
 
     accuracy: float | None
-    """Validation accuracy of the weights that the recipe ships; None: it diverged, or nothing is classified."""
+    """Validation accuracy of the weights that the recipe ships; None: the cycle diverged, or nothing is classified."""
     loss: float | None
-    """Their validation loss in nats; None: it diverged."""
+    """Validation loss of these weights in nats; None: the cycle diverged."""
     epochs: int
-    """Epochs trained: fewer than the cycle's where it diverged."""
+    """Epochs trained; fewer than the cycle's if it diverged."""
 
     @property
     def diverged(self) -> bool:
@@ -39,6 +39,6 @@ class Outcome:
 
 
 def shorten(recipe: Recipe, cycle: Cycle) -> Recipe:
-    """Return the recipe of a cycle: the peak moves with the length, the horizon of the EMA stays in epochs."""
+    """Return the recipe of a cycle: the peak scales with the length, the EMA horizon keeps its epochs."""
     peak = recipe.peak_epoch * cycle.epochs / recipe.epochs
     return recipe.model_copy(update={"epochs": cycle.epochs, "peak_epoch": peak, "max_lr": cycle.max_lr})

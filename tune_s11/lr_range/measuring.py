@@ -1,6 +1,6 @@
-"""What an LR range test trains: short cycles, and ramps, on which the learning rate climbs.
+"""Trains the short cycles of an LR range test, and its ramps, on which the learning rate rises.
 
-Ramps are those of Leslie N. Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv:1506.01186),
+Ramps follow Leslie N. Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv:1506.01186),
 section 3.3.
 """
 
@@ -18,14 +18,14 @@ from tune_s11.lr_range.cycles import Cycle, Outcome, shorten
 from tune_s11.training.trainer import Trainer, TrainingData
 
 DIVERGED = 4.0
-"""A ramp ends when its smoothed loss exceeds where it began this many times.
+"""Smoothed loss, as a multiple of the ramp's initial loss, above which a ramp ends.
 
-Not the lowest loss so far, as in fastai: this network's loss often climbs in mid-ramp, back to where it began
-and beyond, and then heals at rates a hundred times higher."""
+The reference is not the lowest loss so far, as in fastai: this network's loss often rises in mid-ramp to its initial
+value and beyond, and then recovers at rates a hundred times higher."""
 
 
 def ramp(kind: Literal["exponential", "linear"], low: float, high: float, steps: int) -> Floats:
-    """Learning rates from ``low`` to ``high``, both included, (steps,)."""
+    """Return learning rates from ``low`` to ``high``, both included, (steps,)."""
     return np.geomspace(low, high, steps) if kind == "exponential" else np.linspace(low, high, steps)
 
 
@@ -37,18 +37,18 @@ def range_test(
     seed: int,
     on_step: Callable[[], None] | None = None,
 ) -> Floats:
-    """Trains a fresh model while the learning rate climbs, until the loss diverges.
+    """Train a fresh model while the learning rate rises, until the loss diverges.
 
     Args:
-        recipe: What to train; its schedule and learning rates play no part.
-        data: Where the batches come from.
-        hardware: What to compute with.
+        recipe: Recipe to train; its schedule and learning rates play no part.
+        data: Images that the batches are drawn from.
+        hardware: Hardware to compute with.
         lrs: Learning rate of each step, (steps,).
-        seed: Of the initial weights and the batches.
+        seed: Seed of the initial weights and the batches.
         on_step: Called after each step.
 
     Returns:
-        Loss of each step, (steps,); infinite from the step on at which the ramp ended.
+        Loss of each step, (steps,); infinite from the step at which the ramp ended.
     """
     trainer = Trainer(recipe, data, hardware, seed)
     batches = (batch for epoch in itertools.count() for batch in trainer.batches(epoch))
@@ -64,7 +64,7 @@ def range_test(
 
 
 def has_diverged(losses: Floats) -> bool:
-    """Whether a ramp should end: its last loss is not finite, or the smoothed loss is far above its start."""
+    """Return whether a ramp should end: its last loss is not finite, or its smoothed loss is far above the start."""
     return not math.isfinite(losses[-1]) or bool(smooth(losses)[-1] > DIVERGED * losses[:10].mean())
 
 
@@ -78,10 +78,10 @@ def train_cycle(
     """Train one cycle.
 
     Args:
-        recipe: Of a complete training.
-        data: With validation images.
-        hardware: What to compute with.
-        cycle: What to train.
+        recipe: Recipe of a complete training.
+        data: Images to train on and to validate on.
+        hardware: Hardware to compute with.
+        cycle: Cycle to train.
         on_epoch: Called after each epoch.
     """
     trainer = Trainer(shorten(recipe, cycle), data, hardware, cycle.seed)

@@ -1,4 +1,4 @@
-"""Learning rates that known rules suggest from a range test's curve. Each is a pure function of it."""
+"""Known rules that suggest a learning rate from a range test's curve. Each is a pure function of the curve."""
 
 from collections.abc import Callable
 
@@ -10,19 +10,19 @@ from tune_s11.lr_range.curve import LRCurve
 
 
 def steepest(curve: LRCurve) -> float:
-    """Where the loss falls fastest over log LR."""
+    """Return the rate at which the loss falls fastest over log LR."""
     lrs, loss = curve.finite()
     return float(lrs[:-1][np.argmin(np.diff(loss) / np.diff(np.log(lrs)))])
 
 
 def minimum_over_10(curve: LRCurve) -> float:
-    """A tenth of the rate at which the loss is lowest."""
+    """Return a tenth of the rate at which the loss is lowest."""
     lrs, loss = curve.finite()
     return float(lrs[np.argmin(loss)]) / 10
 
 
 def valley(curve: LRCurve) -> float:
-    """Half-way into the middle third of the longest falling subsequence of the loss."""
+    """Return the rate half-way into the middle third of the longest falling subsequence of the loss."""
     lrs, loss = curve.finite()
     lengths = np.ones(len(loss), dtype=int)
     starts = np.arange(len(loss))
@@ -37,7 +37,7 @@ def valley(curve: LRCurve) -> float:
 
 
 def slide(curve: LRCurve, window: int = 15, threshold: float = 0.005) -> float:
-    """Slides a window down from the high end until the slopes at its two ends agree within ``threshold``."""
+    """Return the low end of the highest window with slopes at its two ends that agree within ``threshold``."""
     lrs, loss = curve.finite()
     slope = np.gradient(loss)
     left = max(len(loss) - 1 - window, 0)
@@ -55,7 +55,7 @@ SUGGESTIONS: dict[str, Callable[[LRCurve], float]] = {
 
 
 def begins_to_fall(curve: LRCurve) -> float:
-    """The rate at which the loss has made the first twentieth of its way down."""
+    """Return the rate at which the loss has made the first twentieth of its way down."""
     lrs, loss = curve.finite()
     lowest = int(np.argmin(loss))
     level = loss[0] - 0.05 * (loss[0] - loss[lowest])

@@ -1,4 +1,4 @@
-"""The networks a recipe can name."""
+"""Networks that a recipe can name."""
 
 from tune_s11.models.build import build_model
 from tune_s11.models.resnet import S11ResNet

@@ -1,4 +1,4 @@
-"""From a recipe's model name to a network."""
+"""Builds the network that a recipe names."""
 
 import importlib
 import os
@@ -12,15 +12,15 @@ from tune_s11.models.resnet import S11ResNet
 
 
 def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
-    """The network that the recipe names, freshly initialised from torch's global generator.
+    """Build the network that the recipe names, freshly initialised from torch's global generator.
 
     Raises:
-        InputError: The import path names nothing that can be called, or that fails or returns no module.
+        InputError: The import path names nothing callable, or the callable fails or returns no module.
     """
     build = S11ResNet if recipe.model == "s11" else _imported(recipe.model)
     try:
         model = build(width=recipe.width, num_classes=num_classes, image_size=recipe.image_size)
-    except Exception as error:  # a network of the user's own may raise anything, and a wide one ask for all memory
+    except Exception as error:  # a user's own network may raise anything, and a wide one may exhaust the memory
         raise InputError(f"model {recipe.model}: it cannot be built: {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"model {recipe.model}: returned {type(model).__name__}, expected a torch.nn.Module")
@@ -28,7 +28,7 @@ def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
 
 
 def _imported(path: str) -> Callable[..., object]:
-    """Resolves ``package.module:function``, looking in the working directory too, as ``python -m`` does."""
+    """Resolve ``package.module:function``, also in the working directory, as ``python -m`` does."""
     module_name, colon, name = path.partition(":")
     if not (module_name and colon and name):
         raise InputError(f"model {path!r}: expected s11 or package.module:function")
@@ -36,7 +36,7 @@ def _imported(path: str) -> Callable[..., object]:
         sys.path.insert(0, os.getcwd())
     try:
         build = getattr(importlib.import_module(module_name), name)
-    except Exception as error:  # and so may its module
+    except Exception as error:  # a user's own module may raise anything
         raise InputError(f"model {path!r}: cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(build):
         raise InputError(f"model {path!r}: is not callable")

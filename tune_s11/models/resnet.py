@@ -1,6 +1,6 @@
 """The S11 ResNet: the nine-layer residual network of DAWNBench's CIFAR-10 entries.
 
-After David C. Page, "How to Train Your ResNet" (davidcpage/cifar10-fast), with the max pool
+It follows David C. Page, "How to Train Your ResNet" (davidcpage/cifar10-fast), with the max pool
 before the batch norm.
 """
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def conv_block(channels_in: int, channels_out: int, *, pool: bool = False) -> nn.Sequential:
-    """conv 3x3 without bias, max pool 2x2 where asked for, batch norm, ReLU."""
+    """Build a block: conv 3x3 without bias, max pool 2x2 if requested, batch norm, ReLU."""
     layers: list[nn.Module] = [nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)]
     if pool:
         layers.append(nn.MaxPool2d(2))
@@ -18,7 +18,7 @@ def conv_block(channels_in: int, channels_out: int, *, pool: bool = False) -> nn
 
 
 class ResidualLayer(nn.Module):
-    """Halves the image, then adds to it two more blocks of itself: h + R(h)."""
+    """A layer that halves the image to h and returns h + R(h), where R is two more blocks."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -26,25 +26,25 @@ class ResidualLayer(nn.Module):
         self.residual = nn.Sequential(conv_block(channels_out, channels_out), conv_block(channels_out, channels_out))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps (N, channels_in, H, W) to (N, channels_out, H / 2, W / 2)."""
+        """Map (N, channels_in, H, W) to (N, channels_out, H / 2, W / 2)."""
         h = self.down(x)
         out: Tensor = h + self.residual(h)
         return out
 
 
 class S11ResNet(nn.Module):
-    """Prep, three halving layers of which the first and third are residual, global max pool, linear.
+    """The S11 network: prep, three halving layers (the first and third residual), global max pool, linear.
 
-    6,573,130 parameters at width 64 with ten classes.
+    It has 6,573,130 parameters at width 64 with ten classes.
 
     Args:
         width: Channels after ``prep``; the layers have 2, 4 and 8 times as many.
-        num_classes: Logits an image.
+        num_classes: Logits per image.
         image_size: Height and width in pixels, a multiple of 8.
     """
 
     gradcam_layer = "layer3"
-    """Layer that Grad-CAM looks at: the last maps before the global max pool."""
+    """Layer that Grad-CAM explains: the one with the last maps before the global max pool."""
 
     def __init__(self, width: int = 64, num_classes: int = 10, image_size: int = 32) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class S11ResNet(nn.Module):
         self.linear = nn.Linear(8 * width, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps normalised images (N, 3, image_size, image_size) to logits (N, num_classes)."""
+        """Map normalised images (N, 3, image_size, image_size) to logits (N, num_classes)."""
         x = self.layer3(self.layer2(self.layer1(self.prep(images))))
         logits: Tensor = self.linear(self.pool(x).flatten(1))
         return logits

@@ -1,4 +1,4 @@
-"""The report on a search: pages, pictures and their numbers. The only user of matplotlib."""
+"""Writes the report on a search or a single run: page, pictures and numbers. Only this package uses matplotlib."""
 
 from tune_s11.report.page import write_report
 

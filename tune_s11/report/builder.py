@@ -25,7 +25,7 @@ class Tested:
     """The training run whose test images the report shows."""
 
     folder: RefitFolder
-    """Its files."""
+    """Files of the run."""
     recipe: Recipe
     """Recipe that it was trained with."""
     seed: int
@@ -40,9 +40,9 @@ class ReportBuilder(ABC):
     Attributes:
         layer: Module whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
         commands: Shell commands to show, by name.
-        manifest: Circumstances under which the results came about; empty where the file is lost.
+        manifest: Circumstances under which the results came about; empty if the file is lost.
         target: Accuracy at which figures draw a line; None: no line.
-        numbers: What ``report.json`` holds and the page's text shows, by section; None for one that is missing.
+        numbers: Numbers of ``report.json`` and of the page's text, by section; None for a missing section.
         figures: Figures by file name.
     """
 
@@ -61,7 +61,7 @@ class ReportBuilder(ABC):
     @property
     @abstractmethod
     def tested(self) -> Tested | None:
-        """What was tested; None if nothing was."""
+        """Run that was tested; None if none was."""
 
     def attempt(self, what: str, make: Callable[[], Result]) -> Result | None:
         """Return what ``make`` returns; if it fails, None, and add a line on what could not be shown.
@@ -83,7 +83,7 @@ class ReportBuilder(ABC):
             self.figures[name] = figure
 
     def note_target(self, images: HeldOut, accuracies: Iterable[tuple[int, float | None]]) -> None:
-        """Note the first epoch whose accuracy on these images reaches the target; arguments as :func:`first_epoch`."""
+        """Note the first epoch whose accuracy on these images reaches the target; see :func:`first_epoch`."""
         if self.target is not None:
             self.numbers["target"][images] = first_epoch(self.target, accuracies)
 
@@ -97,7 +97,7 @@ class SearchBuilder(ReportBuilder):
 
     Attributes:
         search: The search.
-        winner: Its best complete trial; None before the first.
+        winner: Best complete trial of the search; None before the first.
         commands: ``search`` repeats the search, ``winner`` its winner, ``resume`` resumes it. Any may be missing.
     """
 
@@ -114,7 +114,7 @@ class SearchBuilder(ReportBuilder):
 
     @cached_property
     def range_test(self) -> RangeTest | None:
-        """Its LR range test; None if there was none or it cannot be read."""
+        """LR range test of the search; None if there was none or it cannot be read."""
         path = self.search.folder.range_test
         if self.search.config.space.get("max_lr") != RANGE_TEST and not path.exists():
             self.leave_out("the range test", "there was none: the search was given LRMAX or bounds for it")
@@ -123,14 +123,14 @@ class SearchBuilder(ReportBuilder):
 
     @cached_property
     def refits(self) -> Refits | None:
-        """The winner's refits; None before they are finished."""
+        """Refits of the winner; None before they are finished."""
         if (winner := self.winner) is None:
             return None
         return self.attempt("the test accuracy", lambda: read_refits(self.search, winner))
 
     @property
     def tested(self) -> Tested | None:
-        """The first refit."""
+        """First refit; None before the refits are finished."""
         if self.refits is None or self.winner is None:
             return None
         seeds = [run.seed for run in self.refits.runs]
@@ -158,6 +158,6 @@ class RunBuilder(ReportBuilder):
 
     @property
     def tested(self) -> Tested | None:
-        """The run, if it is one with ``--test``."""
+        """The run, if it is one with ``--test``; otherwise None."""
         run = self.result.run
         return Tested(self.result.folder, run.recipe, run.seed) if run.options.test and self.result.rows else None

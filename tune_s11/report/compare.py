@@ -1,4 +1,4 @@
-"""Reads searches and single runs to set side by side: one cycle against a baseline, for one."""
+"""Reads searches and single runs to compare, for example one cycle with a baseline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,47 +15,47 @@ from tune_s11.storage.remote import Storage
 from tune_s11.training.metrics import EpochMetrics
 
 MOST = 8
-"""Runs that a picture tells apart."""
+"""Most runs that a picture can tell apart."""
 
 _IMAGES = ("dataset", "data_dir", "image_size", "test_fraction")
 """Recipe fields that decide what the test images are."""
 
 _SPLIT = ("train_images", "val_fraction")
-"""Recipe fields that decide which of the training images are held out to validate on."""
+"""Recipe fields that decide which of the training images are held out for validation."""
 
 
 @dataclass(frozen=True)
 class HeldOutEpoch:
-    """One epoch of a run on images that it is not trained on: accuracies, 0 where it has diverged."""
+    """The accuracies of one epoch on images that the run is not trained on; 0 if the epoch has diverged."""
 
     epoch: int
-    """Epochs done, this one included."""
+    """Epochs completed, this one included."""
     lr: float
     raw: float
-    """Of the raw weights."""
+    """Accuracy of the raw weights."""
     ema: float | None
-    """Of the EMA weights; None where the recipe has no EMA."""
+    """Accuracy of the EMA weights; None if the recipe has no EMA."""
     diverged: bool
 
     @property
     def score(self) -> float:
-        """Of the weights that rank and are shipped."""
+        """Accuracy of the weights that are ranked and shipped."""
         return self.raw if self.ema is None else self.ema
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One run, of its own or the winner of a search.
+    """A run to compare: a single run, or the winner of a search.
 
     Attributes:
-        name: Of its folder; as it was typed, where two folders have the same name.
-        kind: What it is.
-        recipe: It was trained with.
-        images: What its accuracies are of: a single run with ``--test`` is tested after each epoch, others validated.
-        split_seed: Which images it was validated on.
-        rows: One an epoch, rising; at least one.
-        test: Test accuracy, weights that are shipped: of a search's refits, or of a single run; None without.
-        target: Accuracy to draw a line at that is recorded with it.
+        name: Name of its folder, or the name that was typed if two folders have the same name.
+        kind: Kind of the run.
+        recipe: Recipe of its training.
+        images: Images of its accuracies: a single run with ``--test`` is tested after each epoch, others are validated.
+        split_seed: Seed of the split that it was validated with.
+        rows: Accuracies, one row per epoch, in rising order; at least one.
+        test: Test accuracy of the weights that are shipped, over refits or of a single run; None: not tested.
+        target: Recorded accuracy at which to draw a line; None: no line.
     """
 
     name: str
@@ -69,14 +69,14 @@ class Compared:
 
 
 def read_compared(names: Sequence[str], storage: Storage) -> list[Compared]:
-    """Reads what is to be compared.
+    """Read the searches and runs to compare.
 
     Args:
-        names: Each a search or a run, by name or path.
-        storage: Where names are looked for.
+        names: Searches and runs, by name or path.
+        storage: Storage in which names are looked up.
 
     Raises:
-        InputError: There are too few or too many names, one twice, or one that has nothing to show.
+        InputError: There are too few or too many names, one is given twice, or one has nothing to show.
     """
     if not 1 <= len(names) <= MOST:
         raise InputError(f"{len(names)} given: expected 1 to {MOST} searches or runs")
@@ -101,10 +101,10 @@ def _read(name: str, label: str, storage: Storage) -> Compared:
 
 
 def compared_run(result: RunResult, name: str, label: str) -> Compared:
-    """A single run as :class:`Compared`, under a label.
+    """Return a single run as :class:`Compared`, under a label.
 
     Raises:
-        InputError: Nothing is trained yet, or its test curve is missing; the line starts with ``name``.
+        InputError: Nothing is trained yet, or the test curve is missing; the line starts with ``name``.
     """
     run, options, folder = result.run, result.run.options, result.folder
     if not result.rows:
@@ -141,34 +141,34 @@ def _test_accuracy(search: SearchResult) -> Summary | None:
 
 
 def common_level(compared: Sequence[Compared]) -> float | None:
-    """The score that the worst of several ends with; None of one alone, or where all diverged."""
+    """Return the final score of the worst of several runs; None for one run alone, or if all diverged."""
     ends = [run.rows[-1].score for run in compared if not run.rows[-1].diverged]
     return min(ends, default=None) if len(compared) > 1 else None
 
 
 def epochs_to(level: float | None, rows: Sequence[HeldOutEpoch]) -> int | None:
-    """First epoch whose score is ``level`` or more; None where there is none."""
+    """Return the first epoch whose score is ``level`` or more; None if there is none."""
     return first_epoch(level, ((row.epoch, row.score) for row in rows))
 
 
 def recorded_target(compared: Sequence[Compared]) -> float | None:
-    """The first target line that is recorded with one of them; None without any."""
+    """Return the first target line that is recorded with one of the runs; None if there is none."""
     return next((run.target for run in compared if run.target is not None), None)
 
 
 def comparison(compared: Sequence[Compared], target: float | None = None) -> dict[str, Any]:
-    """What is reported of the runs: how each ended, and how soon each was where the worst of them ended.
+    """Compare the runs: how each ended, and how soon each reached the final score of the worst one.
 
-    That is how super-convergence is measured: epochs to the same accuracy (Smith and Topin, arXiv:1708.07120).
+    Super-convergence is measured like this, by epochs to the same accuracy (Smith and Topin, arXiv:1708.07120).
 
     Args:
-        compared: The runs.
-        target: Accuracy to look for the first epoch of; None: of none.
+        compared: Runs to compare.
+        target: Accuracy for which to find the first epoch too; None: no such accuracy.
 
     Returns:
-        ``level``, as :func:`common_level`; ``target``; ``differ``, what makes the images that some are judged on differ
-        from those of others; ``runs``, a row each. Accuracies are fractions of the ``images`` that the row names. The
-        best epoch is named of validated runs alone: a maximum over test accuracies would choose by them.
+        ``level``, see :func:`common_level`; ``target``; ``differ``, what makes the images of some runs differ from
+        those of others; ``runs``, one row each. Accuracies are fractions of the ``images`` that the row names. Only
+        validated runs have a best epoch: a maximum over test accuracies would be a choice by them.
     """
     level = common_level(compared)
     rows = []
@@ -198,7 +198,7 @@ def comparison(compared: Sequence[Compared], target: float | None = None) -> dic
 
 
 def _differences(compared: Sequence[Compared]) -> list[str]:
-    """What makes the images that some are judged on differ from those of others."""
+    """Return what makes the images of some runs differ from those of others."""
     kinds = {run.images for run in compared}
     fields = _IMAGES if kinds == {"test"} else (*_IMAGES, *_SPLIT)
     differ = ["whether they are tested or validated"] if len(kinds) > 1 else []
@@ -213,7 +213,7 @@ CELLS = ("name", "kind", "schedule", "images", "epochs", "LRMAX", "raw", "EMA", 
 
 
 def comparison_cells(row: dict[str, Any]) -> list[str]:
-    """One row of :func:`comparison` as text, in the order of :data:`CELLS`; the best with its epoch."""
+    """Return one row of :func:`comparison` as text, in the order of :data:`CELLS`; the best score has its epoch."""
     done, epochs, test = row["epochs_done"], row["epochs"], row["test"]
     length = str(done) if done == epochs else f"{done}/{epochs}"
     tested = "" if test is None else f"{Summary.model_validate(test)} (n = {test['n']})"

@@ -1,4 +1,4 @@
-"""Grad-CAM heat maps as arrays: which places of an image speak for a class.
+"""Computes Grad-CAM heat maps: which places of an image speak for a class.
 
 Selvaraju et al., "Grad-CAM" (arXiv:1610.02391), as the grad-cam library computes it. Nothing here draws.
 """
@@ -14,11 +14,11 @@ from torch import Tensor
 from tune_s11.config import InputError
 
 BATCH = 64
-"""Images a forward and backward pass."""
+"""Images per forward and backward pass."""
 
 
 def choose_layer(model: nn.Module, image: Tensor) -> str:
-    """Return the layer that is looked at by default: the one that the network names, else its last maps.
+    """Return the layer to explain by default: the one that the network names, or else the last one with maps.
 
     Args:
         model: Network. It names a layer by an attribute ``gradcam_layer``, the dotted name of a module.
@@ -62,13 +62,13 @@ def heat_maps(model: nn.Module, images: Tensor, classes: Tensor, layer: str) -> 
         layer: Dotted name of the module whose output, (N, C, h, w), is weighed.
 
     Returns:
-        (N, H, W), scaled to [0, 1] for each image; all 0 where nothing speaks for the class.
+        Heat maps, (N, H, W), each scaled to [0, 1]; all 0 if nothing speaks for the class.
 
     Raises:
         InputError: The network has no such layer, or it puts out no maps.
     """
-    # The library evaluates, fills .grad and hooks the layer, and an in-place activation behind the layer would
-    # overwrite what the hook saw: so a copy is worked on, without in-place activations.
+    # The library switches to evaluation, fills .grad and hooks the layer, and an in-place activation behind the
+    # layer would overwrite what the hook saw. So it gets a copy without in-place activations.
     model = copy.deepcopy(model).eval().requires_grad_(True)
     for module in model.modules():
         if getattr(module, "inplace", False):
@@ -81,7 +81,7 @@ def heat_maps(model: nn.Module, images: Tensor, classes: Tensor, layer: str) -> 
 
 
 def _batch(model: nn.Module, images: Tensor, classes: Tensor, target: nn.Module) -> npt.NDArray[np.float32]:
-    # Slow to import: it brings torchvision, scikit-learn and OpenCV.
+    # Slow to import: it imports torchvision, scikit-learn and OpenCV.
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 

@@ -1,4 +1,4 @@
-"""What a network looks at in test images."""
+"""Explains a network's predictions for test images by heat maps."""
 
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ from tune_s11.winner.loading import read_network
 
 @dataclass(frozen=True)
 class Explained:
-    """Images with what speaks for two classes.
+    """Images with heat maps for two classes each.
 
     Attributes:
-        pixels: (N, H, W, 3) uint8.
+        pixels: Images, (N, H, W, 3) uint8.
         of_predicted: Heat maps for the predicted class, (N, H, W) in [0, 1].
-        of_true: For the true class, in the same shape.
+        of_true: Heat maps for the true class, (N, H, W) in [0, 1].
         layer: Module whose output was weighed.
     """
 
@@ -31,7 +31,7 @@ class Explained:
     layer: str
 
     def part(self, which: slice) -> "Explained":
-        """Some of the images."""
+        """Return some of the images."""
         return Explained(self.pixels[which], self.of_predicted[which], self.of_true[which], self.layer)
 
 
@@ -39,10 +39,10 @@ def explain(tested: Tested, predictions: Predictions, chosen: Ints, layer: str |
     """Return heat maps for some test images, from the weights that are shipped.
 
     Args:
-        tested: The run.
-        predictions: Its predictions.
+        tested: Run that was tested.
+        predictions: Predictions of the run.
         chosen: Indices of test images, (N,).
-        layer: As in :func:`tune_s11.report.gradcam.heat_maps`; None: as :func:`tune_s11.report.gradcam.choose_layer`.
+        layer: Dotted name of the layer to explain; None: the result of :func:`tune_s11.report.gradcam.choose_layer`.
 
     Raises:
         InputError: The test images are missing or not those that were predicted, or the network lacks the layer.

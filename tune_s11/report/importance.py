@@ -1,4 +1,4 @@
-"""Which parameters mattered: Optuna's importance evaluators over the complete trials."""
+"""Computes which parameters mattered, by Optuna's importance evaluators over the complete trials."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,35 +18,35 @@ from tune_s11.config import InputError
 from tune_s11.results import TrialResult
 
 LEAST = 10
-"""Complete trials below which the forests would be fitted to noise."""
+"""Fewest complete trials: with fewer, the forests would be fitted to noise."""
 
 SEEDS = 8
-"""Forests of each evaluator."""
+"""Number of forests per evaluator, each from its own seed."""
 
 EVALUATORS: dict[str, type[FanovaImportanceEvaluator] | type[MeanDecreaseImpurityImportanceEvaluator]] = {
     "fANOVA": FanovaImportanceEvaluator,
     "mean decrease of impurity": MeanDecreaseImpurityImportanceEvaluator,
 }
-"""fANOVA: Hutter et al. 2014, the share of the score's variance over the space that a parameter alone explains.
-Mean decrease of impurity: Breiman 2001, its part in the splits of a random forest."""
+"""Importance evaluators by name. fANOVA (Hutter et al. 2014) is the share of the score's variance over the space that
+a parameter alone explains; mean decrease of impurity (Breiman 2001) is its part in the splits of a random forest."""
 
 
 def importances(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistribution]) -> dict[str, Any]:
-    """Importance of each parameter for the final score, from several seeds of each evaluator.
+    """Return the importance of each parameter for the final score, from several seeds of each evaluator.
 
-    The trials are complete ones alone: the scores of others are of earlier epochs. A parameter that is searched on a
-    log scale is given as its logarithm, for Optuna's fANOVA weighs a domain linearly.
+    Only complete trials are used, because the scores of others are from earlier epochs. A parameter that is searched on
+    a log scale is replaced by its logarithm, because Optuna's fANOVA weighs a domain linearly.
 
     Args:
-        trials: Of any state.
-        domains: Searched parameters, the trials' values within them.
+        trials: Trials in any state.
+        domains: Searched parameters, whose domains contain the trials' values.
 
     Returns:
-        ``n``, complete trials; ``seeds``; ``evaluators``: by name and parameter, the most important first by fANOVA,
-        ``mean``, ``low`` and ``high`` over the seeds. Over the parameters, the means sum to 1.
+        ``n``, the number of complete trials; ``seeds``; ``evaluators``: by name and parameter, the most important first
+        by fANOVA, ``mean``, ``low`` and ``high`` over the seeds. Over the parameters, the means sum to 1.
 
     Raises:
-        InputError: There are too few complete trials or parameters, or the scores are equal.
+        InputError: There are too few complete trials or parameters, or all scores are equal.
     """
     complete = [trial for trial in trials if trial.state == "complete"]
     searched = {name: domain for name, domain in domains.items() if not domain.single()}
@@ -83,7 +83,7 @@ def _are(count: int) -> str:
 
 
 def _study(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistribution]) -> optuna.Study:
-    """The trials as a study in memory, log domains by the logarithm to base 10."""
+    """Return the trials as a study in memory, with parameters of log domains as logarithms to base 10."""
     logs = {name: domain for name, domain in domains.items() if isinstance(domain, FloatDistribution) and domain.log}
     linear = {name: FloatDistribution(math.log10(domain.low), math.log10(domain.high)) for name, domain in logs.items()}
     optuna.logging.set_verbosity(optuna.logging.ERROR)

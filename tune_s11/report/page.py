@@ -21,13 +21,13 @@ def write_report(
     commands: Mapping[str, str] | None = None,
     target: float | None = None,
 ) -> Path:
-    """Writes ``report/`` in a search's or run's folder: the page, its numbers, its pictures.
+    """Write ``report/`` in the folder of a search or run: the page, its numbers and its pictures.
 
-    Each picture is a PNG of 200 pixels an inch. What is drawn is an SVG too, which is what the page shows of it.
-    What is missing or damaged is left out, and named in the page.
+    Each picture is a PNG with 200 pixels per inch. Drawings are also written as SVG, which is what the page shows.
+    Missing or damaged parts are left out, and the page names them.
 
     Args:
-        result: Finished, interrupted or running.
+        result: Search or run: finished, interrupted or running.
         layer: Module whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
         commands: Shell commands to show; see :class:`tune_s11.report.builder.SearchBuilder` and ``RunBuilder``.
         target: Accuracy at which figures draw a line; None: the search's or run's own.
@@ -61,11 +61,11 @@ def write_report(
 
 
 def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
-    """Return the page, self-contained.
+    """Return the page as self-contained HTML.
 
     Args:
-        numbers: As ``report.json`` holds them.
-        pictures: By name an SVG, or the address of a PNG that holds all of it.
+        numbers: Numbers of ``report.json``.
+        pictures: Pictures by name, each an SVG or the data URI of a PNG.
     """
     from tune_s11.report import sections
     from tune_s11.report.builder import RunBuilder, SearchBuilder
@@ -78,7 +78,7 @@ def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "number": _number, "duration": _duration}
-    # The manifest's copy of the configuration is for a resume to compare with; the page has what matters of it above.
+    # The manifest's copy of the configuration is there for a resume to compare; the page has its main part above.
     circumstances = _flat({key: value for key, value in numbers["manifest"].items() if key != "search"})
     weights = (numbers["run"] if "run" in numbers else numbers["search"])["weights"]
     shown = [f"{name}.html.j2" for name in sections.sections_of(RunBuilder if "run" in numbers else SearchBuilder)]

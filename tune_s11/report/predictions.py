@@ -1,4 +1,4 @@
-"""What a network makes of the test images: its errors, what it takes for what, and whether its confidence is earned."""
+"""Reads a network's predictions on the test images, and computes its errors, confusions and calibration."""
 
 import zipfile
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from tune_s11.results.folder import RefitFolder
 Ints = npt.NDArray[np.int64]
 
 BINS = 15
-"""Of equal width, over the confidence: as Guo et al. have them."""
+"""Number of bins of equal width over the confidence, as in Guo et al."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far confidence and accuracy agree: Guo et al., "On Calibration of Modern Neural Networks" (arXiv:1706.04599).
+    """Agreement of confidence and accuracy: Guo et al., "On Calibration of Modern Neural Networks" (arXiv:1706.04599).
 
     Attributes:
-        edges: Confidences between which the bins lie, rising from 0 to 1, (M + 1,); a bin holds its upper edge.
-        counts: Images in each bin, (M,).
-        confidence: Their mean confidence, (M,); NaN in an empty bin.
-        accuracy: Share of them classified correctly, (M,); NaN in an empty bin.
+        edges: Confidences at the edges of the bins, rising from 0 to 1, (M + 1,); a bin includes its upper edge.
+        counts: Number of images in each bin, (M,).
+        confidence: Mean confidence in each bin, (M,); NaN in an empty bin.
+        accuracy: Share of each bin's images that are classified correctly, (M,); NaN in an empty bin.
     """
 
     edges: Floats
@@ -35,17 +35,17 @@ class Calibration:
 
     @property
     def error(self) -> float:
-        """Expected calibration error: the mean gap between confidence and accuracy, bins weighed by their images."""
+        """Expected calibration error: the mean gap between confidence and accuracy, bins weighted by their images."""
         return float(np.nansum(self.counts * np.abs(self.accuracy - self.confidence)) / self.counts.sum())
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one network, with the weights that are shipped, makes of the test images.
+    """The predictions of one network, with the weights that are shipped, on the test images.
 
     Attributes:
         labels: True classes, (N,).
-        probabilities: Softmax of its logits, (N, K). The logits are those of the loss, ``logit_scale`` included.
+        probabilities: Softmax of the logits, (N, K). The logits are those of the loss, ``logit_scale`` included.
     """
 
     labels: Ints
@@ -53,26 +53,26 @@ class Predictions:
 
     @property
     def predicted(self) -> Ints:
-        """The likeliest class of each image, (N,)."""
+        """Likeliest class of each image, (N,)."""
         likeliest: Ints = self.probabilities.argmax(axis=1)
         return likeliest
 
     @property
     def confidence(self) -> Floats:
-        """The probability of that class, (N,)."""
+        """Probability of the likeliest class, (N,)."""
         highest: Floats = self.probabilities.max(axis=1)
         return highest
 
     @property
     def confusion(self) -> Ints:
-        """Images by true class (rows) and predicted class (columns), (K, K)."""
+        """Number of images by true class (rows) and predicted class (columns), (K, K)."""
         counts = np.zeros((self.probabilities.shape[1],) * 2, dtype=np.int64)
         np.add.at(counts, (self.labels, self.predicted), 1)
         return counts
 
     @property
     def in_class(self) -> Ints:
-        """Images of each true class, (K,)."""
+        """Number of images of each true class, (K,)."""
         return np.bincount(self.labels, minlength=self.probabilities.shape[1])
 
     @property
@@ -83,11 +83,11 @@ class Predictions:
 
     @property
     def balanced_accuracy(self) -> float:
-        """Mean recall of the classes that have images: the accuracy, had all of them as many."""
+        """Mean recall of the classes that have images: the accuracy if all of them had equally many."""
         return float(np.nanmean(self.recall))
 
     def most_confused(self, most: int) -> list[tuple[int, int, int]]:
-        """True class, predicted class and how many images, for the ``most`` commonest errors, falling."""
+        """Return true class, predicted class and number of images of the ``most`` commonest errors, falling."""
         counts = self.confusion
         np.fill_diagonal(counts, 0)
         places = np.argsort(-counts.ravel(), kind="stable")[:most]
@@ -95,14 +95,14 @@ class Predictions:
         return [(true, predicted, int(counts[true, predicted])) for true, predicted in pairs if counts[true, predicted]]
 
     def mistakes(self, most: int) -> Ints:
-        """Indices of misclassified images, the most confident first, at most ``most``."""
+        """Return the indices of misclassified images, the most confident first, at most ``most``."""
         wrong = np.flatnonzero(self.predicted != self.labels)
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")[:most]]
 
     def typical(self, label: int) -> int | None:
-        """Index of the image of median confidence among those of a class that are classified correctly.
+        """Return the index of the image of median confidence among a class's correctly classified ones.
 
-        Of an even number it is the less confident of the two in the middle; None where none is correct. The most
+        For an even number it is the less confident of the two in the middle; None if no image is correct. The most
         confident one would show the network at its best, not as it is.
         """
         correct = np.flatnonzero((self.labels == label) & (self.predicted == label))
@@ -110,7 +110,7 @@ class Predictions:
         return int(rising[(len(rising) - 1) // 2]) if len(rising) else None
 
     def calibration(self) -> Calibration:
-        """Confidence against accuracy in :data:`BINS` bins."""
+        """Return confidence and accuracy in :data:`BINS` bins."""
         edges = np.linspace(0, 1, BINS + 1)
         bins = np.digitize(self.confidence, edges[1:-1], right=True)
         counts = np.bincount(bins, minlength=BINS)
@@ -123,18 +123,18 @@ class Predictions:
 
 
 def read_predictions(folder: RefitFolder, classes: int | None = None) -> Predictions:
-    """The test logits of the run in ``folder``.
+    """Read the predictions from the test logits of the run in ``folder``.
 
     Args:
-        folder: Of a run that is tested.
-        classes: How many there are, where that is known.
+        folder: Folder of a run that is tested.
+        classes: Number of classes; None: unknown.
 
     Raises:
-        InputError: They are missing, damaged, not finite, or of other classes.
+        InputError: The logits are missing, damaged, not finite, or of other classes.
     """
     path = folder.test_logits
     try:
-        # Opened here, for numpy leaves a damaged archive that it has opened itself to the garbage collector.
+        # Opened here, because numpy leaves a damaged archive that it has opened itself to the garbage collector.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             shipped = arrays["ema" if "ema" in arrays else "raw"]
             labels, logits = arrays["labels"].astype(np.int64), shipped.astype(np.float64)

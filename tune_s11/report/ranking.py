@@ -1,4 +1,4 @@
-"""Do early ranks foretell late ones? Spearman's rank correlation, its uncertainty, and what pruning rests on."""
+"""Measures whether early ranks predict final ones, as pruning assumes, and estimates what pruning has lost."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,23 +11,23 @@ from tune_s11.results import TrialResult
 from tune_s11.results.records import AuditRecord
 
 RESAMPLES = 2000
-"""Of the bootstrap."""
+"""Resamples of the bootstrap."""
 
 WEIGHTS = {"averaged": "score", "raw": "val_accuracy"}
-"""What a rung could rank by: the attribute of an epoch's row, by the weights that it validates."""
+"""Metrics that a rung could rank by: attributes of an epoch's row, by the weights that they validate."""
 
 
 def spearman(x: Floats, y: Floats) -> Floats:
-    """Spearman's rank correlation along the last axis; equal values share their mean rank (Spearman 1904).
+    """Return Spearman's rank correlation along the last axis; equal values share their mean rank (Spearman 1904).
 
-    Many at once, which scipy's own does not do.
+    It computes many correlations at once, which scipy's own function does not do.
 
     Args:
-        x: (..., n).
-        y: (..., n).
+        x: First values, (..., n).
+        y: Second values, (..., n).
 
     Returns:
-        In [-1, 1], (...); NaN where all of ``x`` or all of ``y`` are equal.
+        Correlations in [-1, 1], (...); NaN where all of ``x`` or all of ``y`` are equal.
     """
     ranks_x, ranks_y = (rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in (x, y))
     spread = np.sqrt((ranks_x**2).sum(-1) * (ranks_y**2).sum(-1))
@@ -36,17 +36,17 @@ def spearman(x: Floats, y: Floats) -> Floats:
 
 
 def correlation(x: Floats, y: Floats) -> dict[str, Any]:
-    """Spearman's rank correlation with its percentile bootstrap interval (Efron 1979), from seed 0.
+    """Return Spearman's rank correlation with its percentile bootstrap interval (Efron 1979), from seed 0.
 
-    Of few pairs some draws have equal values only. scipy's bootstrap, which draws the same, has no interval then.
+    With few pairs, some draws have only equal values. scipy's bootstrap, which draws the same, has no interval then.
 
     Args:
-        x: (n,).
-        y: (n,).
+        x: First values, (n,).
+        y: Second values, (n,).
 
     Returns:
-        ``n``; ``rho``, None of fewer than 3 or where all are equal; ``low`` and ``high``, the 95 % interval over
-        :data:`RESAMPLES` draws of n pairs, those of equal values left out; None of fewer than 4.
+        ``n``; ``rho``, None for fewer than 3 pairs or if all values are equal; ``low`` and ``high``, the 95 % interval
+        over :data:`RESAMPLES` draws of n pairs, without draws of equal values; None for fewer than 4 pairs.
     """
     n = len(x)
     found: dict[str, Any] = {"n": n, "rho": None, "low": None, "high": None}
@@ -61,15 +61,16 @@ def correlation(x: Floats, y: Floats) -> dict[str, Any]:
 
 
 def rung_correlations(trials: Sequence[TrialResult], rungs: Sequence[int]) -> list[dict[str, Any]]:
-    """What each rung's ranks tell of the final score, among the trials that went on to the end.
+    """Return how well each rung's ranks predict the final score, among the trials that ran to the end.
 
-    The final score is, for either weights, the validation accuracy of the weights that are shipped after the last
-    epoch, for by that the winner is chosen. The trials that the rung stopped have none, and they are those of low
-    rank: over what is left of the range a correlation is as a rule lower than over all (range restriction; Thorndike,
-    Case 1).
+    For either kind of weights, the final score is the validation accuracy of the weights that are shipped after the
+    last epoch, because the winner is chosen by it. The trials that the rung stopped have no final score, and their
+    ranks were low. Over the remaining range, a correlation is usually lower than over all trials (range restriction;
+    Thorndike, Case 1).
 
     Returns:
-        By rung: ``epoch``, ``reached`` and ``stopped`` (trials), and a :func:`correlation` for each of :data:`WEIGHTS`.
+        One row per rung: ``epoch``, ``reached`` and ``stopped`` (numbers of trials), and a :func:`correlation` for each
+        of :data:`WEIGHTS`.
     """
     complete = [trial for trial in trials if trial.state == "complete"]
     table = []
@@ -88,23 +89,23 @@ def rung_correlations(trials: Sequence[TrialResult], rungs: Sequence[int]) -> li
 
 
 def finalists_lost(trials: Sequence[TrialResult], audit: AuditRecord | None, finalists: int) -> dict[str, Any]:
-    """How many of the trials that rungs stopped would have ended among the best, told by those that ran on.
+    """Estimate how many of the trials that rungs stopped would have ended among the best, from those that ran on.
 
-    Each trial to be stopped had the same chance to run on, so the share among the audited estimates the share among
-    all, and the weight of each is one over that chance (Horvitz and Thompson 1952). Its interval is that of Clopper
-    and Pearson (1934), 95 %, which holds for few.
+    Each trial to be stopped had the same chance to run on, so the share among the audited trials estimates the share
+    among all, and the weight of each is one over that chance (Horvitz and Thompson 1952). The 95 % interval is that of
+    Clopper and Pearson (1934), which holds for few trials.
 
     Args:
-        trials: Of the search.
-        audit: As :attr:`tune_s11.results.SearchResult.audit`.
+        trials: Trials of the search.
+        audit: See :attr:`tune_s11.results.SearchResult.audit`.
         finalists: Size of the best group; 0 and 1: the winner alone.
 
     Returns:
-        ``to_be_stopped`` and ``audited`` (trials; those still running are left out), ``threshold`` (the final score
-        that the last of the best has among the trials that no rung would have stopped), ``found`` (audited trials
-        at or above it), their ``share`` with ``low`` and ``high``, the ``estimate`` in trials, ``extra_epochs``
-        (those of the audited after their rungs), their ``trials`` with the rung each passed and, where nothing can
-        be told, ``why``.
+        ``to_be_stopped`` and ``audited`` (numbers of trials, without those still running), ``threshold`` (the final
+        score of the last of the best among the trials that no rung would have stopped), ``found`` (number of audited
+        trials at or above it), their ``share`` with ``low`` and ``high``, the ``estimate`` in trials, ``extra_epochs``
+        (epochs of the audited trials after their rungs), their ``trials`` with the rung that each passed and, if
+        nothing can be estimated, the reason ``why``.
     """
     passed = audit.trials if audit else {}
     ended = [trial for trial in trials if trial.name in passed and trial.state in {"complete", "diverged"}]

@@ -1,4 +1,4 @@
-"""The numbers of the report, as plain values: what the page shows, and what ``report.json`` holds."""
+"""Computes the numbers of the report as plain values, for the page and for ``report.json``."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -19,14 +19,15 @@ HeldOut = Literal["validation", "test"]
 """Images that a run is not trained on."""
 
 EDGE = 0.1
-"""A winner's LRMAX this near to a bound, as a share of the bounds' width in log LR, may lie beyond it."""
+"""Distance of the winner's ``max_lr`` to a bound, as a share of the bounds' width in log LR, below which a better rate
+may lie beyond the bound."""
 
 POINTS_PER_EPOCH = 100
-"""Of a drawn schedule."""
+"""Points per epoch of a drawn schedule."""
 
 
 def ranked(trials: list[TrialResult]) -> list[TrialResult]:
-    """Best first: of those that stand, the farther before the nearer and then by score; broken trials last."""
+    """Sort trials, the best first: by epochs completed, then by score; diverged and failed trials last."""
 
     def key(trial: TrialResult) -> tuple[bool, int, float, int]:
         return trial.state in {"diverged", "failed"}, -trial.epoch, -(trial.score or 0.0), trial.number
@@ -35,14 +36,14 @@ def ranked(trials: list[TrialResult]) -> list[TrialResult]:
 
 
 def first_epoch(level: float | None, accuracies: Iterable[tuple[int, float | None]]) -> int | None:
-    """The first epoch with an accuracy of ``level`` or more.
+    """Return the first epoch with an accuracy of ``level`` or more.
 
     Args:
-        level: None: there is none to reach.
-        accuracies: Epochs, rising, each with its accuracy; None where that is unknown.
+        level: Accuracy to reach; None: there is none.
+        accuracies: Epochs, in rising order, each with its accuracy; None if that is unknown.
 
     Returns:
-        None where no epoch reaches it.
+        The epoch; None if no epoch reaches the level.
     """
     if level is None:
         return None
@@ -50,7 +51,7 @@ def first_epoch(level: float | None, accuracies: Iterable[tuple[int, float | Non
 
 
 def trial_facts(trial: TrialResult, target: float | None = None) -> dict[str, Any]:
-    """One trial as a row of a table; with a target line ``target_epoch`` is the first epoch that reaches it."""
+    """Return one trial as a row of a table; with a target, ``target_epoch`` is the first epoch that reaches it."""
     reached = first_epoch(target, ((row.epoch, row.score) for row in trial.rows))
     return {
         "trial": trial.name,
@@ -64,7 +65,7 @@ def trial_facts(trial: TrialResult, target: float | None = None) -> dict[str, An
 
 
 def epoch_counts(trials: list[TrialResult]) -> dict[str, int]:
-    """Epochs that the trials have run, and those it would have been had none of them been pruned."""
+    """Return the epochs that the trials have run, and those that they would have run without pruning."""
     return {
         "run": sum(trial.epoch for trial in trials),
         "without_pruning": sum(trial.recipe.epochs if trial.state == "pruned" else trial.epoch for trial in trials),
@@ -72,11 +73,11 @@ def epoch_counts(trials: list[TrialResult]) -> dict[str, int]:
 
 
 class Rated(Protocol):
-    """An epoch of which the learning rate is known."""
+    """An epoch with a known learning rate."""
 
     @property
     def epoch(self) -> int:
-        """Epochs done, this one included."""
+        """Epochs completed, this one included."""
 
     @property
     def lr(self) -> float:
@@ -84,7 +85,7 @@ class Rated(Protocol):
 
 
 def schedule_points(recipe: Recipe, rows: Sequence[Rated]) -> tuple[Floats, Floats]:
-    """Epochs and the learning rate at each, (points,) both: of the schedule; of a plateau's as it turned out."""
+    """Return epochs and the learning rate at each, (points,) both: as scheduled, or as reported for a plateau."""
     if recipe.schedule == "plateau":
         epochs = np.array([[row.epoch - 1, row.epoch] for row in rows], dtype=float)
         return epochs.ravel(), np.repeat([row.lr for row in rows], 2)
@@ -94,7 +95,7 @@ def schedule_points(recipe: Recipe, rows: Sequence[Rated]) -> tuple[Floats, Floa
 
 
 def max_lr_bounds(space: Space, measured: RangeTest | None) -> tuple[float, float] | None:
-    """The bounds that the trials had for LRMAX; None where it was fixed, chosen from a list, or not yet bounded."""
+    """Return the trials' bounds for ``max_lr``; None if it was fixed, chosen from a list, or is not bounded yet."""
     domain = space.get("max_lr")
     if isinstance(domain, FloatDistribution):
         return domain.low, domain.high
@@ -104,10 +105,10 @@ def max_lr_bounds(space: Space, measured: RangeTest | None) -> tuple[float, floa
 def trial_domains(
     space: Space, measured: RangeTest | None, trials: Sequence[TrialResult]
 ) -> dict[str, BaseDistribution]:
-    """What the trials' parameters were drawn from, made wide enough for every one of them.
+    """Return the domains that the trials' parameters were drawn from, made wide enough for every trial.
 
-    Bounds may have changed on the way, or be lost with the range test: then they are the trials' own. What the range
-    test fixes, as it can ``min_lr_fraction``, is drawn from nothing and left out.
+    Bounds may have changed during the search. If they are lost with the range test, the trials' values bound them. A
+    parameter that the range test fixes, as it can ``min_lr_fraction``, has no domain and is left out.
     """
     domains: dict[str, BaseDistribution] = {}
     for name, domain in space.items():
@@ -125,7 +126,7 @@ def trial_domains(
 
 
 def wider_bounds(max_lr: float, low: float, high: float) -> tuple[float, float] | None:
-    """Bounds a decade wider on the side where ``max_lr`` is all but at the edge; None where it is at neither."""
+    """Return bounds a decade wider on the side where ``max_lr`` is near the edge; None if it is near neither."""
     place = math.log(max_lr / low) / math.log(high / low)
     if place < EDGE:
         return low / 10, high
@@ -133,11 +134,11 @@ def wider_bounds(max_lr: float, low: float, high: float) -> tuple[float, float] 
 
 
 def refit_facts(refits: Refits, changes: RefitChanges) -> dict[str, Any]:
-    """Test accuracy over the refits.
+    """Return the test accuracy over the refits.
 
     Returns:
-        ``accuracy`` and ``accuracy_raw`` (mean, sd, n), each of the ``runs``, where the recipe was ``changed``
-        against the trial's, and whether the validation images were ``held_out``, which schedule plateau needs.
+        ``accuracy`` and ``accuracy_raw`` (mean, sd, n), each of the ``runs``, the fields of the recipe that were
+        ``changed`` from the trial's, and whether the validation images were ``held_out``, as schedule plateau needs.
     """
     return {
         "accuracy": refits.test_accuracy.model_dump(),
@@ -149,17 +150,17 @@ def refit_facts(refits: Refits, changes: RefitChanges) -> dict[str, Any]:
 
 
 def optimism(chosen_by: float | None, again: float | None, test: dict[str, Any] | None) -> dict[str, Any] | None:
-    """How much the score that a winner was chosen by promises beyond what was measured afterwards.
+    """Return how far the score by which the winner was chosen exceeds what was measured afterwards.
 
     Args:
         chosen_by: Validation accuracy of the winning trial.
-        again: Mean of the same recipe's runs from seeds that chose nothing, validated on the same images; None
-            without finalists.
-        test: Of the refits, as :func:`refit_facts`.
+        again: Mean validation accuracy of the same recipe on the same images, from seeds by which nothing was chosen;
+            None without finalists.
+        test: Test accuracy of the refits; see :func:`refit_facts`.
 
     Returns:
-        ``over_again`` and ``over_test``, differences of accuracies; None each where there is nothing to compare
-        with, which a refit larger than the trials is not; None for both.
+        ``over_again`` and ``over_test``, differences of accuracies. Each is None if there is nothing to compare with;
+        a refit with a changed recipe is not comparable. If both would be None, the result is None.
     """
     if chosen_by is None:
         return None
@@ -172,7 +173,7 @@ def optimism(chosen_by: float | None, again: float | None, test: dict[str, Any] 
 
 
 def recipe_facts(recipe: Recipe, space: Space, bounds: tuple[float, float] | None) -> list[dict[str, Any]]:
-    """Each field of the recipe, its value, and how it was searched: None, and last, for what all trials share."""
+    """Return each field of the recipe with its value and how it was searched; unsearched ones come last, with None."""
     searched = {name: _describe(domain) for name, domain in space.items()}
     if bounds and isinstance(space.get("max_lr"), str):
         searched["max_lr"] = f"log-uniform, {bounds[0]:.4g} to {bounds[1]:.4g}, by the range test"

@@ -1,4 +1,4 @@
-"""The workers of a search by the clock: what they cost, how long they idled, and how the best score rose."""
+"""Computes the course of a search: the cost and idle time of its workers, and how the best score rose."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,23 +12,24 @@ from tune_s11.results.records import RefitScores, read_record
 from tune_s11.training.metrics import EpochMetrics
 
 BREAK = 60.0
-"""Seconds in which no worker at all reports work: more are a break between two sessions, and nobody's idle time."""
+"""Seconds without a report from any worker beyond which there is a break: it separates two sessions, and is nobody's
+idle time."""
 
 SEAM = 2.0
-"""Seconds between two reports of a trial up to which they are drawn as one bar; they count as idle all the same."""
+"""Longest gap in seconds between two reports of a trial that are drawn as one bar; it counts as idle all the same."""
 
 _HOUR = 3600.0
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One trial on one worker, without a gap.
+    """A stretch of one trial on one worker, without a gap.
 
     Attributes:
-        trial: Which.
-        lane: The worker's place in the session, from 0.
-        begin: In seconds since the search's first trial began, breaks left out.
-        end: The same.
+        trial: Trial that was trained.
+        lane: Lane of the worker in the session, from 0.
+        begin: Start, in seconds since the search's first trial began, without breaks.
+        end: End, in the same seconds.
     """
 
     trial: TrialResult
@@ -41,15 +42,15 @@ class Bar:
 class Timeline:
     """All sessions of a search, one after the other.
 
-    A session goes from its first trial's begin to its last report: what comes before the first step is not in it,
+    A session lasts from the start of its first trial to its last report. Time before the first step is not part of it,
     and work that an interruption destroyed before it was reported counts as idle.
 
     Attributes:
-        bars: By lane and time.
+        bars: Bars, sorted by lane and time.
         lanes: Workers at a time, by session.
         lengths: Seconds of each session.
         breaks: Seconds between one session and the next.
-        busy: Seconds of training, all workers added up.
+        busy: Seconds of training, summed over all workers.
     """
 
     bars: list[Bar]
@@ -69,15 +70,15 @@ class Timeline:
 
 
 def without_times(trials: Iterable[TrialResult]) -> list[TrialResult]:
-    """The trials of which some epoch has no span."""
+    """Return the trials that have an epoch without a span."""
     dated = {trial.number: {row.epoch for span in trial.spans for row in span.rows} for trial in trials}
     return [trial for trial in trials if any(row.epoch not in dated[trial.number] for row in trial.rows)]
 
 
 def build_timeline(trials: Sequence[TrialResult]) -> Timeline | None:
-    """Lays the trials' spans out by session and worker; None where there is no span.
+    """Arrange the trials' spans by session and worker; return None if there is no span.
 
-    A worker whose process died is followed, in its lane, by the process that took its place.
+    A worker whose process died is followed, in its lane, by the process that replaced it.
     """
     spans = sorted(((span, trial) for trial in trials for span in trial.spans), key=lambda pair: pair[0].begin)
     if not spans:
@@ -107,7 +108,7 @@ def build_timeline(trials: Sequence[TrialResult]) -> Timeline | None:
 
 
 def _lanes(spans: Iterable[Span]) -> dict[str, int]:
-    """Each process's lane: the first whose last process had ended, to the second, before this one began."""
+    """Return each process's lane: the first one whose last process had ended, to the second, before this one began."""
     life: dict[str, tuple[float, float]] = {}
     for span in spans:
         begin, end = life.get(span.worker, (span.begin, span.end))
@@ -137,15 +138,15 @@ def _bars(session: list[tuple[Span, TrialResult]], of_worker: dict[str, int], sh
 
 
 def best_so_far(trials: Iterable[TrialResult], epochs: int) -> list[dict[str, Any]]:
-    """How the best score rose with the epochs spent, repeated ones included, in the order of the clock.
+    """Return how the best score rose with the epochs spent, repeated ones included, in the order of time.
 
     Args:
-        trials: Each with spans for all its epochs.
+        trials: Trials, each with spans for all its epochs.
         epochs: Length of a complete trial.
 
     Returns:
-        By epoch spent: ``spent``, ``trial``, ``any``, the best score of any epoch so
-        far, and ``complete``, the best at the end of a trial; None before the first.
+        One point per epoch spent: ``spent``, ``trial``, ``any``, the best score of any epoch so
+        far, and ``complete``, the best score at the end of a trial, None before the first.
     """
     dated: list[tuple[float, str, EpochMetrics]] = []
     for trial in trials:
@@ -165,14 +166,14 @@ def best_so_far(trials: Iterable[TrialResult], epochs: int) -> list[dict[str, An
 
 
 def trial_seconds(trial: TrialResult) -> float:
-    """Seconds its workers trained it, repeated epochs included; without times in its reports, its epochs'."""
+    """Return the seconds of a trial's training, repeated epochs included; without times in its reports, its epochs'."""
     return sum(span.end - span.begin for span in trial.spans) or sum(row.seconds for row in trial.rows)
 
 
 def trials_cost(trials: Sequence[TrialResult]) -> dict[str, float]:
-    """``core_hours`` of the trials on CPUs, by their threads, and ``gpu_hours`` of those on GPUs.
+    """Return ``core_hours`` of the trials on CPUs, by their threads, and ``gpu_hours`` of those on GPUs.
 
-    Of a GPU that several trials share, an hour counts once. Without times in the reports it counts for each trial.
+    An hour of a GPU that several trials share counts once. Without times in the reports, it counts for each trial.
     """
     cores = sum(
         trial_seconds(trial) * trial.hardware.threads
@@ -191,7 +192,7 @@ def trials_cost(trials: Sequence[TrialResult]) -> dict[str, float]:
 
 
 def _covered(spans: list[tuple[float, float]]) -> float:
-    """Length of the union of intervals."""
+    """Return the length of a union of intervals."""
     total, reached = 0.0, -float("inf")
     for begin, end in sorted(spans):
         total += max(0.0, end - max(begin, reached))
@@ -200,11 +201,11 @@ def _covered(spans: list[tuple[float, float]]) -> float:
 
 
 def refits_cost(folders: Iterable[RefitFolder], hardware: Hardware) -> dict[str, float]:
-    """As :func:`trials_cost`, of the refits. Of a shared GPU an hour counts for each of them.
+    """Return the cost of the refits, as :func:`trials_cost` does. An hour of a shared GPU counts for each of them.
 
     Args:
-        folders: One a refit.
-        hardware: Of a refit that does not say yet what it computes with.
+        folders: Folders, one for each refit.
+        hardware: Hardware of a refit that has not recorded its own yet.
 
     Raises:
         InputError: A file of a refit is damaged.

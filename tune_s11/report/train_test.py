@@ -1,4 +1,4 @@
-"""How one run was trained and tested, epoch by epoch: the first refit of a winner, or a single run."""
+"""Reads the training and test metrics of one run by epoch: the first refit of a winner, or a single run."""
 
 import math
 from dataclasses import dataclass
@@ -10,32 +10,32 @@ from tune_s11.results.tested_epochs import read_test_curve
 
 @dataclass(frozen=True)
 class TrainTestEpoch:
-    """One epoch, trained and tested.
+    """Training and test metrics of one epoch.
 
-    Losses are in nats, None in an epoch that diverged; test figures are None where the test curve lacks the epoch, and
-    those of the EMA where the recipe has none.
+    Losses are in nats, and None in an epoch that diverged. Test metrics are None if the test curve lacks the epoch, and
+    EMA metrics also if the recipe has no EMA.
     """
 
     epoch: int
-    """Epochs done, this one included."""
+    """Epochs completed, this one included."""
     lr: float
     train_loss: float | None
     train_accuracy: float
     test_loss: float | None
     test_accuracy: float | None
-    """Of the raw weights."""
+    """Test accuracy of the raw weights."""
     ema_test_loss: float | None
     ema_test_accuracy: float | None
-    """Of the moving average of the weights."""
+    """Test accuracy of the EMA weights."""
 
     @property
     def shipped(self) -> float | None:
-        """Test accuracy of the weights that are shipped: the EMA's, or the raw ones without an EMA."""
+        """Test accuracy of the weights that are shipped: the EMA weights, or the raw ones without an EMA."""
         return self.test_accuracy if self.ema_test_accuracy is None else self.ema_test_accuracy
 
 
 def read_train_test(folder: RefitFolder) -> list[TrainTestEpoch]:
-    """The epochs of a run that is tested after each, rising.
+    """Read the epochs of a run that is tested after each epoch, in rising order.
 
     Raises:
         InputError: One of the two files is missing or damaged.

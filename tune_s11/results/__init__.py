@@ -1,4 +1,4 @@
-"""Searches and single runs on disk: their files, their records, and what can be read of them. Needs no Ray."""
+"""Reads and writes searches and single runs on disk: their files and their records. Needs no Ray."""
 
 from tune_s11.results.folder import SearchFolder, trial_name
 from tune_s11.results.opening import NoSearchError, find_search

@@ -1,4 +1,4 @@
-"""Training in a folder with a test at the end: what a refit of the winner and a single run with ``--test`` share."""
+"""Trains in a folder and tests at the end: for refits of the winner, and for single runs with ``--test``."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from tune_s11.training.metrics import EpochMetrics
 from tune_s11.training.trainer import Trainer
 
 OnEpoch = Callable[[EpochMetrics, EpochTestMetrics | None], None]
-"""Called after each epoch; without a test curve it gets no test figures."""
+"""Function to call after each epoch; without a test curve it gets None in place of test metrics."""
 
 
 def fit_and_test(
@@ -28,17 +28,17 @@ def fit_and_test(
     on_start: Callable[[], None] | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> RefitScores:
-    """Trains to the end in a folder, as :func:`tune_s11.training.fitting.fit`, and tests the network.
+    """Train to the end in a folder, as :func:`tune_s11.training.fitting.fit` does, and test the network.
 
-    A test curve leaks nothing. No schedule, checkpoint or choice sees it, and the accuracy that is reported is the last
-    epoch's, whatever the curve did before.
+    A test curve leaks nothing. No schedule, checkpoint or choice sees it, and the reported accuracy is that of the last
+    epoch, whatever the curve did before.
 
     Args:
-        trainer: Fresh.
-        images: The test images.
-        folder: Made where it is missing; a run that has begun there is resumed.
-        curve: Whether to test after each epoch too, which costs two passes over the test images an epoch.
-        on_start: Called once the trainer is where it resumes.
+        trainer: Trainer that has not trained yet.
+        images: Test images.
+        folder: Folder to write into, created if it is missing; a run that was started there is resumed.
+        curve: Whether to test after each epoch too, which costs two passes over the test images per epoch.
+        on_start: Called once, when the trainer is at the epoch to resume from.
         on_epoch: Called after each epoch, when its rows are written.
 
     Raises:
@@ -55,7 +55,7 @@ def fit_and_test(
     def start() -> None:
         if curve:
             rows.extend(row for row in read_test_curve(folder.test_curve) if row.epoch < trainer.epoch)
-            if trainer.epoch:  # a kill between the checkpoint and its row has left this epoch out
+            if trainer.epoch:  # a kill between the checkpoint and its row may have lost this row
                 write_row()
         if on_start:
             on_start()
@@ -80,11 +80,11 @@ def fit_and_test(
 
 
 class _TestImages:
-    """The test images as one run meets them.
+    """The test images of one run, on its device.
 
     Args:
-        trainer: Of the run.
-        images: The test images.
+        trainer: Trainer of the run.
+        images: Test images.
     """
 
     def __init__(self, trainer: Trainer, images: Images) -> None:
@@ -92,18 +92,18 @@ class _TestImages:
         self._pixels = trainer.on_device(images)[0]
 
     def logits(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Scaled logits (N, num_classes) of the ``raw`` and, if there are any, the ``ema`` weights as they are now."""
+        """Return scaled logits (N, num_classes) of the current ``raw`` weights and any ``ema`` weights."""
         models = {"raw": self._trainer.model}
         if self._trainer.average.on:
             models["ema"] = self._trainer.average.model
         return {name: self._trainer.predict(model, self._pixels).cpu().numpy() for name, model in models.items()}
 
     def accuracy(self, logits: npt.NDArray[np.float32]) -> float:
-        """Share of the images whose likeliest class is the true one."""
+        """Return the share of the images whose likeliest class is the true one."""
         return float(np.mean(logits.argmax(1) == self._labels))
 
     def row(self) -> EpochTestMetrics:
-        """What the test curve holds on the epoch that the trainer has done last."""
+        """Return the row of the test curve for the epoch that the trainer has completed last."""
         logits = self.logits()
         ema = logits.get("ema")
         return EpochTestMetrics(

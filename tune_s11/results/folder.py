@@ -1,4 +1,4 @@
-"""The files of a search and of a single run: each is named here, once."""
+"""Names the files of a search and of a single run, each of them only here."""
 
 import re
 from collections.abc import Iterator
@@ -10,61 +10,61 @@ from tune_s11.storage.sync import Layout
 from tune_s11.training.metrics import RunFolder
 
 CHECKPOINT_PREFIX = "checkpoint_"
-"""Of the names of the folders in which a trial's checkpoints lie."""
+"""Prefix of the names of the folders that hold a trial's checkpoints."""
 
 _TRIALS, _FINALISTS, _TENSORBOARD, _WANDB, _MLFLOW = "trials", "finalists", "tensorboard", "wandb", "mlflow.db"
 _STUDY, _REPORTS, _CHECKPOINT, _TRACKED = "study.log", "result.json", "checkpoint.pt", "tracked.jsonl"
 
 
 def trial_name(number: int) -> str:
-    """The folder name of a trial, of its first attempt."""
+    """Return the folder name of the first attempt at a trial."""
     return f"t{number:04d}"
 
 
 @dataclass(frozen=True)
 class TrialFolder:
-    """What one attempt at a trial leaves.
+    """The folder of one attempt at a trial.
 
     Attributes:
-        path: The folder.
+        path: Path of the folder.
     """
 
     path: Path
 
     params = Below("params.json")
-    """What the search chose."""
+    """Parameters that the search chose."""
     reports = Below(_REPORTS)
-    """What its worker reported, a line a report."""
+    """Reports of the attempt's worker, one per line."""
     error = Below("error.txt")
-    """Why it failed for good."""
+    """Reason why the attempt failed for good."""
     recovered = Below("recovered.txt")
-    """Why its worker died before, each time."""
+    """Reason of each earlier death of the attempt's worker."""
 
     def checkpoints(self) -> list[Path]:
-        """All checkpoint files."""
+        """Return all checkpoint files."""
         return sorted(self.path.glob(f"{CHECKPOINT_PREFIX}*/{_CHECKPOINT}"))
 
 
 def checkpoint_folder(epoch: int) -> str:
-    """Name of the folder of a checkpoint that a worker writes itself."""
+    """Return the name of the folder of a checkpoint that a worker writes itself."""
     return f"{CHECKPOINT_PREFIX}{epoch:06d}"
 
 
 def checkpoint_file(folder: Path) -> Path:
-    """The file in the folder of a checkpoint."""
+    """Return the file in the folder of a checkpoint."""
     return folder / _CHECKPOINT
 
 
 @dataclass(frozen=True)
 class RefitFolder(RunFolder):
-    """What a run that is tested leaves: a refit of the winner, or a single run with ``--test``."""
+    """The folder of a run that is tested: a refit of the winner, or a single run with ``--test``."""
 
     test_curve = Below("test_curve.jsonl")
-    """A line an epoch; of the refits the first one has it."""
+    """Test metrics, one line per epoch; among the refits, only the first one has them."""
     test_logits = Below("test_logits.npz")
-    """Of the test images, at the end."""
+    """Logits of the test images at the end of the training."""
     scores = Below("scores.json")
-    """Its test accuracy."""
+    """Test accuracy of the run."""
 
 
 @dataclass(frozen=True)
@@ -72,93 +72,93 @@ class ReportedFolder:
     """A folder that a report is written into.
 
     Attributes:
-        path: The folder.
+        path: Path of the folder.
     """
 
     path: Path
 
     report = Below("report")
-    """Pages and pictures."""
+    """Folder of the report's pages and pictures."""
     report_page = Below("report/index.html")
-    """The report as a page, which contains its pictures."""
+    """Page of the report, which contains its pictures."""
     report_numbers = Below("report/report.json")
-    """The numbers that the page shows."""
+    """Numbers that the page shows."""
 
     def report_picture(self, name: str) -> Path:
-        """A picture of the page as a file."""
+        """Return the file of a picture of the page."""
         return self.report / f"{name}.png"
 
     def report_drawing(self, name: str) -> Path:
-        """The same as SVG; of images there is none."""
+        """Return the SVG file of a picture of the page; pictures that show images have none."""
         return self.report / f"{name}.svg"
 
     def report_pictures(self) -> list[Path]:
-        """All pictures that have been written."""
+        """Return all pictures that have been written."""
         return sorted([*self.report.glob("*.png"), *self.report.glob("*.svg")])
 
 
 @dataclass(frozen=True)
 class SingleRunFolder(RefitFolder, ReportedFolder):
-    """What a single run leaves; what :class:`RefitFolder` has of the test images only where the run is tested."""
+    """The folder of a single run; it has the test files of :class:`RefitFolder` only if the run is tested."""
 
     record = Below("run.json")
-    """What it consists of, and under what circumstances it was trained."""
+    """Definition of the run, and the circumstances under which it was started."""
 
 
 @dataclass(frozen=True)
 class SearchFolder(ReportedFolder):
-    """What a search leaves."""
+    """The folder of a search."""
 
     space = Below("search.yaml")
-    """The resolved configuration, a space file."""
+    """Resolved configuration, as a space file."""
     manifest = Below("manifest.json")
     """Versions, commit, hardware, data, command line."""
     range_test = Below("lr_range.json")
-    """The LR range test's ramps, suggestions, cycles and bounds."""
+    """Ramps, suggestions, cycles and bounds of the LR range test."""
     range_test_cycles = Below("lr_range.jsonl")
-    """The cycles of a range test in progress."""
+    """Cycles of a range test in progress."""
     study = Below(_STUDY)
-    """The Optuna study, a journal."""
+    """Optuna study, as a journal."""
     trials = Below(_TRIALS)
-    """Ray's experiment folder, a folder an attempt at a trial."""
+    """Ray's experiment folder, with one folder for each attempt at a trial."""
     unknown = Below("unknown")
     """Folders of trials that the study does not know."""
     audit = Below("audit.json")
-    """Which trials ran on against a rung's verdict."""
+    """Trials that ran on against a rung's verdict."""
     tensorboard = Below(_TENSORBOARD)
-    """Event files, a run a trial."""
+    """TensorBoard event files, one run per trial."""
     wandb = Below(_WANDB)
-    """Runs as W&B's library writes them; the folder's name is W&B's."""
+    """Runs as W&B's library writes them; W&B chose the folder's name."""
     mlflow = Below(_MLFLOW)
     """Runs in an SQLite file that MLflow shows."""
     tracked = Below(_TRACKED)
-    """What a tracker has been sent, a line a call."""
+    """Calls that a tracker has been sent, one per line."""
     verdict = Below("finalists.json")
-    """The finalists' scores, and who won."""
+    """Scores of the finalists, and the winner."""
     finalists = Below(_FINALISTS)
-    """The finalists' runs."""
+    """Runs of the finalists."""
     best = Below("best")
-    """The winner and its refits."""
+    """Winner and its refits."""
     winner = Below("best/winner.json")
-    """What is refit: the trial, and the recipe."""
+    """Trial and recipe that are refit."""
     metrics = Below("best/metrics.json")
     """Test accuracy over the refits."""
     export = Below("best/export")
-    """The winner as files for other programs; it goes when another trial wins."""
+    """Winner as files for other programs; deleted when another trial wins."""
     error = Below("error.txt")
-    """Why the search failed."""
+    """Reason why the search failed."""
 
     def attempts(self, number: int) -> list[TrialFolder]:
-        """The folders of a trial, in the order of its attempts.
+        """Return the folders of a trial, in the order of its attempts.
 
-        Asked as each trial ends, so it looks at no other trial's folders.
+        This is called whenever a trial ends, so it looks at no other trial's folders.
         """
         name = trial_name(number)
         found = (path for pattern in (name, f"{name}.*") for path in self.trials.glob(pattern) if path.is_dir())
         return [TrialFolder(path) for path in sorted(found, key=_attempt)]
 
     def all_attempts(self) -> dict[int, list[TrialFolder]]:
-        """The folders of all trials by number, in its order; of each one an attempt, in their order."""
+        """Return the folders of all trials by number, in rising order, each trial's in the order of its attempts."""
         attempts: dict[int, list[Path]] = {}
         for path in self.trials.glob("t[0-9]*"):
             number = path.name[1:].partition(".")[0]
@@ -170,20 +170,20 @@ class SearchFolder(ReportedFolder):
         }
 
     def finalist(self, trial: str, seed: int) -> RunFolder:
-        """Of a finalist's run from a seed."""
+        """Return the folder of a finalist's run from a seed."""
         return RunFolder(self.finalists / trial / f"seed-{seed}")
 
     def refit(self, seed: int) -> RefitFolder:
-        """Of the winner's refit from a seed."""
+        """Return the folder of the winner's refit from a seed."""
         return RefitFolder(self.best / f"seed-{seed}")
 
     def refits(self) -> Iterator[RefitFolder]:
-        """All refits that have begun."""
+        """Return the folders of all refits that have started."""
         return (RefitFolder(path) for path in sorted(self.best.glob("seed-*")))
 
 
 def attempt_name(number: int, before: int) -> str:
-    """The folder name of an attempt at a trial after so many others."""
+    """Return the folder name of an attempt at a trial after ``before`` others."""
     return trial_name(number) + (f".{before}" if before else "")
 
 
@@ -193,7 +193,7 @@ def _attempt(path: Path) -> int:
 
 
 def _is_tunes(name: str) -> bool:
-    """Whether Tune alone reads a file: pickles and states of an experiment that is not restored by them."""
+    """Return whether only Tune reads a file: pickles and states of an experiment that is not restored from them."""
     return re.fullmatch(rf"{_TRIALS}/[^/]*", name) is not None
 
 
@@ -202,7 +202,7 @@ def _is_written_by_workers(name: str) -> bool:
 
 
 def _is_read(name: str) -> bool:
-    """Whether a report may want a file: of checkpoints only the refits'."""
+    """Return whether a report may need a file; among checkpoints, it needs only those of refits."""
     part, _, rest = name.partition("/")
     if part in {_TRIALS, _FINALISTS} and "checkpoint" in rest:
         return False
@@ -216,5 +216,6 @@ LAYOUT = Layout(
     by_workers=_is_written_by_workers,
     read=_is_read,
 )
-"""How the folders are copied to a storage: an interruption between two files leaves what a resume reads correctly,
-for the study is read before the trials' rows and written after them, and a run's checkpoint likewise."""
+"""Layout by which the folders are copied to a storage. After an interruption between two files, a resume still reads a
+consistent state, because the study and a run's checkpoint are read before the rows that belong to them and written
+after them."""

@@ -1,4 +1,4 @@
-"""The LR range test of a search, as ``lr_range.json`` holds it: read and written here alone."""
+"""Reads and writes ``lr_range.json``, the LR range test of a search; no other module does."""
 
 import json
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ from tune_s11.storage.files import read_lines, write_lines, write_whole
 
 @dataclass(frozen=True)
 class RangeTest:
-    """One range test.
+    """A finished range test.
 
     Attributes:
-        curve: The ramps; None where LRMIN was not to be found.
-        suggestions: Learning rate by the name of the rule that reads it off the ramps; empty where they say nothing.
-        bounds: What is recommended for LRMAX and LRMIN.
-        cycles: The short cycles that the bounds follow from; empty in tests of versions that trained none.
+        curve: Curve of the ramps; None if ``min_lr`` was not to be found.
+        suggestions: Learning rate by the name of the rule that reads it off the ramps; empty if they say nothing.
+        bounds: Recommended values for ``max_lr`` and ``min_lr``.
+        cycles: Short cycles that the bounds follow from; empty in tests of versions that trained none.
     """
 
     curve: LRCurve | None
@@ -35,13 +35,13 @@ class RangeTest:
     def of(
         curve: LRCurve | None, cycles: Mapping[Cycle, Outcome], answer: Answer, min_lr_fraction: float
     ) -> "RangeTest":
-        """Return the test that consists of ramps, cycles and what the rule answered to these.
+        """Build the test from its ramps, its cycles and the rule's answer.
 
         Args:
-            curve: The ramps, where LRMIN was to be found.
-            cycles: What was trained.
-            answer: What the rule answered.
-            min_lr_fraction: The recipe's.
+            curve: Curve of the ramps; None if ``min_lr`` was not to be found.
+            cycles: Cycles that were trained.
+            answer: Answer of the rule to the cycles.
+            min_lr_fraction: The recipe's ``min_lr_fraction``.
         """
         suggestions: dict[str, float] = {}
         if curve is not None and falls(curve):
@@ -49,7 +49,7 @@ class RangeTest:
         return RangeTest(curve, suggestions, bounds_of(answer, curve, min_lr_fraction), cycles)
 
     def write(self, path: Path) -> None:
-        """Writes the file."""
+        """Write the file."""
         plain = {
             "curve": None if self.curve is None else self.curve.to_dict(),
             "suggestions": self.suggestions,
@@ -60,10 +60,10 @@ class RangeTest:
 
 
 def read_range_test(path: Path) -> RangeTest:
-    """Reads the file.
+    """Read the file.
 
     Raises:
-        InputError: It is missing or damaged.
+        InputError: The file is missing or damaged.
     """
     try:
         plain = json.loads(path.read_text("utf-8"))
@@ -77,12 +77,12 @@ def read_range_test(path: Path) -> RangeTest:
 
 
 def write_cycles(path: Path, cycles: Mapping[Cycle, Outcome]) -> None:
-    """Write the cycles of a test in progress, a line each."""
+    """Write the cycles of a test in progress, one per line."""
     write_lines(path, _rows(cycles))
 
 
 def read_cycles(path: Path) -> dict[Cycle, Outcome]:
-    """Read the cycles of a test in progress; none where the file is missing, and damaged lines are left out."""
+    """Read the cycles of a test in progress; none if the file is missing. Damaged lines are skipped."""
     return _cycles([row for row in read_lines(path) if row.keys() == _KEYS])
 
 

@@ -1,4 +1,4 @@
-"""Under what circumstances a result came about: versions, commit, hardware, data, command line."""
+"""Records the circumstances of a result: versions, commit, hardware, data, command line."""
 
 import datetime
 import importlib.metadata
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from tune_s11.data import Dataset
 
 SCHEMA_VERSION = 1
-"""Of everything written below a results folder; raised when an older reader would misread it."""
+"""Version of everything in a results folder; increased when an older reader would misread it."""
 
 _PACKAGES = ("torch", "torchvision", "albumentations", "ray", "optuna", "numpy", "scikit-learn", "pillow")
 
 
 def check_schema(manifest: dict[str, Any], where: str) -> None:
-    """Refuses what a later version of this program has written; what an earlier one wrote is read.
+    """Refuse files of a later version of this program; those of earlier versions are read.
 
     Raises:
         InputError: The manifest's ``schema_version`` is above :data:`SCHEMA_VERSION`.
@@ -38,7 +38,7 @@ def check_schema(manifest: dict[str, Any], where: str) -> None:
 
 
 def build_manifest(dataset: "Dataset", seed: int) -> dict[str, Any]:
-    """Everything of :mod:`tune_s11.manifest` as plain values for JSON."""
+    """Return the circumstances of a result as plain values for JSON."""
     return {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -62,8 +62,8 @@ def build_manifest(dataset: "Dataset", seed: int) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """The machine this process runs on."""
-    import torch  # takes a second, which readers of manifests need not wait for
+    """Describe the machine that this process runs on."""
+    import torch  # takes a second to import, and readers of manifests do not need it
 
     gpus = (
         [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
@@ -87,7 +87,7 @@ def _cpu_name() -> str:
 
 
 def _git_commit() -> str | None:
-    """The checkout's commit, with ``-dirty`` where files differ from it; None outside a checkout."""
+    """Return the commit of the checkout, with ``-dirty`` if files differ from it; None outside a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--match="]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
@@ -99,15 +99,15 @@ def _git_commit() -> str | None:
 def check_same_images(where: str, dataset: "Dataset", manifest: dict[str, Any]) -> None:
     """Make sure that training resumes, or is repeated, with the images that it started with.
 
-    Other images would be divided otherwise: some that were trained on would be validated or tested on.
+    Other images would be split differently, and some that were trained on would be validated or tested on.
 
     Args:
-        where: What the error line starts with: a search's name, or ``--resume NAME``.
-        dataset: As it is now.
-        manifest: Of the earlier session.
+        where: Start of the error line: a search's name, or ``--resume NAME``.
+        dataset: Images of this session.
+        manifest: Manifest of the earlier session.
 
     Raises:
-        InputError: They are others.
+        InputError: The images differ.
     """
     recorded = manifest["data"]["fingerprint"]
     if recorded != dataset.fingerprint:

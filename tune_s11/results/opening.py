@@ -1,4 +1,4 @@
-"""Opens the folder of a search or a single run: to begin it, to resume it, or to read it, wherever results lie."""
+"""Opens the folder of a search or a single run to start, resume or read it, wherever the results are stored."""
 
 from pathlib import Path
 from typing import Literal
@@ -17,22 +17,22 @@ _RECORD: dict[Kind, str] = {
     "search": SearchFolder(Path()).space.name,
     "run": SingleRunFolder(Path()).record.name,
 }
-"""The file that makes a folder one of this kind."""
+"""File that identifies a folder as one of this kind."""
 
 
 class UnknownNameError(InputError):
-    """A storage holds nothing of the name that is looked for."""
+    """Raised when a storage holds nothing of the requested name."""
 
 
 class NoSearchError(InputError):
-    """A storage holds nothing yet of what is looked for."""
+    """Raised when a storage holds nothing of the requested kind yet."""
 
     def __init__(self, storage: Storage, *kinds: Kind) -> None:
         super().__init__(f"{storage}: holds no {_either(kinds or ('search',))} yet")
 
 
 def check_name(name: str) -> str:
-    """A folder name under the results.
+    """Check a folder name under the results, and return it.
 
     Raises:
         InputError: The name would lead elsewhere.
@@ -43,7 +43,7 @@ def check_name(name: str) -> str:
 
 
 def begin(storage: Storage, name: str) -> Workspace:
-    """The workspace of a search or run that is to begin, its folder absolute. It makes nothing yet.
+    """Return the workspace of a search or run to start, with an absolute path. Its folder is not created yet.
 
     Raises:
         InputError: The name is taken, or the storage cannot be read.
@@ -60,15 +60,16 @@ def begin(storage: Storage, name: str) -> Workspace:
 
 
 def resume(storage: Storage, name: str, kind: Kind = "search") -> Workspace:
-    """The workspace of a search or run that has begun, as new as the newer of the two where there is a copy.
+    """Return the workspace of a search or run to resume, updated to the newer of the folder and its copy in a storage.
 
     Args:
-        storage: The parent of the results.
-        name: Of the search or run, its path, or its address in a storage.
-        kind: What is looked for.
+        storage: Parent of the results.
+        name: Name of the search or run, its path, or its address in a storage.
+        kind: Requested kind.
 
     Raises:
-        InputError: There is none, both have changed since they were alike, or the storage cannot be read.
+        InputError: There is none, folder and copy have both changed since they were identical, or the storage cannot
+            be read.
     """
     if is_uri(name):
         address = parse_storage(name)
@@ -88,12 +89,12 @@ def resume(storage: Storage, name: str, kind: Kind = "search") -> Workspace:
 
 
 def places(name: str, storage: Storage, kinds: tuple[Kind, ...] = ("search",)) -> tuple[Path, ...]:
-    """Where on this machine a search or run of that name, path or address may be read; from a storage it is pulled.
+    """Return the paths at which a search or run may be on this machine; one in a storage is pulled first.
 
     Args:
-        name: The name, path or address.
-        storage: Where names are looked for.
-        kinds: What the error line calls it.
+        name: Name, path or address of the search or run.
+        storage: Storage in which names are looked up.
+        kinds: Kinds that the error line names.
 
     Raises:
         InputError: The storage has none of that name, or cannot be read.
@@ -107,18 +108,18 @@ def places(name: str, storage: Storage, kinds: tuple[Kind, ...] = ("search",)) -
 
 
 def find(name: str | None, storage: Storage, kinds: tuple[Kind, ...]) -> tuple[Kind, Path]:
-    """A folder of one of these kinds, by name, path or address; from a storage it is pulled first.
+    """Find a folder of one of these kinds by name, path or address; one in a storage is pulled first.
 
     Args:
-        name: Of the folder; None: the one started last.
-        storage: The parent of the results.
-        kinds: What is looked for.
+        name: Name, path or address of the folder; None: the one started last.
+        storage: Parent of the results.
+        kinds: Requested kinds.
 
     Returns:
-        What it is, and where.
+        Kind of the folder, and its path.
 
     Raises:
-        NoSearchError: There is none at all.
+        NoSearchError: There is no folder of these kinds at all.
         InputError: There is none of that name.
     """
     if name is None:
@@ -131,12 +132,12 @@ def find(name: str | None, storage: Storage, kinds: tuple[Kind, ...]) -> tuple[K
 
 
 def find_search(name: str | None, storage: Storage) -> Path:
-    """The folder of a search; arguments and errors as :func:`find`."""
+    """Find the folder of a search; see :func:`find` for arguments and errors."""
     return find(name, storage, ("search",))[1]
 
 
 def publish(folder: Path, under: str) -> Remote | None:
-    """Copies a part of a pulled folder back to its storage, and says where it is there; None of any other folder.
+    """Copy a part of a pulled folder back to its storage, and return its place there; None for any other folder.
 
     Raises:
         InputError: The storage cannot be written.
@@ -150,10 +151,10 @@ def publish(folder: Path, under: str) -> Remote | None:
 
 
 def _local(folder: Path) -> Local:
-    """The workspace of a folder on this machine.
+    """Return the workspace of a folder on this machine.
 
     Raises:
-        InputError: No line could name it, nor a command that can be copied.
+        InputError: The path cannot be printed in a line, or in a command to copy.
     """
     folder = folder.resolve()
     if not str(folder).isprintable():
@@ -163,7 +164,7 @@ def _local(folder: Path) -> Local:
 
 
 def _latest(storage: Storage, kinds: tuple[Kind, ...]) -> str:
-    """Name of the folder of these kinds that was started last."""
+    """Return the name of the folder of these kinds that was started last."""
     started: list[tuple[int, str]]
     records = [_RECORD[kind] for kind in kinds]
     if isinstance(storage, Path):
@@ -180,7 +181,7 @@ def _latest(storage: Storage, kinds: tuple[Kind, ...]) -> str:
 
 
 def _view(storage: Remote, name: str, kinds: tuple[Kind, ...]) -> Path:
-    """A search or run to read, without what no reader wants."""
+    """Pull a search or run to read, without the files that no reader needs; return its folder."""
     copy = Copy(home_of(storage, "read") / name, storage / name, LAYOUT)
     with explained(storage):
         if not (_is_name(name) and copy.remote.exists()):
@@ -190,7 +191,7 @@ def _view(storage: Remote, name: str, kinds: tuple[Kind, ...]) -> Path:
 
 
 def _no_such(name: str, storage: Storage, kinds: tuple[Kind, ...]) -> str:
-    """The error line on a name that a storage does not have."""
+    """Return the error line for a name that a storage does not have."""
     if isinstance(storage, Path):
         names = sorted(file.parent.name for kind in kinds for file in storage.glob(f"*/{_RECORD[kind]}"))
     else:
@@ -203,5 +204,5 @@ def _either(kinds: tuple[Kind, ...]) -> str:
 
 
 def _is_name(name: str) -> bool:
-    """Whether it is a folder's, and leads nowhere else."""
+    """Return whether a text is the name of a folder, and leads nowhere else."""
     return Path(name).name == name

@@ -1,4 +1,4 @@
-"""What a search concludes, as its files hold it: frozen records, each read and written here alone."""
+"""Reads and writes the conclusions of a search as frozen records; no other module does."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,26 +13,26 @@ from tune_s11.storage.files import write_whole
 
 
 class Record(BaseModel):
-    """Base of all records. A field that is unknown here, of a later version, is ignored."""
+    """Base of all records. Unknown fields, from a later version, are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     def write(self, path: Path) -> None:
-        """Writes the file."""
+        """Write the file."""
         write_whole(path, self.model_dump_json(indent=2))
 
 
 class Summary(Record):
-    """Equal measurements over several seeds."""
+    """Mean and spread of one measurement over several seeds."""
 
     mean: float
     sd: float | None
-    """Sample standard deviation; None of a single one."""
+    """Sample standard deviation; None for a single value."""
     n: int
 
     @staticmethod
     def of(values: Sequence[float]) -> "Summary":
-        """Of one value or more."""
+        """Summarise one or more values."""
         sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
         return Summary(mean=float(np.mean(values)), sd=sd, n=len(values))
 
@@ -42,54 +42,54 @@ class Summary(Record):
 
 
 class AuditRecord(Record):
-    """``audit.json``: which trials ran on against a rung's verdict."""
+    """``audit.json``: the trials that ran on against a rung's verdict."""
 
     one_in: int
-    """Trials to be stopped of which one runs on; 0: none does."""
+    """Number of trials to be stopped of which one runs on; 0: none does."""
     decisions: int
-    """Trials that were to be stopped so far."""
+    """Number of trials that were to be stopped so far."""
     trials: dict[str, int]
-    """Those that ran on, by name, with the epoch of the rung that each passed."""
+    """Trials that ran on, by name, with the epoch of the rung that each passed."""
 
 
 class FinalistScores(Record):
     """A finalist's validation accuracy over seeds."""
 
     scores: tuple[float, ...]
-    """One a seed, the same seeds in the same order for all finalists."""
+    """Scores, one per seed; all finalists have the same seeds in the same order."""
     mean: float
     sd: float | None
-    """Sample standard deviation; None of a single score."""
+    """Sample standard deviation; None for a single score."""
     n: int
 
 
 class Margin(Record):
-    """By how much the winner leads: the mean of differences seed by seed."""
+    """The winner's lead: the mean of the differences seed by seed."""
 
     mean: float
     low: float | None
-    """Of Student's interval; None with a single seed."""
+    """Lower end of Student's interval; None with a single seed."""
     high: float | None
     confidence: float
 
 
 class Verdict(Record):
-    """``finalists.json``: the finalists' scores, best mean first, and who won."""
+    """``finalists.json``: the finalists' scores, best mean first, and the winner."""
 
     seeds: tuple[int, ...]
     trials: dict[str, FinalistScores]
     winner: str
     runner_up: str
     margin: Margin
-    """Over the runner-up."""
+    """Winner's lead over the runner-up."""
     tied: bool
-    """Whether the margin's interval holds 0, or there is none."""
+    """Whether the margin's interval contains 0, or there is no interval."""
     failed: tuple[str, ...] = ()
-    """Finalists of which no run was left to compare."""
+    """Finalists without a run left to compare."""
 
 
 class Winner(Record):
-    """``best/winner.json``: what is refit."""
+    """``best/winner.json``: the trial and recipe that are refit."""
 
     trial: str
     recipe: Recipe
@@ -103,11 +103,11 @@ class RefitScores(Record):
     diverged: bool
     raw: float
     ema: float | None
-    """By the EMA weights; None where the recipe has no EMA."""
+    """Share with the EMA weights; None if the recipe has no EMA."""
 
     @property
     def shipped(self) -> float:
-        """By the weights that are shipped."""
+        """Share with the weights that are shipped."""
         return self.raw if self.ema is None else self.ema
 
 
@@ -115,24 +115,24 @@ class Refits(Record):
     """``best/metrics.json``: test accuracy over the refits."""
 
     test_accuracy: Summary
-    """Of the weights that are shipped: the EMA's, or the raw ones without an EMA."""
+    """Test accuracy of the weights that are shipped: the EMA weights, or the raw ones without an EMA."""
     test_accuracy_raw: Summary
     runs: tuple[RefitScores, ...]
     trial: str
     recipe: Recipe
     validation_accuracy: float | None
-    """Of the trial, by which it was chosen."""
+    """Validation accuracy by which the trial was chosen."""
 
 
 Kind = TypeVar("Kind", bound=Record)
 
 
 def read_record(kind: type[Kind], path: Path) -> Kind:
-    """Reads a record's file.
+    """Read the file of a record.
 
     Raises:
-        FileNotFoundError: There is none.
-        InputError: It is damaged.
+        FileNotFoundError: The file does not exist.
+        InputError: The file is damaged.
     """
     try:
         return kind.model_validate_json(path.read_bytes())
@@ -141,7 +141,7 @@ def read_record(kind: type[Kind], path: Path) -> Kind:
 
 
 def sound_record(kind: type[Kind], path: Path) -> Kind | None:
-    """As :func:`read_record`; None where the file is missing or damaged."""
+    """Read the file of a record; return None if it is missing or damaged."""
     try:
         return read_record(kind, path)
     except (OSError, InputError):

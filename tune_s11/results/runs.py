@@ -1,4 +1,4 @@
-"""Single runs, as their ``run.json`` records them: read and written here alone."""
+"""Reads and writes ``run.json``, the record of a single run; no other module does."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class RunOptions(Frozen):
-    """What was asked of a single run beside its recipe. Runs of earlier versions record none of it."""
+    """Options of a single run besides its recipe. Runs of earlier versions record none."""
 
     test: bool = False
-    """Whether it trains on all training images and is tested after each epoch; otherwise it is validated."""
+    """Whether the run trains on all training images and is tested after each epoch; otherwise it is validated."""
     target_line: Share | None = None
-    """Accuracy at which its curves have a line; for show alone."""
+    """Accuracy at which the run's curves have a line; only for display."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What determines a single run, bit for bit on a CPU."""
+    """The definition of a single run; it determines the run, bit for bit on a CPU."""
 
     recipe: Recipe
     seed: int
@@ -36,7 +36,7 @@ class Run:
     options: RunOptions = field(default_factory=RunOptions)
 
     def write(self, folder: SingleRunFolder, dataset: "Dataset") -> None:
-        """Makes the folder, with what the run is and under what circumstances it begins."""
+        """Create the folder, and record the run's definition and the circumstances of its start."""
         record = asdict(self) | {
             "recipe": self.recipe.model_dump(mode="json"),
             "hardware": self.hardware.model_dump(),
@@ -49,13 +49,13 @@ class Run:
 
 @dataclass(frozen=True)
 class RunResult:
-    """One single run as it stands: finished, interrupted or still running.
+    """A single run as it stands: finished, interrupted or still running.
 
     Attributes:
-        path: Its folder.
-        run: What determines it.
-        manifest: Under what circumstances it was started.
-        rows: One an epoch, rising.
+        path: Path of its folder.
+        run: Definition of the run.
+        manifest: Circumstances under which it was started.
+        rows: Metrics, one row per epoch, in rising order.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class RunResult:
 
     @property
     def folder(self) -> SingleRunFolder:
-        """Its files."""
+        """Files of the run."""
         return SingleRunFolder(self.path)
 
     @property
@@ -77,14 +77,14 @@ class RunResult:
 
 
 def load_run(path: Path, where: str) -> RunResult:
-    """Reads a run as it stands.
+    """Read a run as it stands.
 
     Args:
-        path: Its folder.
-        where: What an error line starts with, such as ``--resume NAME``.
+        path: Path of its folder.
+        where: Start of an error line, such as ``--resume NAME``.
 
     Raises:
-        InputError: There is none, its record is damaged, or a later version wrote it.
+        InputError: The run's record is missing or damaged, or a later version wrote it.
     """
     folder = SingleRunFolder(path)
     try:

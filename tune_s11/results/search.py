@@ -1,4 +1,4 @@
-"""A search as it stands: finished, interrupted or still running. Needs no Ray, runs no pickle."""
+"""Reads a search as it stands: finished, interrupted or still running. Needs no Ray, and runs no pickle."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,10 @@ from tune_s11.storage.remote import Storage
 
 
 class NoWinnerError(InputError):
-    """A search has no winner that is refit, yet.
+    """Raised when a search has no refit winner yet.
 
     Attributes:
-        folder: Of the search.
+        folder: Folder of the search.
     """
 
     def __init__(self, folder: Path, why: str) -> None:
@@ -34,7 +34,7 @@ class NoWinnerError(InputError):
 
 @dataclass(frozen=True)
 class SearchResult:
-    """One search folder as it stands."""
+    """A search folder as it stands."""
 
     path: Path
     config: SearchConfig
@@ -43,41 +43,41 @@ class SearchResult:
 
     @property
     def folder(self) -> SearchFolder:
-        """Its files."""
+        """Files of the search."""
         return SearchFolder(self.path)
 
     @property
     def bounds(self) -> LRBounds | None:
-        """The range test's bounds; None where there was none, or not yet."""
+        """Bounds of the range test; None if there was no test, or none yet."""
         return read_bounds(self.folder)
 
     @property
     def refit(self) -> Refits | None:
-        """The winner's refits; None before they are done."""
+        """Refits of the winner; None before they are finished."""
         return sound_record(Refits, self.folder.metrics)
 
     @property
     def contenders(self) -> list[TrialResult]:
-        """The complete trials that may yet win, best score first: as many as the settings have finalists, or one."""
+        """Complete trials that may still win, best score first: as many as the settings have finalists, or one."""
         complete = [trial for trial in self.trials if trial.state == "complete"]
         ranked = sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.number))
         return ranked[: max(1, self.config.search.finalists)]
 
     @property
     def audit(self) -> AuditRecord | None:
-        """The pruning audit; None before any trial was to be stopped."""
+        """Pruning audit; None before any trial was to be stopped."""
         return sound_record(AuditRecord, self.folder.audit)
 
     @property
     def finalists(self) -> Verdict | None:
-        """The finalists' verdict; None where there is none, or the search has found other contenders since."""
+        """Verdict on the finalists; None if there is none, or if the search has found other contenders since."""
         verdict = sound_record(Verdict, self.folder.verdict)
         names = {trial.name for trial in self.contenders}
         return verdict if verdict is not None and {*verdict.trials, *verdict.failed} == names else None
 
     @property
     def winner(self) -> TrialResult | None:
-        """The finalists' winner; without finalists the complete trial of the best score, the earlier one of equals."""
+        """Winner of the finalists; without them, the complete trial with the best score, the earliest of equals."""
         contenders = {trial.name: trial for trial in self.contenders}
         if not contenders:
             return None
@@ -86,7 +86,7 @@ class SearchResult:
 
 
 def read_bounds(folder: SearchFolder) -> LRBounds | None:
-    """The range test's bounds; None where there are none yet, or its file is damaged."""
+    """Read the bounds of the range test; return None if there are none yet, or the file is damaged."""
     try:
         return read_range_test(folder.range_test).bounds
     except InputError:
@@ -94,19 +94,19 @@ def read_bounds(folder: SearchFolder) -> LRBounds | None:
 
 
 def load_search(name: str | None, storage: Storage) -> SearchResult:
-    """Reads a search as it stands.
+    """Read a search as it stands.
 
     Raises:
-        InputError: There is none of that name, its ``search.yaml`` is damaged, or a later version wrote it.
+        InputError: There is no search of that name, its ``search.yaml`` is damaged, or a later version wrote it.
     """
     return _read_search(find_search(name, storage))
 
 
 def load_result(name: str | None, storage: Storage) -> SearchResult | RunResult:
-    """Reads a search or a single run as it stands, without a name the one started last.
+    """Read a search or a single run as it stands; without a name, the one started last.
 
     Raises:
-        InputError: As :func:`load_search` and :func:`tune_s11.results.runs.load_run`.
+        InputError: See :func:`load_search` and :func:`tune_s11.results.runs.load_run`.
     """
     kind, path = find(name, storage, ("search", "run"))
     return _read_search(path) if kind == "search" else load_run(path, name or path.name)
@@ -121,10 +121,10 @@ def _read_search(path: Path) -> SearchResult:
 
 
 def read_config(folder: SearchFolder) -> SearchConfig:
-    """The configuration of a search.
+    """Read the configuration of a search.
 
     Raises:
-        InputError: Its ``search.yaml`` is damaged.
+        InputError: The search's ``search.yaml`` is damaged.
     """
     where = f"{folder.space}: "
     try:
@@ -135,10 +135,10 @@ def read_config(folder: SearchFolder) -> SearchConfig:
 
 
 def read_refits(search: SearchResult, winner: TrialResult) -> Refits:
-    """The test accuracy of the winner's refits.
+    """Read the test accuracy of the winner's refits.
 
     Raises:
-        InputError: There is none yet, its file is damaged, or it is of a trial that has been outdone since.
+        InputError: There are no refits yet, their file is damaged, or another trial has outdone theirs since.
     """
     folder = search.folder
     try:

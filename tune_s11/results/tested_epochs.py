@@ -1,4 +1,4 @@
-"""The test curve of a refit, as ``test_curve.jsonl`` holds it: read and written here alone."""
+"""Reads and writes ``test_curve.jsonl``, the test curve of a refit; no other module does."""
 
 import math
 from collections.abc import Iterable
@@ -11,15 +11,15 @@ from tune_s11.storage.files import read_lines, write_lines
 
 @dataclass(frozen=True)
 class EpochTestMetrics:
-    """One epoch of a refit on the test images. Accuracies are fractions, losses mean cross-entropies in nats."""
+    """Test metrics of one epoch of a refit. Accuracies are fractions; losses are mean cross-entropies in nats."""
 
     epoch: int
-    """Epochs done, this one included."""
+    """Epochs completed, this one included."""
     test_loss: float | None
-    """Of the raw weights; None where it is not finite."""
+    """Test loss of the raw weights; None if it is not finite."""
     test_accuracy: float
     ema_test_loss: float | None
-    """Of the moving average of the weights; None too, as is the accuracy, where the recipe has none."""
+    """Test loss of the EMA weights; None if it is not finite, and, as the accuracy, if the recipe has no EMA."""
     ema_test_accuracy: float | None
 
 
@@ -28,13 +28,13 @@ _OPTIONAL = ("test_loss", "ema_test_loss", "ema_test_accuracy")
 
 
 def read_test_curve(path: Path) -> list[EpochTestMetrics]:
-    """The epochs of a test curve; none where the file is missing, and lines that are damaged are left out."""
+    """Read the epochs of a test curve; none if the file is missing. Damaged lines are skipped."""
     sound = (row for row in read_lines(path) if all(_is_sound(name, row) for name in _FIELDS))
     return [EpochTestMetrics(**{name: row[name] for name in _FIELDS}) for row in sound]
 
 
 def write_test_curve(path: Path, epochs: Iterable[EpochTestMetrics]) -> None:
-    """Writes what :func:`read_test_curve` reads."""
+    """Write the file that :func:`read_test_curve` reads."""
     write_lines(path, map(asdict, epochs))
 
 

@@ -1,4 +1,4 @@
-"""The trials of a search as they stand, read from their folders. Needs no Ray, runs no pickle."""
+"""Reads the trials of a search from their folders, as they stand. Needs no Ray, and runs no pickle."""
 
 import itertools
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ State = Literal["running", "complete", "pruned", "diverged", "failed"]
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of one trial's training: from one report of its worker to the next.
+    """A stretch of one trial's training, from one report of its worker to the next.
 
     Attributes:
-        worker: Which process, as ``host:pid``; one serves many trials, and another session has others.
-        gpu: Which GPU it used, as ``host:device``; None on a CPU.
-        begin: In seconds since 1970.
-        end: The same; Ray writes whole seconds.
-        rows: The epochs trained, as :attr:`TrialResult.rows`. After an interruption a trial may train
-            some again: they are in two spans.
+        worker: Process, as ``host:pid``; one process serves many trials, and another session has other processes.
+        gpu: GPU that it used, as ``host:device``; None on a CPU.
+        begin: Start, in seconds since 1970.
+        end: End, in seconds since 1970; Ray writes whole seconds.
+        rows: Metrics of the epochs trained; see :attr:`TrialResult.rows`. After an interruption, a trial may train
+            some epochs again: these are in two spans.
     """
 
     worker: str
@@ -37,18 +37,18 @@ class Span:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """One trial as far as it has come.
+    """A trial as it stands.
 
     Attributes:
-        number: Its number in the Optuna study.
-        params: What the search chose.
-        recipe: The complete recipe.
-        seed: Of its training.
-        hardware: What it computed with; None before its first report.
-        rows: One an epoch, rising.
-        state: How it stands.
-        error: What was raised, where it failed.
-        spans: When and where it was trained, in the order reported; a report without times has none.
+        number: Number in the Optuna study.
+        params: Parameters that the search chose.
+        recipe: Complete recipe.
+        seed: Seed of its training.
+        hardware: Hardware that it computed with; None before its first report.
+        rows: Metrics, one row per epoch, in rising order.
+        state: State of the trial.
+        error: Error that was raised, if the trial failed; otherwise None.
+        spans: Times and places of its training, in the order reported; a report without times has none.
     """
 
     number: int
@@ -63,29 +63,29 @@ class TrialResult:
 
     @property
     def name(self) -> str:
-        """Such as ``t0007``."""
+        """Name, such as ``t0007``."""
         return trial_name(self.number)
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
+        """Epochs completed."""
         return self.rows[-1].epoch if self.rows else 0
 
     @property
     def score(self) -> float | None:
-        """As :attr:`EpochMetrics.score` after the last epoch; None before the first."""
+        """Score after the last epoch; see :attr:`EpochMetrics.score`. None before the first epoch."""
         return self.rows[-1].score if self.rows else None
 
 
 def read_trials(path: Path, config: SearchConfig) -> list[TrialResult]:
-    """All trials that have a folder, by number."""
+    """Read all trials that have a folder, in the order of their numbers."""
     attempts = SearchFolder(path).all_attempts().items()
     trials = (read_trial(number, folders, config) for number, folders in attempts)
     return [trial for trial in trials if trial is not None]
 
 
 def read_trial(number: int, attempts: list[TrialFolder], config: SearchConfig) -> TrialResult | None:
-    """Joins a trial's attempts, in their order: of rows for the same epoch the latest counts. None before the first."""
+    """Join a trial's attempts, in order: for each epoch, the latest row counts. Return None before the first."""
     folders = [folder for folder in attempts if folder.params.exists()]
     chosen = read_json(folders[-1].params) if folders else None
     if chosen is None:
@@ -94,7 +94,7 @@ def read_trial(number: int, attempts: list[TrialFolder], config: SearchConfig) -
     by_epoch = {row["epoch"]: metrics_of(row) for report in reports for row in report["epochs"]}
     last = reports[-1] if reports else None
     rows = [by_epoch[epoch] for epoch in sorted(by_epoch) if epoch <= last["epoch"]] if last else []
-    error = last_error(folders[-1].error)  # stays where a later attempt got on
+    error = last_error(folders[-1].error)  # the file remains when a later attempt gets further
     state: State = "running"
     if rows and rows[-1].diverged:
         state = "diverged"
@@ -118,7 +118,7 @@ def read_trial(number: int, attempts: list[TrialFolder], config: SearchConfig) -
 
 
 def _span(report: dict[str, Any]) -> Span | None:
-    """When and where a report's epochs were trained, by the fields that Ray adds to it."""
+    """Return when and where a report's epochs were trained, from the fields that Ray adds to it."""
     try:
         host, end, gpu = report["hostname"], float(report["timestamp"]), report.get("gpu")
         on_gpu = report["hardware"]["device"] == "cuda"
@@ -134,12 +134,12 @@ def _span(report: dict[str, Any]) -> Span | None:
 
 
 def last_error(path: Path) -> str | None:
-    """What the last traceback of a file says was raised, in one line; None where there is no file."""
+    """Return the error at the end of a file's last traceback, in one line; None if there is no file."""
     try:
         lines = path.read_text("utf-8", "replace").strip().splitlines()
     except OSError:
         return None
     places = [index for index, line in enumerate(lines) if line.startswith("  File ")]
     after = lines[places[-1] + 1 :] if places else lines[-1:]
-    raised = itertools.dropwhile(lambda line: line.startswith(" "), after)  # over the code at that place
+    raised = itertools.dropwhile(lambda line: line.startswith(" "), after)  # skips the code at that place
     return " ".join(" ".join(raised).split())

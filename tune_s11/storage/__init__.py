@@ -1,1 +1,1 @@
-"""Where results lie: a folder on a disk, or one that is copied to object storage."""
+"""Stores results in a folder on a disk, which may be copied to object storage."""

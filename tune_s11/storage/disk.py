@@ -1,4 +1,4 @@
-"""The disk: room for a run before it begins, what is written there, and what goes wrong with it, in one line."""
+"""Checks for free disk space, measures folders, and describes disk errors in one line."""
 
 import errno
 import os
@@ -12,14 +12,14 @@ _TROUBLES = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
     *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
 }
-"""Errors of a disk or a path that the user can mend, and no program."""
+"""Errors of a disk or a path that the user can fix, but no program can."""
 
 
 def disk_trouble(error: BaseException) -> str | None:
-    """What is wrong with the disk where an error came of that, such as ``/results/a: No space left on device``.
+    """Return what is wrong with the disk, such as ``/results/a: No space left on device``; None for other errors.
 
     Args:
-        error: As caught, perhaps far above: Ray and Tune wrap what a worker or a callback raises.
+        error: Error that was caught, perhaps far from its cause: Ray and Tune wrap what a worker or a callback raises.
     """
     seen: list[BaseException] = []
     link: BaseException | None = error
@@ -33,14 +33,14 @@ def disk_trouble(error: BaseException) -> str | None:
 
 
 def check_room(folder: Path, need: int) -> None:
-    """Makes sure of a folder before anything is written into it.
+    """Check that a folder can be written and has enough room.
 
     Args:
-        folder: Need not exist.
-        need: Bytes that are going to be written into it, at most at any one time.
+        folder: Folder to check; it need not exist.
+        need: Most bytes that the folder will hold at any one time.
 
     Raises:
-        InputError: It cannot be written, or has less room.
+        InputError: The folder cannot be written, or has less room.
     """
     there = existing(folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
@@ -54,10 +54,10 @@ def check_room(folder: Path, need: int) -> None:
 
 
 def existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that there is."""
+    """Return the folder, or the nearest one above it that exists."""
     return next(parent for parent in (folder, *folder.parents) if parent.exists())
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files below a folder."""
+    """Return the bytes of all files below a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())

@@ -1,4 +1,4 @@
-"""Files: named by the folder that they lie in, written whole or not at all, read as far as they are sound."""
+"""Names, writes and reads files: they are written whole or not at all, and read as far as they are sound."""
 
 import json
 import uuid
@@ -8,18 +8,18 @@ from typing import Any, Protocol
 
 
 class Folder(Protocol):
-    """Something that knows its files by attributes that are :class:`Below`."""
+    """A class with its files as attributes of type :class:`Below`."""
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """Path of the folder."""
 
 
 class Below:
     """A path below a folder's own, as an attribute of the folder's class.
 
     Args:
-        name: Below the folder, such as ``best/metrics.json``.
+        name: Path relative to the folder, such as ``best/metrics.json``.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,22 +30,25 @@ class Below:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text file beside ``path``, then renames, so that a reader sees all or nothing."""
+    """Write a text file beside ``path``, then rename it, so that a reader sees all or nothing."""
     partial = partial_path(path)
     try:
-        partial.write_text(text, "utf-8", "backslashreplace")  # names of files need not be UTF-8
+        partial.write_text(text, "utf-8", "backslashreplace")  # file names need not be UTF-8
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def partial_path(path: Path) -> Path:
-    """Where to write what becomes ``path``; processes of other machines may do so too, and have the same number."""
+    """Return where to write a file that becomes ``path``.
+
+    The name is random, because processes on other machines may write the file too, under the same process id.
+    """
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's value; None where it is missing or half written."""
+    """Return the value of a JSON file; None if it is missing or half written."""
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -53,14 +56,14 @@ def read_json(path: Path) -> Any:
 
 
 def write_lines(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
-    """Writes JSON objects, one a line, as :func:`write_whole`."""
+    """Write JSON objects, one per line, as :func:`write_whole` does."""
     write_whole(path, "".join(json.dumps(each) + "\n" for each in objects))
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file with one a line, where it is sound; none where it is missing.
+    """Return the JSON objects of a file with one per line; none if it is missing.
 
-    A last line that is half written is left out.
+    Damaged lines are skipped, such as a half-written last one.
     """
     return list(_objects(path))
 

@@ -1,4 +1,4 @@
-"""Where on this machine the folders of a storage lie, and which storage a folder belongs to."""
+"""Finds this machine's copies of a storage's folders, and the storage that such a copy belongs to."""
 
 import hashlib
 import re
@@ -9,19 +9,19 @@ from tune_s11.storage.files import write_whole
 from tune_s11.storage.remote import Remote, s3_endpoint
 
 ADDRESS_FILE = "storage.uri"
-"""In the parent of folders that are this machine's copies: the address of the storage."""
+"""File with the address of the storage, in the parent of this machine's copies."""
 
 
 def home_of(storage: Remote, kind: Literal["work", "read"]) -> Path:
-    """The parent of this machine's copies of a storage's folders, made with the storage's address in it.
+    """Return the parent of this machine's copies of a storage's folders; create it, with the address of the storage.
 
-    The same address under another endpoint is another storage.
+    The same address with another endpoint is another storage.
 
     Args:
-        storage: The parent of the results.
-        kind: Copies to work in, or copies to read.
+        storage: Parent of the results.
+        kind: Purpose of the copies: to work in, or to read.
     """
-    from tune_s11.data.cache import cache_dir  # brings torch, which reading from a disk does not need
+    from tune_s11.data.cache import cache_dir  # imports torch, which reading from a disk does not need
 
     digest = hashlib.sha256(f"{storage.uri} {s3_endpoint()}".encode()).hexdigest()[:8]
     plain = re.sub(r"[^A-Za-z0-9]+", "-", storage.uri.partition("?")[0])[:60]
@@ -32,7 +32,7 @@ def home_of(storage: Remote, kind: Literal["work", "read"]) -> Path:
 
 
 def address_of(folder: Path) -> Remote | None:
-    """The place that a folder is this machine's copy of; None where it is no copy."""
+    """Return the place that a folder is this machine's copy of; None if it is no copy."""
     folder = folder.resolve()  # or `.` would have no name
     address = folder.parent / ADDRESS_FILE
     return Remote(address.read_text("utf-8")) / folder.name if address.exists() else None

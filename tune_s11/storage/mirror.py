@@ -1,8 +1,8 @@
-"""A folder and its copy in a storage: pulled to begin with, pushed as it grows.
+"""Mirrors a folder in a storage: pulls it at the start, and pushes it as it grows.
 
-A search whose results go to a storage works in a folder below the cache, as any search does, and a thread copies what
-has changed. Each snapshot has an identity, in ``snapshot``; the folder remembers the last that it has seen, so
-that neither another machine's results nor its own are ever written over by older ones.
+A search whose results go to a storage works in a folder below the cache, and a thread copies what has changed.
+Each snapshot has an identity in the file ``snapshot``. The folder remembers the last one that it has seen, so that
+older results never overwrite newer ones, whether another machine's or its own.
 """
 
 import threading
@@ -21,9 +21,9 @@ class Mirror(Copy):
     """The :class:`tune_s11.storage.workspace.Workspace` of results that go to a storage.
 
     Args:
-        folder: On this machine.
-        remote: In the storage.
-        layout: Of the folder.
+        folder: Folder on this machine.
+        remote: Place of the folder in the storage.
+        layout: Layout of the folder.
     """
 
     seen_by_nodes: Path | None = None
@@ -34,11 +34,11 @@ class Mirror(Copy):
         self._away = self._conflict = False
 
     def catch_up(self) -> None:
-        """Pulls what other machines have made of it.
+        """Pull what other machines have written.
 
         Raises:
-            InputError: This one has gone on with it too, or another is doing so now.
-            OSError: As :meth:`Copy.pull`.
+            InputError: This machine has continued the results too, or another one is writing them now.
+            OSError: See :meth:`Copy.pull`.
         """
         with self.lock:
             there = self.snapshot()
@@ -55,10 +55,10 @@ class Mirror(Copy):
             self.save()
 
     def push(self, under: str = "") -> bool:
-        """As :meth:`Copy.push`, as a snapshot of its own.
+        """Push the folder as a new snapshot; see :meth:`Copy.push`.
 
         Raises:
-            InputError: Another machine has written one since.
+            InputError: Another machine has written a snapshot since.
         """
         with self.lock:
             there, mine = self.snapshot(), uuid.uuid4().hex
@@ -66,9 +66,9 @@ class Mirror(Copy):
                 raise InputError(self._both_changed())
             if not self.is_changed():
                 return False
-            self.snapshots = [there, mine]  # either, should this be cut off
+            self.snapshots = [there, mine]  # either of them, if this is interrupted
             self.save()
-            (self.remote / SNAPSHOT).write(f"{mine}\n".encode())  # before the files: who has the one before pulls these
+            (self.remote / SNAPSHOT).write(f"{mine}\n".encode())  # before the files, so that other machines pull these
             if self.snapshot() != mine:
                 raise InputError(self._both_changed())
             super().push(under)
@@ -78,13 +78,13 @@ class Mirror(Copy):
 
     @contextmanager
     def copying(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Copies every :data:`SECONDS`, and once at the beginning and at the end.
+        """Copy every :data:`SECONDS`, and once at the start and at the end.
 
         Args:
-            say: Called with a line when the storage is away, or back.
+            say: Called with one line when the storage becomes unreachable, or reachable again.
 
         Raises:
-            InputError: The storage cannot be written at the beginning, or at the end. All is in the folder then.
+            InputError: The storage cannot be written at the start or at the end. All results are in the folder then.
         """
         self._say = say
         with explained(self.remote):
@@ -106,28 +106,28 @@ class Mirror(Copy):
         self.finish()
 
     def flush(self) -> None:
-        """As :class:`tune_s11.storage.workspace.Workspace`."""
+        """See :class:`tune_s11.storage.workspace.Workspace`."""
         patiently(self.push)
 
     def fetch(self, part: Path) -> None:
-        """As :class:`tune_s11.storage.workspace.Workspace`."""
+        """See :class:`tune_s11.storage.workspace.Workspace`."""
         patiently(lambda: self.pull(part))
 
     def peek(self, part: Path, suffix: str) -> None:
-        """As :class:`tune_s11.storage.workspace.Workspace`."""
+        """See :class:`tune_s11.storage.workspace.Workspace`."""
         with suppress(OSError):
             self.pull(part, lambda name: name.endswith(suffix))
 
     def shared(self, part: Path) -> Shared:
-        """As :class:`tune_s11.storage.workspace.Workspace`."""
+        """See :class:`tune_s11.storage.workspace.Workspace`."""
         return Shared(part, self.reachable(part), self.layout)
 
     def reachable(self, file: Path) -> Remote:
-        """As :class:`tune_s11.storage.workspace.Workspace`."""
+        """See :class:`tune_s11.storage.workspace.Workspace`."""
         return self.remote / file.relative_to(self.folder).as_posix()
 
     def drop(self, folder: Path, prefix: str) -> None:
-        """As :class:`tune_s11.storage.workspace.Workspace`. What the storage does not delete stays until the end."""
+        """See :class:`tune_s11.storage.workspace.Workspace`. What the storage does not delete stays until the end."""
         Local(self.folder, self.layout).drop(folder, prefix)
         with suppress(OSError):
             place = self.reachable(folder)
@@ -140,7 +140,7 @@ class Mirror(Copy):
             self._attempt()
 
     def _attempt(self) -> bool:
-        """Whether the storage is up to date now; says it when that has changed."""
+        """Push, and return whether the storage is up to date now; report when that has changed."""
         try:
             self.push()
         except OSError as error:
@@ -159,10 +159,10 @@ class Mirror(Copy):
         return True
 
     def finish(self) -> None:
-        """Brings the storage up to date for the last time.
+        """Bring the storage up to date for the last time.
 
         Raises:
-            InputError: It cannot be; all is in the folder.
+            InputError: The storage cannot be brought up to date; all results are in the folder.
         """
         if not self._attempt():
             reason = "another machine has gone on with it" if self._conflict else "it cannot be reached"
@@ -170,7 +170,7 @@ class Mirror(Copy):
             raise InputError(line) if self._conflict else NotCopiedError(line, self.folder)
 
     def snapshot(self) -> str | None:
-        """Of the last one in the storage; None before the first."""
+        """Return the identity of the last snapshot in the storage; None before the first."""
         content = (self.remote / SNAPSHOT).read()
         return None if content is None else content.decode(errors="replace").strip()
 

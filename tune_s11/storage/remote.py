@@ -1,8 +1,8 @@
-"""Results in object storage: files below a URI such as ``s3://bucket/searches``, through pyarrow as Ray does it.
+"""Reads and writes object storage: files below a URI such as ``s3://bucket/searches``, through pyarrow as Ray does.
 
-Credentials and endpoint are the environment's (``AWS_ACCESS_KEY_ID``, ``AWS_PROFILE``, ``AWS_ENDPOINT_URL``, an
-instance's role); a URI that holds any is refused, for it would be recorded. Nothing waits for minutes: each request
-is tried twice.
+Credentials and endpoint come from the environment (``AWS_ACCESS_KEY_ID``, ``AWS_PROFILE``, ``AWS_ENDPOINT_URL``, an
+instance's role). A URI that holds credentials is refused, because it would be recorded. Nothing waits for minutes:
+each request is tried twice.
 """
 
 import contextlib
@@ -26,10 +26,10 @@ from pyarrow import fs
 from tune_s11.config import InputError
 
 CONNECT_SECONDS, REQUEST_SECONDS, ATTEMPTS = 3.0, 8.0, 2
-"""Of each request; a server that accepts and says nothing is given up after about 20 seconds."""
+"""Limits of each request; a server that accepts a connection but never answers is given up after about 20 seconds."""
 
 _QUERY = ("region", "scheme", "endpoint_override", "anonymous", "project_id")
-"""What a URI may say beside its path: nothing of it is secret."""
+"""Query keys that a URI may have after its path; none of them is secret."""
 
 _REASONS = {
     "NO_SUCH_BUCKET": "there is no such bucket",
@@ -40,12 +40,12 @@ _REASONS = {
     "SIGNATURE_DOES_NOT_MATCH": "the secret key is wrong; expected credentials that may read and write it",
     "UNKNOWN": "the server refuses; are there credentials that may read and write it?",
 }
-"""By the names that pyarrow gives to errors of AWS."""
+"""Reasons in words, by the names that pyarrow gives to AWS errors."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """By which a file is known to have changed: bytes and nanoseconds since 1970."""
+    """Size in bytes and time in nanoseconds since 1970, which show whether a file has changed."""
 
     size: int
     mtime: int
@@ -53,12 +53,12 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Remote:
-    """A place in a storage, like a :class:`pathlib.Path`: a parent of searches, a folder or a file below.
+    """A place in a storage, like a :class:`pathlib.Path`: a parent of searches, or a folder or file below it.
 
-    Its methods raise OSError where the storage does not do as it is asked; :func:`remote_trouble` says that in words.
+    Its methods raise OSError if the storage fails; :func:`remote_trouble` describes that in words.
 
     Attributes:
-        uri: Names in its path are quoted. It holds no secret, and may be printed.
+        uri: Address, in whose path names are quoted. It holds no secret, and may be printed.
     """
 
     uri: str
@@ -82,24 +82,24 @@ class Remote:
         return unquote(urlsplit(self.uri).path.rpartition("/")[2])
 
     def exists(self) -> bool:
-        """Whether there is a file or anything below."""
+        """Return whether there is a file here, or anything below."""
         filesystem, path = _resolve(self.uri)
         return bool(filesystem.get_file_info(path).type != fs.FileType.NotFound)
 
     def stamp(self) -> Stamp | None:
-        """Of the file; None where there is none."""
+        """Return the stamp of the file; None if there is none."""
         filesystem, path = _resolve(self.uri)
         found = filesystem.get_file_info(path)
         return Stamp(found.size, found.mtime_ns or 0) if found.type == fs.FileType.File else None
 
     def folders(self) -> list[str]:
-        """Names of the folders directly below."""
+        """Return the names of the folders directly below."""
         filesystem, path = _resolve(self.uri)
         found = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
         return sorted(each.base_name for each in found if each.type == fs.FileType.Directory)
 
     def files(self) -> dict[str, Stamp]:
-        """All files below, by names such as ``trials/t0000/result.json``; one that would lead elsewhere is left out."""
+        """Return all files below, by names such as ``trials/t0000/result.json``; unsafe names are skipped."""
         filesystem, path = _resolve(self.uri)
         found = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True))
         files = {each.path[len(path) :].strip("/"): each for each in found if each.type == fs.FileType.File}
@@ -110,7 +110,7 @@ class Remote:
         }
 
     def read(self) -> bytes | None:
-        """The file's content; None where there is none."""
+        """Return the content of the file; None if there is none."""
         filesystem, path = _resolve(self.uri)
         try:
             with filesystem.open_input_stream(path) as stream:
@@ -119,18 +119,18 @@ class Remote:
             return None
 
     def write(self, content: bytes) -> None:
-        """Makes or replaces the file. A reader of an object store sees all of it or what was there before."""
+        """Create or replace the file. A reader of an object store sees all of it or what was there before."""
         filesystem, path = _resolve(self.uri)
-        if filesystem.type_name not in {"s3", "gcs"}:  # these know no folders
+        if filesystem.type_name not in {"s3", "gcs"}:  # these have no folders
             filesystem.create_dir(str(PurePosixPath(path).parent), recursive=True)
         with filesystem.open_output_stream(path) as stream:
             stream.write(content)
 
     def download(self, file: Path) -> None:
-        """Writes the file's content beside ``file``, then renames."""
+        """Write the content of this place beside ``file``, then rename it."""
         filesystem, path = _resolve(self.uri)
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{uuid.uuid4().hex}")  # its own name may be as long as a name can be
+        partial = file.with_name(f".{uuid.uuid4().hex}")  # the file's own name may leave no room for a suffix
         try:
             with filesystem.open_input_stream(path) as stream, partial.open("wb") as into:
                 shutil.copyfileobj(stream, into, 1 << 22)
@@ -139,19 +139,19 @@ class Remote:
             partial.unlink(missing_ok=True)
 
     def delete(self) -> None:
-        """Deletes the file; all the same where there is none."""
+        """Delete the file, if there is one."""
         filesystem, path = _resolve(self.uri)
         with contextlib.suppress(FileNotFoundError):
             filesystem.delete_file(path)
 
     def resolved(self) -> tuple[Any, str]:
-        """The filesystem of pyarrow and the path on it."""
+        """Return the pyarrow filesystem and the path on it."""
         return _resolve(self.uri)
 
 
 @contextlib.contextmanager
 def local_file(place: str) -> Iterator[Path]:
-    """The file of a path or an address on this machine's disk, as long as the block runs."""
+    """Provide the file of a path or an address on this machine's disk while the block runs."""
     if not is_uri(place):
         yield Path(place)
         return
@@ -163,16 +163,16 @@ def local_file(place: str) -> Iterator[Path]:
 
 
 Storage = Path | Remote
-"""Where results lie: a folder that this machine reaches by its path, or a place in a storage."""
+"""Parent of results: a folder that this machine reaches by its path, or a place in a storage."""
 
 
 def parse_storage(text: str | Path) -> Storage:
-    """What ``--storage`` names.
+    """Return the storage that ``--storage`` names.
 
     Raises:
-        InputError: A URI of a scheme that nobody here knows, without a bucket, or with something secret in it.
+        InputError: The URI has an unknown scheme, no bucket, or something secret in it.
     """
-    text = str(text)  # a default comes as a path
+    text = str(text)  # a default is a path
     if not is_uri(text):
         return Path(text)
     parts = urlsplit(text)
@@ -199,15 +199,15 @@ def parse_storage(text: str | Path) -> Storage:
 
 
 def is_uri(text: str) -> bool:
-    """Whether it names a place in a storage, not a path."""
+    """Return whether a text names a place in a storage rather than a path."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
 
 
 def check_writable(remote: Remote) -> None:
-    """Makes sure, by doing it, that files can be written, read and deleted below.
+    """Check, by doing it, that files can be written, read and deleted below a place.
 
     Raises:
-        InputError: They cannot.
+        InputError: Files cannot be written, read or deleted there.
     """
     probe, content = remote / f".probe-{uuid.uuid4().hex}", b"tune_s11"
     try:
@@ -217,12 +217,12 @@ def check_writable(remote: Remote) -> None:
         if probe.read() != content:
             raise InputError(f"--storage {remote}: does not give back what was written there")
         probe.delete()
-    except (OSError, NotImplementedError) as error:  # such as http, which reads alone
+    except (OSError, NotImplementedError) as error:  # such as http, which can only read
         raise InputError(f"--storage {remote}: {remote_trouble(error)}") from None
 
 
 def remote_trouble(error: BaseException) -> str:
-    """What is wrong with a storage, in a clause: where pyarrow's errors have a name by that, else their first line."""
+    """Return what is wrong with a storage, in one clause: by the name of pyarrow's error, or else its first line."""
     lines = str(error).splitlines() or [type(error).__name__]
     named = re.search(r"AWS Error (\w+)(?: \(HTTP status (\d+)\))?", lines[0])
     if named is None:
@@ -234,7 +234,7 @@ def remote_trouble(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def explained(storage: Storage) -> Iterator[None]:
-    """Turns what a storage does not do as it is asked into an InputError, for it is the user's to mend."""
+    """Turn the OSError of a storage into an InputError, because the user has to fix it."""
     try:
         yield
     except OSError as error:
@@ -242,7 +242,7 @@ def explained(storage: Storage) -> Iterator[None]:
 
 
 def _resolve(uri: str) -> tuple[Any, str]:
-    """The filesystem and the path on it; of S3 with limits on time, which no URI can set."""
+    """Return the filesystem and the path on it; S3 gets time limits, which no URI can set."""
     parts = urlsplit(uri)
     if parts.scheme in {"s3", "gs", "gcs"}:
         return _object_store(parts.scheme, parts.netloc, parts.query), unquote(parts.netloc + parts.path)
@@ -257,7 +257,7 @@ def _resolve(uri: str) -> tuple[Any, str]:
 
 
 def s3_endpoint() -> str | None:
-    """The address in place of Amazon's that the environment names, as Amazon's own tools read it."""
+    """Return the endpoint that the environment sets in place of Amazon's, as Amazon's own tools read it."""
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 

@@ -1,7 +1,7 @@
-"""A folder on this machine's disk and its copy in a storage, brought to the same state in either direction.
+"""Synchronises a folder on this machine's disk with its copy in a storage, in either direction.
 
-Files are copied whole. An interruption between two of them leaves what a resume reads correctly: the study is read
-before the trials' rows and written after them, a run's checkpoint likewise.
+Files are copied whole. After an interruption between two files, a resume still reads a consistent state, because the
+study and a run's checkpoint are read before the rows that belong to them and written after them.
 """
 
 import json
@@ -19,26 +19,26 @@ from tune_s11.storage.files import write_whole
 from tune_s11.storage.remote import Remote, Stamp, remote_trouble
 
 SECONDS = 10.0
-"""Between two snapshots of a search, and between two of a task's folder."""
+"""Seconds between two snapshots of a search, and between two of a task's folder."""
 
 PATIENCE = 600.0
-"""Seconds that what needs the storage waits for it."""
+"""Seconds to wait for an unreachable storage before giving up."""
 
 SNAPSHOT, STATE = "snapshot", ".storage.json"
-"""The last snapshot's identity in the storage; in the folder, what is known of both."""
+"""File in the storage with the last snapshot's identity, and file in the folder with the state of both sides."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What copying has to know of a folder's files, whose names are as ``trials/t0000/result.json``.
+    """What copying needs to know about a folder's files, by names such as ``trials/t0000/result.json``.
 
     Attributes:
         growing: Last parts of the names of files that are written line by line; the others are replaced whole.
-        last: Last parts of the names of files that are copied after all the rest, because a reader takes it to be
-            complete up to there.
-        not_copied: Whether a file stays where it is, because it serves one side alone.
+        last: Last parts of the names of files that are copied after all others, because a reader assumes that the
+            others are complete up to what these record.
+        not_copied: Whether a file stays where it is, because only one side uses it.
         by_workers: Whether workers write a file into the storage themselves.
-        read: Whether somebody who only reads results wants a file.
+        read: Whether a file is needed by someone who only reads results.
     """
 
     growing: frozenset[str]
@@ -49,20 +49,20 @@ class Layout:
 
 
 class Copy:
-    """A folder and its copy. Names that begin with a dot stay where they are.
+    """A folder and its copy in a storage. Files whose names begin with a dot are not copied.
 
     Args:
-        folder: On this machine.
-        remote: In the storage.
-        layout: Of the folder.
+        folder: Folder on this machine.
+        remote: Place of the folder in the storage.
+        layout: Layout of the folder.
     """
 
     def __init__(self, folder: Path, remote: Remote, layout: Layout) -> None:
         self.folder, self.remote, self.layout = folder, remote, layout
         self.lock = threading.RLock()
-        self._files: dict[str, tuple[Stamp, Stamp | None]] = {}  # as last seen alike: here, and there where it is known
+        self._files: dict[str, tuple[Stamp, Stamp | None]] = {}  # when last identical: stamp here, and there if known
         self.snapshots: list[str | None] = [None]  # the last one there; two while one is being written
-        self.whole = True  # but for a pull that was cut off
+        self.whole = True  # False after an interrupted pull
         with suppress(OSError, ValueError, TypeError, KeyError):
             state = json.loads((folder / STATE).read_text("utf-8"))
             for name, (here, there) in state["files"].items():
@@ -70,11 +70,11 @@ class Copy:
             self.snapshots, self.whole = state["snapshots"], state["whole"]
 
     def pull(self, under: str | Path = "", wanted: Callable[[str], bool] = lambda name: True) -> None:
-        """Brings the folder up to date. A file that has changed here since both were alike is left as it is.
+        """Bring the folder up to date. A file that has changed here since both were identical is left as it is.
 
         Args:
-            under: A folder in it, by its path or from here; empty: all.
-            wanted: Which files, by name.
+            under: Subfolder to pull, as a full path or relative to the folder; empty: everything.
+            wanted: Whether to pull a file, by its name.
 
         Raises:
             OSError: The storage or the disk fails; what has been copied stays.
@@ -85,7 +85,7 @@ class Copy:
             found = (self.remote / under if under else self.remote).files()
             there = {prefix + name: stamp for name, stamp in found.items() if wanted(prefix + name)}
             try:
-                # What is complete up to somewhere comes before what it is complete by, which may be growing there.
+                # ``layout.last`` comes first here: the files that it relies on may still grow in the storage.
                 for name, stamp in sorted(there.items(), key=lambda each: (not self._is_last(each[0]), each[0])):
                     file = self.folder / name
                     alike = self._files.get(name, (None, None))
@@ -100,7 +100,7 @@ class Copy:
                 self.save()
 
     def push(self, under: str = "") -> bool:
-        """Brings the storage up to date; returns whether anything had changed.
+        """Bring the storage up to date; return whether anything had changed.
 
         Raises:
             OSError: The storage fails.
@@ -110,7 +110,7 @@ class Copy:
             here = {name: stamp for name, stamp in self._here().items() if name.startswith(prefix)}
             changed = [name for name, stamp in here.items() if name not in self._files or self._files[name][0] != stamp]
             gone = [n for n in self._files if n.startswith(prefix) and n not in here and not self._is_elsewhere(n)]
-            # As they are now, before the rows are read: what the study calls ended has all its rows in the copy then.
+            # Read now, before the rows: a trial that the study calls finished then has all its rows in the copy.
             held = {name: self._read(name) for name in changed if self._is_last(name)}
             try:
                 for name in gone:
@@ -126,13 +126,13 @@ class Copy:
             return bool(changed or gone)
 
     def is_changed(self) -> bool:
-        """Whether the folder holds what the storage has not got."""
+        """Return whether the folder has changes that the storage lacks."""
         here = self._here()
         known = {name: alike[0] for name, alike in self._files.items() if not self._is_elsewhere(name)}
         return here != known
 
     def _is_elsewhere(self, name: str) -> bool:
-        """Whether a file is not for this process to copy."""
+        """Return whether a file is not for this process to copy."""
         return is_hidden(name) or self.layout.not_copied(name) or self.layout.by_workers(name)
 
     def _is_last(self, name: str) -> bool:
@@ -144,7 +144,7 @@ class Copy:
         return {name: stamp for name, stamp in stamps.items() if stamp is not None and not self._is_elsewhere(name)}
 
     def _read(self, name: str) -> bytes | None:
-        """A file's content; None where it has just gone."""
+        """Return the content of a file; None if it has just disappeared."""
         try:
             content = (self.folder / name).read_bytes()
         except FileNotFoundError:
@@ -152,7 +152,7 @@ class Copy:
         return content[: content.rfind(b"\n") + 1] if _basename(name) in self.layout.growing else content
 
     def save(self) -> None:
-        """Writes down what is known of both, for the next process."""
+        """Save the state of both sides for the next process."""
         files = {
             name: [[here.size, here.mtime], [there.size, there.mtime] if there else None]
             for name, (here, there) in self._files.items()
@@ -167,9 +167,9 @@ class Shared:
     """A folder that a task on any node fills and the driver reads.
 
     Attributes:
-        path: Where the driver has it.
-        remote: Where the task copies it; None: all nodes see ``path``.
-        layout: Of the folder.
+        path: Path of the folder for the driver.
+        remote: Place that the task copies it to; None: all nodes see ``path``.
+        layout: Layout of the folder.
     """
 
     path: Path
@@ -178,16 +178,16 @@ class Shared:
 
     @contextmanager
     def opened(self, alive: Callable[[], None]) -> Iterator[tuple[Path, Callable[[], None]]]:
-        """The folder where the task is, with what an earlier one has left in it, copied at the end.
+        """Provide the folder on the task's node, with what an earlier task has left in it, and copy it at the end.
 
         Args:
-            alive: Called while the storage is away, and whenever the folder has grown.
+            alive: Called while the storage is unreachable, and whenever the folder has grown.
 
         Yields:
-            The folder, and what to call whenever it has grown: it copies now and then.
+            The folder, and a function to call whenever it has grown, which copies it from time to time.
 
         Raises:
-            InputError: The storage has been away for :data:`PATIENCE` at the beginning or at the end.
+            InputError: The storage has been unreachable for :data:`PATIENCE` at the start or at the end.
         """
         if self.remote is None:
             yield self.path, alive
@@ -210,15 +210,15 @@ class Shared:
 
 
 def patiently(action: Callable[[], object], on_wait: Callable[[], None] = lambda: None) -> None:
-    """Does it, again and again while a storage is away.
+    """Run an action, and repeat it while a storage is unreachable.
 
     Args:
-        action: What to do.
-        on_wait: Called before each time that it is done again.
+        action: Action to run.
+        on_wait: Called before each repetition.
 
     Raises:
-        InputError: It still is after :data:`PATIENCE`.
-        OSError: It is something else.
+        InputError: The storage is still unreachable after :data:`PATIENCE`.
+        OSError: The action fails for another reason.
     """
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -226,7 +226,7 @@ def patiently(action: Callable[[], object], on_wait: Callable[[], None] = lambda
             action()
             return
         except OSError as error:
-            if error.errno is not None:  # of a disk, for what pyarrow raises of a server has none
+            if error.errno is not None:  # a disk's error: pyarrow's errors of a server have no errno
                 raise
             if time.monotonic() > deadline:
                 away = f"the storage has been away for {PATIENCE / 60:.0f} minutes: {remote_trouble(error)}"
@@ -236,7 +236,7 @@ def patiently(action: Callable[[], object], on_wait: Callable[[], None] = lambda
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file is half written, or about the copying itself."""
+    """Return whether a file is half written, or belongs to the copying itself."""
     return any(part.startswith(".") for part in name.split("/")) or name == SNAPSHOT
 
 

@@ -13,7 +13,7 @@ from tune_s11.storage.sync import Layout, Shared
 
 
 class NotCopiedError(InputError):
-    """A storage cannot be brought up to date; resuming the work in ``folder`` does it."""
+    """Raised when a storage cannot be brought up to date; resuming the work in ``folder`` does that."""
 
     def __init__(self, message: str, folder: Path) -> None:
         super().__init__(message)
@@ -21,55 +21,55 @@ class NotCopiedError(InputError):
 
 
 class Workspace(Protocol):
-    """The folder, and what keeps a storage as new as it is. Without a storage most of it has nothing to do."""
+    """The folder, with methods that keep a storage up to date. Without a storage, most of them are no-ops."""
 
     @property
     def folder(self) -> Path:
-        """On this machine."""
+        """Folder on this machine."""
 
     @property
     def remote(self) -> Remote | None:
-        """Where the storage has the folder; None without one."""
+        """Place of the folder in the storage; None without one."""
 
     @property
     def seen_by_nodes(self) -> Path | None:
-        """The folder, where workers on other nodes have to reach it by its path; None where they need not."""
+        """The folder, if workers on other nodes have to reach it by its path; None if they need not."""
 
     def copying(self, say: Callable[[str], None]) -> AbstractContextManager[None]:
-        """Copies what changes while the block runs; ``say`` gets a line when the storage is away, or back.
+        """Copy changes while the block runs; ``say`` gets one line when the storage is unreachable, or reachable again.
 
         Raises:
-            InputError: The storage cannot be written at the beginning, or at the end. All is in the folder then.
+            InputError: The storage cannot be written at the start or at the end. All results are in the folder then.
         """
 
     def finish(self) -> None:
-        """Brings the storage up to date for the last time.
+        """Bring the storage up to date for the last time.
 
         Raises:
-            InputError: It cannot be; all is in the folder.
+            InputError: The storage cannot be brought up to date; all results are in the folder.
         """
 
     def flush(self) -> None:
-        """Brings the storage up to date, and waits for one that is away.
+        """Bring the storage up to date, and wait for one that is unreachable.
 
         Raises:
-            InputError: As :func:`tune_s11.storage.sync.patiently`, or another machine has written it.
+            InputError: Another machine has written the storage; see also :func:`tune_s11.storage.sync.patiently`.
         """
 
     def fetch(self, part: Path) -> None:
-        """Brings a part of the folder up to date with what workers have written, and waits as :meth:`flush`."""
+        """Bring a part of the folder up to date with what workers have written, and wait as :meth:`flush` does."""
 
     def peek(self, part: Path, suffix: str) -> None:
-        """Brings the files of a part with such names up to date where that succeeds at once."""
+        """Bring the files of a part whose names have this suffix up to date, if that succeeds at once."""
 
     def shared(self, part: Path) -> Shared:
-        """A part of the folder for a task, which may run on any node."""
+        """Return a part of the folder for a task, which may run on any node."""
 
     def reachable(self, file: Path) -> Path | Remote:
-        """Where a worker on any node can read a file of the folder."""
+        """Return where a worker on any node can read a file of the folder."""
 
     def drop(self, folder: Path, prefix: str) -> None:
-        """Deletes what has a name with this prefix in a folder below, in the storage too."""
+        """Delete everything in a subfolder whose name has this prefix, in the storage too."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Local:
     """The :class:`Workspace` of results that stay where they are.
 
     Attributes:
-        folder: On this machine, or on a mount that all nodes share.
-        layout: Of the folder.
+        folder: Folder on this machine, or on a mount that all nodes share.
+        layout: Layout of the folder.
     """
 
     folder: Path
@@ -87,34 +87,34 @@ class Local:
 
     @property
     def seen_by_nodes(self) -> Path | None:
-        """As :class:`Workspace`."""
+        """See :class:`Workspace`."""
         return self.folder
 
     def copying(self, say: Callable[[str], None]) -> AbstractContextManager[None]:
-        """As :class:`Workspace`."""
+        """See :class:`Workspace`."""
         return nullcontext()
 
     def finish(self) -> None:
-        """As :class:`Workspace`."""
+        """See :class:`Workspace`."""
 
     def flush(self) -> None:
-        """As :class:`Workspace`."""
+        """See :class:`Workspace`."""
 
     def fetch(self, part: Path) -> None:
-        """As :class:`Workspace`."""
+        """See :class:`Workspace`."""
 
     def peek(self, part: Path, suffix: str) -> None:
-        """As :class:`Workspace`."""
+        """See :class:`Workspace`."""
 
     def shared(self, part: Path) -> Shared:
-        """As :class:`Workspace`."""
+        """See :class:`Workspace`."""
         return Shared(part, None, self.layout)
 
     def reachable(self, file: Path) -> Path | Remote:
-        """As :class:`Workspace`."""
+        """See :class:`Workspace`."""
         return file
 
     def drop(self, folder: Path, prefix: str) -> None:
-        """As :class:`Workspace`."""
+        """See :class:`Workspace`."""
         for each in folder.glob(f"{prefix}*"):
             shutil.rmtree(each, ignore_errors=True)

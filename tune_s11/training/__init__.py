@@ -1,1 +1,1 @@
-"""Training one recipe from one seed. It knows nothing of any search."""
+"""Trains one recipe from one seed, independently of any search."""

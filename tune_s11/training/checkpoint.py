@@ -12,11 +12,11 @@ from tune_s11.storage.files import partial_path
 
 
 class CheckpointError(Exception):
-    """A checkpoint is missing, damaged, or holds more than data; the message is one line."""
+    """Raised when a checkpoint is missing, damaged, or holds more than data; the message is one line."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes tensors and plain values beside ``path``, then renames, so that a reader sees all or nothing."""
+    """Write tensors and plain values beside ``path``, then rename, so that a reader sees all or nothing."""
     partial = partial_path(path)
     try:
         with partial.open("wb") as file:
@@ -24,20 +24,20 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except RuntimeError as error:  # closing its archive, torch hides that the disk was full
+    except RuntimeError as error:  # torch hides that the disk was full when it closes its archive
         raise error.__context__ if isinstance(error.__context__, OSError) else error from None
     finally:
         partial.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
-    """Reads what :func:`save_checkpoint` wrote, with ``weights_only``: a pickle that would run code is refused.
+    """Read a file of :func:`save_checkpoint`, with ``weights_only``: a pickle that would run code is refused.
 
     Raises:
-        CheckpointError: Missing, truncated, damaged, or not a checkpoint.
+        CheckpointError: The file is missing, truncated, damaged, or not a checkpoint.
     """
     try:
-        # torch.load checks no sums, and leaves out what is marked as a folder.
+        # torch.load verifies no checksums, and skips entries that are marked as folders.
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() or any(entry.external_attr for entry in archive.infolist()):
                 raise zipfile.BadZipFile

@@ -1,4 +1,4 @@
-"""Trains in a folder, from where an earlier attempt stopped to the end."""
+"""Trains to the end in a folder, resuming where an earlier attempt stopped."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from tune_s11.training.metrics import EpochMetrics, RunFolder, write_metrics
 from tune_s11.training.trainer import Trainer
 
 CHECKPOINT_SECONDS = 10.0
-"""Least time between two checkpoints of a run: on a GPU a checkpoint takes as long as an epoch."""
+"""Shortest time between two checkpoints of a run: on a GPU, a checkpoint takes as long as an epoch."""
 
 
 def fit(
@@ -17,19 +17,19 @@ def fit(
     on_start: Callable[[], None] | None = None,
     on_epoch: Callable[[EpochMetrics], None] | None = None,
 ) -> list[EpochMetrics]:
-    """Trains to the end in a folder: a line an epoch, and a checkpoint now and then.
+    """Train to the end in a folder, and write one line per epoch and a checkpoint from time to time.
 
-    Resumes from the folder's checkpoint where it has one.
+    Training resumes from the folder's checkpoint if there is one.
 
     Args:
-        trainer: Fresh.
-        folder: Made where it is missing.
-        on_start: Called once the trainer is where it resumes.
+        trainer: Trainer that has not trained yet.
+        folder: Folder to write into; created if it is missing.
+        on_start: Called once, when the trainer is at the epoch to resume from.
         on_epoch: Called after each epoch.
 
     Returns:
-        All epochs. The file may for a while have those of a worker whose node was cut off, and which knows nothing of
-        this one.
+        Metrics of all epochs. For a while, the file may hold those of another worker, whose node was disconnected and
+        which does not know of this one.
 
     Raises:
         CheckpointError: The folder's checkpoint cannot be read.

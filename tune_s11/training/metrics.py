@@ -1,4 +1,4 @@
-"""What a training run reports of an epoch, and the folder that it leaves. Needs no torch."""
+"""Metrics of a training run's epochs, and the files in its folder. Needs no torch."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -8,39 +8,39 @@ from typing import Any
 from tune_s11.storage.files import Below, read_lines, write_lines
 
 SCORE = "ema_val_accuracy"
-"""The key under which a trial reports its :attr:`EpochMetrics.score`; the name is that of the recipe's default."""
+"""Key under which a trial reports its :attr:`EpochMetrics.score`, named after what it is in the default recipe."""
 
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """One epoch. Accuracies are fractions, losses mean cross-entropies in nats.
+    """Metrics of one epoch. Accuracies are fractions; losses are mean cross-entropies in nats.
 
-    Validation figures are None where nothing validates, and those of the EMA where the recipe has none. When an epoch
-    has diverged its losses are None and its accuracies 0: finite, and worse than any other.
+    Validation metrics are None if nothing is validated, and EMA metrics also if the recipe has no EMA. In an epoch that
+    has diverged, losses are None and accuracies are 0: finite, and worse than any other.
     """
 
     epoch: int
-    """Epochs done, this one included."""
+    """Epochs completed, this one included."""
     lr: float
     """Learning rate of the epoch's last step."""
     train_loss: float | None
-    """With label smoothing, over augmented images, while the weights were moving."""
+    """Training loss with label smoothing, over augmented images, while the weights were changing."""
     train_accuracy: float
     val_loss: float | None
     val_accuracy: float | None
-    """Of the raw weights."""
+    """Validation accuracy of the raw weights."""
     ema_val_loss: float | None
     ema_val_accuracy: float | None
-    """Of the moving average of the weights."""
+    """Validation accuracy of the EMA weights."""
     seconds: float
     """Wall time, validation included."""
     images_per_second: float
-    """Training images over the wall time of the steps alone."""
+    """Training images per second, over the wall time of the steps alone."""
     diverged: bool
 
     @property
     def score(self) -> float:
-        """What ranks epochs, rungs and trials: validation accuracy of the EMA weights, or else of the raw ones."""
+        """Validation accuracy of the EMA weights, or the raw ones without an EMA; it ranks epochs and trials."""
         score = self.val_accuracy if self.ema_val_accuracy is None else self.ema_val_accuracy
         assert score is not None, "a refit validates nothing"
         return score
@@ -50,39 +50,39 @@ _FIELDS = [field.name for field in fields(EpochMetrics)]
 
 
 def metrics_of(row: Mapping[str, Any]) -> EpochMetrics:
-    """An epoch from plain values, as :func:`dataclasses.asdict` makes them; what else there is in them is ignored.
+    """Build metrics from plain values, as :func:`dataclasses.asdict` makes them; other keys are ignored.
 
     Raises:
-        KeyError: One is missing.
+        KeyError: A field is missing.
     """
     return EpochMetrics(**{name: row[name] for name in _FIELDS})
 
 
 def read_metrics(path: Path) -> list[EpochMetrics]:
-    """The epochs of a ``metrics.jsonl``; none where it is missing, and lines that are damaged are left out."""
+    """Return the epochs of a ``metrics.jsonl``; none if it is missing. Damaged lines are skipped."""
     return [metrics_of(row) for row in read_lines(path) if row.keys() >= set(_FIELDS)]
 
 
 def write_metrics(path: Path, epochs: Iterable[EpochMetrics]) -> None:
-    """Writes what :func:`read_metrics` reads."""
+    """Write the file that :func:`read_metrics` reads."""
     write_lines(path, map(asdict, epochs))
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """What training in a folder leaves there.
+    """The folder of a training run.
 
     Attributes:
-        path: The folder.
+        path: Path of the folder.
     """
 
     path: Path
 
     metrics = Below("metrics.jsonl")
-    """A line an epoch."""
+    """Metrics, one line per epoch."""
     checkpoint = Below("checkpoint.pt")
-    """Of the last epoch, or one shortly before."""
+    """Checkpoint of the last epoch, or of one shortly before it."""
 
     def epochs(self) -> list[EpochMetrics]:
-        """Those that are recorded."""
+        """Return the recorded epochs."""
         return read_metrics(self.metrics)

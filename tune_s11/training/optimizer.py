@@ -1,4 +1,4 @@
-"""The optimizers of a recipe, and the moving average of the weights."""
+"""Builds the optimizer of a recipe, and maintains the EMA of the weights."""
 
 import copy
 import math
@@ -9,7 +9,8 @@ import torch.nn as nn
 from tune_s11.config import Recipe
 
 SECOND_BETA = 0.999
-"""AdamW's, as in Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (arXiv:1711.05101), and in torch."""
+"""Second beta of AdamW, as in torch and in Loshchilov and Hutter, "Decoupled Weight Decay Regularization"
+(arXiv:1711.05101)."""
 
 
 def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -33,17 +34,17 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 class WeightAverage:
-    """Exponential moving average of a model's weights and batch norm statistics.
+    """Exponential moving average (EMA) of a model's weights and batch norm statistics.
 
-    After ``horizon_steps`` steps a weight's share in the average has fallen to 1/e. Same figures as
-    ``torch.optim.swa_utils.AveragedModel`` with its EMA and ``use_buffers``, without its look at a
-    device counter in every step.
+    After ``horizon_steps`` steps, a weight's share in the average has fallen to 1/e. The values are those of
+    ``torch.optim.swa_utils.AveragedModel`` with its EMA and ``use_buffers``, but no step has to read a
+    counter from the device.
 
-    With a horizon of 0 there is no average: ``model`` is the model itself, and an update does nothing.
+    With a horizon of 0 there is no average: ``model`` is the model itself, and an update is a no-op.
 
     Attributes:
         on: Whether there is an average.
-        model: A copy of the model, in evaluation mode, that holds the average.
+        model: Copy of the model, in evaluation mode, that holds the average.
     """
 
     def __init__(self, model: nn.Module, horizon_steps: float) -> None:
@@ -56,7 +57,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Moves the average towards the model as it is now."""
+        """Move the average towards the current weights of the model."""
         if not self.on:
             return
         averages, currents = (list(tensors) for tensors in zip(*self._averaged, strict=True))

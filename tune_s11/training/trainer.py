@@ -1,4 +1,4 @@
-"""The training loop: steps, epochs, evaluation. It knows a recipe and its data, and nothing of any search."""
+"""The training loop: steps, epochs and evaluation of one recipe, independently of any search."""
 
 import functools
 import math
@@ -25,7 +25,7 @@ from tune_s11.training.schedule import build_schedule
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a trainer is given: images to learn from, images to validate on, how to normalise them."""
+    """The data of a trainer: images to learn from, images to validate on, and statistics to normalise them."""
 
     train: Images
     validation: Images | None
@@ -35,13 +35,13 @@ class TrainingData:
 
     @staticmethod
     def to_choose(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
-        """To choose a recipe by: the training images, split; the test images stay out of it."""
+        """Return the data to choose a recipe by: the training images, split. The test images are not used."""
         train, validation = split(dataset.train, recipe, seed)
         return TrainingData(train, validation, len(dataset.classes), dataset.mean, dataset.std)
 
     @staticmethod
     def to_refit(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
-        """To train the chosen recipe with: the same training images, all of them to learn from."""
+        """Return the data to train the chosen recipe with: the same training images, all of them to learn from."""
         train, validation = split(dataset.train, recipe, seed)
         pixels = np.concatenate([train.pixels, validation.pixels])
         labels = np.concatenate([train.labels, validation.labels])
@@ -49,17 +49,17 @@ class TrainingData:
 
 
 class Trainer:
-    """Trains one recipe from one seed. Iterating runs the epochs that are left and yields their metrics.
+    """A training of one recipe from one seed. Iterating runs the remaining epochs and yields their metrics.
 
     Everything random in an epoch follows from the seed and the epoch's number, so a run resumed
     from :meth:`state_dict` continues as if it had never stopped.
 
     Attributes:
-        model: The network, on the hardware's device.
-        average: The moving average of its weights; its ``model`` is what ranks and is shipped.
-        epoch: Epochs done.
-        steps_per_epoch: Full batches in the training images.
-        on_step: Called after each training step, where set.
+        model: Network on the hardware's device.
+        average: EMA of the network's weights; its ``model`` is the one that is ranked and shipped.
+        epoch: Epochs completed.
+        steps_per_epoch: Number of full batches in the training images.
+        on_step: Called after each training step; None: nothing is called.
 
     Raises:
         InputError: There are fewer training images than a batch holds.
@@ -95,7 +95,7 @@ class Trainer:
             yield self.run_epoch()
 
     def run_epoch(self) -> EpochMetrics:
-        """Trains for one epoch and validates. The host waits for the device only at its end."""
+        """Train for one epoch and validate. The host waits for the device only at the end of the epoch."""
         start = time.perf_counter()
         totals = torch.zeros(2, device=self.device)
         for k, (images, labels) in enumerate(self.batches(self.epoch)):
@@ -130,9 +130,9 @@ class Trainer:
         )
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The epoch's shuffled, augmented batches: images (B, 3, H, W), labels (B,)."""
+        """Yield the epoch's shuffled, augmented batches: images (B, 3, H, W), labels (B,)."""
         seed = int(np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0] >> 1)
-        torch.manual_seed(seed)  # for whatever is random in the model, such as dropout
+        torch.manual_seed(seed)  # for the random layers of the model, such as dropout
         generator = torch.Generator(self.device).manual_seed(seed)
         pixels, labels = self.train
         order = torch.randperm(len(labels), generator=generator, device=self.device)
@@ -140,7 +140,7 @@ class Trainer:
             yield self.augment(pixels[batch], generator), labels[batch]
 
     def step(self, images: Tensor, labels: Tensor, lr: float) -> Tensor:
-        """One step at learning rate ``lr``. Returns loss and accuracy, (2,), still on the device."""
+        """Train one step at learning rate ``lr``; return loss and accuracy, (2,), still on the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.model.train()
@@ -152,14 +152,14 @@ class Trainer:
         return torch.stack([loss.detach(), (logits.argmax(1) == labels).float().mean()])
 
     def logits(self, model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-        """Scaled logits (B, num_classes) in fp32, computed in the hardware's precision."""
+        """Return scaled logits (B, num_classes) in fp32, computed in the hardware's precision."""
         with torch.autocast(self.hardware.device, torch.bfloat16, enabled=self.hardware.precision == "bf16"):
             logits = model(images)
         return logits.float() * self.recipe.logit_scale
 
     @torch.inference_mode()
     def evaluate(self, model: nn.Module, images: tuple[Tensor, Tensor]) -> tuple[float, float]:
-        """Mean cross-entropy, without label smoothing, and accuracy over pixels (N, H, W, 3) and labels (N,)."""
+        """Return mean cross-entropy without label smoothing, and accuracy, of pixels (N, H, W, 3) and labels (N,)."""
         pixels, labels = images
         logits = self.predict(model, pixels)
         loss = F.cross_entropy(logits, labels)
@@ -169,19 +169,19 @@ class Trainer:
 
     @torch.inference_mode()
     def predict(self, model: nn.Module, pixels: Tensor) -> Tensor:
-        """Scaled logits (N, num_classes) for unaugmented uint8 pixels (N, H, W, 3)."""
+        """Return scaled logits (N, num_classes) for unaugmented uint8 pixels (N, H, W, 3)."""
         model.eval()
         batches = pixels.split(self.recipe.batch_size)
         return torch.cat([self.logits(model, normalise(batch, self.mean, self.std)) for batch in batches])
 
     def on_device(self, images: Images) -> tuple[Tensor, Tensor]:
-        """Pixels (N, H, W, 3) and labels (N,) as tensors; on a CPU they share the arrays' memory."""
-        with warnings.catch_warnings():  # arrays out of shared memory are read-only, and so is our use of them
+        """Return pixels (N, H, W, 3) and labels (N,) as tensors; on a CPU they share the arrays' memory."""
+        with warnings.catch_warnings():  # arrays from shared memory are read-only, and so is our use of them
             warnings.filterwarnings("ignore", "The given NumPy array is not writ", UserWarning)
             return torch.from_numpy(images.pixels).to(self.device), torch.from_numpy(images.labels).to(self.device)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a later trainer with the same arguments needs to go on: tensors and plain values."""
+        """Return what a later trainer with the same arguments needs to resume: tensors and plain values."""
         return {
             "epoch": self.epoch,
             "diverged": self.diverged,
@@ -192,9 +192,9 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from a kept state."""
+        """Resume from a saved state."""
         self.epoch = state["epoch"]
-        self.diverged = state.get("diverged", False)  # earlier versions kept none
+        self.diverged = state.get("diverged", False)  # earlier versions did not save it
         self.model.load_state_dict(state["model"])
         self.average.model.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -203,11 +203,11 @@ class Trainer:
 
 @functools.cache
 def compiled_call() -> Callable[[nn.Module, Tensor], Tensor]:
-    """``model(images)`` compiled, once in a process for all networks of one shape.
+    """Return ``model(images)`` compiled, once per process for all networks of one shape.
 
-    The weights are its inputs, the optimizer stays outside: a new trial, with whatever learning rate, momentum and
-    weight decay, compiles nothing. Only training steps use it: evaluation is a small part, and would compile again for
-    the EMA weights and for the last batch.
+    The weights are its inputs and the optimizer stays outside, so a new trial compiles nothing, whatever its learning
+    rate, momentum and weight decay. Only training steps use it: evaluation takes little of the time, and would compile
+    again for the EMA weights and for the last batch.
     """
 
     def call(model: nn.Module, images: Tensor) -> Tensor:

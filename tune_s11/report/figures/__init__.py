@@ -1,4 +1,4 @@
-"""The report's figures: each function takes plain data and returns a matplotlib figure of its own, without pyplot."""
+"""Draws the report's figures: each function takes plain data and returns a new matplotlib figure, without pyplot."""
 
 from tune_s11.report.figures.canvas import png
 from tune_s11.report.figures.compare import draw_comparison

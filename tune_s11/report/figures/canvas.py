@@ -1,4 +1,4 @@
-"""What all figures share: the style, its colours, and how a figure becomes a PNG."""
+"""Style, colours and helpers that all figures share, and the export as PNG."""
 
 import io
 import math
@@ -19,7 +19,7 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 GREY = "#8C8C8C"
 WINE = "#882255"
-"""Of a target's line; no run has it."""
+"""Colour of a target's line; no run has it."""
 
 STATES: dict[str, dict[str, Any]] = {
     "complete": {"color": BLUE, "marker": "o", "ls": "-"},
@@ -28,24 +28,24 @@ STATES: dict[str, dict[str, Any]] = {
     "diverged": {"color": "black", "marker": "v", "ls": ":"},
     "failed": {"color": GREY, "marker": "s", "ls": ":"},
 }
-"""How a trial's line looks, and the marker at its end, by state."""
+"""Look of a trial's line, and of the marker at its end, by state."""
 
 _FEW = 25
-"""Trials of which each is drawn at full size and strength."""
+"""Most trials that are drawn at full size and strength."""
 
 _FLOOR = 0.005
-"""Errors below this share no longer stretch an accuracy axis."""
+"""Share of errors below which an accuracy axis is no longer stretched."""
 
 _TICKS = (0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 1)
 _TICKS_BELOW_80 = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8)
 
 in_style = style.context(STYLE)
-"""Decorates whatever makes or saves a figure: matplotlib reads the style at both times."""
+"""Decorator of functions that make or save a figure: matplotlib reads the style at both times."""
 
 
 @in_style
 def png(figure: Figure, dpi: int = 200) -> bytes:
-    """The figure as a PNG, ``dpi`` pixels an inch."""
+    """Return the figure as a PNG with ``dpi`` pixels per inch."""
     lay_out(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
@@ -53,9 +53,9 @@ def png(figure: Figure, dpi: int = 200) -> bytes:
 
 
 def lay_out(figure: Figure) -> None:
-    """Gives all parts of a finished figure their places, the same in each file that is made of it.
+    """Fix the layout of a finished figure, so that it is the same in every file.
 
-    Left to matplotlib, each file lays the figure out, and draws it once more than is needed: half of a report's time.
+    Otherwise matplotlib lays the figure out for each file, and draws it once more than needed: half of a report's time.
     """
     engine = figure.get_layout_engine()
     if engine is not None:
@@ -64,12 +64,12 @@ def lay_out(figure: Figure) -> None:
 
 
 def crowded(count: int) -> float:
-    """What sizes and opacities of trials are multiplied by where so many share a picture; legends keep theirs."""
+    """Return the factor for sizes and opacities of ``count`` trials in one picture; legends keep theirs."""
     return min(1.0, math.pow(_FEW / max(count, 1), 0.25))
 
 
 def trial_title(trial: TrialResult) -> str:
-    """What a trial says of itself: its name, how it stands, its accuracy after its last epoch, its parameters."""
+    """Return the title of a trial: its name, its state, its accuracy after its last epoch, and its parameters."""
     head = f"{trial.name}, {trial.state}"
     if trial.state == "diverged":
         head += f" in epoch {trial.epoch}"
@@ -79,16 +79,16 @@ def trial_title(trial: TrialResult) -> str:
 
 
 def short(value: Any) -> str:
-    """A parameter's value with three digits."""
+    """Return a parameter's value with three digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def mark_target(axes: Axes, target: float, *, above: bool = True) -> None:
-    """Draws a line at the accuracy to reach, with its name at the left end.
+    """Draw a line at the accuracy to reach, with its name at the left end.
 
     Args:
-        axes: With accuracies on their y axis.
-        target: A fraction.
+        axes: Axes with accuracies on their y axis.
+        target: Accuracy to reach, as a fraction.
         above: Whether the name stands above the line.
     """
     axes.axhline(target, color=WINE, ls=(0, (6, 3)), lw=1.0, zorder=1)
@@ -105,9 +105,9 @@ def mark_target(axes: Axes, target: float, *, above: bool = True) -> None:
 
 
 def spread_accuracy(axes: Axes) -> None:
-    """Lays accuracies out by the logarithm of the error, so that 93 and 94 % are as far apart as 30 and 40 %.
+    """Scale accuracies by the logarithm of the error, so that 93 and 94 % are as far apart as 30 and 40 %.
 
-    Called when all is plotted, for the ticks go by what is.
+    It must be called after everything is plotted, because the ticks depend on the data.
     """
 
     def forward(accuracy: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Figure of several runs side by side."""
+"""Draws several runs in one figure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,12 +36,12 @@ _LOOKS: tuple[dict[str, Any], ...] = (
 
 @in_style
 def draw_comparison(compared: Sequence[Compared], level: float | None, target: float | None = None) -> Figure:
-    """Accuracy (weights that are shipped) on the images held out and learning rate of each run by epoch.
+    """Draw held-out accuracy (weights that are shipped) and learning rate of each run by epoch.
 
     Args:
-        compared: At most eight.
+        compared: Runs to draw, at most eight.
         level: Accuracy at which to draw a line; see :func:`tune_s11.report.compare.common_level`.
-        target: Accuracy at which to draw another; None: no line.
+        target: Accuracy at which to draw another line; None: no line.
     """
     images = {run.images for run in compared}
     figure = Figure(figsize=(8.5, 6.4 + 0.2 * ((len(compared) + 1) // 2)), layout="constrained")

@@ -1,4 +1,4 @@
-"""Figures of learning rates: the range test, and a schedule as it was applied."""
+"""Draws learning rates: the range test, and a schedule as it was applied."""
 
 from typing import Any
 
@@ -16,15 +16,15 @@ _MARKERS = "osD^vP*"
 
 @in_style
 def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
-    """The range test: above, what its short cycles ended with; below, the loss along its ramps; one where there is one.
+    """Draw the range test: a panel for its short cycles and one below it for its ramps, if it has both.
 
-    Above are validation accuracies over the peak learning rate, a line for each length of cycle, crosses where cycles
-    diverged. Below are losses, raw as dots, each seed's smoothed ramp faint, their median bold with the suggestions on
-    it. Bounds are shaded in both.
+    The cycles' panel shows validation accuracies over the peak learning rate, with one line for each length of cycle
+    and crosses where cycles diverged. The ramps' panel shows losses: raw ones as dots, each seed's smoothed ramp faint,
+    and their median bold, with the suggestions on it. Bounds are shaded in both.
 
     Args:
-        measured: What to draw.
-        winner: The winner's LRMAX, where there is one.
+        measured: Range test to draw.
+        winner: The winner's ``max_lr``; None: there is no winner.
     """
     bounds = measured.bounds
     rows = bool(measured.cycles) + (measured.curve is not None)
@@ -95,19 +95,19 @@ def _draw_ramps(axes: Axes, measured: RangeTest, curve: LRCurve) -> None:
 
 
 def _once(label: str, k: int) -> str:
-    """A label for the first of many lines alike; the others stay out of the legend."""
+    """Return a label for the first of many similar lines; the others stay out of the legend."""
     return "_" if k else label
 
 
 @in_style
 def draw_schedule(epochs: Floats, lrs: Floats, reported: Floats | None = None, title: str = "") -> Figure:
-    """Learning rate over the epoch.
+    """Draw the learning rate over the epochs.
 
     Args:
         epochs: Points of the run in epochs since its start, (points,).
         lrs: Learning rate at each, (points,).
-        reported: Epochs done and the learning rate that the trainer reported for each, (epochs, 2).
-        title: What is drawn, where its surroundings do not say so.
+        reported: Epochs completed and the learning rate that the trainer reported for each, (epochs, 2).
+        title: Title, if the surroundings of the figure do not say what it shows.
     """
     figure = Figure(figsize=(8.5, 3.4), layout="constrained")
     axes = figure.add_subplot(xlabel="epoch", ylabel="learning rate", title=title)

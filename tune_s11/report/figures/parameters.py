@@ -1,4 +1,4 @@
-"""Figures of the searched parameters: all of a trial's at once, each alone, and how much each mattered."""
+"""Draws the searched parameters: all of a trial's at once, each alone, and how much each mattered."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,14 +28,14 @@ from tune_s11.report.figures.svg import entitle, entitle_points
 from tune_s11.results import TrialResult
 
 ACROSS = 3
-"""Slices side by side."""
+"""Slices in a row."""
 
 _TICKS = 5
-"""Of a drawn parameter axis, about."""
+"""Approximate number of ticks on a parameter axis."""
 
 
 class _Scale:
-    """Where a parameter's values lie on an axis from 0 to 1, and what stands at its ticks."""
+    """The positions of a parameter's values on an axis from 0 to 1, and its ticks."""
 
     def __init__(self, domain: BaseDistribution) -> None:
         self.choices: list[Any] = []
@@ -47,7 +47,7 @@ class _Scale:
         self.low, self.high, self.log = domain.low, domain.high, domain.log
 
     def place(self, value: Any) -> float:
-        """In [0, 1]; the middle where there is but one value."""
+        """Return the position of a value in [0, 1]; the middle if there is only one value."""
         if self.choices:
             return self.choices.index(value) / (len(self.choices) - 1) if len(self.choices) > 1 else 0.5
         if self.low == self.high:
@@ -57,7 +57,7 @@ class _Scale:
         return float((value - self.low) / (self.high - self.low))
 
     def around(self) -> tuple[float, float]:
-        """Limits that leave markers on the bounds whole."""
+        """Return axis limits that leave markers on the bounds whole."""
         if self.log:
             pad = (self.high / self.low) ** 0.04
             return self.low / pad, self.high * pad
@@ -65,12 +65,12 @@ class _Scale:
         return self.low - pad, self.high + pad
 
     def ticks(self) -> list[Any]:
-        """Values to name, the ends among them."""
+        """Return the values to name, including the ends."""
         if self.choices:
             return self.choices
         if self.low == self.high:
             return [self.low]
-        # Both bounds are named, and round numbers between them that are not too near to either.
+        # Both bounds are named, and round numbers between them that are not too close to either.
         locator = LogLocator(numticks=_TICKS) if self.log else MaxNLocator(_TICKS - 1)
         inner = [tick for tick in locator.tick_values(self.low, self.high) if self.low < tick < self.high]
         return [self.low, *(tick for tick in inner if 0.08 < self.place(tick) < 0.92), self.high]
@@ -78,11 +78,11 @@ class _Scale:
 
 @in_style
 def draw_parallel(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistribution], winner: str | None) -> Figure:
-    """Parallel coordinates: a line for each trial through its parameters, and to its score where it is complete.
+    """Draw parallel coordinates: a line for each trial through its parameters, and to its score if it is complete.
 
     Args:
-        trials: Of any state.
-        domains: At least one searched parameter, in the order of the axes; log axes where they are log.
+        trials: Trials in any state.
+        domains: Searched parameters, at least one, in the order of the axes; log domains get log axes.
         winner: Name of the trial to draw bold.
     """
     scales = {name: _Scale(domain) for name, domain in domains.items()}
@@ -153,11 +153,11 @@ def _legend(trials: Sequence[TrialResult], winner: str | None) -> list[Line2D]:
 
 @in_style
 def draw_slices(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistribution], winner: str | None) -> Figure:
-    """Validation accuracy (weights that are shipped) after a trial's last epoch over each parameter alone.
+    """Draw validation accuracy (weights that are shipped) after a trial's last epoch over each parameter alone.
 
     Args:
-        trials: At least one with a row.
-        domains: At least one searched parameter; log axes where they are log.
+        trials: Trials, at least one of them with a row.
+        domains: Searched parameters, at least one; log domains get log axes.
         winner: Name of the trial to star.
     """
     down = -(-len(domains) // ACROSS)
@@ -175,7 +175,7 @@ def draw_slices(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistrib
         _scatter(axes, labels, f"winner {winner}", scale, name, best, ms=13, marker="*", color=VERMILION, zorder=3)
         broken = [trial for trial in trials if trial.state == "diverged"]
         look = {"marker": STATES["diverged"]["marker"], "color": STATES["diverged"]["color"]}
-        # Their accuracy counts as 0; drawn there, they would press all others together.
+        # Their accuracy counts as 0; drawn there, they would squeeze all others together.
         places = axes.get_xaxis_transform()
         _scatter(
             axes, labels, f"diverged ({len(broken)}), no score", scale, name, broken, ms=6, transform=places, **look
@@ -199,7 +199,7 @@ def _scatter(
     trials: Sequence[TrialResult],
     **look: Any,
 ) -> None:
-    """Plots a group of trials over one parameter; of a transform of its own, along the lower edge."""
+    """Plot a group of trials over one parameter; with a transform in ``look``, along the lower edge."""
     if not trials:
         return
     values = [trial.params[name] for trial in trials]
@@ -232,10 +232,10 @@ def _label(axes: Axes, scale: _Scale, name: str) -> None:
 
 @in_style
 def draw_importances(found: Mapping[str, Any]) -> Figure:
-    """The importance of each parameter, with the spread over the evaluators' seeds.
+    """Draw the importance of each parameter, with the spread over the evaluators' seeds.
 
     Args:
-        found: As :func:`tune_s11.report.importance.importances` returns it.
+        found: Result of :func:`tune_s11.report.importance.importances`.
     """
     looks: list[dict[str, Any]] = [{"color": BLUE, "marker": "o"}, {"color": ORANGE, "marker": "^"}]
     parameters = list(next(iter(found["evaluators"].values())))

@@ -1,4 +1,4 @@
-"""Figures of the test images: what the network looks at where it errs, and what it takes for what."""
+"""Draws predictions on the test images: heat maps, the confusion matrix and the reliability diagram."""
 
 import math
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from tune_s11.report.figures.svg import entitle
 from tune_s11.report.predictions import Calibration
 
 ACROSS = 5
-"""Images of a heat map sheet side by side, each with its maps."""
+"""Images in a row of a heat map sheet, each with its maps."""
 
 COUNTED = 20
-"""Classes up to which the confusion matrix has room for its counts."""
+"""Most classes for which the confusion matrix has room for its counts."""
 
 _LEAST_POINTS = 6.0
-"""Height of a line of text that is still legible."""
+"""Smallest height of a line of text that is legible."""
 
 
 @in_style
@@ -32,15 +32,15 @@ def draw_heat_maps(
     captions: Sequence[tuple[str, str]],
     note: str,
 ) -> Figure:
-    """A sheet of images, each with its heat maps to the right of it.
+    """Draw a sheet of images, each with its heat maps to the right of it.
 
     Args:
-        pixels: (N, H, W, 3).
-        maps: For each of the maps beside an image, those of all images: (N, H, W), in [0, 1].
+        pixels: Images, (N, H, W, 3).
+        maps: Heat maps beside the images: for each column of them, those of all images, (N, H, W), in [0, 1].
         captions: Two lines above each image, (N,).
-        note: What the maps are, below all.
+        note: Explanation of the maps, below all images.
     """
-    # Placed by hand, in inches: a layout engine takes seconds over so many axes.
+    # Placed manually, in inches: a layout engine takes seconds for so many axes.
     panels = 1 + len(maps)
     side, gap, head = 2.1 / panels, 0.03, 0.36
     across, down = panels * side + 0.12, side + head + 0.1
@@ -61,19 +61,19 @@ def _overlay(axes: Axes, pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.flo
     if heat is None:
         axes.imshow(pixels)
         return
-    # The heat alone is coloured, in a map whose brightness rises, over a grey image of half the contrast: in grey
-    # print too what is bright is the heat.
+    # Only the heat is coloured, in a map of rising brightness, over a grey image of half the contrast: what is
+    # bright is the heat, in a grey print too.
     axes.imshow(pixels.mean(axis=2), cmap="gray", vmin=-128, vmax=382)
     axes.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.6)
 
 
 @in_style
 def draw_confusion(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> Figure:
-    """The confusion matrix, coloured by its rows' shares, and beside it the recall of each class.
+    """Draw the confusion matrix, coloured by its rows' shares, and beside it the recall of each class.
 
     Args:
         counts: Test images by true class (rows) and predicted class (columns), (K, K).
-        classes: Their names, (K,).
+        classes: Names of the classes, (K,).
     """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 2.4 + 0.42 * min(len(classes), COUNTED)
@@ -89,7 +89,7 @@ def draw_confusion(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> Fig
         for row, column in zip(*np.nonzero(counts), strict=True):
             color = "white" if shares[row, column] > 0.3 else "black"
             matrix.text(column, row, f"{counts[row, column]:d}", ha="center", va="center", color=color, fontsize=8)
-    # Dots and not bars, for the axis does not begin at 0.
+    # Dots instead of bars, because the axis does not begin at 0.
     accuracy.plot(shares.diagonal(), places, "o", color=BLUE, ms=6 if len(classes) <= COUNTED else 3)
     if len(classes) <= COUNTED:
         for place, value in zip(places, shares.diagonal(), strict=True):
@@ -105,11 +105,11 @@ def draw_confusion(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> Fig
 
 
 def _name_places(matrix: Axes, classes: Sequence[str], room: float) -> None:
-    """Names the rows and columns, or every so many of them, in ``room`` points each."""
+    """Name the rows and columns, which are ``room`` points wide, or every n-th of them if that is too little."""
     every = math.ceil(_LEAST_POINTS / room)
     places, size = range(0, len(classes), every), min(9.0, 0.8 * room * every)
     names = [classes[place] for place in places]
-    # Names are text: a dollar sign in one begins no formula.
+    # Names are plain text: a dollar sign must not begin a formula.
     matrix.set_xticks(places, names, parse_math=False, fontsize=size)
     matrix.set_yticks(places, names, parse_math=False, fontsize=size)
     if max(map(len, classes)) > 3 or len(classes) > COUNTED:
@@ -122,10 +122,10 @@ def _name_places(matrix: Axes, classes: Sequence[str], room: float) -> None:
 
 @in_style
 def draw_reliability(calibration: Calibration) -> Figure:
-    """Accuracy over confidence in bins, the gap to perfect calibration, and below it how many images each bin has.
+    """Draw accuracy over confidence in bins, the gap to perfect calibration, and below it each bin's number of images.
 
     Args:
-        calibration: What to draw.
+        calibration: Calibration to draw.
     """
     figure = Figure(figsize=(8.5, 5.6), layout="constrained")
     accuracy, images = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.2])

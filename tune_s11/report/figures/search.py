@@ -1,4 +1,4 @@
-"""Figures of a search by the clock: how its best score rose, and what its workers did."""
+"""Draws the course of a search: how its best score rose, and what its workers did."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,18 +14,18 @@ from tune_s11.report.timeline import Timeline
 from tune_s11.text import in_time
 
 _HATCHES = {"complete": "", "pruned": "///", "running": "...", "diverged": "xxx", "failed": "\\\\\\"}
-"""Tell the states' bars apart in grey."""
+"""Hatches that tell the states' bars apart in a grey print."""
 
 _UNITS = (("h", 3600.0, 2), ("min", 60.0, 2), ("s", 1.0, 0))
-"""Of a time axis: its name, its seconds, and how many of it there have to be."""
+"""Units of a time axis: name, seconds, and how many of them the axis must span at least."""
 
 
 @in_style
 def draw_best_so_far(points: Sequence[dict[str, Any]], winner: str | None) -> Figure:
-    """Best validation accuracy (weights that are shipped) over the epochs spent.
+    """Draw the best validation accuracy (weights that are shipped) over the epochs spent.
 
     Args:
-        points: As :func:`tune_s11.report.timeline.best_so_far` returns them.
+        points: Result of :func:`tune_s11.report.timeline.best_so_far`.
         winner: Name of the trial that reached the best score, to mark where it ended.
     """
     figure = Figure(figsize=(8.5, 3.8), layout="constrained")
@@ -49,7 +49,7 @@ def draw_best_so_far(points: Sequence[dict[str, Any]], winner: str | None) -> Fi
 
 
 def _name_rises(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
-    """Marks where a complete trial was better than all before it."""
+    """Mark where a complete trial was better than all before it."""
     before = [None, *(point["complete"] for point in points)]
     rises = [point for point, best in zip(points, before, strict=False) if point["complete"] != best]
     spent, best = [point["spent"] for point in rises], [point["complete"] for point in rises]
@@ -60,10 +60,10 @@ def _name_rises(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
 
 @in_style
 def draw_timeline(timeline: Timeline, winner: str | None) -> Figure:
-    """What each worker did when: a bar for each trial, coloured and hatched by its state.
+    """Draw what each worker did when: a bar for each trial, coloured and hatched by its state.
 
     Args:
-        timeline: At least one bar.
+        timeline: Timeline with at least one bar.
         winner: Name of the trial whose bar is framed.
     """
     lanes, length = max(timeline.lanes), sum(timeline.lengths)

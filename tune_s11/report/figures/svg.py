@@ -1,7 +1,8 @@
-"""A figure as SVG, whose parts say what they are when the mouse rests on them.
+"""Writes a figure as SVG, whose parts show titles when the mouse rests on them.
 
-A title travels as its artist's gid, which matplotlib writes as the id of the artist's group: as JSON, for an attribute
-keeps no line breaks. Nothing refers to a group's id, so all of them go, and the pictures of a page have none in common.
+A title is stored as its artist's gid, which matplotlib writes as the id of the artist's group. It is JSON, because an
+attribute keeps no line breaks. Nothing refers to a group's id, so all of these ids are removed, and the pictures of a
+page share none.
 """
 
 import io
@@ -22,32 +23,32 @@ from tune_s11.report.figures.canvas import in_style, lay_out, png
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 _REACH = "fill: none; stroke: transparent; stroke-width: 3.5"
-"""Widens a thin line for the mouse, in points: little enough to leave its neighbours theirs."""
+"""Style that widens a thin line for the mouse, in points: too little to cover its neighbours."""
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML has no way to write, as names of folders may hold."""
+"""Characters that XML cannot express; names of folders may contain them."""
 
 
 def entitle(artist: Artist, title: str) -> None:
-    """Gives an artist, of which one is drawn, a title. It may have several lines."""
+    """Give a title to an artist that is drawn as one element. It may have several lines."""
     artist.set_gid(json.dumps(title))
 
 
 def entitle_points(line: Line2D, titles: Sequence[str]) -> None:
-    """Gives each marker of a line a title of its own, (points,)."""
+    """Give each marker of a line a title of its own, (points,)."""
     line.set_gid(json.dumps(list(titles)))
 
 
 @in_style
 def svg(figure: Figure, name: str) -> str:
-    """The figure as SVG, to stand in a page or in a file of its own. The same figure gives the same bytes.
+    """Return the figure as SVG, for a page or a file of its own. The same figure gives the same bytes.
 
-    Text stays text, in the figure's font or the reader's sans-serif. What has a title has the class ``titled``;
-    ``reach`` is that of transparent lines, there for the mouse alone.
+    Text stays text, in the figure's font or the reader's sans-serif. Elements with a title have the class ``titled``;
+    transparent lines that serve only the mouse have the class ``reach``.
 
     Args:
-        figure: Of lines, markers, bars and text.
-        name: Unlike that of all other pictures of the page, whose ids are to differ.
+        figure: Figure of lines, markers, bars and text.
+        name: Name that no other picture of the page has, so that their ids differ.
     """
     lay_out(figure)
     buffer = io.StringIO()
@@ -56,7 +57,7 @@ def svg(figure: Figure, name: str) -> str:
     root = ElementTree.fromstring(_NO_XML.sub("\ufffd", buffer.getvalue()))
     for element in root.iter():
         _simplify(element)
-    for parent, child in ((".", "metadata"), ("defs", "style")):  # the style sheet would be one for the whole page
+    for parent, child in ((".", "metadata"), ("defs", "style")):  # the style sheet would apply to the whole page
         for it in root.findall(parent):
             for needless in it.findall(child):
                 it.remove(needless)
@@ -67,7 +68,7 @@ def svg(figure: Figure, name: str) -> str:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes the figure to a file: as SVG where its name ends with ``.svg``, otherwise as a PNG."""
+    """Write the figure to a file: as SVG if its name ends with ``.svg``, otherwise as a PNG."""
     if path.suffix.lower() == ".svg":
         path.write_text(svg(figure, path.stem), encoding="utf-8")
     else:
@@ -75,14 +76,14 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def _simplify(element: Element) -> None:
-    """Writes names without a namespace, or with the usual prefix: ElementTree would number them."""
+    """Write names without a namespace, or with the usual prefix: ElementTree would number the namespaces."""
     element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
     for key in [key for key in element.attrib if key.startswith("{")]:
         element.set(key.replace(f"{{{_XLINK}}}", "xlink:"), element.attrib.pop(key))
 
 
 def _add_titles(group: Element, gid: str) -> None:
-    """Adds the titles that an artist's group has for an id, if it has; others have a word and a number."""
+    """Add the titles that an artist's group has as its id, if any; other ids are a word and a number."""
     if gid.startswith('"'):
         _title(group, json.loads(gid))
         line = group.find("path")
@@ -90,7 +91,7 @@ def _add_titles(group: Element, gid: str) -> None:
             group.append(Element("path", line.attrib | {"class": "reach", "style": _REACH}))
     elif gid.startswith("["):
         markers, titles = list(group.iter("use")), json.loads(gid)
-        # A value that is not finite, or has no place on a log scale, has no marker: then none is sure to be the next's.
+        # A value that is not finite, or has no place on a log scale, has no marker: titles cannot be assigned then.
         if len(markers) == len(titles):
             for marker, title in zip(markers, titles, strict=True):
                 _title(marker, title)

@@ -1,4 +1,4 @@
-"""Figures of training: the winner's learning curves, and every trial's score."""
+"""Draws training: the learning curves of a run, and the score of every trial."""
 
 import itertools
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _LOOKS: dict[str, dict[str, Any]] = {
     "val": {"color": ORANGE, "ls": "--", "marker": "^"},
     "ema_val": {"color": BLUE, "ls": "-", "marker": "o"},
 }
-"""How a run's lines look, by the images and weights that they are of."""
+"""Looks of a run's lines, by their images and weights."""
 
 
 @in_style
@@ -44,13 +44,13 @@ def draw_learning_curves(
     held_out: HeldOut = "validation",
     target: float | None = None,
 ) -> Figure:
-    """Accuracy, loss and learning rate of one run over the same epochs.
+    """Draw accuracy, loss and learning rate of one run over the same epochs.
 
     Args:
-        rows: One an epoch.
+        rows: Metrics, one row per epoch.
         epochs: Points of the run in epochs since its start, (points,).
         lrs: Learning rate at each, (points,).
-        held_out: The images that are not trained on.
+        held_out: Images that the run is not trained on.
         target: Accuracy at which to draw a line; None: no line.
     """
     figure = Figure(figsize=(8.5, 8.0), layout="constrained")
@@ -79,7 +79,7 @@ def draw_learning_curves(
 
 
 def _looks(held_out: HeldOut) -> dict[str, dict[str, Any]]:
-    """The three lines of a run, by what their figures' names begin with."""
+    """Return the looks of a run's three lines, by the prefix of their metrics' names."""
     prefix = {"validation": "val", "test": "test"}[held_out]
     return {
         "train": _LOOKS["train"] | {"ms": 4, "label": "training (augmented, weights in motion)"},
@@ -101,11 +101,11 @@ def _plot(axes: Axes, rows: Sequence[EpochMetrics | TrainTestEpoch], key: str, l
 
 @in_style
 def draw_changes(rows: Sequence[EpochMetrics] | Sequence[TrainTestEpoch], held_out: HeldOut = "validation") -> Figure:
-    """How much accuracy and loss changed from each epoch to the next.
+    """Draw how much accuracy and loss changed from each epoch to the next.
 
     Args:
-        rows: At least two epochs.
-        held_out: The images that are not trained on.
+        rows: Metrics of at least two epochs.
+        held_out: Images that the run is not trained on.
     """
     figure = Figure(figsize=(8.5, 5.4), layout="constrained")
     accuracy, loss = figure.subplots(2, 1, sharex=True)
@@ -141,10 +141,10 @@ def draw_changes(rows: Sequence[EpochMetrics] | Sequence[TrainTestEpoch], held_o
 
 @in_style
 def draw_trials(trials: Sequence[TrialResult], winner: str | None, rungs: Sequence[int], epochs: int) -> Figure:
-    """Each trial's validation accuracy (weights that are shipped) by epoch, marked where it ended.
+    """Draw each trial's validation accuracy (weights that are shipped) by epoch, marked where it ended.
 
     Args:
-        trials: At least one with a row.
+        trials: Trials, at least one of them with a row.
         winner: Name of the trial to draw bold.
         rungs: Epochs at which trials may be pruned.
         epochs: Length of a complete trial.
@@ -170,7 +170,7 @@ def draw_trials(trials: Sequence[TrialResult], winner: str | None, rungs: Sequen
     draw(best, f"winner {winner}", color=VERMILION, lw=2.8, marker="*", ms=12, zorder=3)
     for state, look in STATES.items():
         group = [trial for trial in trials if trial.state == state and trial.name != winner]
-        place = 1.9 if state == "pruned" else 2  # below the fewer others
+        place = 1.9 if state == "pruned" else 2  # below the others, which are fewer
         draw(group, f"{state} ({len(group)})", lw=0.9, ms=5, alpha=0.8, zorder=place, **look)
     for rung in rungs:
         rule = axes.axvline(rung, color="#555555", lw=0.9, ls="--", zorder=1, label="rung: the lower ones are pruned")

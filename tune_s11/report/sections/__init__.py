@@ -1,4 +1,4 @@
-"""The report's sections: each is a module, and beside it a template of the same name.
+"""The report's sections: each is a module with a template of the same name beside it.
 
 To add one, add these two files. Nothing else names them.
 """
@@ -16,7 +16,7 @@ class Section(Protocol):
     """A module of this folder."""
 
     PLACE: int
-    """Sections stand on the page in the order of these numbers."""
+    """Position of the section: sections appear on the page in the order of these numbers."""
     SHOWN_IN: type[ReportBuilder]
     """Kind of report that has the section."""
 

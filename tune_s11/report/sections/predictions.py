@@ -1,4 +1,4 @@
-"""What the network makes of the test images: what it takes for what, how sure it is, and what it looks at."""
+"""Predictions on the test images: recall, confusion matrix, calibration and heat maps."""
 
 import math
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ CLASSES = 20
 """Classes on the sheet of correctly classified images, at most."""
 
 MATRIX = 1000
-"""Classes up to which there is a confusion matrix: of ten thousand it would fill a gigabyte."""
+"""Most classes for which there is a confusion matrix: with ten thousand it would fill a gigabyte."""
 
 LETTERS = 15
-"""Of a class's name above an image, at most: a longer one would run into its neighbour."""
+"""Letters of a class's name above an image, at most: a longer name would run into its neighbour."""
 
 WORST = 20
 """Classes in the table of recalls, at most; ``report.json`` has all."""
 
 PAIRS = 5
-"""Of classes in the table of what is most often taken for what."""
+"""Pairs of classes in the table of the commonest confusions."""
 
 
 def add(report: ReportBuilder) -> None:

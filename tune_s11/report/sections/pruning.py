@@ -1,4 +1,4 @@
-"""Could pruning be trusted? How well ranks at the rungs predict final ranks, and what the audit says was lost."""
+"""Pruning: how well ranks at the rungs predict final ranks, and how much the audit estimates was lost."""
 
 from tune_s11.report.builder import SearchBuilder
 from tune_s11.report.ranking import finalists_lost, rung_correlations
@@ -8,7 +8,7 @@ SHOWN_IN = SearchBuilder
 
 
 def add(report: SearchBuilder) -> None:
-    """Add ``pruning``: None without rungs."""
+    """Add ``pruning``; it is None without rungs."""
     search, rungs = report.search, report.search.config.policy.rungs
     report.numbers["pruning"] = None
     if rungs:

@@ -1,4 +1,4 @@
-"""A single run: what it trained, how far it has come, and how well it does."""
+"""The head of a single run's report: its settings, its progress and its accuracy."""
 
 from dataclasses import asdict
 

@@ -13,7 +13,7 @@ SHOWN_IN = SearchBuilder
 
 
 def add(report: SearchBuilder) -> None:
-    """Add ``winner``, ``finalists``, ``test`` and ``optimism``; to ``commands`` what finishes the search."""
+    """Add ``winner``, ``finalists``, ``test`` and ``optimism``, and the command that finishes the search."""
     report.numbers |= dict.fromkeys(("winner", "finalists", "test", "optimism"))
     if report.winner is None:
         report.leave_out("the winner and its test accuracy", "no trial has finished yet")
