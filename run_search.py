@@ -1,4 +1,4 @@
-"""Runs a search: ``python run_search.py --space quick``. The same program as ``tune-s11 search``."""
+"""Runs a search: ``python run_search.py --space quick``. This is the same program as ``tune-s11 search``."""
 
 from tune_s11.cli.main import run_search
 

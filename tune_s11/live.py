@@ -13,27 +13,27 @@ from rich.progress import Progress
 from rich.text import Text
 
 SECONDS = 0.5
-"""Between two looks whether a notebook's panel has changed."""
+"""Seconds between two checks whether a notebook's panel has changed."""
 
 _PAGE = '<pre style="white-space:pre;line-height:normal;font-family:monospace">{code}</pre>'
 
 
 class Panel(Protocol):
-    """What is redrawn from :meth:`start` to :meth:`stop`, by a thread of its own, and vanishes then."""
+    """An area that its own thread redraws in place from :meth:`start` to :meth:`stop`, and that is then removed."""
 
     def start(self) -> None:
-        """Show it."""
+        """Show the panel."""
 
     def stop(self) -> None:
-        """Remove it."""
+        """Remove the panel."""
 
 
 class NotebookPanel:
-    """One output of a cell, updated. Rich's own panel wants ipywidgets there, and shows nothing without.
+    """A panel in one output of a notebook cell. There, Rich's own panel shows nothing without ipywidgets.
 
     Args:
-        console: Whose width the panel has.
-        get_renderable: What it shows.
+        console: Console whose width the panel takes.
+        get_renderable: Function that returns the contents; another thread calls it.
     """
 
     def __init__(self, console: Console, get_renderable: Callable[[], RenderableType]) -> None:
@@ -42,7 +42,7 @@ class NotebookPanel:
         self._thread = threading.Thread(target=copy_context().run, args=(self._redraw,), name="panel", daemon=True)
 
     def start(self) -> None:
-        """Show it below the cell that runs."""
+        """Show the panel below the running cell."""
         from IPython.display import display
 
         self._shown = self._drawn()
@@ -50,7 +50,7 @@ class NotebookPanel:
         self._thread.start()
 
     def stop(self) -> None:
-        """Leave an empty output."""
+        """Stop redrawing, and leave an empty output."""
         self._stopped.set()
         self._thread.join()
         self._handle.update({"text/plain": ""}, raw=True)
@@ -62,7 +62,7 @@ class NotebookPanel:
                 self._handle.update(drawn, raw=True)
 
     def _drawn(self) -> dict[str, str]:
-        """The panel as text, and as HTML with its colours."""
+        """Return the panel as plain text, and as HTML with colours."""
         paper = Console(
             file=io.StringIO(),
             record=True,
@@ -77,11 +77,11 @@ class NotebookPanel:
 
 
 def panel(console: Console, get_renderable: Callable[[], RenderableType]) -> Panel:
-    """The panel that fits where a console prints: a notebook or a terminal.
+    """Return the kind of panel that fits a console: one for a notebook or one for a terminal.
 
     Args:
-        console: Where to.
-        get_renderable: What it shows; called by another thread.
+        console: Console to show the panel on.
+        get_renderable: Function that returns the contents; another thread calls it.
     """
     if console.is_jupyter:
         return NotebookPanel(console, get_renderable)
@@ -90,7 +90,7 @@ def panel(console: Console, get_renderable: Callable[[], RenderableType]) -> Pan
 
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Progress]:
-    """Bars while the block runs; none where they cannot be redrawn, as in a file."""
+    """Show progress bars while the block runs; none where they cannot be redrawn, as in a file."""
     progress = Progress(console=console, transient=True)
     if not console.is_jupyter:
         with progress:
@@ -106,7 +106,7 @@ def progress_bars(console: Console) -> Iterator[Progress]:
 
 @contextmanager
 def working(console: Console, what: str) -> Iterator[None]:
-    """Says what is done while the block runs, in a terminal or a notebook."""
+    """Show what is being done while the block runs, in a terminal or a notebook."""
     if not console.is_jupyter:
         with console.status(what):
             yield

@@ -1,4 +1,4 @@
-"""Lines for people: printable, with units that they read, one at a time."""
+"""Formats text for people: printable lines, and times and sizes in readable units."""
 
 import re
 from typing import TYPE_CHECKING
@@ -8,13 +8,13 @@ if TYPE_CHECKING:
 
 
 def printable(message: str) -> str:
-    """A message on one line, with escapes for what a terminal would obey: names of files and keys may hold anything."""
-    line = re.sub(r"\s*[\r\n]\s*", " ", message.strip())  # spaces in names stay: what is printed may be copied
+    """Return a message on one line, with control characters escaped: names of files and keys may hold anything."""
+    line = re.sub(r"\s*[\r\n]\s*", " ", message.strip())  # spaces in names stay, for users to copy
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def in_time(seconds: float) -> str:
-    """Seconds as people read them, such as ``0.4 s``, ``12 s``, ``2 min 5 s``, ``38 min`` or ``2 h 5 min``."""
+    """Format seconds for people, such as ``0.4 s``, ``12 s``, ``2 min 5 s``, ``38 min`` or ``2 h 5 min``."""
     if seconds < 90:
         return f"{seconds:.0f} s" if seconds >= 9.5 else f"{seconds:.2g} s"
     if seconds < 600:
@@ -24,16 +24,16 @@ def in_time(seconds: float) -> str:
 
 
 def in_words(size: int) -> str:
-    """Bytes as people read them, such as ``79.3 MB``."""
+    """Format bytes for people, such as ``79.3 MB``."""
     return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.2f} GB"
 
 
 def say(console: "Console", line: str, *, copied: bool = False) -> None:
-    """Prints one line as it is: in a file or a pipe unfolded, and whatever is in brackets is no markup.
+    """Print one line as it is: without wrapping in a file or a pipe, and without reading brackets as markup.
 
     Args:
-        console: Where to. A terminal gets it folded between words.
-        line: What to print.
-        copied: It holds what users copy, such as a path or a command, which has to stay in one piece everywhere.
+        console: Console to print to. A terminal gets the line wrapped between words.
+        line: Line to print.
+        copied: Whether users copy from the line, such as a path or a command, so that it must not be wrapped anywhere.
     """
     console.print(line, markup=False, soft_wrap=copied or not console.is_terminal)

@@ -1,4 +1,4 @@
-"""The public API: searches and their winners, from Python. ``tune_s11`` hands all of it out."""
+"""The public Python API: searches and their winners. ``tune_s11`` exports all of it."""
 
 from tune_s11.api.reading import SearchSnapshot, load_best, load_search
 from tune_s11.api.search import Search

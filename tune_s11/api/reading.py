@@ -1,4 +1,4 @@
-"""Searches on disk and their winners, read."""
+"""Reads searches and their winners from Python."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,22 +14,23 @@ from tune_s11.storage.remote import parse_storage
 from tune_s11.winner import Classifier
 
 RESULTS = Path("results")
-"""Parent of the results where none is named, as the command line has it."""
+"""Default parent of the results, as on the command line."""
 
 
 @dataclass(frozen=True, eq=False)
 class SearchSnapshot:
-    """A search as it stands: finished, interrupted or still running.
+    """The state of a search that is finished, interrupted or still running.
 
     Attributes:
-        name: Of its folder.
-        path: The folder; of a search in object storage, of its copy here.
-        trials: A row a trial, best first, indexed by its name: ``state``, ``epoch`` (epochs done), ``score``
-            (validation accuracy of the EMA weights, NaN before the first epoch), ``seed``, and a column for each
-            parameter that is searched.
-        winner: The name of the best trial; None before any is complete.
-        recipe: That it was refit with; None before it is refit.
-        test_accuracy: Of its refits' EMA weights: ``mean``, ``sd``, ``n``; None before it is refit.
+        name: Name of the search's folder.
+        path: Path of the folder; for a search in object storage, of its copy here.
+        trials: Table with one row per trial, best first, indexed by the trial's name: ``state``, ``epoch`` (epochs
+            done), ``score`` (validation accuracy of the EMA weights, NaN before the first epoch), ``seed``, and a
+            column for each parameter that is searched.
+        winner: Name of the best trial; None before any is complete.
+        recipe: Recipe that the winner was refit with; None before it is refit.
+        test_accuracy: Test accuracy of the refits' EMA weights: ``mean``, ``sd``, ``n``; None before the winner is
+            refit.
     """
 
     name: str
@@ -41,26 +42,26 @@ class SearchSnapshot:
 
     @property
     def report(self) -> Path:
-        """The page of its report, which :meth:`tune_s11.Search.run` and ``tune-s11 report`` write."""
+        """Page of the report, which :meth:`tune_s11.Search.run` and ``tune-s11 report`` write."""
         return SearchFolder(self.path).report_page
 
 
 def load_search(name: str | Path | None = None, storage: str | Path = RESULTS) -> SearchSnapshot:
-    """Reads a search.
+    """Read a search.
 
     Args:
-        name: Its name, path or address; None: the one begun last.
-        storage: The parent of the results: a folder, or an address such as ``s3://BUCKET/searches``.
+        name: Name, path or address of the search; None: the one that was started last.
+        storage: Parent of the results: a folder, or an address such as ``s3://BUCKET/searches``.
 
     Raises:
-        tune_s11.config.InputError: There is none of that name, it is damaged, or a later version wrote it.
+        tune_s11.config.InputError: There is no such search, it is damaged, or a later version wrote it.
     """
     found = results.load_search(None if name is None else str(name), parse_storage(str(storage)))
     refits = None
     if found.winner is not None:
         try:
             refits = results.read_refits(found, found.winner)
-        except InputError:  # not yet
+        except InputError:  # not refit yet
             refits = None
     facts = [trial_facts(trial) for trial in ranked(found.trials)]
     rows = [{key: row[key] for key in _COLUMNS} | row["params"] for row in facts]
@@ -79,12 +80,12 @@ _COLUMNS = ("trial", "state", "epoch", "score", "seed")
 
 
 def load_best(name: str | Path | None = None, storage: str | Path = RESULTS, *, model: str | None = None) -> Classifier:
-    """The winner of a search, ready to classify: uint8 tensors or Pillow images in, probabilities out.
+    """Return the winner of a search as a classifier of uint8 tensors or Pillow images that returns probabilities.
 
     Args:
-        name: As :func:`load_search`, or a ``.safetensors`` file that ``tune-s11 export`` wrote.
-        storage: As :func:`load_search`.
-        model: The network of a file, ``package.module:function``, where it is not the program's own.
+        name: Search as in :func:`load_search`, or a ``.safetensors`` file that ``tune-s11 export`` wrote.
+        storage: See :func:`load_search`.
+        model: Network of the file, ``package.module:function``, if it is not the program's own.
 
     Returns:
         A module in evaluation mode, on the CPU, with the EMA weights of the first refit; normalisation, logit scale

@@ -1,4 +1,4 @@
-"""A search to run, from Python and from the command line."""
+"""Runs searches from Python; the command line uses the same code."""
 
 import math
 import os
@@ -25,43 +25,44 @@ if TYPE_CHECKING:  # Ray takes seconds to import
     from tune_s11.search import Resources, Session
 
 SPACE = "s11"
-"""What is searched where nothing is named."""
+"""Space that is searched if none is named."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """A search to run; the command line's ``search`` is one of these. One that has started is resumed.
+    """A search to run, as the command line's ``search`` runs it. A search that has already started is resumed.
 
-    What is searched, which a resumed search keeps:
+    What is searched; a resumed search keeps it:
 
     Attributes:
-        name: Of its results folder.
-        space: Name of a space file that ships, the path of one, or one that was read. None: what the search has started
-            with; of a new one ``s11``.
-        settings: What is different from the space file: recipe fields, ``search.FIELD``, ``refit.FIELD``. A resumed
-            search may have more ``search.samples``.
+        name: Name of the results folder.
+        space: Name of a space file that comes with the program, path of one, or one that was read. None: the space that
+            the search started with, or ``s11`` for a new search.
+        settings: Changes to the space file: recipe fields, ``search.FIELD``, ``refit.FIELD``. A resumed search may have
+            more ``search.samples``.
         lr_bounds: Lowest and highest ``max_lr``, in place of a range test.
-        warm_start: A search whose best recipes are tried first: its name, path or address.
+        warm_start: Name, path or address of a search whose best recipes are tried first.
 
-    Where it is:
-
-    Attributes:
-        storage: The parent of the results: a folder, or an address such as ``s3://BUCKET/searches``.
-        resume: False: it has to be new; True: it must have started; None: either.
-
-    How it runs, each time as it is given:
+    Where the results are:
 
     Attributes:
-        gpus: At most so many; None: all there are; 0: the CPU.
+        storage: Parent of the results: a folder, or an address such as ``s3://BUCKET/searches``.
+        resume: Whether the search must have started (True) or must be new (False); None: either.
+
+    How it runs; a resumed search does not remember these:
+
+    Attributes:
+        gpus: GPUs to use, at most; None: all there are; 0: the CPU.
         trials_per_gpu: Trials that share a GPU; ``auto``: as many as get most done, by steps timed here.
         workers: Trials at a time on CPUs; None: 2.
-        address: Of a running Ray cluster, ``auto`` or HOST:PORT; None: RAY_ADDRESS, where it is set, else this machine.
-        precision: ``auto``: bf16 where the device multiplies it natively.
-        compiled: Whether trials train through ``torch.compile``; ``auto``: on GPUs, where it saves time.
+        address: Address of a running Ray cluster, ``auto`` or HOST:PORT; None: RAY_ADDRESS if it is set, else this
+            machine.
+        precision: Precision to train with; ``auto``: bf16 if the device multiplies it natively.
+        compiled: Whether trials train through ``torch.compile``; ``auto``: on GPUs, if it saves time.
         stall_timeout: Seconds after which a worker that reports nothing is killed; None: 20 times the longest report,
-            from 600.
-        budget: Seconds in which all is to be done; the same search, run again, does what was left. None: what it takes.
-        track: Where trials and refits are sent, too; None: where a resumed search has sent them.
+            at least 600.
+        budget: Time limit for everything, in seconds; running the same search again does the rest. None: no limit.
+        track: Tracker that trials and refits are also sent to; None: the one that a resumed search has used.
         callbacks: ``ray.tune.Callback`` objects, called after the program's own.
     """
 
@@ -101,12 +102,12 @@ class Search:
                 raise InputError(f"{option}: must be one of {', '.join(known)} (got {value!r})")
 
     def run(self) -> SearchSnapshot:
-        """Run what is left of the search, and write its report. Progress is shown in a terminal or a notebook.
+        """Run the rest of the search, and write its report. Progress is shown in a terminal or a notebook.
 
         Raises:
-            tune_s11.config.InputError: Something given is wrong, or a search of that name has another configuration.
+            tune_s11.config.InputError: An argument is wrong, or a search of that name has another configuration.
             tune_s11.search.SearchFailedError: No trial is complete, or a worker fails.
-            tune_s11.search.SearchInterruptedError: It was interrupted; the same call resumes it.
+            tune_s11.search.SearchInterruptedError: The search was interrupted; the same call resumes it.
         """
         opened = self.opened(Console(highlight=False))
         opened.write_report(opened.run())
@@ -114,25 +115,25 @@ class Search:
         return load_search(opened.path)
 
     def forecast(self) -> None:
-        """Print what is left of the search and what it will cost, from steps timed here. Nothing is written.
+        """Print what is left of the search and its estimated cost, from steps timed here. Nothing is written.
 
         Raises:
-            tune_s11.config.InputError: Something given is wrong.
+            tune_s11.config.InputError: An argument is wrong.
         """
         self.opened(Console(highlight=False)).forecast()
 
     def opened(self, console: Console) -> "OpenedSearch":
-        """Check what is given, and find the search's folder or choose one. Nothing is written.
+        """Check the arguments, and find the search's folder or choose a new one. Nothing is written.
 
         Args:
-            console: Where the search is to print.
+            console: Console that the search prints to.
 
         Raises:
             tune_s11.search_space.NothingToSearchError: The space is empty.
-            tune_s11.config.InputError: Something given is wrong.
+            tune_s11.config.InputError: An argument is wrong.
         """
         if self.address is None and "RAY_ADDRESS" not in os.environ:
-            # A Ray that is started here shall listen on loopback only; it reads this when imported.
+            # If Ray is started here, it must listen on loopback only; it reads this variable when it is imported.
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         from tune_s11.search import Resources, Session
 
@@ -157,7 +158,7 @@ class Search:
         return OpenedSearch(Session(workspace, config, *wishes), resources, self.stall_timeout, self.budget)
 
     def _started(self, storage: Storage) -> tuple[Workspace | None, SearchResult | None]:
-        """The folder of a search that has started, and what it holds; None of a new one."""
+        """Return the workspace of a search that has started, and its results; None and None for a new search."""
         if self.resume is False:
             return None, None
         try:
@@ -171,7 +172,7 @@ class Search:
             raise
 
     def _config(self, begun: SearchResult | None) -> SearchConfig:
-        """What is searched."""
+        """Return the configuration to search with."""
         if self.space is None and begun is not None:
             config = begun.config
         else:
@@ -186,13 +187,13 @@ class Search:
 
 @dataclass(frozen=True)
 class OpenedSearch:
-    """A :class:`Search` that has been checked, step by step; what :meth:`Search.run` and the command line are made of.
+    """A :class:`Search` that has been checked, to be run in steps by :meth:`Search.run` or the command line.
 
     Attributes:
-        session: The search in its folder.
-        resources: What is to run it.
-        stall_timeout: As :class:`Search`.
-        budget: As :class:`Search`.
+        session: Search in its folder.
+        resources: Requested resources.
+        stall_timeout: See :class:`Search`.
+        budget: See :class:`Search`.
     """
 
     session: "Session"
@@ -202,39 +203,39 @@ class OpenedSearch:
 
     @property
     def workspace(self) -> Workspace:
-        """Where it works."""
+        """Workspace of the search."""
         return self.session.workspace
 
     @property
     def path(self) -> Path:
-        """Its folder on this machine, which need not be there yet."""
+        """Folder of the search on this machine; it need not exist yet."""
         return self.workspace.folder
 
     def run(self) -> SearchResult:
-        """Run what is left of it but for the report; errors as :meth:`Search.run`."""
+        """Run the rest of the search without the report; see :meth:`Search.run` for errors."""
         return self.session.run(self.resources, self.stall_timeout, self.budget)
 
     def forecast(self) -> None:
-        """As :meth:`Search.forecast`."""
+        """See :meth:`Search.forecast`."""
         self.session.forecast(self.resources)
 
     def write_report(self, result: SearchResult, commands: Mapping[str, str] | None = None) -> Path:
         """Write the report on the search.
 
         Args:
-            result: Of :meth:`run`.
-            commands: Shell commands to show in it.
+            result: Result of :meth:`run`.
+            commands: Shell commands to show in the report, by name.
 
         Returns:
             The path of the page.
         """
-        from tune_s11.report import write_report  # with it comes matplotlib
+        from tune_s11.report import write_report  # imports matplotlib
 
         return write_report(result, commands=commands)
 
 
 def _best_of(name: str, storage: Storage) -> tuple[Recipe, ...]:
-    """The recipes of an earlier search's best trials."""
+    """Return the recipes of an earlier search's best trials."""
     try:
         search = results.load_search(name, storage)
     except InputError as error:

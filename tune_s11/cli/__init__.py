@@ -1,1 +1,1 @@
-"""The command line: all of typer, and every hint on what to type next. The library below knows neither."""
+"""The command line. Only this package uses typer, and only it suggests what to type next."""

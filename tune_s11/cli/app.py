@@ -1,4 +1,4 @@
-"""How every command line of the project runs: errors of one line, exit codes."""
+"""Runs every command line of the project, with errors of one line and their exit codes."""
 
 import io
 import os
@@ -17,21 +17,21 @@ from tune_s11.text import printable
 
 
 def new_app(help: str, *, completion: bool = False) -> typer.Typer:
-    """A Typer application that leaves errors to :func:`run`.
+    """Create a Typer application that leaves errors to :func:`run`.
 
     Args:
-        help: One line on what it does.
-        completion: Whether it can be installed into a shell, which completes a program's own name only.
+        help: Line on what the application does.
+        completion: Whether shell completion can be installed; a shell completes only programs with names of their own.
     """
     return typer.Typer(help=help, add_completion=completion, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def run(app: typer.Typer, name: str) -> None:
-    """Runs a command line: one line on stderr and exit code 2 for whatever the user can mend.
+    """Run a command line. Errors that the user can fix are one line on stderr, with exit code 2.
 
     Args:
-        app: The commands.
-        name: How the program is called, for its help.
+        app: Application with the commands.
+        name: Name of the program, for its help.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -50,7 +50,7 @@ def run(app: typer.Typer, name: str) -> None:
         _exit(str(error))
     except (KeyboardInterrupt, Abort):
         sys.exit(130)
-    except BrokenPipeError:  # `... | head` has seen enough
+    except BrokenPipeError:  # the reader has exited, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""From what was typed to what the library takes."""
+"""Turns what the user typed into what the library takes."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from tune_s11.search_space import SearchConfig, load_space
 
 
 def refuse_beside(context: typer.Context, option: str, *allowed: str) -> None:
-    """Refuses options that would be ignored.
+    """Refuse options that would be ignored.
 
     Args:
-        context: Of the command.
-        option: What settles all the rest, as it was typed: ``--resume NAME``.
-        allowed: Parameters that mean something beside it.
+        context: Context of the command.
+        option: Option that decides everything else, as it was typed: ``--resume NAME``.
+        allowed: Parameters that are allowed beside it.
 
     Raises:
-        InputError: Another one was typed too.
+        InputError: Another option was typed too.
     """
     options = {str(parameter.name): parameter.opts[0] for parameter in context.command.params}
     for name, other in options.items():
@@ -37,10 +37,10 @@ def resolve_config(
     seed: int | None = None,
     target_line: float | None = None,
 ) -> SearchConfig:
-    """The space file with the command line's changes applied, all paths absolute.
+    """Return the space file's configuration with the command line's changes, and with all paths absolute.
 
     Raises:
-        InputError: As :func:`tune_s11.search_space.load_space`.
+        InputError: See :func:`tune_s11.search_space.load_space`.
     """
     overrides = dict(_key_value(setting) for setting in settings or [])
     if data_dir is not None:

@@ -1,4 +1,4 @@
-"""The winner as a file for other programs: ``tune-s11 export``."""
+"""Exports the winner to a file for other programs: ``tune-s11 export``."""
 
 import sys
 from pathlib import Path
@@ -49,5 +49,5 @@ def export(
         try:
             if published := publish(search.path, folder.relative_to(search.path).as_posix()):
                 print(f"copied to {published}")
-        except InputError as error:  # who may read need not be one who may write
+        except InputError as error:  # the user may be allowed to read but not to write
             print(f"not copied: {printable(str(error))}")

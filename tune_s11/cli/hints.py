@@ -1,4 +1,4 @@
-"""Commands for the user to type next, as they would be typed from here."""
+"""Suggests commands to type next, as the user would type them in this working directory."""
 
 import os
 import shlex
@@ -11,16 +11,16 @@ from tune_s11.results.folder import SearchFolder, SingleRunFolder
 from tune_s11.storage.home import address_of
 
 _IN_A_CHECKOUT = {"search": "run_search.py", "train": "-m tune_s11.train", "report": "-m tune_s11.report"}
-"""What Python runs there, by command; the others have no entry point of their own."""
+"""Arguments of Python in a checkout, by command; other commands have no entry point of their own."""
 
 
 def program(command: str) -> str:
-    """How a command is typed here.
+    """Return how a command is typed here.
 
-    An installed package has no ``run_search.py``; and what ``uv run`` has started finds its packages only through it.
+    An installed package has no ``run_search.py``. A program started by ``uv run`` finds its packages only through it.
 
     Args:
-        command: As ``tune-s11`` calls it.
+        command: Name of the command in ``tune-s11``.
     """
     uv = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""
     installed = Path(sys.argv[0]).stem == "tune-s11" or not Path("run_search.py").is_file()
@@ -30,8 +30,8 @@ def program(command: str) -> str:
 
 
 def resume_command(folder: Path) -> str:
-    """What resumes the search or the single run in ``folder``."""
-    folder = folder.resolve()  # or `.` would have no name
+    """Return the command that resumes the search or the single run in ``folder``."""
+    folder = folder.resolve()  # otherwise `.` would have no name
     command = "train" if SingleRunFolder(folder).record.exists() else "search"
     return f"{program(command)} --resume {shlex.quote(folder.name)}{storage_option(folder)}"
 
@@ -39,7 +39,7 @@ def resume_command(folder: Path) -> str:
 def recipe_options(
     space: str, settings: list[str] | None, data_dir: Path | None, model: str | None, seed: int | None
 ) -> str:
-    """The options of a command that name a recipe, as they were typed."""
+    """Return the options of a command that name a recipe, as they were typed."""
     typed = ["--space", space]
     for setting in settings or []:
         typed += ["--set", setting]
@@ -49,19 +49,19 @@ def recipe_options(
 
 
 def report_command(folder: Path) -> str:
-    """What draws the report on the search or the single run in ``folder`` and shows it."""
+    """Return the command that draws the report on the search or the single run in ``folder`` and opens it."""
     return f"{program('report')} best {shlex.quote(folder.name)}{storage_option(folder)} --open"
 
 
 def report_commands(result: SearchResult | RunResult) -> dict[str, str]:
-    """The commands that a report shows, by name."""
+    """Return the commands that a report shows, by name."""
     if isinstance(result, RunResult):
         return {"resume": resume_command(result.path)}
     return repeat_commands(result)
 
 
 def repeat_commands(search: SearchResult) -> dict[str, str]:
-    """What repeats a search, resumes it, and trains its winner again, by these names."""
+    """Return the commands that repeat a search, resume it, and train its winner again, by name."""
     path = search.path.resolve()
     space = shlex.quote(str(shown_path(SearchFolder(path).space)))
     commands = {"search": f"{program('search')} --space {space}", "resume": resume_command(path)}
@@ -72,7 +72,7 @@ def repeat_commands(search: SearchResult) -> dict[str, str]:
 
 
 def storage_option(folder: Path) -> str:
-    """What a command on the search or run in ``folder`` needs beside its name: nothing where results lie by default."""
+    """Return the option that a command on ``folder`` needs beside its name; empty if it is in the default storage."""
     storage = folder.resolve().parent
     address = address_of(folder)
     if address is not None:
@@ -81,6 +81,6 @@ def storage_option(folder: Path) -> str:
 
 
 def shown_path(path: Path) -> Path:
-    """The path as seen from here where it lies below, for a report that is passed on; else the absolute path."""
+    """Return a path relative to the working directory if it is inside, for a report to be shared; else absolute."""
     path = path.resolve()
     return path.relative_to(os.getcwd()) if path.is_relative_to(os.getcwd()) else path

@@ -1,4 +1,4 @@
-"""The LR range test alone: ``tune-s11 lr``."""
+"""Runs the LR range test on its own: ``tune-s11 lr``."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,7 +67,7 @@ def lr(
 
 
 def _measure(config: SearchConfig, data: TrainingData, hardware: Hardware, lrs: Floats) -> RangeTest:
-    """Train ramps and cycles one after another."""
+    """Train the ramps and cycles one after another."""
     recipe, search = config.recipe, config.search
     assert data.validation is not None
     question = ask(recipe, search, data.validation.labels)

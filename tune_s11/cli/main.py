@@ -5,14 +5,14 @@ from tune_s11.cli.search import search
 
 
 def run_search() -> None:
-    """Entry point of ``run_search.py``."""
+    """Run the command line of ``run_search.py``."""
     app = new_app("Search for the best S11 recipe.")
     app.command()(search)
     run(app, "run_search.py")
 
 
 def main() -> None:
-    """Entry point of ``tune-s11``."""
+    """Run the command line of ``tune-s11``."""
     from tune_s11.cli import export, lr, predict, report, schema, train
 
     app = new_app("Tune the S11 super-convergence recipe.", completion=True)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the parsers of their values."""
+"""Defines the options that several commands share, and the parsers of their values."""
 
 import math
 import re
@@ -13,9 +13,9 @@ from tune_s11.storage.remote import parse_storage
 
 
 def whole_number(least: int) -> Callable[[str | int], int]:
-    """Reads an option's whole number; the error names the value, which typer's own leaves out."""
+    """Return a parser of whole numbers. Its error names the value, which typer's own error does not."""
 
-    def read(value: str | int) -> int:  # a default comes as a number
+    def read(value: str | int) -> int:  # a default is a number already
         text = str(value)
         if not text.isdecimal() or int(text) < least:
             raise typer.BadParameter(f"{text!r}: expected a whole number from {least}")
@@ -25,7 +25,7 @@ def whole_number(least: int) -> Callable[[str | int], int]:
 
 
 def whole_number_or_auto(value: str | int | None) -> int | None:
-    """Reads an option's whole number from 1, or ``auto``, which is None."""
+    """Parse a whole number from 1, or ``auto``, which becomes None."""
     if value is None or value == "auto":
         return None
     try:
@@ -35,7 +35,7 @@ def whole_number_or_auto(value: str | int | None) -> int | None:
 
 
 def fraction(value: str | float) -> float:
-    """Reads an option's accuracy, a number from 0 to 1."""
+    """Parse an accuracy, a number from 0 to 1."""
     try:
         number = float(value)
     except ValueError:
@@ -46,7 +46,7 @@ def fraction(value: str | float) -> float:
 
 
 def span_of_time(value: str) -> float:
-    """Reads an option's time, such as ``90m``, ``2h`` or ``1h30m``, into seconds."""
+    """Parse a time such as ``90m``, ``2h`` or ``1h30m`` into seconds."""
     parts = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", value)
     hours, minutes, seconds = (int(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
     if not (total := 3600 * hours + 60 * minutes + seconds):
@@ -55,7 +55,7 @@ def span_of_time(value: str) -> float:
 
 
 RESULTS = Path("results")
-"""Parent of all search and run folders, where ``--storage`` names no other."""
+"""Default parent of all search and run folders; ``--storage`` overrides it."""
 
 SpaceOption = Annotated[str, typer.Option("--space", help="Space file: s11, seed, quick, wide, or a path.")]
 SetOption = Annotated[
@@ -90,7 +90,7 @@ ThreadsOption = Annotated[
     int | None, typer.Option("--threads", parser=whole_number(1), metavar="N", help="CPU threads (default: all cores).")
 ]
 StorageOption = Annotated[
-    Any,  # a Storage; typer knows no unions
+    Any,  # a Storage; typer does not support unions
     typer.Option(
         "--storage",
         parser=parse_storage,

@@ -1,4 +1,4 @@
-"""What a search or a single run came to, in a few lines."""
+"""Sums up the outcome of a search or a single run in a few lines."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from tune_s11.results.records import Summary
 
 
 def search_lines(numbers: dict[str, Any]) -> list[str]:
-    """The winner of a search, its test accuracy, and when it reached the target.
+    """Return lines on the winner of a search, its test accuracy, and when it reached the target.
 
     Args:
-        numbers: As ``report.json`` holds them.
+        numbers: Contents of ``report.json``.
     """
     search, winner, test = (numbers[key] for key in ("search", "winner", "test"))
     if winner is None:
@@ -26,10 +26,10 @@ def search_lines(numbers: dict[str, Any]) -> list[str]:
 
 
 def target_lines(numbers: dict[str, Any]) -> list[str]:
-    """When a search's winner reached the target: in its trial, and in its first refit. None without a target.
+    """Return lines on when a search's winner reached the target, in its trial and first refit; none without a target.
 
     Args:
-        numbers: As ``report.json`` holds them.
+        numbers: Contents of ``report.json``.
     """
     target, weights = numbers["target"] or {}, numbers["search"]["weights"]
     return [
@@ -40,11 +40,11 @@ def target_lines(numbers: dict[str, Any]) -> list[str]:
 
 
 def run_lines(result: RunResult, target: float | None = None) -> list[str]:
-    """How far a single run has come, how well it does, and when it reached the target.
+    """Return lines on a single run: its progress, its accuracy, and when it reached the target.
 
     Args:
-        result: The run.
-        target: An accuracy; None: what the run records.
+        result: Run to describe.
+        target: Target accuracy; None: the target that the run records.
     """
     name, epochs = result.path.resolve().name, result.run.recipe.epochs
     if not result.rows:
@@ -53,7 +53,7 @@ def run_lines(result: RunResult, target: float | None = None) -> list[str]:
     lines = [f"{name}: {last.epoch} of {epochs} epochs{', diverged' if last.diverged else ''}"]
     try:
         judged = compared_run(result, name, name)
-    except InputError:  # its test curve is lost, which the report says
+    except InputError:  # its test curve is lost; the report says so
         return lines
     end, target = judged.rows[-1], judged.target if target is None else target
     raw = "" if end.ema is None else f", raw weights {end.raw:.4f}"

@@ -1,4 +1,4 @@
-"""The winner on images: ``tune-s11 predict``."""
+"""Classifies images with the winner of a search: ``tune-s11 predict``."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def predict(
     """Classifies images with a search's winner: the likeliest class of each, and its probability."""
     paths = list(_files(images))
     classifier = load_best(name, storage, model)
-    # All before the first is printed: a file that is no image leaves no half of a table.
+    # Classify all images before printing, so that a file that is not an image leaves no partial output.
     rows = [
         _row(path, classifier, probabilities)
         for path, probabilities in zip(paths, _probabilities(classifier, paths), strict=True)
@@ -67,7 +67,7 @@ def _files(images: list[Path]) -> Iterator[Path]:
 
 
 def _probabilities(classifier: Classifier, paths: list[Path]) -> Iterator[torch.Tensor]:
-    """Of the classes, (K,), for each image."""
+    """Yield the class probabilities, (K,), of each image."""
     classifier.to("cuda" if torch.cuda.is_available() else "cpu")
     for start in range(0, len(paths), BATCH):
         batch = paths[start : start + BATCH]

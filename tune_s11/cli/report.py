@@ -66,7 +66,7 @@ def best(
     try:
         if published := publish(result.path, result.folder.report.name):
             tell(f"copied to {published}")
-    except InputError as error:  # who may read need not be one who may write
+    except InputError as error:  # the user may be allowed to read but not to write
         tell(f"not copied: {error}")
     if show:
         webbrowser.open(index.resolve().as_uri())
@@ -135,7 +135,7 @@ def compare(
         table.add_column(key, overflow="fold", justify="left" if key in CELLS[:4] else "right")
     for row in found["runs"]:
         table.add_row(*comparison_cells(row))
-    # Into a file or a pipe no line need be folded.
+    # In a file or a pipe, lines need no wrapping.
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
     print(
         "raw, EMA: accuracy after the last epoch by weights; best: EMA, or raw where there is none, with its epoch, of "
@@ -213,5 +213,5 @@ def _check_out(out: Path) -> None:
 
 
 def main() -> None:
-    """Entry point of ``python -m tune_s11.report``."""
+    """Run the command line of ``python -m tune_s11.report``."""
     run(app, "python -m tune_s11.report")

@@ -1,4 +1,4 @@
-"""The JSON schema of space files: ``tune-s11 schema > schema.json``."""
+"""Prints the JSON schema of space files: ``tune-s11 schema > schema.json``."""
 
 import json
 

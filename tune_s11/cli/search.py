@@ -1,4 +1,4 @@
-"""The command line of a search: reads the options, orders the steps, sets the exit code."""
+"""The command line of a search: reads the options, runs the steps, sets the exit code."""
 
 import datetime
 import json
@@ -42,7 +42,7 @@ BESIDE_RESUME = (
     *("samples", "gpus", "trials_per_gpu", "workers", "storage", "precision", "compiled", "address", "stall_timeout"),
     *("budget", "track", "dry_run", "no_report"),
 )
-"""What may be said beside ``--resume``: a search keeps its recipe, space and name."""
+"""Options allowed beside ``--resume``; a resumed search keeps its recipe, space and name."""
 
 
 def search(
@@ -59,7 +59,7 @@ def search(
         ),
     ] = None,
     trials_per_gpu: Annotated[
-        Any,  # int | None; typer takes no parser with a union
+        Any,  # int | None; typer does not allow a parser with a union
         typer.Option(
             "--trials-per-gpu",
             parser=whole_number_or_auto,
@@ -119,7 +119,7 @@ def search(
     if dry_run and budget is not None:
         raise InputError("--budget: a --dry-run has none; expected one of the two")
     console = Console(highlight=False)
-    config = None  # a search that is resumed has its own
+    config = None  # a resumed search has its own
     if resume_name is not None:
         refuse_beside(context, f"--resume {resume_name}", *BESIDE_RESUME)
     else:
@@ -158,7 +158,7 @@ def search(
     result = _told(opened, opened.run)
     say, path = opened.session.say, opened.path
     if not no_report:
-        from tune_s11.cli.outcome import target_lines  # with the report comes torch
+        from tune_s11.cli.outcome import target_lines  # imports torch
 
         with console.status("report"):
             index = opened.write_report(result, repeat_commands(result))
@@ -172,7 +172,7 @@ def search(
 
 
 def _told(opened: "OpenedSearch", step: Callable[[], Outcome]) -> Outcome:
-    """What a step of the search returns; if it fails, the console and the exit code say why."""
+    """Run a step of the search and return its result; if it fails, print why and exit with the right code."""
     from tune_s11.search import SearchFailedError, SearchInterruptedError
 
     again = f"resume with: {resume_command(opened.path)}"

@@ -1,4 +1,4 @@
-"""One run without a search: ``python -m tune_s11.train --space quick --set max_lr=0.2``."""
+"""Trains one run without a search: ``python -m tune_s11.train --space quick --set max_lr=0.2``."""
 
 import datetime
 from collections.abc import Callable
@@ -137,7 +137,7 @@ def train(
 
 
 def _resumed(storage: Storage, name: str) -> Workspace:
-    """The workspace of a run that is to be resumed."""
+    """Return the workspace of a run to resume."""
     try:
         return resume(storage, name, "run")
     except InputError as error:
@@ -145,7 +145,7 @@ def _resumed(storage: Storage, name: str) -> Workspace:
 
 
 def _own_rates(config: SearchConfig, options: str) -> str:
-    """Where a run's ``max_lr``, and perhaps ``min_lr_fraction``, come from when its space leaves them to a search."""
+    """Return a line on ``max_lr``, and perhaps ``min_lr_fraction``, of a run whose space leaves them to a search."""
     line = f"max_lr {config.recipe.max_lr:g} is the recipe's own value"
     if config.space["max_lr"] != RANGE_TEST:
         return f"{line}: the space searches it; set it with: --set max_lr=LR"
@@ -156,7 +156,7 @@ def _own_rates(config: SearchConfig, options: str) -> str:
 
 
 def _finish(result: RunResult, tell: Callable[..., None]) -> None:
-    """Prints how the run ended, and writes its report where it was tested."""
+    """Print how the run ended, and write its report if it was tested."""
     for line in run_lines(result):
         tell(line)
     if result.run.options.test:
@@ -167,7 +167,7 @@ def _finish(result: RunResult, tell: Callable[..., None]) -> None:
 
 
 def _fit_with_progress(trainer: Trainer, folder: SingleRunFolder, test: Images | None, console: Console) -> None:
-    """Trains in the folder, with a bar and a line an epoch; with test images it is tested too."""
+    """Train in the folder, with a progress bar and one line per epoch; if there are test images, also test."""
     epochs = trainer.recipe.epochs
     columns = (TextColumn("epoch {task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -190,7 +190,7 @@ def _fit_with_progress(trainer: Trainer, folder: SingleRunFolder, test: Images |
 
 
 def epoch_line(metrics: EpochMetrics, epochs: int, tested: EpochTestMetrics | None = None) -> str:
-    """One epoch in one line of text; with test figures where it was tested in place of being validated."""
+    """Format an epoch as one line of text, with test metrics if it was tested instead of validated."""
     head = f"epoch {metrics.epoch:3d}/{epochs}  lr {metrics.lr:.4g}"
     if metrics.diverged:
         return f"{head}  diverged"
@@ -206,14 +206,13 @@ def epoch_line(metrics: EpochMetrics, epochs: int, tested: EpochTestMetrics | No
 
 
 def _run_of_recipe(config: SearchConfig, hardware: Hardware, test: bool) -> Run:
-    """The run that trains a space file's recipe as it stands."""
+    """Return the run that trains the recipe of a space file unchanged."""
     options, seed = RunOptions(test=test, target_line=config.search.target_line), config.search.seed
     return Run(config.recipe, seed, seed, hardware, options)
 
 
 def _run_of_trial(trial: str, storage: Storage, test: bool, target_line: float | None) -> tuple[Run, dict[str, Any]]:
-    """The run that repeats a trial of a search, and the search's manifest; with ``test`` it trains the trial's recipe
-    on all training images."""
+    """Return the run that repeats a trial, and the manifest of its search; ``test`` trains on all training images."""
     search_name, slash, trial_name = trial.rstrip("/").rpartition("/")
     if not slash:
         raise InputError(f"--trial {trial}: expected SEARCH/TRIAL, such as quick/t0007")
@@ -231,5 +230,5 @@ def _run_of_trial(trial: str, storage: Storage, test: bool, target_line: float |
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the command line of ``python -m tune_s11.train``."""
     run(app, "python -m tune_s11.train")

@@ -1,4 +1,4 @@
-"""The search on Ray: cluster, range test, trials, refit."""
+"""Runs a search on Ray: cluster, range test, trials, finalists, refits."""
 
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.interruption import SearchInterruptedError

@@ -1,4 +1,4 @@
-"""The pruning audit: some of the trials that a policy would stop run on, so that the report can say what it cuts."""
+"""The pruning audit: some trials that a policy would stop run on, so that the report can show what pruning loses."""
 
 import math
 import random
@@ -9,41 +9,41 @@ from tune_s11.results.records import AuditRecord, sound_record
 from tune_s11.search_space import SearchConfig
 
 LEAST = 3
-"""Trials that an audit is to have; fewer tell little."""
+"""Trials that an audit should have; fewer show little."""
 
 DENSEST = 8
-"""At most one in so many is audited, though a small search then has fewer: each costs what five more trials would that
-the first rung prunes."""
+"""Stopped trials of which at most one is audited, even if a small search then has fewer than :data:`LEAST`. An audited
+trial costs as much as five more trials that the first rung prunes."""
 
 
 class Audit:
-    """Every so many-th trial that a rung would stop, from a random first one on; kept in ``audit.json``.
+    """A systematic sample of the trials that a rung would stop, from a random first one on; kept in ``audit.json``.
 
-    Systematic sampling: each of these trials has the same chance, one in :attr:`one_in`, to be among the audited,
-    by which the report weighs them. They stay out of the later rungs, so that no other trial fares worse for them.
+    Each of these trials has the same chance of being audited, one in :attr:`one_in`, and the report weighs them by it.
+    Audited trials do not count at later rungs, so that no other trial is at a disadvantage.
 
     Args:
-        path: Of the file.
-        config: Of the search.
+        path: Path of the file.
+        config: Configuration of the search.
 
     Attributes:
-        one_in: Trials to be stopped of which one runs on; 0: none does.
+        one_in: Number of trials to be stopped of which one runs on; 0: none does.
     """
 
     def __init__(self, path: Path, config: SearchConfig) -> None:
         self._path = path
         before = sound_record(AuditRecord, path)
-        self.one_in = before.one_in if before else one_in(config)  # a longer search keeps the chance it began with
+        self.one_in = before.one_in if before else one_in(config)  # a longer search keeps the chance it started with
         self._first = random.Random(config.search.seed).randrange(self.one_in) if self.one_in else 0
         self._decisions = before.decisions if before else 0
         self._rungs = dict(before.trials) if before else {}
 
     def rung(self, number: int) -> int | None:
-        """Epoch of the rung that an audited trial passed against its verdict; None of any other trial."""
+        """Return the epoch of the rung that an audited trial passed against its verdict; None for other trials."""
         return self._rungs.get(trial_name(number))
 
     def takes(self, number: int, epoch: int) -> bool:
-        """Whether the trial that is to be stopped at ``epoch`` runs on. Asked once for each."""
+        """Return whether a trial to be stopped at ``epoch`` runs on. Must be called once for each such trial."""
         if not self.one_in:
             return False
         taken = self._decisions % self.one_in == self._first
@@ -55,11 +55,11 @@ class Audit:
 
 
 def forget_unknown(path: Path, known: int) -> None:
-    """Takes trials that the study does not know out of the file: it gives their numbers to others.
+    """Remove trials that the study does not know from the file, because it gives their numbers to others.
 
     Args:
-        path: Of the file.
-        known: Trials in the study.
+        path: Path of the file.
+        known: Number of trials in the study.
     """
     record = sound_record(AuditRecord, path)
     if record is None:
@@ -71,9 +71,12 @@ def forget_unknown(path: Path, known: int) -> None:
 
 
 def one_in(config: SearchConfig) -> int:
-    """Of how many trials to be stopped one is audited: the settings' share, more where that makes fewer than three."""
+    """Return the number of trials to be stopped of which one is audited; 0: none is.
+
+    It follows from the settings' share; if that gives fewer than :data:`LEAST` audited trials, more are audited.
+    """
     settings, policy = config.search, config.policy
     if not settings.audit or not policy.first_stops:
         return 0
-    to_be_stopped = settings.samples * policy.first_stops  # by the first rung; the others stop some more
+    to_be_stopped = settings.samples * policy.first_stops  # by the first rung; the others stop more
     return math.floor(min(1 / settings.audit, max(DENSEST, to_be_stopped / LEAST)))

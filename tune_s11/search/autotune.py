@@ -1,4 +1,4 @@
-"""What pays on this machine, found by timing steps in the workers: trials that share a GPU, a compiled network."""
+"""Times steps in the workers to find what pays on this machine: trials that share a GPU, a compiled network."""
 
 from dataclasses import dataclass, replace
 
@@ -13,21 +13,21 @@ from tune_s11.search.workers.timing import Timing, time_workers
 from tune_s11.search_space import SearchConfig
 
 WORTH_SHARING = 1.05
-"""One trial more on a GPU has to bring so many times the trials a minute."""
+"""Factor by which one more trial on a GPU must raise the trials per minute, at least."""
 
 WORTH_COMPILING = 600.0
-"""Seconds of training to come a worker, below which the compiler, which takes about a minute, is not even tried."""
+"""Seconds of training left per worker, below which the compiler, which takes about a minute, is not even tried."""
 
 
 @dataclass(frozen=True)
 class Autotuner:
-    """Times steps of a search's largest trial in as many workers as would run at once.
+    """A timer of a search's largest trial, in as many workers as would run at once.
 
     Attributes:
-        config: The search.
-        data: To choose by, in the object store.
-        evaluated: Images that are evaluated after each epoch.
-        precision: Requested.
+        config: Configuration of the search.
+        data: Data to choose a recipe by, in the object store.
+        evaluated: Number of images that are evaluated after each epoch.
+        precision: Requested precision.
     """
 
     config: SearchConfig
@@ -36,21 +36,22 @@ class Autotuner:
     precision: Precision
 
     def timing(self, workers: Workers, *, compiled: bool = False) -> Timing:
-        """The timing of such workers.
+        """Return the timing of these workers.
 
         Raises:
-            SearchFailedError: One of them fails.
+            SearchFailedError: A worker fails.
         """
         executor = Executor(workers, self.precision, max_failures=self.config.search.max_failures)
         return time_workers(executor, self.config.largest, self.data, self.evaluated, compiled=compiled)
 
     def shared(self, cluster: Cluster) -> Cluster:
-        """With the workers that get most done: one trial a GPU, or two, and so on while each more brings something.
+        """Return the cluster with as many trials per GPU as get most done.
 
-        A GPU whose memory does not hold one more ends it, as does a rate that hardly grows.
+        One trial per GPU is tried, then two, and so on, until a GPU's memory does not hold one more, or the rate hardly
+        grows.
 
         Args:
-            cluster: With room for as many on each GPU as are to be tried.
+            cluster: Cluster with room for as many trials per GPU as are to be tried.
         """
         if not cluster.workers.gpus:
             return cluster
@@ -72,15 +73,16 @@ class Autotuner:
         return replace(cluster, workers=best)
 
     def compiling_pays(self, workers: Workers, seconds: float) -> bool:
-        """Whether a compiled network saves more time than its compiler takes.
+        """Return whether a compiled network saves more time than its compiler takes.
 
-        The compiler keeps what it has made on disk, so that the workers find there most of what the trial costs.
+        The compiler keeps its results on disk. If it pays, the workers find most of them there and need not repeat the
+        work of this test.
 
         Args:
-            workers: What runs at once.
-            seconds: Of training a worker, beyond which there is no time.
+            workers: Workers that run at once.
+            seconds: Seconds of training per worker that there is time for.
         """
-        if {"width", "batch_size"} & self.config.space.keys():  # each shape would be compiled anew
+        if {"width", "batch_size"} & self.config.space.keys():  # each shape would be compiled again
             return False
         plain = self.timing(workers)
         epochs = mean_epochs(self.config, workers.slots) / workers.slots

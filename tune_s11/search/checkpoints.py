@@ -1,4 +1,4 @@
-"""Which checkpoints of a search stay on disk."""
+"""Deletes the checkpoints of a search that it no longer needs."""
 
 from tune_s11.results.folder import CHECKPOINT_PREFIX
 from tune_s11.search.context import Context
@@ -7,13 +7,13 @@ from tune_s11.training.metrics import RunFolder
 
 
 def drop_checkpoints(context: Context, number: int) -> None:
-    """Deletes the checkpoints of a trial that has ended, of all its attempts: the winner is trained anew."""
+    """Delete the checkpoints of all attempts of a finished trial; even the winner is trained again from the start."""
     for attempt in context.folder.attempts(number):
         context.workspace.drop(attempt.path, CHECKPOINT_PREFIX)
 
 
 def drop_needless_checkpoints(context: Context) -> None:
-    """Deletes those of trials that have ended, and damaged ones of finalists and refits, which then start anew."""
+    """Delete the checkpoints of finished trials, and damaged ones of finalists and refits, which then restart."""
     for trial in context.trials():
         if trial.state != "running":
             drop_checkpoints(context, trial.number)

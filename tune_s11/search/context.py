@@ -1,4 +1,4 @@
-"""What every step of a search works with."""
+"""Holds what every step of a search works with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,15 +20,15 @@ from tune_s11.text import say
 
 @dataclass(frozen=True)
 class Context:
-    """A search under way.
+    """A running search.
 
     Attributes:
-        workspace: Its folder, and the storage that keeps it.
-        config: What is searched.
-        executor: What it runs on.
-        console: Where to print.
-        display: What is shown of the search as a whole.
-        callbacks: Of Tune, called after the program's own.
+        workspace: Folder of the search, and the storage that keeps it.
+        config: Configuration of the search.
+        executor: Executor of everything that runs beside the trials.
+        console: Console to print to.
+        display: Display of the search as a whole.
+        callbacks: Callbacks of Tune, called after the program's own.
     """
 
     workspace: Workspace
@@ -40,38 +40,38 @@ class Context:
 
     @property
     def folder(self) -> SearchFolder:
-        """Its files."""
+        """Files of the search."""
         return SearchFolder(self.workspace.folder)
 
     def say(self, line: str, *, copied: bool = False) -> None:
-        """Prints one line for the user, as :func:`tune_s11.text.say`."""
+        """Print one line for the user; see :func:`tune_s11.text.say`."""
         say(self.console, line, copied=copied)
 
     def trials(self) -> list[TrialResult]:
-        """All trials as they stand on disk."""
+        """Return all trials in their state on disk."""
         return read_trials(self.folder.path, self.config)
 
     def search(self) -> SearchResult:
-        """The search as it stands on disk."""
+        """Return the search in its state on disk."""
         return load_search(str(self.folder.path), self.folder.path.parent)
 
     def say_repeated(self, part: str, reason: str) -> None:
-        """Prints that a part of a stage has failed, but not for good."""
+        """Print that a part of a stage has failed and runs again."""
         self.say(f"{part} runs again: {reason}")
 
     def succeeded(self, parts: Sequence[str], results: Sequence[Any], *, needed: bool = True) -> list[Any]:
-        """Leaves out what has failed for good, a line each; what else there is of the stage stays.
+        """Leave out the parts that have failed for good, and print a line for each; the other results are kept.
 
         Args:
-            parts: What the parts of the stage are called.
-            results: Of :meth:`tune_s11.search.workers.executor.Executor.run`.
-            needed: Whether there must be one that has not failed.
+            parts: Names of the parts of the stage.
+            results: Results of :meth:`tune_s11.search.workers.executor.Executor.run`.
+            needed: Whether at least one part must have succeeded.
 
         Returns:
-            The results, None for those that have failed.
+            The results, with None for the parts that have failed.
 
         Raises:
-            SearchFailedError: All have, and one is needed.
+            SearchFailedError: All parts have failed, and one is needed.
         """
         failed = {part: result for part, result in zip(parts, results, strict=True) if isinstance(result, Failed)}
         if failed:

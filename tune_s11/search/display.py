@@ -1,4 +1,4 @@
-"""What a search shows of itself as a whole: a panel on a terminal, redrawn in place; in a log a line now and then."""
+"""Shows the progress of a whole search: a panel redrawn in place on a terminal, and a line now and then in a log."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,25 +17,27 @@ from tune_s11.search_space import SearchConfig
 from tune_s11.text import in_time, say
 
 QUARTERS = 4
-"""Lines that a log gets of a stage that prints no others."""
+"""Lines in a log for a stage that prints no others, at most."""
 
 BEST = 5
-"""Trials that are listed at the end."""
+"""Trials listed at the end."""
 
 
 def is_live(console: Console) -> bool:
-    """Whether a panel can be redrawn there: in a terminal or a notebook. A dumb terminal gets plain lines, as a log."""
+    """Return whether a console can redraw a panel, as a terminal or a notebook can; a dumb terminal counts as a log."""
     return console.is_jupyter or (console.is_terminal and not console.is_dumb_terminal)
 
 
 class Display:
-    """The stage under way, how much of the whole is done, and how long the rest may take.
+    """A display of the current stage, how much of the whole is done, and how long the rest may take.
 
-    A thread of its own draws the panel, four times a second: what it reads is replaced, or copied first.
+    A separate thread draws the panel four times a second, so whatever it reads must be replaced as a whole, or copied
+    first.
 
     Args:
-        console: Where to print.
-        work: Stages in their order, and the training in each, in epochs of a trial; one without any is not shown.
+        console: Console to print to.
+        work: Training in each stage, in epochs of a trial, in the order of the stages; a stage without any is not
+            shown.
     """
 
     def __init__(self, console: Console, work: Mapping[str, float]) -> None:
@@ -65,9 +67,9 @@ class Display:
 
     @property
     def left(self) -> str:
-        """The time left for the whole, such as ``about 12 min left``; nothing before it can be told.
+        """Estimate of the time left for the whole, such as ``about 12 min left``; empty while there is none.
 
-        From the pace since something was done for the first time, or the start of Ray and of workers would count too.
+        The pace is measured from the first work done, so that the start of Ray and of the workers does not count.
         """
         done, whole = self._done(), sum(self._work.values())
         since, before = self._first or (0.0, done)
@@ -76,23 +78,24 @@ class Display:
         return f"about {in_time((time.monotonic() - since) * (whole - done) / (done - before))} left"
 
     def begin(self, stage: str, detail: Callable[[], RenderableType] | None = None) -> None:
-        """A stage begins.
+        """Start a stage.
 
         Args:
-            stage: Its name.
-            detail: What the panel shows of it; None: the line that :meth:`advance` was given last.
+            stage: Name of the stage.
+            detail: Function that returns what the panel shows of the stage; None: the last line that :meth:`advance`
+                was given.
         """
-        if stage not in self._work:  # that it is to be done again was found out on the way
+        if stage not in self._work:  # it was only found on the way that it must be done again
             self._work = self._work | {stage: 1.0}
         self._stage, self._share, self._line = stage, 0.0, ""
         self._detail = detail or self._last_line
 
     def advance(self, share: float, line: str = "") -> None:
-        """This share of the stage is done.
+        """Set the share of the stage that is done.
 
         Args:
-            share: From 0 to 1.
-            line: What to show; a log gets it once in each quarter.
+            share: Share from 0 to 1.
+            line: Line to show; a log gets it once in each quarter.
         """
         quarter = int(QUARTERS * self._share)
         self._share, self._line = min(share, 1.0), line
@@ -105,7 +108,7 @@ class Display:
         return one_line(self._line)
 
     def _done(self) -> float:
-        """Epochs of all that this session has to do."""
+        """Return the epochs that are done, of all that this session has to do."""
         if self._stage not in self._work:
             return 0.0
         stages = list(self._work)
@@ -127,14 +130,14 @@ class Display:
 
 
 def one_line(line: str) -> Text:
-    """A line of the panel: cut where the terminal is narrower."""
+    """Return a line of the panel, truncated if the terminal is narrower."""
     return Text(line, no_wrap=True, overflow="ellipsis")
 
 
 def training_in(work: Work, config: SearchConfig) -> dict[str, float]:
-    """What is left of a search, by stage: epochs of a trial, or what takes as long.
+    """Return the work left in a search by stage, in epochs of a trial or what takes as long.
 
-    A step's time grows with the square of the network's width.
+    The time of a step grows with the square of the network's width.
     """
     recipe, settings = config.recipe, config.search
     refit = config.refit.applied_to(recipe)
@@ -150,9 +153,9 @@ def training_in(work: Work, config: SearchConfig) -> dict[str, float]:
 
 
 def print_best(console: Console, search: SearchResult) -> None:
-    """Prints the best complete trials, and the winner where it is none of them, as a table.
+    """Print a table of the best complete trials, and of the winner if it is not among them.
 
-    Words stay whole however narrow the terminal.
+    Words stay whole, however narrow the terminal is.
     """
     complete = [trial for trial in search.trials if trial.state == "complete"]
     ranked = sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.number))
@@ -172,6 +175,6 @@ def print_best(console: Console, search: SearchResult) -> None:
             *([scores] if again else []),
             ", ".join(f"{name} {value:.4g}" for name, value in trial.params.items()),
         )
-    if not console.is_terminal:  # into a file or a pipe no line need be folded
+    if not console.is_terminal:  # in a file or a pipe, lines need no wrapping
         console = Console(file=console.file, width=200, highlight=False, quiet=console.quiet)
     console.print(table)

@@ -1,35 +1,35 @@
-"""Workers that hang are killed, in every stage, and a search in which nothing works ends.
+"""Finds workers that hang in any stage, and defines the error that ends a search.
 
-Parts of the other stages are watched and repeated by :mod:`tune_s11.search.workers.parts`, trials are watched by
-:mod:`tune_s11.search.callbacks.failures`. A trial whose worker dies, for whatever reason, is resumed by Tune from its
-last checkpoint, ``max_failures`` times; :func:`tune_s11.search.ray_internals.recover_failed_resets` covers the one case
-that Tune forgets.
+:mod:`tune_s11.search.callbacks.failures` watches trials; :mod:`tune_s11.search.workers.parts` watches and repeats the
+parts of the other stages. A trial whose worker dies, for whatever reason, is resumed by Tune from its last checkpoint,
+``max_failures`` times; :func:`tune_s11.search.ray_internals.recover_failed_resets` covers the one case that Tune
+misses.
 """
 
 import time
 from collections.abc import Iterable
 
 STALL_FIRST = 4 * 3600.0
-"""Seconds that the first report may take while none has been measured: more than an epoch of the full recipe takes
-on one slow core."""
+"""Seconds that the first report may take, while none has been measured: more than an epoch of the full recipe takes on
+one slow core."""
 
 STALL_FACTOR = 20.0
-"""Thereafter a report may take so many times the longest one so far: wider networks and a busy machine included."""
+"""Factor of the longest report so far that a later one may take; it allows for wider networks and a busy machine."""
 
 STALL_LEAST = 600.0
-"""But no worker is killed before so many seconds."""
+"""Seconds that a later report may always take, however short the longest one so far."""
 
 
 class SearchFailedError(Exception):
-    """The search came to its end without a winner; the message is one line that says why."""
+    """Raised when a search ends without a winner; the message is one line that says why."""
 
 
 class Silence:
-    """Which workers have reported nothing for too long: one rule for trials and for the parts of the other stages.
+    """A watch for workers that report nothing for too long, with one rule for trials and the parts of other stages.
 
     Args:
-        seconds: ``--stall-timeout``; None: by the longest report so far.
-        longest: Seconds of the longest report so far; 0 where there was none.
+        seconds: Value of ``--stall-timeout``; None: derived from the longest report so far.
+        longest: Seconds of the longest report so far; 0 if there was none.
     """
 
     def __init__(self, seconds: float | None, longest: float = 0.0) -> None:
@@ -45,20 +45,20 @@ class Silence:
 
     @property
     def reason(self) -> str:
-        """Why a worker was killed, for its trial or part."""
+        """Reason why a worker was killed, for its trial or part."""
         return f"its worker reported nothing for {self.limit:.0f} s and was killed (--stall-timeout)"
 
     def hear(self, name: str, seconds: float = 0.0) -> None:
-        """A worker has given a sign of life; where that is a report, with the seconds that it took."""
+        """Record a sign of life of a worker and, if it is a report, the seconds that it took."""
         self._heard[name] = time.monotonic()
         self._longest = max(self._longest, seconds)
 
     def since(self, name: str) -> float:
-        """Seconds since a worker that is watched was heard of."""
+        """Return the seconds since the last sign of life of a watched worker."""
         return time.monotonic() - self._heard[name]
 
     def silent(self, names: Iterable[str]) -> list[str]:
-        """Those of the workers that have been silent for too long. One that is new counts from now, others go."""
+        """Return the workers that are silent for too long. New ones count from now; unnamed ones are forgotten."""
         now, limit = time.monotonic(), self.limit
         self._heard = {name: self._heard.get(name, now) for name in names}
         return [name for name, heard in self._heard.items() if now - heard > limit]

@@ -1,4 +1,4 @@
-"""What a search will cost, told before it begins: its epochs with and without pruning, its time, its memory."""
+"""Forecasts the cost of a search before it starts: its epochs with and without pruning, its time, its memory."""
 
 import itertools
 import math
@@ -25,35 +25,35 @@ from tune_s11.search_space import SearchConfig
 from tune_s11.text import in_time, in_words
 
 REPLAYS = 40
-"""Imagined searches of which a forecast is the mean."""
+"""Number of imagined searches that a forecast averages."""
 
 MARGIN = 1.1
-"""By which the work after the trials may take longer than forecast, and still be done in a budget."""
+"""Factor by which the work after the trials may take longer than forecast and still fit in a budget."""
 
 TURNOVER = 0.1
-"""Seconds between two trials of one worker, beside what the next takes to begin: the driver's."""
+"""Seconds that the driver takes between two trials of one worker, in addition to the start of the next trial."""
 
 REPORT, REPORT_EACH = 6.0, 0.2
-"""Seconds that the report takes, and takes more for each trial of the search."""
+"""Seconds that the report takes, and seconds that each trial of the search adds."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a search will cost; times in seconds.
+    """The expected cost of a search; times in seconds.
 
     Attributes:
-        start: Of the program, of Ray and of the workers.
-        range_test: 0 where there is none. It has processes of its own, and so have finalists and refits together; on
-            GPUs each of them has, since Ray ends a process that had one with its task.
-        trials: Mean, least and most of nine in ten imagined searches.
-        epochs: Of all trials, likewise.
-        samples: Trials to come.
-        epochs_each: Of a complete trial.
-        finalists: 0 where there are none.
-        refits: Of the winner.
-        report: Its pictures and pages.
-        trial: Timing of a worker with a trial.
-        refit: Timing of a worker with a refit.
+        start: Time to start the program, Ray and the workers.
+        range_test: Time of the range test; 0 if there is none. It starts processes of its own, and so do finalists and
+            refits together. On GPUs every task starts one, because Ray ends a process that had a GPU with its task.
+        trials: Time of the trials: mean, and least and most of nine in ten imagined searches.
+        epochs: Epochs of all trials: mean, and least and most of nine in ten imagined searches.
+        samples: Number of trials left.
+        epochs_each: Epochs of a complete trial.
+        finalists: Time of the finalists' runs; 0 if there are none.
+        refits: Time of the winner's refits.
+        report: Time of the report's pictures and pages.
+        trial: Timing of a worker that trains a trial.
+        refit: Timing of a worker that trains a refit.
     """
 
     start: float
@@ -70,22 +70,22 @@ class Forecast:
 
     @property
     def after_trials(self) -> float:
-        """From the end of the trials to the end of the report."""
+        """Seconds from the end of the trials to the end of the report."""
         return self.finalists + self.refits + self.report
 
     @property
     def total(self) -> float:
-        """From the command to the end of the report."""
+        """Seconds from the command to the end of the report."""
         return self.start + self.range_test + self.trials[0] + self.after_trials
 
     @property
     def least(self) -> float:
-        """From the range test on, if a single trial is to come to its end and win."""
+        """Seconds from the range test on, if only one trial is completed and wins."""
         complete = self.trial.run(self.epochs_each) if self.samples else 0.0
         return self.range_test + complete + MARGIN * self.after_trials
 
     def lines(self) -> list[str]:
-        """For the user."""
+        """Return the lines for the user."""
         (trials, least, most), (epochs, fewest, greatest) = self.trials, self.epochs
         parts = {
             "start": in_time(self.start),
@@ -108,14 +108,14 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Work:
-    """What a search has still to do.
+    """The work left in a search.
 
     Attributes:
-        samples: Trials.
-        ramps: Of the range test; 0 where LRMIN is not to be found, or it is done.
-        cycles: Of the range test, in rounds: the epochs of each.
-        finalists: Trials to be run again.
-        refits: Of the winner.
+        samples: Number of trials.
+        ramps: Number of ramps of the range test; 0 if ``min_lr`` is not to be found, or the test is done.
+        cycles: Epochs of each cycle of the range test, by round.
+        finalists: Number of trials to run again.
+        refits: Number of refits of the winner.
     """
 
     samples: int
@@ -134,14 +134,14 @@ def forecast(
     *,
     compiled: bool = False,
 ) -> Forecast:
-    """Times some steps in as many workers as will run at once, and reckons the rest.
+    """Time some steps in as many workers as will run at once, and estimate the cost from them.
 
     Args:
-        executor: What it runs on.
-        config: The search.
-        inputs: Images and recipes.
-        data: Its images to choose by, in the object store.
-        work: What is to come.
+        executor: Executor to time steps on.
+        config: Configuration of the search.
+        inputs: Images and recipes of the search.
+        data: Data to choose a recipe by, in the object store.
+        work: Work left.
         compiled: Whether trials train a compiled network; nothing else does.
 
     Raises:
@@ -184,14 +184,14 @@ def forecast(
 
 
 class Budget(Stopper):  # type: ignore[misc]
-    """Ends the trials when there is just time for what comes after them.
+    """A stopper that ends the trials when there is just time for what comes after them.
 
-    Trials that run then stay as an interruption leaves them: nothing is reported of them, and a resumed search
+    Trials that are running then are left as by an interruption: nothing more is reported of them, and a resumed search
     continues them from their checkpoints.
 
     Args:
-        deadline: When all is to be done, on the monotonic clock, in seconds.
-        forecast: What comes after the trials, corrected by how much longer their epochs take than it says.
+        deadline: Time when everything must be done, on the monotonic clock, in seconds.
+        forecast: Forecast of what comes after the trials; it is scaled up if epochs take longer than forecast.
     """
 
     def __init__(self, deadline: float, forecast: Forecast) -> None:
@@ -200,10 +200,10 @@ class Budget(Stopper):  # type: ignore[misc]
 
     @staticmethod
     def within(seconds: float, begun: float, forecast: Forecast) -> "Budget":
-        """Of so many seconds since ``begun``, on the monotonic clock.
+        """Create a budget of this many seconds since ``begun``, on the monotonic clock.
 
         Raises:
-            InputError: They do not suffice for a single trial and what comes after it.
+            InputError: The seconds do not suffice for a single trial and what comes after it.
         """
         least = time.monotonic() - begun + forecast.least
         if seconds < least:
@@ -214,18 +214,18 @@ class Budget(Stopper):  # type: ignore[misc]
         return Budget(begun + seconds, forecast)
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Takes note of a report; no trial ends by it."""
+        """Record a report; this stops no single trial."""
         self._epochs += [row["seconds"] for row in result["epochs"]]
         return False
 
     def stop_all(self) -> bool:
-        """Whether the trials are to end now."""
+        """Return whether the trials must end now."""
         slower = max(1.0, statistics.median(self._epochs) / self._forecast.trial.epoch) if self._epochs else 1.0
         return time.monotonic() + MARGIN * slower * self._forecast.after_trials >= self._deadline
 
 
 def mean_epochs(config: SearchConfig, slots: int) -> float:
-    """Epochs that a whole search trains, the mean of imagined ones; arguments as :func:`imagine`."""
+    """Return the mean number of epochs that imagined whole searches train; see :func:`imagine` for the arguments."""
     replays = _imagine_often(config, config.search.samples, slots, begin=0.0, epoch=1.0)
     return float(np.mean([trained for trained, _ in replays]))
 
@@ -237,18 +237,18 @@ def _imagine_often(
 
 
 def imagine(config: SearchConfig, samples: int, slots: int, begin: float, epoch: float, seed: int) -> tuple[int, float]:
-    """Runs through a search without training, with its own policy, as if its proposals never got better.
+    """Run through a search without training, with its own policy, as if its proposals never got better.
 
     Args:
-        config: The search: epochs, policy and audit.
-        samples: Trials.
+        config: Configuration of the search, for its epochs, policy and audit.
+        samples: Number of trials.
         slots: Trials at a time.
         begin: Seconds before the first epoch of a trial.
         epoch: Seconds of an epoch.
-        seed: Of the order in which good and bad trials come.
+        seed: Seed of the order in which good and bad trials come.
 
     Returns:
-        Epochs trained, and the seconds until the last trial has ended.
+        The epochs trained, and the seconds until the last trial has ended.
     """
     epochs, policy = config.recipe.epochs, config.policy
     stops, verdicts = [*policy.rungs, epochs], policy.start()

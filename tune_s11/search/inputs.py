@@ -1,4 +1,4 @@
-"""What a search works on, checked before anything starts."""
+"""Loads what a search works on, and checks it before anything starts."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,21 @@ from tune_s11.search_space import SearchConfig
 from tune_s11.training.trainer import Trainer, TrainingData
 
 RECORDS = 32_000_000
-"""Bytes that a search needs beside its checkpoints: rows, event files, test logits, the report."""
+"""Bytes that a search needs in addition to its checkpoints: rows, event files, test logits, the report."""
 
 
 @dataclass(frozen=True)
 class SearchInputs:
-    """Images and recipes of a search.
+    """The images and recipes of a search.
 
     Attributes:
         dataset: All images.
-        data: Those to choose by.
-        recipe: What the trials share.
-        refit_recipe: The same with what the refits change.
-        trial_bytes: Of a trial's checkpoint, at most.
-        refit_bytes: Of a refit's.
-        seed: Of the split.
+        data: Data to choose a recipe by.
+        recipe: Recipe that the trials share.
+        refit_recipe: Recipe with the changes of the refits.
+        trial_bytes: Bytes of a trial's checkpoint, at most.
+        refit_bytes: Bytes of a refit's checkpoint, at most.
+        seed: Seed of the split.
     """
 
     dataset: Dataset
@@ -37,10 +37,10 @@ class SearchInputs:
 
     @staticmethod
     def checked(config: SearchConfig) -> "SearchInputs":
-        """Loads the images, and tries the recipes out.
+        """Load the images, and try out the recipes.
 
         Raises:
-            InputError: Images or network are none that a trial or a refit could train.
+            InputError: A trial or a refit could not train on these images, or could not train this network.
         """
         recipe, seed = config.recipe, config.search.seed
         dataset = load_dataset(recipe)
@@ -58,26 +58,26 @@ class SearchInputs:
         )
 
     def refit_data(self) -> TrainingData:
-        """Those to refit with; made on each call, for it is a copy."""
+        """Return the data to refit with; each call makes a new copy."""
         return _refit_data(self.dataset, self.refit_recipe, self.seed)
 
     def bytes_needed(self, workers: Workers, refit_seeds: int) -> int:
-        """What the search folder takes at most at any one time."""
+        """Return the bytes that the search folder takes at any one time, at most."""
         slots = workers.slots  # each may write a third checkpoint before Tune drops the first of two
         return RECORDS + max(3 * slots * self.trial_bytes, (refit_seeds + slots) * self.refit_bytes)
 
 
 def _refit_data(dataset: Dataset, recipe: Recipe, seed: int) -> TrainingData:
-    """All training images to learn from; but a plateau is found on validation images, so its refits keep them."""
+    """Return all training images to learn from; with schedule plateau, refits need and keep the validation images."""
     divide = TrainingData.to_choose if recipe.schedule == "plateau" else TrainingData.to_refit
     return divide(dataset, recipe, seed)
 
 
 def _try_out(recipe: Recipe, data: TrainingData) -> int:
-    """Builds the trainer here and asks it for two logits, so that a mistake shows before anything starts.
+    """Build the trainer here and classify two images, so that a mistake shows before anything starts.
 
     Returns:
-        Bytes of a checkpoint: the weights, their average, and what the optimizer keeps of each.
+        Bytes of a checkpoint: the weights, their EMA, and what the optimizer keeps for each.
     """
     trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
     try:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first unwinds the program, the second leaves at once."""
+"""Handles SIGINT and SIGTERM: the first signal unwinds the program, the second exits at once."""
 
 import os
 import signal
@@ -10,10 +10,10 @@ from rich.console import Console
 
 
 class SearchInterruptedError(Exception):
-    """The user or the system asked the search to stop; all that a resume needs is on disk.
+    """Raised when the user or the system stops the search; everything that a resume needs is on disk.
 
     Attributes:
-        exit_code: 130 after SIGINT, 143 after SIGTERM, as a shell has it.
+        exit_code: Exit code by the shell's convention: 130 after SIGINT, 143 after SIGTERM.
     """
 
     def __init__(self, number: int) -> None:
@@ -23,11 +23,11 @@ class SearchInterruptedError(Exception):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within it the first SIGINT or SIGTERM ends as a :class:`SearchInterruptedError`.
+    """Turn the first SIGINT or SIGTERM within the block into a :class:`SearchInterruptedError`.
 
-    Entered anew once Ray is started, for Ray sets a handler of its own, which exits with the bare number of SIGTERM.
-    Ray turns a signal that meets it while it waits into a KeyboardInterrupt that no longer says which it was, so
-    the handler keeps the number.
+    It must be entered again once Ray has started, because Ray sets its own handler, which exits with the bare number of
+    SIGTERM. If a signal arrives while Ray waits, Ray raises a KeyboardInterrupt that does not say which signal it was,
+    so the handler here keeps the number.
 
     Raises:
         SearchInterruptedError: At the end of the block, whatever became of the KeyboardInterrupt inside it.
@@ -37,7 +37,7 @@ def interruptible() -> Iterator[None]:
     def on_signal(number: int, frame: object) -> None:
         if received:
             _kill_children()
-            with suppress(RuntimeError):  # The signal may have met a write to the same stream.
+            with suppress(RuntimeError):  # The signal may have interrupted a write to this stream.
                 Console().show_cursor()  # which the panel hides
             os._exit(128 + number)
         received.append(number)
@@ -60,7 +60,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _kill_children() -> None:
-    """And theirs: two of Ray's processes would outlive it for a minute, in which they tell a dead one of its death."""
+    """Kill all descendants. Two of Ray's would live on for a minute, reporting a death to a dead process."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             process.kill()

@@ -1,4 +1,4 @@
-"""What is used of Ray that is not public, all of it, for Ray 2.60. Each piece says what would let it go."""
+"""Holds all uses of Ray that are not public, for Ray 2.60. Each docstring says what would make its use unnecessary."""
 
 import time
 import uuid
@@ -15,28 +15,29 @@ from ray.tune.experiment import Trial
 
 
 def saved(trainable: tune.Trainable, checkpoint: tune.Checkpoint | None) -> Any:
-    """What a trainable's ``save`` returns of a checkpoint that it has written to its place itself, or of none.
+    """Return what a trainable's ``save`` returns for a checkpoint that it has stored itself, or for none.
 
-    Tune would copy it there once more. Waits for ray-project/ray#52762, manual persistence of checkpoints.
+    Otherwise Tune would copy the checkpoint once more. This can go with ray-project/ray#52762, manual persistence of
+    checkpoints.
     """
     return _TrainingResult(checkpoint=checkpoint, metrics=dict(trainable._last_result or {}))
 
 
 def worker_of(trial: Trial) -> ActorHandle | None:
-    """The actor that trains a trial; None while it has none.
+    """Return the actor that trains a trial; None while it has none.
 
-    Callbacks are given the trials alone, and what kills a worker that hangs needs its actor. No issue upstream asks for
+    Callbacks are given only the trials, but killing a worker that hangs needs its actor. No issue upstream asks for
     either (searched 2026-11-26).
     """
     return trial.temporary_state.ray_actor
 
 
 def recover_failed_resets() -> None:
-    """Has Tune recover, from now on, a trial whose worker dies while it is handed over from the trial before.
+    """Make Tune recover, from now on, a trial whose worker dies while it is handed over from the previous trial.
 
-    Tune 2.60 hears of it twice: that the actor has died, whereupon it has the trial wait for another one, and that its
-    reset has failed. For a trial that waits that is the end, whatever ``max_failures`` says. No issue upstream reports
-    it (searched 2026-11-26).
+    Tune 2.60 gets two events. The first says that the actor has died, and Tune lets the trial wait for another actor.
+    The second says that the actor's reset has failed, and Tune ends the waiting trial, whatever ``max_failures`` says.
+    No issue upstream reports it (searched 2026-11-26).
     """
     TuneController._trial_task_failure = _task_failure
 
@@ -53,51 +54,51 @@ def _task_failure(controller: TuneController, trial: Trial, exception: Exception
 
 
 SIGN_SECONDS = 1.0
-"""Least time between two signs of life of a worker: a step may take milliseconds."""
+"""Seconds between two signs of life of a worker, at least, because a step may take milliseconds."""
 
 
 class SignsOfLife:
-    """Signs of life of workers on any node, in the cluster's store of keys and values.
+    """The signs of life of workers on any node, in the cluster's key-value store.
 
-    What is public, an actor that is called, costs a process of its own. No issue upstream asks for less.
+    The public alternative, calling an actor, costs a separate process. No issue upstream asks for less.
     """
 
     def __init__(self) -> None:
         self._prefix = f"tune_s11/{uuid.uuid4().hex}/"
 
     def giver(self, name: str) -> "SignOfLife":
-        """What a worker gives its signs with."""
+        """Return the object by which a worker gives its signs."""
         return SignOfLife(self._prefix + name)
 
     def count(self, name: str) -> int:
-        """Signs that a worker has given so far."""
+        """Return the number of signs that a worker has given so far."""
         return int(internal_kv._internal_kv_get(self._prefix + name) or 0)
 
     def forget(self) -> None:
-        """Deletes them all."""
+        """Delete all signs."""
         internal_kv._internal_kv_del(self._prefix, del_by_prefix=True)
 
 
 class SignOfLife:
-    """Gives a worker's signs of life, one a second at most.
+    """A callable that gives a worker's signs of life, one per second at most.
 
     Args:
-        key: Where to.
+        key: Key to write them to.
     """
 
     def __init__(self, key: str) -> None:
         self._key, self._given, self._last = key, 0, -SIGN_SECONDS
 
     def __call__(self) -> None:
-        """Gives one."""
+        """Give a sign of life, unless the last one was less than a second ago."""
         if (now := time.monotonic()) - self._last >= SIGN_SECONDS:
             self._given, self._last = self._given + 1, now
             internal_kv._internal_kv_put(self._key, str(self._given), overwrite=True)
 
 
 def silence_raylet() -> None:
-    """Has Ray print nothing of a worker that dies under a task: a paragraph, whatever ``log_to_driver`` says.
+    """Stop Ray from printing a paragraph about a worker that dies under a task, whatever ``log_to_driver`` says.
 
-    The stage that the worker was part of says it in a line. No issue upstream asks for a switch.
+    The stage that the worker was part of reports it in one line. No issue upstream asks for a switch.
     """
     ray_worker.print_to_stdstream = lambda *_, **__: None

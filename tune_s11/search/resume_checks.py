@@ -1,4 +1,4 @@
-"""Other sessions of a search: what an earlier one began with stays, and there is one at a time."""
+"""Guards a search against its other sessions: a resume changes nothing, and only one session runs at a time."""
 
 import fcntl
 import os
@@ -15,17 +15,17 @@ from tune_s11.search_space import SearchConfig
 from tune_s11.storage.files import read_json
 
 _MAY_CHANGE = {("search", "samples"), ("search", "target_line")}
-"""Settings of a search that a resumed one may have otherwise."""
+"""Settings that a resumed search may change."""
 
 
 @contextmanager
 def only_session(path: Path) -> Iterator[None]:
-    """Keeps other sessions off the search folder; the system forgets it with the process, however that ends.
+    """Lock the search folder against other sessions; the lock goes with the process, however that ends.
 
-    Where a network mount knows no such locks, nobody is kept off.
+    On a network mount that does not support such locks, nobody is kept off.
 
     Raises:
-        InputError: Another session is at work.
+        InputError: Another session is working on the folder.
     """
     folder = os.open(path, os.O_RDONLY)
     try:
@@ -41,10 +41,10 @@ def only_session(path: Path) -> Iterator[None]:
 
 
 def earlier_manifest(folder: SearchFolder) -> dict[str, Any] | None:
-    """What an earlier session recorded in the search folder; None where this is the first.
+    """Return the manifest that an earlier session wrote to the search folder; None if this is the first session.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: The manifest cannot be read.
     """
     file = folder.manifest
     manifest: dict[str, Any] | None = read_json(file)
@@ -54,17 +54,17 @@ def earlier_manifest(folder: SearchFolder) -> dict[str, Any] | None:
 
 
 def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[str, Any]) -> None:
-    """Makes sure that a search goes on under the same Ray with the same recipe, space and settings.
+    """Check that a search continues under the same Ray with the same recipe, space and settings.
 
     Samples and target line may change.
 
     Args:
-        folder: Of the search.
-        config: As it is now.
-        before: The manifest.
+        folder: Folder of the search.
+        config: Current configuration.
+        before: Manifest of the earlier session.
 
     Raises:
-        InputError: Something is not the same.
+        InputError: Something has changed.
     """
     if before["packages"]["ray"] != ray.__version__:
         raise InputError(

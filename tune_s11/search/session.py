@@ -1,4 +1,4 @@
-"""One search from its configuration to its refit winner, each step skipped where an earlier session has done it."""
+"""Runs a search from its configuration to its refit winner, and skips the steps that an earlier session has done."""
 
 import json
 import math
@@ -49,13 +49,13 @@ from tune_s11.tracking.trackers import TrackerName
 
 @dataclass(frozen=True)
 class _Ready:
-    """What a search runs with, once all has been checked.
+    """Everything that a search runs with, after all checks.
 
     Attributes:
-        inputs: Images and recipes.
-        data: The trials' images, in the object store.
-        cluster: Ray, connected.
-        executor: What runs beside the trials.
+        inputs: Images and recipes of the search.
+        data: Data of the trials, in the object store.
+        cluster: Connected Ray cluster.
+        executor: Executor of everything that runs beside the trials.
         compiled: Whether trials train a compiled network.
     """
 
@@ -68,17 +68,17 @@ class _Ready:
 
 @dataclass(frozen=True)
 class Session:
-    """A search in its folder. :meth:`run` begins or resumes it.
+    """A search in its folder. :meth:`run` starts or resumes it.
 
     Attributes:
-        workspace: The search folder, absolute, for trials run in folders of their own; and its storage.
-        config: The search.
-        precision: Requested.
-        compiled: Whether trials train a compiled network; ``auto``: where it saves more than it takes.
-        console: Where to print.
+        workspace: Search folder and its storage; the folder is absolute, because trials run in folders of their own.
+        config: Configuration of the search.
+        precision: Requested precision.
+        compiled: Whether trials train a compiled network; ``auto``: if it saves more than it takes.
+        console: Console to print to.
         warm_start: Recipes of an earlier search, which are tried after the range test's suggestion.
-        tracker: Where trials and refits are sent while it runs; None: nowhere.
-        callbacks: Of Tune, called after the program's own.
+        tracker: Tracker that trials and refits are sent to during the search; None: none.
+        callbacks: Callbacks of Tune, called after the program's own.
     """
 
     workspace: Workspace
@@ -92,28 +92,28 @@ class Session:
 
     @property
     def folder(self) -> SearchFolder:
-        """Its files."""
+        """Files of the search."""
         return SearchFolder(self.workspace.folder)
 
     def say(self, line: str, *, copied: bool = False) -> None:
-        """Prints one line for the user, as :func:`tune_s11.text.say`."""
+        """Print one line for the user; see :func:`tune_s11.text.say`."""
         say(self.console, line, copied=copied)
 
     def run(self, asked: Resources, stall_timeout: float | None = None, budget: float | None = None) -> SearchResult:
-        """Runs what is left of the search.
+        """Run the rest of the search.
 
-        Nothing is written before the input has been checked and the resources found.
+        Nothing is written before the input has been checked and the resources have been found.
 
         Args:
-            asked: What is to run it.
-            stall_timeout: As :class:`tune_s11.search.steps.trials.Limits`.
-            budget: Seconds in which all is to be done; where that leaves trials unfinished, a resumed search runs
-                them. None: what it takes.
+            asked: Requested resources.
+            stall_timeout: See :class:`tune_s11.search.steps.trials.Limits`.
+            budget: Time limit for everything, in seconds; a resumed search runs the trials that it leaves unfinished.
+                None: no limit.
 
         Raises:
             InputError: Something the user gave is wrong.
             SearchFailedError: No trial is complete, or a worker fails.
-            SearchInterruptedError: It was asked to stop.
+            SearchInterruptedError: The search was asked to stop.
         """
         path, begun = self.folder.path, time.monotonic()
         fresh = not path.exists()
@@ -140,7 +140,7 @@ class Session:
         return result
 
     def _run_steps(self, ready: _Ready, limits: Limits, display: Display) -> None:
-        """The README's steps, but for the last, the report, which needs no Ray."""
+        """Run the README's steps except for the last, the report, which needs no Ray."""
         context = Context(self.workspace, self.config, ready.executor, self.console, display, self.callbacks)
         proposals = find_proposals(context, ready.data, self.warm_start)  # 1. LR range test
         run_trials(context, ready.data, proposals, limits, compiled=ready.compiled)  # 2. trials, 3. pruning
@@ -151,10 +151,10 @@ class Session:
         refit_winner(context, winner, ready.inputs)  # 5. refit
 
     def forecast(self, asked: Resources) -> None:
-        """Prints what is left of the search and what it will cost. Writes nothing.
+        """Print what is left of the search and its estimated cost. Nothing is written.
 
         Args:
-            asked: What would run it.
+            asked: Requested resources.
 
         Raises:
             InputError: Something the user gave is wrong.
@@ -171,18 +171,18 @@ class Session:
     def _ready(
         self, asked: Resources, seen_by_all: Path | None, seconds: float, stall_timeout: float | None = None
     ) -> Iterator[_Ready]:
-        """All that is checked, found and decided before anything begins.
+        """Check, find and decide everything that must be known before anything starts.
 
         Args:
-            asked: As :meth:`run`.
-            seen_by_all: The folder that all nodes have to see; None: there is none.
-            seconds: That the search may take.
-            stall_timeout: As :meth:`run`.
+            asked: See :meth:`run`.
+            seen_by_all: Folder that all nodes must see; None: there is none.
+            seconds: Seconds that the search may take.
+            stall_timeout: See :meth:`run`.
         """
         inputs = self._checked()
         with connect(asked) as cluster:
             check_room(self.folder.path, self._bytes_needed(inputs, cluster.workers))
-            # Once: each node fetches it when it first needs it, and its workers read that copy.
+            # Stored once: each node fetches the data when it first needs it, and its workers read that copy.
             data = ray.put(inputs.data)
             check_nodes(cluster.nodes, seen_by_all, inputs.recipe, data, fingerprint(inputs.data))
             assert inputs.data.validation is not None
@@ -196,7 +196,7 @@ class Session:
             yield _Ready(inputs, data, cluster, executor, self._compiles(autotuner, cluster.workers, seconds))
 
     def _checked(self) -> SearchInputs:
-        """What the search works on, once it is sure that it is what it began with."""
+        """Return what the search works on, after checking that it has not changed since the search started."""
         path = self.folder.path
         before = earlier_manifest(self.folder)
         if before is not None:
@@ -211,7 +211,7 @@ class Session:
         return inputs.bytes_needed(workers, self.config.search.refit_seeds)
 
     def _forecast(self, ready: _Ready) -> Forecast:
-        """Of the trials that have not ended, and what comes after them."""
+        """Forecast the trials that have not ended, and what comes after them."""
         return forecast(
             ready.executor, self.config, ready.inputs, ready.data, self._work_left(), compiled=ready.compiled
         )
@@ -220,7 +220,7 @@ class Session:
         settings, path = self.config.search, self.folder.path
         so_far = SearchResult(path, self.config, {}, read_trials(path, self.config))
         samples = settings.samples - sum(trial.state != "running" for trial in so_far.trials)
-        # While trials are to come there may be as many finalists as there are to be.
+        # While trials are left, there may be as many finalists as the settings ask for.
         contenders = min(settings.finalists, settings.samples) if samples else len(so_far.contenders)
         asked = [name for name, domain in self.config.space.items() if domain == RANGE_TEST and so_far.bounds is None]
         return Work(
@@ -232,8 +232,8 @@ class Session:
         )
 
     def _compiles(self, autotuner: Autotuner, workers: Workers, seconds: float) -> bool:
-        """Whether the trials to come train a compiled network: if nobody says otherwise, as those before them."""
-        if self.compiled != "auto" or not workers.gpus:  # on CPUs it gains nothing (benchmarks/README.md)
+        """Return whether the trials left train a compiled network; with ``auto``, they do as the earlier ones did."""
+        if self.compiled != "auto" or not workers.gpus:  # on CPUs it gains nothing (benchmarks/speed/README.md)
             return self.compiled == "on"
         begun = read_trials(self.folder.path, self.config)
         before = next((trial.hardware for trial in begun if trial.hardware is not None), None)
@@ -251,7 +251,7 @@ class Session:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Whatever is raised by a task beside the trials ends the search in one line; a file has the rest."""
+        """Turn an error of a task beside the trials into one line that ends the search; a file has the rest."""
         try:
             yield
         except RayError as error:
@@ -263,7 +263,7 @@ class Session:
 
     @contextmanager
     def _in_new_folder(self) -> Iterator[None]:
-        """Makes the search folder, and keeps other sessions off it."""
+        """Create the search folder, and lock it against other sessions."""
         path = self.folder.path
         try:
             path.mkdir(parents=True)
@@ -277,7 +277,7 @@ class Session:
         folder = self.folder
         write_whole(folder.space, self.config.to_yaml())
         if not folder.manifest.exists():
-            # From the start, so that no copy in a storage can hold trials and no study.
+            # Created at the start, so that no copy in a storage can have trials but no study.
             mend_journal(folder.study, self.say)
             open_study(folder.study, self.config.search)
             circumstances = build_manifest(dataset, self.config.search.seed)

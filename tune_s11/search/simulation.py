@@ -1,8 +1,8 @@
-"""Searches without Ray: an event loop over workers, and around it the program's own searcher, scheduler and audit.
+"""Runs searches without Ray: an event loop over workers, with the program's own searcher, scheduler and audit.
 
-Forecasts imagine searches with it, benchmarks replay recorded curves and race real trainings through it. Salinas et
-al., "Syne Tune: A Library for Large Scale Hyperparameter Tuning and Reproducible Research" (AutoML 2022), have their
-simulator in the package, too.
+Forecasts imagine searches with it; benchmarks replay recorded curves and race real trainings with it. Syne Tune also
+has its simulator in the package: Salinas et al., "Syne Tune: A Library for Large Scale Hyperparameter Tuning and
+Reproducible Research" (AutoML 2022).
 """
 
 import heapq
@@ -28,12 +28,13 @@ from tune_s11.training.metrics import SCORE, EpochMetrics
 def run_on_workers(start: Callable[[int], Iterator[float] | None], workers: int) -> float:
     """Run trials on workers, one event after another.
 
-    Of two events at the same time, that of the trial which started first comes first.
+    If two events are at the same time, the event of the trial that started first comes first.
 
     Args:
-        start: Starts the next trial on a worker, given the worker's number; None once there is no other. A trial yields
-            the time until its next event and is resumed then; its worker is free when it returns.
-        workers: Trials at a time.
+        start: Function that starts the next trial on a worker, given the worker's number, and returns None once there
+            is none left. A trial yields the time until its next event and is resumed then; its worker is free when it
+            returns.
+        workers: Number of workers, each of which runs one trial at a time.
 
     Returns:
         The time at which the last trial ended.
@@ -62,7 +63,7 @@ def run_on_workers(start: Callable[[int], Iterator[float] | None], workers: int)
 
 
 class Trained(Protocol):
-    """A trial that trains on demand, or replays what was recorded."""
+    """A trial that trains on demand, or replays a recording."""
 
     rows: list[EpochMetrics]
     """Epochs so far."""
@@ -72,20 +73,20 @@ class Trained(Protocol):
         """Whether nothing is left to train."""
 
     def advance(self, epoch: int) -> float:
-        """Train until ``epoch``, or as far as it goes; return the score there."""
+        """Train until ``epoch``, or as far as possible; return the score there."""
 
 
 class SearchWithoutRay:
-    """The program's search, as Tune's controller would drive it, around trials of any kind.
+    """The program's search with trials of any kind, run as Tune's controller would run it.
 
-    What the controller does around searcher and scheduler is done in its order: a trial's last report passes the
-    scheduler by, and the report on which a trial is stopped reaches the searcher when the trial ends.
+    It calls searcher and scheduler in the controller's order: the scheduler does not decide on a trial's last report,
+    and the report on which a trial is stopped reaches the searcher when the trial ends.
 
     Args:
-        start: Starts a trial, given its ``number``, ``params`` and ``seed``; it trains nothing yet.
-        config: The search; its space has bounds for every field.
+        start: Function that starts a trial, given its ``number``, ``params`` and ``seed``; it trains nothing yet.
+        config: Configuration of the search; its space has bounds for every field.
         first: Parameters to try first, in this order.
-        policy: Who is pruned.
+        policy: Pruning policy.
         audit: Path of the audit's file.
     """
 
@@ -109,7 +110,7 @@ class SearchWithoutRay:
         """Run trials until the samples are used up, or until ``start`` or a trial raises.
 
         Args:
-            paces: What an epoch takes on each worker.
+            paces: Time of an epoch on each worker.
 
         Returns:
             The time at which the last trial ended.

@@ -1,7 +1,7 @@
-"""The Optuna study: opened, kept true to what happened, and settled after an interruption.
+"""Opens the Optuna study, keeps it true to what happened, and settles it after an interruption.
 
-A trial is COMPLETE, PRUNED or FAIL in the study, with a value for each epoch. One that is RUNNING when the
-study is opened belongs to a session that was cut off; :func:`settle` sorts these.
+A trial is COMPLETE, PRUNED or FAIL in the study, with a value for each epoch. A trial that is RUNNING when the study is
+opened belongs to an interrupted session; :func:`settle` decides what becomes of it.
 """
 
 import itertools
@@ -30,11 +30,11 @@ from tune_s11.training.metrics import EpochMetrics
 
 @dataclass(frozen=True)
 class Proposals:
-    """Where trials come from.
+    """The source of trials.
 
     Attributes:
-        space: Recipe field -> distribution; bounds in place of ``range_test``.
-        first: Recipes to try first, in this order, as their fields; the others come from a sampler.
+        space: Distribution of each searched recipe field, with bounds in place of ``range_test``.
+        first: Fields of the recipes to try first, in this order; the others come from a sampler.
     """
 
     space: dict[str, BaseDistribution]
@@ -43,7 +43,7 @@ class Proposals:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A trial to resume: its place in the study, where a worker reads its last good checkpoint, its attempts so far."""
+    """A trial to resume: its entry in the study, the address of its last good checkpoint, its attempts so far."""
 
     trial: Trial
     checkpoint: str | None
@@ -51,7 +51,7 @@ class Interrupted:
 
 
 def open_study(path: Path, settings: SearchSettings) -> optuna.Study:
-    """The study in a journal file, made where there is none. It opens in optuna-dashboard."""
+    """Open the study in a journal file, or create it if there is none. optuna-dashboard can show it."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(
         study_name="tune_s11",
@@ -63,17 +63,17 @@ def open_study(path: Path, settings: SearchSettings) -> optuna.Study:
 
 
 def mend_journal(path: Path, say: Callable[[str], None]) -> None:
-    """Takes away what a session that was cut off may leave: its lock, and a last line that is half written.
+    """Remove what an interrupted session may leave: its lock, and a truncated last line.
 
-    What is written after half a line would be lost with it. Optuna waits half a minute for a lock whose owner was
-    killed, and, as it is a link with the folder's path in it, for ever once the folder has been moved.
+    What is written after a truncated line would be lost with it. Optuna waits half a minute for a lock whose owner was
+    killed, and forever once the folder has been moved, because the lock is a link that contains the folder's path.
 
     Args:
-        path: The journal file, which nobody else writes. Need not exist.
-        say: Called with a line where something is cut off.
+        path: Path of the journal file, which nobody else writes. It need not exist.
+        say: Function that is called with a line if the last line is removed.
 
     Raises:
-        InputError: A line before is damaged.
+        InputError: An earlier line is damaged.
     """
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
@@ -92,13 +92,13 @@ def mend_journal(path: Path, say: Callable[[str], None]) -> None:
 
 
 def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
-    """The sampler that the settings name.
+    """Build the sampler that the settings name.
 
     Args:
-        settings: Sampler and seed.
-        trials_before: Trials in the study already: from the same seed a sampler would repeat itself.
+        settings: Search settings with sampler and seed.
+        trials_before: Number of trials already in the study. From the same seed, a sampler would repeat itself.
     """
-    seed = (settings.seed + 1_000_003 * trials_before) % 2**32  # NumPy takes no greater one
+    seed = (settings.seed + 1_000_003 * trials_before) % 2**32  # NumPy allows no greater one
     if settings.sampler == "random":
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
@@ -107,7 +107,7 @@ def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
 
 
 def suggest(trial: Trial, name: str, domain: BaseDistribution) -> None:
-    """Gives a trial a value of a parameter, if it has none yet."""
+    """Give a trial a value of a parameter, if it has none yet."""
     if isinstance(domain, FloatDistribution):
         trial.suggest_float(name, domain.low, domain.high, log=domain.log)
     else:
@@ -116,7 +116,7 @@ def suggest(trial: Trial, name: str, domain: BaseDistribution) -> None:
 
 
 def report_rows(trial: Trial, rows: Iterable[EpochMetrics]) -> None:
-    """Gives a trial its value for each epoch that it has none for yet."""
+    """Report a trial's value for each epoch that has none yet."""
     known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
     for row in rows:
         if row.epoch not in known:
@@ -124,11 +124,11 @@ def report_rows(trial: Trial, rows: Iterable[EpochMetrics]) -> None:
 
 
 def tell(trial: Trial, last: EpochMetrics, epochs: int) -> None:
-    """Ends a trial: PRUNED where it stopped before its last epoch or diverged, else COMPLETE.
+    """End a trial: as PRUNED if it stopped before its last epoch or diverged, else as COMPLETE.
 
     Args:
-        trial: As asked of the study; its rows have been reported.
-        last: Its last epoch.
+        trial: Trial of the study; its rows have been reported.
+        last: Last epoch of the trial.
         epochs: Length of a complete trial.
     """
     if last.diverged or last.epoch < epochs:
@@ -140,14 +140,14 @@ def tell(trial: Trial, last: EpochMetrics, epochs: int) -> None:
 def settle(
     study: optuna.Study, workspace: Workspace, results: Iterable[TrialResult], epochs: int, say: Callable[[str], None]
 ) -> list[Interrupted]:
-    """Ends the trials that had ended before their study heard of it; returns those to resume.
+    """End the trials that had finished without their study being informed, and return those to resume.
 
     Args:
-        study: Of a session that was cut off.
-        workspace: Of the search.
-        results: Its trials as far as their folders tell.
+        study: Study of an interrupted session.
+        workspace: Workspace of the search.
+        results: Trials of the search, as recorded in their folders.
         epochs: Length of a complete trial.
-        say: Called with a line on whatever is damaged.
+        say: Function that is called with a line about anything damaged.
     """
     folder, by_number = SearchFolder(workspace.folder), {result.number: result for result in results}
     for frozen in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
@@ -174,7 +174,7 @@ def settle(
 
 
 def _last_checkpoint(attempts: Iterable[TrialFolder], known: int, say: Callable[[str], None]) -> Path | None:
-    """The checkpoint of the latest epoch that can be read, not beyond the ``known`` ones, whose rows are there."""
+    """Return the latest readable checkpoint that is not beyond the ``known`` epochs, which have their rows."""
     found: list[tuple[int, Path]] = []
     damaged: list[Path] = []
     for file in (file for attempt in attempts for file in attempt.checkpoints()):

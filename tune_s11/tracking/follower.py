@@ -1,4 +1,4 @@
-"""Reads a search's folder and sends a tracker what it lacks, again and again until the search has ended."""
+"""Reads a search's folder and sends a tracker what it lacks, repeatedly until the search has ended."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -15,15 +15,15 @@ from tune_s11.tracking.trackers import Row, TrackedRun, Tracker
 
 
 class Follower:
-    """Sends the runs of one search to one tracker.
+    """A sender of one search's runs to one tracker.
 
-    What was sent is recorded, so each pass sends only what is new, whichever session trained it.
+    It records what it has sent, so each pass sends only what is new, whichever session trained it.
 
     Args:
-        folder: Of the search, whose ``search.yaml`` is there.
-        tracker: Where to.
-        record: What it has got so far.
-        on_sent: Called after each call of the tracker.
+        folder: Folder of the search; its ``search.yaml`` must exist.
+        tracker: Tracker to send to.
+        record: Record of what the tracker has received.
+        on_sent: Function that is called after each call of the tracker.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Follower:
         self._open: dict[str, TrackedRun] = {}
 
     def send(self) -> None:
-        """One pass over the folder.
+        """Send what is new, in one pass over the folder.
 
         Raises:
             Exception: Whatever the tracker raises.
@@ -54,7 +54,7 @@ class Follower:
                 self._send_refit(refits, scores)
 
     def leave(self) -> None:
-        """Leaves the runs that have not ended; the search is over, or interrupted."""
+        """Leave the runs that have not ended; the search has ended or was interrupted."""
         for name in list(self._open):
             self._open.pop(name).leave()
             self._on_sent()
@@ -78,7 +78,7 @@ class Follower:
         return sent is not None and sent.state is not None
 
     def _bring(self, name: str, kind: str, params: Mapping[str, Any], rows: Sequence[Row], state: str | None) -> None:
-        """Brings a run to where it is on disk."""
+        """Bring a run at the tracker up to date with its state on disk."""
         run, sent = self._open.get(name), self._record.of(name)
         if run is None:
             run = self._open[name] = self._tracker.open(name, kind, params, None if sent is None else sent.id)

@@ -1,4 +1,4 @@
-"""Runs at an MLflow server, or in an SQLite file that MLflow shows."""
+"""Sends runs to an MLflow server, or writes them to an SQLite file that MLflow shows."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ from tune_s11.results.folder import SearchFolder
 from tune_s11.tracking.trackers import Row
 
 _EVERY_ROW = "learning_rate"
-"""A tag that every epoch has."""
+"""Tag that every epoch has."""
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -31,28 +31,29 @@ class MlflowRun:
         self._client, self.id, self.epoch = client, id, epoch
 
     def log(self, rows: Sequence[Row]) -> None:
-        """Sends epochs in one request; the step is the epoch."""
+        """Send epochs in one request; the step is the epoch."""
         now = int(time.time() * 1000)
         metrics = [Metric(tag, float(value), now, epoch) for epoch, row in rows for tag, value in row.items()]
         self._client.log_batch(self.id, metrics=metrics)
 
     def end(self, state: str) -> None:
-        """Ends the run; MLflow itself only knows finished and failed ones, so the state is a tag too."""
+        """End the run. MLflow itself knows only finished and failed runs, so the state is also a tag."""
         self._client.set_tag(self.id, "state", state)
         self._client.set_terminated(self.id, "FAILED" if state == "failed" else "FINISHED")
 
     def leave(self) -> None:
-        """Leaves the run as killed, until it is opened again."""
+        """Leave the run as killed, until it is opened again."""
         self._client.set_terminated(self.id, "KILLED")
 
 
 class MlflowTracker:
-    """An experiment for the search, or MLFLOW_EXPERIMENT_NAME; a run for each trial and refit.
+    """A tracker that makes one run for each trial and refit, in an experiment named after the search.
 
-    Where MLFLOW_TRACKING_URI is not set, all is in an SQLite file in the search's folder.
+    MLFLOW_EXPERIMENT_NAME overrides that name. If MLFLOW_TRACKING_URI is not set, all is in an SQLite file in the
+    search's folder.
 
     Args:
-        folder: Of the search.
+        folder: Folder of the search.
     """
 
     def __init__(self, folder: SearchFolder) -> None:
@@ -63,10 +64,10 @@ class MlflowTracker:
         logging.getLogger("mlflow").setLevel(logging.ERROR)
 
     def check(self) -> str:
-        """As :meth:`tune_s11.tracking.trackers.Tracker.check`: somebody has to listen where a server is named."""
+        """See :meth:`tune_s11.tracking.trackers.Tracker.check`; if a server is named, it must be listening."""
         parts = urlsplit(self._uri)
         if parts.scheme in _PORTS:
-            # MLflow itself would try for minutes.
+            # MLflow itself would retry for minutes.
             try:
                 socket.create_connection((parts.hostname or "", parts.port or _PORTS[parts.scheme]), timeout=10).close()
             except (OSError, ValueError) as error:
@@ -80,7 +81,7 @@ class MlflowTracker:
         return f"mlflow: experiment {self._experiment}, to be seen with: {show}"
 
     def open(self, name: str, kind: str, params: Mapping[str, Any], id: str | None) -> MlflowRun:
-        """As :meth:`tune_s11.tracking.trackers.Tracker.open`."""
+        """See :meth:`tune_s11.tracking.trackers.Tracker.open`."""
         client, experiment = self._opened = self._opened or self._begin()
         if id is not None:
             client.update_run(id, status="RUNNING")
@@ -96,12 +97,12 @@ class MlflowTracker:
         there = client.get_experiment_by_name(self._experiment)
         if there is not None:
             return client, there.experiment_id
-        own = self._uri == f"sqlite:///{self._folder.mlflow}"  # or MLflow would name a folder in the working directory
+        own = self._uri == f"sqlite:///{self._folder.mlflow}"  # else MLflow names one in the working directory
         files = self._folder.mlflow.with_suffix("").as_uri() if own else None
         return client, client.create_experiment(self._experiment, artifact_location=files)
 
 
 def _public(uri: str) -> str:
-    """An address without the password that may be in it."""
+    """Return an address without the password that it may contain."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.password else uri

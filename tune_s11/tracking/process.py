@@ -1,8 +1,8 @@
-"""The process that tracks a search, and what the search sees of it.
+"""Tracks a search in a separate process, and controls that process from the search.
 
-Each writes lines to the other. The process: ``{"ready": LINE}`` or ``{"refused": REASON}``, then ``{"sent": true}``
-after each call of the tracker, and last ``{"done": true}`` or ``{"failed": REASON}``. The search: ``go`` once its
-folder is there; at its end it closes its side.
+Each side writes lines to the other. The process writes ``{"ready": LINE}`` or ``{"refused": REASON}``, then ``{"sent":
+true}`` after each call of the tracker, and finally ``{"done": true}`` or ``{"failed": REASON}``. The search writes
+``go`` once its folder exists, and closes its side when it ends.
 """
 
 import json
@@ -27,24 +27,24 @@ from tune_s11.tracking.record import SentRecord
 from tune_s11.tracking.trackers import Tracker, TrackerName, check_installed, tracker_name
 
 SECONDS = 2.0
-"""Between two passes over the folder."""
+"""Seconds between two passes over the folder."""
 
 PATIENCE = 60.0
-"""Seconds without a word after which a tracker is given up, once the search has ended."""
+"""Seconds without a line from the process after which the tracker is given up, once the search has ended."""
 
 HURRY = 5.0
-"""The same where the search was interrupted: the next session sends the rest."""
+"""Seconds that replace :data:`PATIENCE` if the search was interrupted, because the next session sends the rest."""
 
 _ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false"}
-"""Neither library reports its use to its makers, unless the user's environment says otherwise."""
+"""Variables that stop both libraries from reporting usage to their makers; the user's environment overrides them."""
 
 
 @contextmanager
 def tracked(name: TrackerName | None, folder: SearchFolder, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """A search that is tracked, or not: arguments as :class:`Tracking`, without a tracker a no-op.
+    """Track a search while the block runs; a no-op without a tracker. See :class:`Tracking` for the arguments.
 
     Yields:
-        What to call when the search's folder is there.
+        The function to call once the search's folder exists.
 
     Raises:
         InputError: The tracker is not usable, or not installed.
@@ -57,13 +57,13 @@ def tracked(name: TrackerName | None, folder: SearchFolder, say: Callable[[str],
 
 
 class Tracking:
-    """A search that is tracked, as a context. A failure of the tracker is one line, and the search continues.
+    """The tracking of a search, as a context manager. If the tracker fails, one line says so; the search continues.
 
     Args:
-        name: Of the tracker.
-        folder: Of the search; need not be there yet.
-        say: Prints a line for the user; called from a thread too.
-        patience: As :data:`PATIENCE`.
+        name: Name of the tracker.
+        folder: Folder of the search; it need not exist yet.
+        say: Function that prints a line for the user; a thread calls it too.
+        patience: See :data:`PATIENCE`.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class Tracking:
         self._heard, self._over = time.monotonic(), False
 
     def __enter__(self) -> "Tracking":
-        """Starts the process and waits until the tracker is known to be usable.
+        """Start the process, and wait until the tracker is known to be usable.
 
         Raises:
-            InputError: It is not, or not installed. Nothing has been written.
+            InputError: The tracker is not usable, or not installed. Nothing has been written.
         """
         check_installed(self._name)
         root = str(Path(__file__).parents[2])
-        # Without the working directory, where W&B's users have a folder of that name.
+        # -P leaves out the working directory, where users of W&B have a folder named wandb.
         start = f"import sys; sys.path.append({root!r}); from tune_s11.tracking.process import main; main()"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", start, self._name, str(self._folder.path)],
@@ -90,27 +90,27 @@ class Tracking:
             stderr=subprocess.DEVNULL,
             text=True,
             env=_ENVIRONMENT | os.environ,
-            start_new_session=True,  # Ctrl-C is for the search, which then ends this
+            start_new_session=True,  # Ctrl-C must reach the search alone, which then ends this process
         )
         answer = _parsed(_pipe(self._process.stdout).readline())
         if "ready" not in answer:
             self._kill()
             raise InputError(answer.get("refused", f"--track {self._name}: its process did not start"))
         self.where = str(answer["ready"])
-        """A line for the user: where the runs go, and how to look at them."""
+        """Line for the user that says where the runs go and how to look at them."""
         return self
 
     def begin(self) -> None:
-        """Tracks from here on. The folder has what :func:`tune_s11.results.load_search` reads."""
+        """Start tracking. The folder must have what :func:`tune_s11.results.load_search` reads."""
         self._say(self.where)
         self._listener.start()
-        with suppress(OSError):  # it has died, which the listener hears
+        with suppress(OSError):  # the process has died, which the listener notices
             print("go", file=_pipe(self._process.stdin), flush=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        """Waits while what is left is sent."""
+        """Wait while the rest is sent."""
         patience = self._patience if error is None else HURRY
         self._heard = time.monotonic()
         try:
@@ -128,7 +128,7 @@ class Tracking:
             self._kill()
 
     def _listen(self) -> None:
-        """Until the process has left."""
+        """Read the lines of the process until it exits."""
         answer: dict[str, Any] = {}
         for line in _pipe(self._process.stdout):
             self._heard, answer = time.monotonic(), _parsed(line)
@@ -145,7 +145,7 @@ class Tracking:
             )
 
     def _kill(self) -> None:
-        """Ends the process, if it has not left, and what it has started."""
+        """Kill the process and its children if it has not exited, and close the pipes."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -157,11 +157,11 @@ class Tracking:
 
 
 def main() -> None:
-    """Runs in the process: follows the search until its end."""
+    """Follow the search until it ends; this is the main function of the separate process."""
     name, folder = tracker_name(sys.argv[1]), SearchFolder(Path(sys.argv[2]))
     assert name is not None
     channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever a library prints is not for the search
+    os.dup2(2, 1)  # what libraries print must not reach the search
 
     def answer(**fields: Any) -> None:
         print(json.dumps(fields), file=channel, flush=True)
@@ -183,7 +183,7 @@ def main() -> None:
 
 
 def _tracker(name: TrackerName, folder: SearchFolder) -> Tracker:
-    """Imports the tracker's library, which happens nowhere else."""
+    """Build the tracker. Its library is imported here only."""
     if name == "wandb":
         from tune_s11.tracking.wandb_runs import WandbTracker
 
@@ -200,7 +200,7 @@ def _follow(record: SentRecord, folder: SearchFolder, tracker: Tracker, on_sent:
     follower = Follower(folder, tracker, record, on_sent)
     ended = False
     while not ended:
-        ended = bool(select.select([sys.stdin], [], [], SECONDS)[0])  # nothing comes but the end
+        ended = bool(select.select([sys.stdin], [], [], SECONDS)[0])  # the next input is the end
         follower.send()
     follower.leave()
 
@@ -210,7 +210,7 @@ def _reason(error: Exception) -> str:
 
 
 def _parsed(line: str) -> dict[str, Any]:
-    """A line of the process; nothing where it was interrupted."""
+    """Parse a line of the process; empty if the line is truncated."""
     try:
         return dict(json.loads(line))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What has been sent of a search, and to whom: ``tracked.jsonl``, written and read here alone."""
+"""Records what each tracker has received of a search in ``tracked.jsonl``, which no other module reads or writes."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from tune_s11.tracking.trackers import TrackerName, tracker_name
 
 @dataclass(frozen=True)
 class Sent:
-    """How far a run has been sent.
+    """How much of a run has been sent.
 
     Attributes:
-        id: The tracker's name for it.
-        epoch: The last one sent; 0: none.
-        state: With which it ended; None: it has not.
+        id: Identifier of the run at the tracker.
+        epoch: Last epoch that was sent; 0: none.
+        state: State in which the run ended; None: it has not ended.
     """
 
     id: str
@@ -25,11 +25,11 @@ class Sent:
 
 
 class SentRecord:
-    """What one tracker has got. Another one's lines in the same file stay.
+    """A record of what one tracker has received. Lines of other trackers in the same file are kept.
 
     Args:
-        path: Of the file; need not be there.
-        tracker: Which.
+        path: Path of the file; it need not exist.
+        tracker: Tracker that the record is about.
     """
 
     def __init__(self, path: Path, tracker: TrackerName) -> None:
@@ -40,16 +40,16 @@ class SentRecord:
                 self._runs[line["run"]] = Sent(line["id"], line["epoch"], line["state"])
 
     def begin(self) -> None:
-        """Records that this tracker is followed from here on."""
+        """Record that this tracker is used from now on."""
         if tracker_of(self._path) != self._tracker:
             self._append({})
 
     def of(self, run: str) -> Sent | None:
-        """How far a run has been sent; None: nothing of it."""
+        """Return how much of a run has been sent; None: nothing."""
         return self._runs.get(run)
 
     def update(self, run: str, sent: Sent) -> None:
-        """Records how far a run has been sent."""
+        """Record how much of a run has been sent."""
         self._runs[run] = sent
         self._append({"run": run, "id": sent.id, "epoch": sent.epoch, "state": sent.state})
 
@@ -57,16 +57,16 @@ class SentRecord:
         with self._path.open("a+b") as file:
             if file.tell():  # at the end
                 file.seek(-1, os.SEEK_END)
-                if file.read() != b"\n":  # a line was interrupted
+                if file.read() != b"\n":  # the last line is truncated
                     file.write(b"\n")
             file.write(json.dumps({"tracker": self._tracker, **fields}).encode() + b"\n")
 
 
 def tracker_of(path: Path) -> TrackerName | None:
-    """The tracker that a search's last tracked session sent to; None where it was never tracked.
+    """Return the tracker that a search's last tracked session sent to; None if it was never tracked.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
     """
     lines = read_lines(path)
     return tracker_name(lines[-1].get("tracker")) if lines else None

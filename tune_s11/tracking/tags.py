@@ -1,4 +1,4 @@
-"""The names that other programs show an epoch's figures under."""
+"""Names the metrics of an epoch as other programs show them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ _TAGS = {
     "loss/validation_averaged": "ema_val_loss",
     "learning_rate": "lr",
     "images_per_second": "images_per_second",
-    # Of refits, which validate nothing.
+    # For refits, which validate nothing.
     "accuracy/test": "test_accuracy",
     "accuracy/test_averaged": "ema_test_accuracy",
     "loss/test": "test_loss",
@@ -23,9 +23,9 @@ _TAGS = {
 
 
 def tagged(row: Mapping[str, Any]) -> dict[str, float]:
-    """An epoch's figures by tag, without those that it does not have.
+    """Return the metrics of an epoch by tag, without those that it does not have.
 
     Args:
-        row: The fields of an epoch, as :func:`dataclasses.asdict` makes them.
+        row: Fields of an epoch, as :func:`dataclasses.asdict` makes them.
     """
     return {tag: row[field] for tag, field in _TAGS.items() if row.get(field) is not None}

@@ -1,4 +1,4 @@
-"""Which trackers there are, and what each has to do."""
+"""Names the trackers, and defines the interface that each must have."""
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
@@ -8,74 +8,74 @@ from tune_s11.config import InputError
 
 TrackerName = Literal["wandb", "mlflow"]
 
-_PACKAGES: dict[TrackerName, str] = {"wandb": "wandb", "mlflow": "mlflow-skinny"}  # which all of MLflow needs, too
+_PACKAGES: dict[TrackerName, str] = {"wandb": "wandb", "mlflow": "mlflow-skinny"}  # the full MLflow needs it too
 
 Row = tuple[int, Mapping[str, float]]
-"""An epoch and its figures by tag."""
+"""An epoch and its metrics by tag."""
 
 
 class TrackedRun(Protocol):
-    """One run at a tracker.
+    """A run at a tracker.
 
     Attributes:
-        id: The tracker's name for it, by which a later session finds it again.
-        epoch: The last epoch that the tracker is known to have; 0 where that is not known.
+        id: Identifier of the run at the tracker, by which a later session finds it.
+        epoch: Last epoch that the tracker is known to have; 0 if that is not known.
     """
 
     id: str
     epoch: int
 
     def log(self, rows: Sequence[Row]) -> None:
-        """Sends epochs, rising."""
+        """Send epochs, in rising order."""
 
     def end(self, state: str) -> None:
-        """Ends the run.
+        """End the run.
 
         Args:
-            state: As :data:`tune_s11.results.State`.
+            state: Final state; see :data:`tune_s11.results.State`.
         """
 
     def leave(self) -> None:
-        """Leaves a run that has not ended, for a later session to continue."""
+        """Leave a run that has not ended, for a later session to continue."""
 
 
 class Tracker(Protocol):
-    """Where runs go. Whatever its methods raise ends the tracking, not the search."""
+    """A service that receives runs. An error in one of its methods ends the tracking, not the search."""
 
     def check(self) -> str:
-        """Checks what can be checked before anything is written.
+        """Check what can be checked before anything is written.
 
         Returns:
-            A line for the user: where the runs go and how to look at them.
+            A line for the user that says where the runs go and how to look at them.
 
         Raises:
-            InputError: It cannot be used like this.
+            InputError: The tracker cannot be used with these settings.
         """
 
     def open(self, name: str, kind: str, params: Mapping[str, Any], id: str | None) -> TrackedRun:
-        """Opens a run.
+        """Open a run.
 
         Args:
-            name: Such as ``t0007``.
-            kind: ``trial`` or ``refit``.
-            params: What it is trained with.
-            id: Of the run that an earlier session opened; None: it is new.
+            name: Name of the run, such as ``t0007``.
+            kind: Kind of the run, ``trial`` or ``refit``.
+            params: Parameters that it is trained with.
+            id: Identifier of the run that an earlier session opened; None: the run is new.
         """
 
 
 def tracker_name(text: object) -> TrackerName | None:
-    """A tracker by its name; None where there is none of that name."""
+    """Return the tracker of this name; None if there is none."""
     return next((name for name in get_args(TrackerName) if name == text), None)
 
 
 def check_installed(name: TrackerName) -> None:
-    """Make sure that a tracker's package is there.
+    """Check that a tracker's package is installed.
 
-    The distribution is asked for, not the module: a folder ``wandb/`` in the working directory, as W&B leaves there,
-    can be imported too.
+    The check looks for the distribution, not the module, because a folder ``wandb/`` in the working directory, as W&B
+    leaves there, can be imported too.
 
     Raises:
-        InputError: It is not.
+        InputError: The package is not installed.
     """
     try:
         importlib.metadata.version(_PACKAGES[name])

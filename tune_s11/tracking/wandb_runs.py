@@ -1,4 +1,4 @@
-"""Runs at Weights & Biases, or in files that `wandb sync` uploads later."""
+"""Sends runs to Weights & Biases, or writes them to files that `wandb sync` uploads later."""
 
 import os
 import shlex
@@ -14,43 +14,43 @@ from tune_s11.results.folder import SearchFolder
 from tune_s11.tracking.trackers import Row
 
 PROJECT = "tune_s11"
-"""Unless WANDB_PROJECT names another."""
+"""Default project; WANDB_PROJECT overrides it."""
 
 _OFFLINE, _DISABLED = ("offline", "dryrun"), "disabled"
 
 
 class WandbRun:
-    """A run, at W&B or offline; see :class:`tune_s11.tracking.trackers.TrackedRun`."""
+    """A run at W&B or offline; see :class:`tune_s11.tracking.trackers.TrackedRun`."""
 
-    epoch = 0  # W&B itself leaves out steps that it has, and offline nobody knows
+    epoch = 0  # W&B itself skips steps that it already has; offline, they are not known
 
     def __init__(self, run: Any) -> None:
         self._run, self.id = run, str(run.id)
 
     def log(self, rows: Sequence[Row]) -> None:
-        """Sends epochs; the step is the epoch."""
+        """Send epochs; the step is the epoch."""
         for epoch, figures in rows:
             self._run.log(dict(figures), step=epoch)
 
     def end(self, state: str) -> None:
-        """Ends the run; where this fails the run has failed, whatever else its state."""
+        """End the run. W&B marks it as failed only if it has failed; every other state is in its summary alone."""
         self._run.summary["state"] = state
         self._run.finish(exit_code=int(state == "failed"))
 
     def leave(self) -> None:
-        """Leaves the run as preempted. Without an end offline W&B would not even write what it has."""
+        """Leave the run as preempted. Offline, W&B would lose what it has if the run were not finished at all."""
         self._run.mark_preempting()
         self._run.finish(exit_code=1)
 
 
 class WandbTracker:
-    """A group for the search, a run for each trial and refit.
+    """A tracker that makes one group for the search, and one run for each trial and refit.
 
-    WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY and the like count as ever, and so do the files that ``wandb login`` writes.
-    What is written locally is below the search, or in WANDB_DIR.
+    WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY and similar variables work as usual, and so do the files that ``wandb
+    login`` writes. Local files are in the search's folder, or in WANDB_DIR.
 
     Args:
-        folder: Of the search.
+        folder: Folder of the search.
     """
 
     def __init__(self, folder: SearchFolder) -> None:
@@ -58,10 +58,10 @@ class WandbTracker:
         self._written = Path(os.environ.get("WANDB_DIR") or folder.path) / folder.wandb.name
 
     def check(self) -> str:
-        """As :meth:`tune_s11.tracking.trackers.Tracker.check`: online there has to be an API key."""
+        """See :meth:`tune_s11.tracking.trackers.Tracker.check`; online, there must be an API key."""
         try:
             settings = wandb.setup().settings
-        except ValueError as error:  # of pydantic: a line for each setting, and its help
+        except ValueError as error:  # from pydantic: a line for each setting, and its help
             raise InputError(f"--track wandb: {'; '.join(str(error).splitlines()[1:3])}") from None
         project = settings.project or PROJECT
         where = f"wandb: project {project}, group {self._folder.path.name}"
@@ -80,7 +80,7 @@ class WandbTracker:
         return f"{where}, at {settings.app_url}"
 
     def open(self, name: str, kind: str, params: Mapping[str, Any], id: str | None) -> WandbRun:
-        """As :meth:`tune_s11.tracking.trackers.Tracker.open`."""
+        """See :meth:`tune_s11.tracking.trackers.Tracker.open`."""
         run = wandb.init(
             project=wandb.setup().settings.project or PROJECT,
             group=self._folder.path.name,
@@ -92,7 +92,7 @@ class WandbTracker:
             config=dict(params),
             dir=str(self._written.parent),
             settings=wandb.Settings(
-                # This process is not the one that trains: neither its output nor its load says anything.
+                # This process does not train, so its output and its load are of no interest.
                 console="off",
                 x_disable_stats=True,
                 x_disable_meta=True,

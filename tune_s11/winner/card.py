@@ -1,4 +1,4 @@
-"""The model card beside an exported winner: what it is, how good it is, how to load it."""
+"""Writes the model card of an exported winner: what it is, how good it is, how to load it."""
 
 import json
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from tune_s11.winner.loading import Best
 
 
 def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
-    """The card, in Markdown, as ``README.md`` of a model's folder is read.
+    """Return the card in Markdown, for the ``README.md`` of the model's folder.
 
     Args:
-        best: What was exported.
-        files: Names of the files beside it, by format.
-        tolerance: To which their logits are the refit's.
+        best: Winner that was exported.
+        files: Names of the files beside the card, by format.
+        tolerance: Tolerance within which their logits are the refit's.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -29,7 +29,7 @@ def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
     )
     environment.filters["cell"] = _cell
     recipe = best.recipe.model_dump()
-    if best.recipe.data_dir is not None:  # where the images lie on this machine is of no use elsewhere
+    if best.recipe.data_dir is not None:  # the path on this machine is of no use elsewhere
         recipe["data_dir"] = Path(best.recipe.data_dir).name
     manifest = best.search.manifest
     return environment.get_template("model_card.md.j2").render(
@@ -55,6 +55,6 @@ def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
 
 
 def _cell(value: Any) -> str:
-    """As the text of a table's cell."""
+    """Format a value as the text of a table's cell."""
     text = printable(f"{value:.4g}" if isinstance(value, float) else str(value))
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

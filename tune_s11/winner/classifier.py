@@ -1,4 +1,4 @@
-"""The winner as a module: its network with normalisation before it, and logit scale and softmax behind it."""
+"""The winner as a module: normalisation, its network, logit scale and softmax, in this order."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from tune_s11.data.decoding import to_pixels
 
 
 class Logits(nn.Module):
-    """A network with its normalisation and its logit scale inside: what is exported.
+    """A network that includes its normalisation and its logit scale. It is what is exported.
 
     Args:
-        network: From normalised images (N, 3, H, W) to logits (N, K).
-        mean: Of each channel of the training images, where full intensity is 1.
-        std: Likewise.
+        network: Network from normalised images (N, 3, H, W) to logits (N, K).
+        mean: Mean of each channel of the training images, where full intensity is 1.
+        std: Standard deviation of each channel, on the same scale.
         logit_scale: Factor on the network's logits, as in the loss that it was trained with.
     """
 
@@ -37,7 +37,7 @@ class Logits(nn.Module):
         self.register_buffer("logit_scale", torch.tensor(logit_scale))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps RGB images, uint8 (N, 3, H, W), to logits, float32 (N, K)."""
+        """Compute the logits, float32 (N, K), of RGB images, uint8 (N, 3, H, W)."""
         logits: Tensor = self.network(images.float() * self.scale + self.shift)
         return logits.float() * self.logit_scale
 
@@ -52,11 +52,11 @@ class Logits(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Probabilities of the classes of images.
+    """A module that computes the class probabilities of images.
 
     Attributes:
-        logits: The same before the softmax.
-        classes: Their names, (K,).
+        logits: Module that computes the logits before the softmax.
+        classes: Names of the classes, (K,).
         image_size: Height and width in pixels of the images that the network was trained on.
     """
 
@@ -66,23 +66,23 @@ class Classifier(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor | Image.Image | Sequence[Image.Image]) -> Tensor:
-        """Classifies images.
+        """Classify images.
 
         Args:
-            images: uint8 (N, 3, image_size, image_size), RGB; or Pillow images of any size and mode, which are made
-                RGB and resized as the training images were.
+            images: RGB images, uint8 (N, 3, image_size, image_size); or Pillow images of any size and mode, which are
+                converted to RGB and resized as the training images were.
 
         Returns:
             Probabilities, float32 (N, K); (1, K) for a single Pillow image.
 
         Raises:
-            ValueError: They are something else, or none.
+            ValueError: The images are something else, or there are none.
         """
         probabilities: Tensor = self.logits(self._prepared(images)).softmax(dim=1)
         return probabilities
 
     def of_pixels(self, pixels: Pixels) -> Tensor:
-        """As :meth:`forward`, of uint8 (N, image_size, image_size, 3)."""
+        """Classify pixels, uint8 (N, image_size, image_size, 3); see :meth:`forward`."""
         return self.forward(torch.tensor(pixels).permute(0, 3, 1, 2).to(self.logits.scale.device))
 
     def _prepared(self, images: Tensor | Image.Image | Sequence[Image.Image]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The winner as a file for other programs: written, read back and compared, or not there at all."""
+"""Exports the winner to a file for other programs. The file is read back and compared, and kept only if it passes."""
 
 import io
 import json
@@ -28,28 +28,28 @@ from tune_s11.winner.weights import read_weights, write_weights
 Format = Literal["safetensors", "torch", "onnx"]
 
 FILES: dict[Format, str] = {"safetensors": "model.safetensors", "torch": "model.pt2", "onnx": "model.onnx"}
-"""Names of the files."""
+"""Name of the exported file, by format."""
 
 CARD = "README.md"
-"""Name of the model card."""
+"""Name of the model card's file."""
 
 TOLERANCE = 1e-4
-"""Largest difference of a logit of the file from the refit's network in fp32, as a share of the largest logit: other
-kernels add up in another order."""
+"""Largest allowed difference between a logit of the file and that of the refit's network in fp32, as a share of the
+largest logit. Other kernels add in another order."""
 
 RECORDED_TOLERANCE = {"fp32": 0.01, "bf16": 0.05}
-"""Likewise from what the refit recorded, by its precision: GPUs may multiply fp32 as TF32, which rounds to 10 bits, and
-bf16 has 7."""
+"""Largest allowed difference from the logits that the refit recorded, on the same scale, by the refit's precision. GPUs
+may multiply fp32 as TF32, which rounds to 10 bits; bf16 has 7."""
 
 IMAGES = 64
-"""That are compared, at most."""
+"""Images that are compared, at most."""
 
 BATCHES = (1, 5)
-"""Sizes of the first batches of the comparison, none of them the example's that was traced; the rest is one more."""
+"""Sizes of the first batches of the comparison, none of them that of the traced example; the rest is one batch."""
 
 
 class ExportError(Exception):
-    """The winner cannot be exported so, or not faithfully; the message is one line."""
+    """Raised when the winner cannot be exported to a format, or not faithfully; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,10 @@ class Exported:
     """A file that passed the comparison.
 
     Attributes:
-        path: The file.
-        difference: Largest difference of its logits from the refit's network, as :data:`TOLERANCE` has it.
-        recorded: The same from what the refit recorded on its test images; None where those are not here.
+        path: Path of the file.
+        difference: Largest difference of its logits from the refit's network; see :data:`TOLERANCE`.
+        recorded: Largest difference of its logits from those that the refit recorded on its test images; None if these
+            are not here.
     """
 
     path: Path
@@ -68,18 +69,18 @@ class Exported:
 
 
 def export(best: Best, kind: Format, folder: Path) -> Exported:
-    """Writes ``folder``'s file of this format, and its model card beside it, once its logits are the refit's.
+    """Export a winner to a folder, with its model card, if the logits of the file are the refit's.
 
     Args:
-        best: What to export.
-        kind: The format.
-        folder: Made where it is missing. An earlier file of the same format is replaced.
+        best: Winner to export.
+        kind: Format of the file.
+        folder: Folder to write into; created if it is missing. An earlier file of the same format is replaced.
 
     Raises:
-        InputError: The format's libraries are not installed, or the folder cannot be written, or holds another
-            ``README.md`` than this winner's.
+        InputError: The format's libraries are not installed, the folder cannot be written, or its ``README.md`` is not
+            this winner's.
         ExportError: The format cannot hold the network, or the file's logits are not the refit's. Nothing is
-            written then, and what was there before stays.
+            written then, and earlier files are kept.
     """
     write, read = _WAYS[kind]
     path = folder / FILES[kind]
@@ -99,7 +100,7 @@ def export(best: Best, kind: Format, folder: Path) -> Exported:
                 function = read(partial, best)
         except (InputError, OSError):
             raise
-        except Exception as error:  # a network of the user's own may be beyond what a format can hold
+        except Exception as error:  # a format may be unable to hold a network of the user's own
             raise ExportError(f"{kind}: cannot hold this network: {_one_line(error)}") from error
         difference, recorded = _compare(function, best, kind)
         partial.replace(path)
@@ -111,7 +112,7 @@ def _files_of_card(folder: Path, best: Best) -> list[str]:
     """Return the files that an earlier card of this winner describes; no other file was ever compared.
 
     Raises:
-        InputError: The card is another's, and would be lost.
+        InputError: The card belongs to another winner, and would be lost.
     """
     try:
         there = (folder / CARD).read_text(errors="replace")
@@ -124,7 +125,7 @@ def _files_of_card(folder: Path, best: Best) -> list[str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences what exporters print, log and warn of, such as the whole graph of a network that they refuse."""
+    """Silence what exporters print, log and warn of, such as the whole graph of a network that they reject."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -138,7 +139,7 @@ def _quiet() -> Iterator[None]:
 # --- the formats
 
 Function = Callable[[Tensor], npt.NDArray[np.float32]]
-"""From images, uint8 (N, 3, H, W), to logits (N, K), as a user of the file would call it."""
+"""Function from images, uint8 (N, 3, H, W), to logits (N, K), as a user of the file would call it."""
 
 
 def _write_safetensors(path: Path, best: Best) -> None:
@@ -159,7 +160,7 @@ def _read_torch(path: Path, best: Best) -> Function:
 
 
 def _write_onnx(path: Path, best: Best) -> None:
-    try:  # before the work is done
+    try:  # checked before the work is done
         import onnx
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
@@ -206,7 +207,7 @@ def _fixed(logits: Logits) -> Logits:
 
 def _example(best: Best) -> Tensor:
     side = best.recipe.image_size
-    return torch.zeros((2, 3, side, side), dtype=torch.uint8)  # one image would be taken for a fixed size
+    return torch.zeros((2, 3, side, side), dtype=torch.uint8)  # a batch of one would be taken for a fixed size
 
 
 def _batch_free() -> dict[str, dict[int, torch.export.Dim]]:
@@ -225,7 +226,7 @@ def _function(module: Callable[[Tensor], Tensor]) -> Function:
 
 
 def _compare(function: Function, best: Best, kind: Format) -> tuple[float, float | None]:
-    """Differences from the refit's network and from its record, both within their tolerances."""
+    """Return the differences from the refit's network and from its record; raise if one exceeds its tolerance."""
     pixels, recorded = _images(best)
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
     rest = len(images) - sum(BATCHES)
@@ -253,7 +254,7 @@ def _compare(function: Function, best: Best, kind: Format) -> tuple[float, float
 
 
 def _images(best: Best) -> tuple[Pixels, npt.NDArray[np.float32] | None]:
-    """Test images (N, H, W, 3) and the logits recorded of them; noise and None where they are not here."""
+    """Return test images (N, H, W, 3) and their recorded logits; noise and None if they are not here."""
     try:
         test = best.dataset.test
         with np.load(best.folder.test_logits, allow_pickle=False) as arrays:
@@ -267,7 +268,7 @@ def _images(best: Best) -> tuple[Pixels, npt.NDArray[np.float32] | None]:
 
 @torch.inference_mode()
 def _refit_logits(best: Best, pixels: Pixels) -> npt.NDArray[np.float32]:
-    """As the refit computes them, in fp32, from the network alone."""
+    """Return the logits as the refit computes them, in fp32, from the network alone."""
     logits = best.classifier.logits.network(normalise(torch.from_numpy(pixels), best.mean, best.std))
     return np.asarray(logits.float() * best.recipe.logit_scale)
 

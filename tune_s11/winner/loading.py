@@ -1,4 +1,4 @@
-"""From a search on disk, or from an exported file, to the winner."""
+"""Loads the winner from a search on disk or from an exported file."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,16 +22,16 @@ from tune_s11.winner.weights import SAFETENSORS_SUFFIX, read_weights
 
 @dataclass(frozen=True)
 class Best:
-    """The winner of a search, refit.
+    """The refit winner of a search.
 
     Attributes:
-        search: Whose winner it is.
+        search: Search that it won.
         refits: All of its refits.
-        run: The one that is used: the first that has not diverged. Choosing the best one by its test accuracy would
-            make that accuracy a promise.
-        classifier: Its EMA weights, in evaluation mode, on the CPU.
-        mean: Of each channel of its training images, where full intensity is 1.
-        std: Likewise.
+        run: Refit that is used: the first that has not diverged. Choosing the best one by its test accuracy would bias
+            that accuracy.
+        classifier: Classifier with its EMA weights, in evaluation mode, on the CPU.
+        mean: Mean of each channel of its training images, where full intensity is 1.
+        std: Standard deviation of each channel, on the same scale.
     """
 
     search: SearchResult
@@ -43,35 +43,35 @@ class Best:
 
     @property
     def recipe(self) -> Recipe:
-        """It was refit with."""
+        """Recipe of the refits."""
         return self.refits.recipe
 
     @property
     def folder(self) -> RefitFolder:
-        """Of the refit that is used."""
+        """Folder of the refit that is used."""
         return self.search.folder.refit(self.run.seed)
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The images that the search worked on.
+        """Images that the search worked on.
 
         Raises:
-            InputError: They are missing here, or have changed since.
+            InputError: The images are missing here, or have changed since.
         """
         return _same_dataset(self.recipe, self.search.manifest.get("data", {}))
 
 
 def load_best(name: str | None, storage: Storage, model: str | None = None) -> Classifier:
-    """The winner of a search, with the weights of its refit that are shipped, in evaluation mode, on the CPU.
+    """Return the winner of a search with the EMA weights of its refit, in evaluation mode, on the CPU.
 
     Args:
-        name: A search's name, path or address (None: the latest), or a ``.safetensors`` file that was exported.
-        storage: The parent of the results.
-        model: The network that a file must have, where it is not the program's own.
+        name: Name, path or address of a search (None: the latest), or path of an exported ``.safetensors`` file.
+        storage: Parent of the results.
+        model: Network that a file must have, if it is not the program's own.
 
     Raises:
-        InputError: There is no such search or file, it is damaged, or its winner is not refit yet; or ``model`` is
-            given for a search, which names its network itself.
+        InputError: There is no such search or file, it is damaged, its winner is not refit yet, or ``model`` is given
+            for a search, which names its network itself.
     """
     if name is not None and Path(name).suffix == SAFETENSORS_SUFFIX:
         return read_weights(Path(name), model)
@@ -81,7 +81,7 @@ def load_best(name: str | None, storage: Storage, model: str | None = None) -> C
 
 
 def read_best(search: SearchResult) -> Best:
-    """The winner of a search.
+    """Return the winner of a search.
 
     Raises:
         NoWinnerError: No trial is complete, or the best one is not refit yet.
@@ -115,10 +115,10 @@ def read_best(search: SearchResult) -> Best:
 
 
 def read_network(folder: RefitFolder, recipe: Recipe, num_classes: int) -> nn.Module:
-    """The network of a refit with its EMA weights, in evaluation mode.
+    """Return the network of a refit with its EMA weights, in evaluation mode.
 
     Raises:
-        CheckpointError: The checkpoint is missing, damaged, or of another network.
+        CheckpointError: The checkpoint is missing, damaged, or from another network.
     """
     model = build_model(recipe, num_classes).eval()
     try:
@@ -130,7 +130,7 @@ def read_network(folder: RefitFolder, recipe: Recipe, num_classes: int) -> nn.Mo
 
 
 def _statistics(recipe: Recipe, data: dict[str, Any]) -> tuple[Channels, Channels]:
-    """Mean and standard deviation that the images were normalised with; manifests of earlier versions have none."""
+    """Return mean and standard deviation of the normalisation, which manifests of earlier versions do not have."""
     try:
         (red, green, blue), (red_std, green_std, blue_std) = data["mean"], data["std"]
         return (float(red), float(green), float(blue)), (float(red_std), float(green_std), float(blue_std))

@@ -1,4 +1,4 @@
-"""The winner in one safetensors file: weights, normalisation, and what builds its network again."""
+"""Writes and reads the winner as one safetensors file: weights, normalisation, and how to build its network."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from tune_s11.winner.classifier import Classifier, Logits
 SAFETENSORS_SUFFIX = ".safetensors"
 
 _KEY = "tune_s11"
-"""Of the file's metadata."""
+"""Key in the file's metadata."""
 
 
 class _Header(Frozen):
-    """What the file says beside its tensors: how to build the network, and what its outputs are called."""
+    """The metadata of the file: how to build the network, and what its outputs are called."""
 
     model: str
     width: Count
@@ -26,39 +26,39 @@ class _Header(Frozen):
 
 
 def write_weights(path: Path, classifier: Classifier, recipe: Recipe) -> None:
-    """Writes the tensors of :class:`Logits`, and in the metadata, as JSON, how to build its network.
+    """Write the tensors of :class:`Logits`, and JSON metadata that says how to build its network.
 
     Args:
-        path: The file.
-        classifier: What to write.
-        recipe: That its network is built from.
+        path: Path of the file.
+        classifier: Classifier to write.
+        recipe: Recipe that its network is built from.
     """
     header = _Header(
         model=recipe.model, width=recipe.width, image_size=recipe.image_size, classes=classifier.classes
     ).model_dump_json()
     save_model(classifier.logits, str(path), metadata={_KEY: header, "format": "pt"})
     written = path.read_bytes()
-    path.unlink()  # safetensors lets nobody but its owner read it
+    path.unlink()  # safetensors lets only the owner read it
     path.write_bytes(written)
 
 
 def read_weights(path: Path, model: str | None = None) -> Classifier:
-    """What :func:`write_weights` wrote, in evaluation mode, on the CPU.
+    """Read a file of :func:`write_weights`; the classifier is in evaluation mode, on the CPU.
 
     Args:
-        path: The file.
-        model: The network that it must have. None: the program's own, for a file from elsewhere should not decide
+        path: Path of the file.
+        model: Network that the file must have. None: the program's own, because a file from elsewhere must not decide
             which module is imported.
 
     Raises:
-        InputError: There is no such file, it is damaged, another program wrote it, or its network is another one.
+        InputError: There is no such file, it is damaged, another program wrote it, or it has another network.
     """
     try:
         with safe_open(path, framework="pt") as file:
             header = _Header.model_validate_json((file.metadata() or {})[_KEY])
         if header.model != (model or "s11"):
             raise InputError(f"{path}: its network is {header.model}; if you trust it, say --model {header.model}")
-        # Every number that stands here is replaced by the file's.
+        # The numbers below are replaced by those in the file.
         recipe = Recipe(model=header.model, width=header.width, image_size=header.image_size, pad=0, cutout=0)
         logits = Logits(build_model(recipe, len(header.classes)), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
         load_model(logits, path)

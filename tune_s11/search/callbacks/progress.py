@@ -1,4 +1,4 @@
-"""What the user sees while the trials run: a table in the panel on a terminal, plain lines elsewhere."""
+"""Shows the trials while they run: in a table in the panel on a terminal, in plain lines elsewhere."""
 
 import textwrap
 from collections.abc import Sequence
@@ -16,30 +16,31 @@ from tune_s11.text import say
 from tune_s11.training.metrics import SCORE, metrics_of
 
 SHOWN = 12
-"""Trials in the live table: those that run, then those that ended last."""
+"""Trials in the live table: the running ones, then those that ended last."""
 
 REASON = 200
 """Characters of a failure's reason that are shown; ``error.txt`` has all of it."""
 
 
 def better(best: tuple[float, int] | None, other: tuple[float, int]) -> tuple[float, int]:
-    """Of two trials, score and number each, the better one: of equals the earlier, as the winner is."""
+    """Return the better of two trials, each a score and a number; of equals the earlier, as for the winner."""
     return max(best or other, other, key=lambda trial: (trial[0], -trial[1]))
 
 
 class SearchProgress(Callback):  # type: ignore[misc]
-    """Follows the trials of one session.
+    """A callback that shows the trials of one session.
 
-    It prints a line of each failure and, without a terminal, one as a trial ends, of many trials only each n-th.
+    It prints a line for each failure. Without a panel, it also prints a line when a trial ends; if there are many
+    trials, only for every n-th.
 
     Args:
-        display: Where to show them.
-        samples: Trials of the whole search.
-        ended: Trials that had ended before this session.
+        display: Display to show them on.
+        samples: Number of trials of the whole search.
+        ended: Number of trials that had ended before this session.
         best: Score and number of the best of those.
         epochs: Length of a complete trial.
         rungs: Epochs of the policy's rungs.
-        earlier: Trials of earlier sessions, among which the others stand.
+        earlier: Trials of earlier sessions, which count in the ranks.
     """
 
     LINES = 20
@@ -71,18 +72,18 @@ class SearchProgress(Callback):  # type: ignore[misc]
         self._display.advance(1.0)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its callbacks for a way to restore that is not used here."""
+        """Return nothing: Tune pickles its callbacks only for its own restore, which is not used here."""
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has its worker."""
+        """Show a trial that has got its worker."""
         number = trial.config["number"]
         self._running[trial.trial_id] = {"name": trial_name(number), "number": number, "epoch": 0}
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """A trial has reported."""
+        """Show the report of a trial."""
         number, scores = trial.config["number"], [(row["epoch"], metrics_of(row).score) for row in result["epochs"]]
         last = {**result["epochs"][-1], SCORE: scores[-1][1]}
         self._running[trial.trial_id] = {"name": trial_name(number), "number": number, **last}
@@ -92,20 +93,20 @@ class SearchProgress(Callback):  # type: ignore[misc]
         self._advance()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has ended by itself or was pruned."""
+        """Show a trial that has ended on its own or was pruned."""
         last = self._running.get(trial.trial_id, {})
         state = "complete" if last.get("epoch") == self._epochs else "pruned"
         self._end(trial, "diverged" if last.get("diverged") else state)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has failed and will go on."""
+        """Print why a trial has failed, and that it will be resumed."""
         last = self._running.pop(trial.trial_id, {"epoch": 0})
         name, reason = trial_name(trial.config["number"]), _reason(trial)
         line = f"{name} resumes from its last checkpoint: at epoch {last['epoch']}, {reason}"
         say(self._display.console, line)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has failed for good."""
+        """Show a trial that has failed for good."""
         self._end(trial, "failed")
 
     def _end(self, trial: Any, state: str) -> None:
@@ -126,13 +127,13 @@ class SearchProgress(Callback):  # type: ignore[misc]
                 say(self._display.console, f"{outcome}, validation {score}{placed} | {self._summary()}{left}")
 
     def _advance(self) -> None:
-        """Tells the display how much of this session's trials is done: one that runs counts in part."""
+        """Update the share of this session's trials that is done; a running trial counts in part."""
         ended = sum(self._counts.values())
         running = sum(trial["epoch"] / self._epochs for trial in self._running.values())
         self._display.advance((ended + running) / max(1, self._samples - self._before))
 
     def _summary(self) -> str:
-        """Trials by state, the best so far, and speed."""
+        """Return a line with the trials by state, the best so far, and the speed."""
         ended, running = sum(self._counts.values()), list(self._running.values())
         states = ", ".join(f"{count} {state}" for state, count in self._counts.items() if count)
         parts = [f"{self._before + ended}/{self._samples} done" + (f" ({states})" if states else "")]
@@ -145,7 +146,7 @@ class SearchProgress(Callback):  # type: ignore[misc]
         return ", ".join(parts)
 
     def _panel(self) -> RenderableType:
-        """The trials under way, those that ended last, and the summary."""
+        """Return the running trials, those that ended last, and the summary."""
         table = Table(box=None, pad_edge=False)
         for header in ("trial", "state", "epoch", "validation", "rank at the last rung"):
             table.add_column(header, no_wrap=True)

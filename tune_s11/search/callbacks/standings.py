@@ -1,10 +1,10 @@
-"""Where each trial stands among all that have reached the last rung that it has passed."""
+"""Ranks each trial among all that have reached the last rung that it has passed."""
 
 from collections.abc import Iterable, Sequence
 
 
 class Standings:
-    """Scores at rungs, by trial.
+    """The scores of trials at rungs.
 
     Args:
         rungs: Epochs of the policy's rungs.
@@ -14,13 +14,13 @@ class Standings:
         self._scores: dict[int, dict[int, float]] = {rung: {} for rung in sorted(rungs)}
 
     def record(self, number: int, epochs: Iterable[tuple[int, float]]) -> None:
-        """Records a trial's epochs and scores; those between rungs are passed over."""
+        """Record a trial's epochs and scores; epochs between rungs are ignored."""
         for epoch, score in epochs:
             if epoch in self._scores:
                 self._scores[epoch][number] = score
 
     def of(self, number: int) -> str:
-        """A trial's place, such as ``2 of 7 at epoch 4``; nothing before its first rung."""
+        """Return a trial's rank, such as ``2 of 7 at epoch 4``; empty before its first rung."""
         passed = [rung for rung, scores in self._scores.items() if number in scores]
         if not passed:
             return ""

@@ -1,4 +1,4 @@
-"""TensorBoard event files, a run a trial, under names that tell the trials apart."""
+"""Writes TensorBoard event files, one run per trial, under names that distinguish the trials."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ _SHORT = {
 
 
 def run_name(number: int, params: dict[str, Any]) -> str:
-    """A trial's name in TensorBoard, such as ``t0007 lr=0.41 wd=5e-4``."""
+    """Return a trial's name in TensorBoard, such as ``t0007 lr=0.41 wd=5e-4``."""
     chosen = (f"{_SHORT.get(name, name)}={_short_number(value)}" for name, value in params.items())
     return " ".join([trial_name(number), *chosen])
 
@@ -33,7 +33,7 @@ def _short_number(value: float) -> str:
 
 
 class TensorBoardFiles(Callback):  # type: ignore[misc]
-    """Writes each trial's epochs below ``folder`` as they are reported; the step is the epoch.
+    """A writer of each trial's epochs below ``folder`` as they are reported; the step is the epoch.
 
     Ray's own writer names its runs by folder and its steps by report.
     """
@@ -43,13 +43,13 @@ class TensorBoardFiles(Callback):  # type: ignore[misc]
         self._writers: dict[str, SummaryWriter] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its callbacks for a way to restore that is not used here."""
+        """Return nothing: Tune pickles its callbacks only for its own restore, which is not used here."""
         return {}
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """A trial has reported."""
+        """Write the epochs of a report."""
         writer = self._writers.get(trial.trial_id)
         if writer is None:
             folder = self._folder / run_name(trial.config["number"], trial.config["params"])
@@ -60,11 +60,11 @@ class TensorBoardFiles(Callback):  # type: ignore[misc]
         writer.flush()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has ended by itself or was pruned."""
+        """Close the files of a trial that has ended on its own or was pruned."""
         self._close(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has failed for good."""
+        """Close the files of a trial that has failed for good."""
         self._close(trial)
 
     def _close(self, trial: Any) -> None:

@@ -1,7 +1,7 @@
-"""What is kept of each trial, written into its folder at once.
+"""Writes what is kept of each trial into its folder at once.
 
-Tune's own logger writes into Ray's session folder, from where the search folder is brought up to date every ten
-seconds or more: a driver that is killed would lose the rows of trials that the study calls ended.
+Tune's own logger writes into Ray's session folder, from which the search folder is updated only every ten seconds or
+more. A killed driver would lose the rows of trials that the study calls finished.
 """
 
 import json
@@ -16,34 +16,34 @@ from tune_s11.storage.files import write_whole
 
 
 class TrialFiles(Callback):  # type: ignore[misc]
-    """A trial's ``params.json``, its reports in ``result.json``, ``error.txt`` where it failed for good.
+    """A writer of each trial's ``params.json``, its reports in ``result.json``, and ``error.txt`` if it fails for good.
 
-    What made it fail before that, and resume, is in ``recovered.txt``.
+    The errors after which it was resumed are in ``recovered.txt``.
     """
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has its worker."""
+        """Create the folder of a trial that has got its worker."""
         _folder(trial)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """A trial has reported. Where it ends with this, the study hears of it only afterwards."""
+        """Write a report. If the trial ends with it, the study is informed only afterwards."""
         _write(_folder(trial).reports, json.dumps(result, default=str) + "\n", "a")
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has failed, perhaps before it started, and will go on."""
+        """Write the error of a trial that has failed, perhaps before it started, and will be resumed."""
         tracebacks = Path(trial.error_file)
         _write(_folder(trial).recovered, tracebacks.read_text("utf-8", "replace"), "a")
-        tracebacks.unlink()  # it would be brought into the folder, and there mean an end
+        tracebacks.unlink()  # otherwise Tune would copy it to the folder, where it means a final failure
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial has failed for good."""
+        """Write the error of a trial that has failed for good."""
         _write(_folder(trial).error, Path(trial.error_file).read_text("utf-8", "replace"), "w")
 
 
 def _folder(trial: Any) -> TrialFolder:
-    """The trial's folder, made with its parameters where it is missing."""
+    """Return the trial's folder; create it with its parameters if it is missing."""
     folder = TrialFolder(Path(trial.storage.trial_fs_path))
     if not folder.params.exists():
         folder.path.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Step 4 of a search: the best few trials, run again from the same seeds, before one of them is named the winner.
+"""Step 4 of a search: runs the best few trials again from the same new seeds, and names the winner.
 
-The best of many trials owes part of its score to luck with its seed and with the validation images' noise. Runs from
-seeds that no trial had tell which is better without that luck, and by how much they differ beyond noise.
+The best of many trials owes part of its score to luck with its seed and with noise from the validation images. Runs
+from seeds that no trial had show which trial is better without that luck, and whether the difference exceeds noise.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,17 +22,17 @@ from tune_s11.training.metrics import RunFolder
 from tune_s11.training.trainer import Trainer, TrainingData
 
 SEEDS_FROM = 1_000_000
-"""Added to the search's seed for the first run: far from the seeds of any trial and of the refits."""
+"""Offset of the first run's seed from the search's seed, far from the seeds of all trials and refits."""
 
 CONFIDENCE = 0.95
 
 
 def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
-    """The best trial, after the finalists' runs where there are some.
+    """Return the best trial, after the finalists' runs if there are any.
 
     Args:
-        context: Of the search.
-        data: As the trials had it: to learn from and validate on, in the object store.
+        context: Context of the search.
+        data: Images to train on and to validate on, as in the trials, in the object store.
 
     Raises:
         SearchFailedError: No trial is complete.
@@ -66,16 +66,16 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
 def run_finalists(
     context: Context, finalists: list[TrialResult], data: ObjectRef, on_progress: Callable[[int, int], None]
 ) -> None:
-    """Runs each finalist from ``finalist_seeds`` seeds and writes the verdict.
+    """Run each finalist from ``finalist_seeds`` seeds, and write the verdict.
 
-    Runs that are there already are resumed; a run's checkpoint goes when it is done. Where runs fail for good, what
-    the others have in common is compared; where that is nothing there is no verdict.
+    Runs that have started are resumed, and a run's checkpoint is deleted when the run is done. If runs fail for good,
+    the finalists are compared on the seeds that they still share; if there are none, there is no verdict.
 
     Args:
-        context: Of the search.
+        context: Context of the search.
         finalists: Two or more complete trials.
-        data: As :func:`choose_winner`.
-        on_progress: Called now and then with epochs done and epochs in all.
+        data: See :func:`choose_winner`.
+        on_progress: Function that is called now and then with the epochs done and the epochs in all.
     """
     settings = context.config.search
     seeds = range(settings.seed + SEEDS_FROM, settings.seed + SEEDS_FROM + settings.finalist_seeds)
@@ -103,13 +103,13 @@ def run_finalists(
 
 
 def comparable(scores: Mapping[str, Mapping[int, float | None]]) -> dict[str, dict[int, float]]:
-    """What can be compared where runs have failed: trials of which a run is left, from the seeds that all these have.
+    """Return what can be compared when runs have failed: trials that have a run left, on the seeds that they all have.
 
     Args:
-        scores: By trial and seed; None of a run that has failed.
+        scores: Scores by trial and seed; None for a run that has failed.
 
     Returns:
-        The same without gaps; empty where no seed is left.
+        The scores without gaps; empty if no seed is left.
     """
     left = {name: row for name, row in scores.items() if any(score is not None for score in row.values())}
     whole = {name: {seed: score for seed, score in row.items() if score is not None} for name, row in left.items()}
@@ -128,14 +128,14 @@ def _run_again(worker: Worker, shared: Shared, recipe: Recipe, data: TrainingDat
 
 
 def judge(scores: dict[str, list[float]], seeds: Sequence[int]) -> Verdict:
-    """Names the winner, and by how much it leads.
+    """Name the winner, and by how much it leads.
 
     Args:
-        scores: By trial its scores, one a seed, the same seeds in the same order for all; two trials or more.
-        seeds: These.
+        scores: Scores of each trial, one per seed, with the same seeds in the same order for all; two trials or more.
+        seeds: Seeds of the scores, in this order.
 
     Returns:
-        Whose margin is the mean of the differences seed by seed, with the bounds of Student's interval.
+        The verdict. Its margin is the mean of the differences seed by seed, with the bounds of Student's interval.
     """
     ranked = sorted(scores, key=lambda name: -float(np.mean(scores[name])))
     winner, runner_up = ranked[:2]
@@ -158,8 +158,8 @@ def judge(scores: dict[str, list[float]], seeds: Sequence[int]) -> Verdict:
 
 
 def half_interval(differences: Sequence[float] | npt.NDArray[np.float64]) -> float:
-    """Half the width of Student's confidence interval of the mean of paired differences, (n,), two or more."""
-    # ttest_1samp's interval is the same, but warns where all differences are equal, as few images make them.
+    """Return half the width of Student's confidence interval of the mean of paired differences, (n,), two or more."""
+    # ttest_1samp's interval is the same, but it warns if all differences are equal, which happens with few images.
     from scipy.stats import sem, t  # takes a second to import
 
     return float(t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1) * sem(differences))

@@ -1,4 +1,4 @@
-"""Step 1 of a search: the LR range test: short cycles, and ramps where LRMIN is to be found."""
+"""Step 1 of a search: runs the LR range test with short cycles, and with ramps if ``min_lr`` is to be found."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,19 +22,19 @@ from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.training.trainer import TrainingData
 
 FAILED = Outcome(None, None, 0)
-"""What the rule is given of a cycle that has failed for good: to it that has diverged."""
+"""Outcome that the rule is given for a cycle that has failed for good; the rule treats it as diverged."""
 
 
 def find_proposals(context: Context, data: ObjectRef, warm_start: tuple[Recipe, ...] = ()) -> Proposals:
-    """Runs the range test where the space asks for it, unless an earlier session has, and bounds the space by it.
+    """Run the range test if the space asks for it and no earlier session has run it, and bound the space by it.
 
     Args:
-        context: Of the search.
-        data: A :class:`TrainingData` in Ray's object store.
+        context: Context of the search.
+        data: Reference to a :class:`TrainingData` in Ray's object store.
         warm_start: Recipes to try after the range test's suggestion, or the recipe's own values.
 
     Raises:
-        InputError: The curve says nothing.
+        InputError: The range of rates has no room for a test.
     """
     config = context.config
     others = tuple(recipe.model_dump() for recipe in warm_start)
@@ -64,10 +64,10 @@ def _in_words(bounds: LRBounds, config: SearchConfig) -> str:
 
 
 def _bounded(config: SearchConfig, bounds: LRBounds) -> dict[str, BaseDistribution]:
-    """The space with what the range test has found.
+    """Return the space with what the range test has found.
 
-    ``min_lr_fraction`` has a single value: LRMIN over the LRMAX that is suggested, or over the recipe's where the space
-    does not search that.
+    ``min_lr_fraction`` has a single value: ``min_lr`` over the suggested ``max_lr``, or over the recipe's ``max_lr`` if
+    the space does not search that.
     """
     max_lr = bounds.suggestion if "max_lr" in config.space else config.recipe.max_lr
     fraction = min(1.0, bounds.min_lr / max_lr)
@@ -79,7 +79,7 @@ def _bounded(config: SearchConfig, bounds: LRBounds) -> dict[str, BaseDistributi
 
 
 def measure(context: Context, data: ObjectRef) -> RangeTest:
-    """Run the range test: ramps where LRMIN is to be found, and the cycles that its rule asks for, where LRMAX is.
+    """Run the range test: ramps if ``min_lr`` is to be found, and the cycles that its rule asks for if ``max_lr`` is.
 
     Cycles that an interrupted session has trained are not trained again.
     """
@@ -107,7 +107,7 @@ def measure(context: Context, data: ObjectRef) -> RangeTest:
             _train_cycle, calls, on_result=keep, on_failure=lambda call, why: context.say_repeated(names[call], why)
         )
         context.succeeded(names, results, needed=not trained)
-        # The rule is to keep away from rates whose cycles fail; they are not kept, so that a resumed test tries again.
+        # The rule must avoid rates whose cycles fail. Failures are not recorded, so that a resumed test tries again.
         return {cycle: trained.get(cycle, FAILED) for cycle in cycles}
 
     return RangeTest.of(curve, trained, recommend(question, train), recipe.min_lr_fraction)
@@ -127,7 +127,7 @@ def expected_cycles(config: SearchConfig) -> tuple[tuple[int, ...], ...]:
 
 
 def measure_curve(context: Context, data: ObjectRef) -> LRCurve:
-    """Runs the range test's ramps, one a seed, on training data in the object store."""
+    """Run the range test's ramps, one per seed, on training data in the object store."""
     settings = context.config.search
     lrs = ramp("exponential", *settings.lr_range, settings.lr_range_steps)
     seeds = range(settings.seed, settings.seed + settings.lr_range_seeds)

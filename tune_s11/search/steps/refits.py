@@ -1,4 +1,4 @@
-"""Step 5 of a search: the winner trained again from several seeds, as a rule on all training images, and tested."""
+"""Step 5 of a search: trains the winner again from several seeds, usually on all training images, and tests it."""
 
 import shutil
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ from tune_s11.training.trainer import Trainer, TrainingData
 
 
 def refit_winner(context: Context, winner: TrialResult, inputs: SearchInputs) -> None:
-    """Trains the winner anew and tests it: ``best/``. What an earlier session has done of it stays.
+    """Train the winner again and test it, in ``best/``. What an earlier session has done is kept.
 
     Args:
-        context: Of the search.
-        winner: The trial.
-        inputs: All images.
+        context: Context of the search.
+        winner: Winning trial.
+        inputs: Images and recipes of the search.
     """
     recipe, folder = context.config.refit.applied_to(winner.recipe), context.folder
     chosen = Winner(trial=winner.name, recipe=recipe)
@@ -34,7 +34,7 @@ def refit_winner(context: Context, winner: TrialResult, inputs: SearchInputs) ->
         shutil.rmtree(folder.best, ignore_errors=True)
         folder.best.mkdir()
         chosen.write(folder.winner)
-        context.workspace.flush()  # or a refit would resume from the earlier winner's
+        context.workspace.flush()  # otherwise a refit would resume from the earlier winner's checkpoint
     refits = sound_record(Refits, folder.metrics)
     if refits is None:  # not there yet, or damaged
         refits = _refit_all(context, chosen, winner.score, inputs)
@@ -46,7 +46,7 @@ def refit_winner(context: Context, winner: TrialResult, inputs: SearchInputs) ->
 
 
 def _refit_all(context: Context, chosen: Winner, score: float | None, inputs: SearchInputs) -> Refits:
-    """Refits from all seeds."""
+    """Run the refits from all seeds."""
     if changes := context.config.refit.model_dump(exclude_none=True):
         context.say("refit with " + ", ".join(f"{name} {value:,}" for name, value in changes.items()))
     settings, folder = context.config.search, context.folder
@@ -73,23 +73,23 @@ def _refit_all(context: Context, chosen: Winner, score: float | None, inputs: Se
 def refit(
     context: Context, recipe: Recipe, data: TrainingData, test: Images, folders: Mapping[int, RefitFolder]
 ) -> list[RefitScores]:
-    """Trains a recipe from several seeds and tests each at its end.
+    """Train a recipe from several seeds, and test each at its end.
 
-    The first one is tested after each epoch too, for a curve that nothing is chosen by; one refit alone, for that
-    costs two passes over the test images an epoch.
+    The first refit is also tested after each epoch, for a curve that nothing is chosen by. Only one refit is, because
+    this costs two passes over the test images per epoch.
 
     Args:
-        context: Of the search.
-        recipe: What to train.
-        data: The training images; with schedule plateau divided as in the trials.
-        test: The test images.
-        folders: In the context's workspace, by seed. A refit that has begun in its folder is resumed.
+        context: Context of the search.
+        recipe: Recipe to train.
+        data: Training images; with schedule plateau, they are divided as in the trials.
+        test: Test images.
+        folders: Folder of each seed, in the context's workspace. A refit that has started in its folder is resumed.
 
     Returns:
-        Those that have not failed.
+        The scores of the refits that have not failed.
 
     Raises:
-        SearchFailedError: All have.
+        SearchFailedError: All refits have failed.
     """
     images, first = (ray.put(data), ray.put(test)), min(folders)
     calls = {folder: (recipe, *images, seed, seed == first) for seed, folder in folders.items()}

@@ -1,4 +1,4 @@
-"""Steps 2 and 3 of a search: the trials on Ray Tune, pruned, resumed where an earlier session was interrupted."""
+"""Steps 2 and 3 of a search: runs and prunes the trials on Ray Tune, and resumes interrupted ones."""
 
 import os
 import time
@@ -25,13 +25,13 @@ from tune_s11.search.tune.scheduler import PolicyScheduler
 from tune_s11.search.tune.searcher import StudySearcher
 from tune_s11.search.tune.trainable import TrialTrainable
 
-# Read by Tune. Interruptions are ours to handle: all that a resume needs is on disk at any moment.
+# Read by Tune. This program handles interruptions itself: everything that a resume needs is always on disk.
 _TUNE_ENVIRONMENT = {
-    "RAY_AIR_NEW_OUTPUT": "0",  # its new console prints a table even when told to be silent
+    "RAY_AIR_NEW_OUTPUT": "0",  # its new console prints a table even when silenced
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the progress says it in a line
-    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # so too of trials that a search which has failed leaves behind
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the progress prints them in one line
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # also for trials that a failed search leaves behind
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
@@ -39,11 +39,11 @@ _TUNE_ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What ends trials from outside.
+    """The limits that end trials from outside.
 
     Attributes:
-        stall_timeout: Seconds; as :class:`tune_s11.search.callbacks.failures.StallWatch`.
-        budget: Ends the trials in time, some perhaps unfinished; None: they take what they take.
+        stall_timeout: Seconds without a report; see :class:`tune_s11.search.callbacks.failures.StallWatch`.
+        budget: Budget that ends the trials in time, some perhaps unfinished; None: no limit.
     """
 
     stall_timeout: float | None = None
@@ -51,18 +51,18 @@ class Limits:
 
 
 def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: Limits, *, compiled: bool) -> None:
-    """Runs the trials that are left of a search.
+    """Run the trials that are left of a search.
 
-    What an earlier session recorded stays: its study, its trials, the policy's verdicts. Trials that it left
-    unfinished are resumed from their last checkpoint. None of this reads Ray's own saved state, which forgets
-    the verdicts, cannot be read after an early interruption, and is a pickle.
+    What an earlier session recorded is kept: its study, its trials, the policy's verdicts. Trials that it left
+    unfinished are resumed from their last checkpoint. Ray's own saved state is not used, because it forgets the
+    verdicts, cannot be read after an early interruption, and is a pickle.
 
     Args:
-        context: Of the search.
-        data: To learn from and validate on, in the object store.
-        proposals: Where new trials come from.
-        limits: What ends them from outside.
-        compiled: Whether they train a compiled network.
+        context: Context of the search.
+        data: Images to train on and to validate on, in the object store.
+        proposals: Source of new trials.
+        limits: Limits that end trials from outside.
+        compiled: Whether trials train a compiled network.
 
     Raises:
         InputError: The study is damaged or missing.
@@ -93,7 +93,7 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
         remote=None if remote is None else remote / folder.trials.name,
     )
     trainable = tune.with_resources(trainable, workers.resources)
-    trainable.__qualname__ = TrialTrainable.__qualname__  # as the dashboard is to call the actors
+    trainable.__qualname__ = TrialTrainable.__qualname__  # the dashboard shows this name for the actors
     recover_failed_resets()
     reports = (span.end - span.begin for trial in earlier for span in trial.spans)
     with SearchProgress(context.display, samples, len(ended), _best(ended), epochs, policy.rungs, earlier) as progress:
@@ -109,7 +109,8 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
                 trial_name_creator=_folder,
             ),
             run_config=tune.RunConfig(
-                # Ray stages files below its session, the second and this name: in full, for two searches begin at once.
+                # Ray stages files in a folder named by its session, the second and this name. The full path separates
+                # two searches that start in the same second.
                 storage_path="/",
                 name=str(folder.trials.relative_to("/")),
                 failure_config=tune.FailureConfig(max_failures=config.search.max_failures),
@@ -125,14 +126,14 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
                     *context.callbacks,
                 ],
                 verbose=0,
-                # In a notebook Tune's own would clear what the cell shows, whatever is said of verbosity.
+                # In a notebook, Tune's default reporter would clear the cell's output, whatever the verbosity.
                 progress_reporter=tune.CLIReporter(),
             ),
         ).fit()
 
 
 def _check_study(context: Context) -> None:
-    """Makes sure that there is a study where there are trials."""
+    """Check that there is a study if there are trials."""
     journal = context.folder.study
     if context.folder.all_attempts() and not (journal.exists() and journal.stat().st_size):
         reason = "is empty" if journal.exists() else "is missing"
@@ -140,14 +141,14 @@ def _check_study(context: Context) -> None:
 
 
 def _set_aside_unknown(context: Context, known: int) -> None:
-    """Moves the folders of trials that the study does not know to ``unknown/``, without their checkpoints.
+    """Move the folders of trials that the study does not know to ``unknown/``, without their checkpoints.
 
-    In a storage where a copy was cut off the rows may be seconds ahead of the study. The study gives these numbers
-    out again, perhaps with other parameters, and nothing of two trials may come together in one folder.
+    In a storage, the rows may be seconds ahead of the study if a copy was interrupted. The study gives these numbers
+    out again, perhaps with other parameters, and a folder must never mix two trials.
 
     Args:
-        context: Of the search.
-        known: Trials in the study.
+        context: Context of the search.
+        known: Number of trials in the study.
     """
     forget_unknown(context.folder.audit, known)
     for number, attempts in context.folder.all_attempts().items():
@@ -163,7 +164,7 @@ def _set_aside_unknown(context: Context, known: int) -> None:
 
 
 def _best(ended: list[FrozenTrial]) -> tuple[float, int] | None:
-    """Score and number of the best complete trial."""
+    """Return score and number of the best complete trial; None if there is none."""
     best = None
     for trial in ended:
         if trial.state == TrialState.COMPLETE and trial.value is not None:

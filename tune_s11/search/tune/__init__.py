@@ -1,1 +1,1 @@
-"""What Ray Tune is given: a trial, Optuna as its searcher, and a pruning policy as its scheduler."""
+"""Adapters for Ray Tune: a trial as a trainable, Optuna as a searcher, and a pruning policy as a scheduler."""

@@ -1,4 +1,4 @@
-"""A pruning policy as a Tune scheduler, whose verdicts outlive the process and can be audited."""
+"""A pruning policy as a Tune scheduler. Its verdicts survive the process and can be audited."""
 
 import math
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ from tune_s11.training.metrics import SCORE
 
 
 class PolicyScheduler(FIFOScheduler):  # type: ignore[misc]
-    """Stops the trials that a policy does not keep.
+    """A scheduler that stops the trials that a policy does not keep.
 
-    It begins with what an earlier session's trials reported, which ``Tuner.restore`` forgets (ray-project/ray#30838).
+    It starts with the reports of earlier sessions' trials, which ``Tuner.restore`` forgets (ray-project/ray#30838).
 
     Args:
-        policy: Who is stopped.
-        audit: Which trials run on where the policy would stop them.
+        policy: Policy that decides which trials are stopped.
+        audit: Audit that lets some trials run on where the policy would stop them.
         earlier: Trials of earlier sessions.
     """
 
@@ -35,7 +35,7 @@ class PolicyScheduler(FIFOScheduler):  # type: ignore[misc]
                     self.verdicts.keeps(trial.number, epoch.epoch, epoch.score)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Stops a trial or lets it continue; an audited one continues, unseen by the later rungs."""
+        """Stop a trial or let it continue; an audited trial continues, unseen by later rungs."""
         number, epoch = trial.config["number"], result["epoch"]
         if self._audit.rung(number) is not None:
             return str(TrialScheduler.CONTINUE)  # it ends with its last epoch
@@ -47,7 +47,7 @@ class PolicyScheduler(FIFOScheduler):  # type: ignore[misc]
         return str(TrialScheduler.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """A trial has ended without being stopped: it counts at the last rung that it passed."""
+        """Record a trial that was not stopped: it counts at the last rung that it passed."""
         number = trial.config["number"]
         if self._audit.rung(number) is None:
             self.verdicts.keeps(number, result["epoch"], result[SCORE])

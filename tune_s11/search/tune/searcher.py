@@ -1,7 +1,7 @@
 """Optuna as a Tune searcher.
 
-Tune has one of its own, but it tells pruned trials COMPLETE with the value they had, misses the report on
-which a trial was stopped, and enqueues first suggestions again whenever a stored study is opened.
+Tune's own Optuna searcher records pruned trials as COMPLETE with the value that they had, misses the report on which a
+trial was stopped, and enqueues the first suggestions again whenever a stored study is opened.
 """
 
 import itertools
@@ -22,13 +22,13 @@ from tune_s11.training.metrics import SCORE, metrics_of
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]
-    """Proposes each trial's parameters and records how it went. What was interrupted comes first.
+    """A searcher that proposes each trial's parameters and records how it went. Interrupted trials come first.
 
     Args:
-        study: Where trials are recorded.
-        proposals: The space, and the parameters of the first trials of a new study, clipped to the space; the sampler
-            adds those left out.
-        settings: Sampler, seed and samples.
+        study: Study that records the trials.
+        proposals: Space, and parameters of the first trials of a new study. These are clipped to the space, and the
+            sampler adds missing ones.
+        settings: Search settings with sampler, seed and samples.
         epochs: Length of a complete trial.
         interrupted: Trials of an earlier session to resume.
     """
@@ -47,7 +47,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self._trials: dict[str, Trial] = {}
         before = study.get_trials(deepcopy=False)
         if not before:
-            for params in itertools.islice(proposals.first, settings.samples):  # one more would wait for ever
+            for params in itertools.islice(proposals.first, settings.samples):  # any more would wait forever
                 study.enqueue_trial(
                     {name: clip(domain, params[name]) for name, domain in self._space.items() if name in params},
                     skip_if_exists=True,
@@ -59,7 +59,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if self._interrupted:
             again = self._interrupted.popleft()
             trial, checkpoint, attempts = again.trial, again.checkpoint, again.attempts
-            # A kill while it was proposed left a part of its parameters. Those that are there stay.
+            # If the session was killed during the proposal, some parameters are missing. The others are kept.
             for name, domain in self._space.items():
                 suggest(trial, name, domain)
         else:
@@ -74,11 +74,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Records the epochs of a report. Tune leaves out the report on which a trial ends."""
+        """Record the epochs of a report. Tune does not pass the report on which a trial ends."""
         report_rows(self._trials[trial_id], map(metrics_of, result["epochs"]))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Records how a trial ended."""
+        """Record how a trial ended."""
         trial = self._trials.pop(trial_id)
         rows = [metrics_of(row) for row in result["epochs"]] if result else []
         report_rows(trial, rows)
@@ -88,12 +88,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             tell(trial, rows[-1], self._epochs)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its searcher for a way to restore that is not used here."""
+        """Return nothing: Tune pickles its searcher only for its own restore, which is not used here."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Writes nothing: the study is the record."""
+        """Write an empty file: the study is the record."""
         Path(checkpoint_path).touch()
 
     def restore(self, checkpoint_path: str) -> None:
-        """Reads nothing: the study is the record."""
+        """Read nothing: the study is the record."""

@@ -1,4 +1,4 @@
-"""One trial as Ray Tune sees it: the trainer, run from report to report."""
+"""A trial as a Ray Tune trainable, which runs the trainer from report to report."""
 
 import os
 import time
@@ -20,14 +20,14 @@ from tune_s11.training.metrics import SCORE
 from tune_s11.training.trainer import Trainer, TrainingData
 
 REPORT_SECONDS = 5.0
-"""A trial reports at rungs, at its end, and when this long has passed: a report costs the driver's time."""
+"""Seconds after which a trial reports, in addition to rungs and its end. More reports would cost the driver time."""
 
 CHECKPOINT_SECONDS = 60.0
-"""A trial that goes on is checkpointed at rungs, and when this long has passed."""
+"""Seconds after which a continuing trial is checkpointed, in addition to rungs."""
 
 
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]
-    """Trains what the search chose: ``config`` holds ``params``, ``seed`` and, to go on, ``checkpoint``.
+    """A trainable for what the search chose: ``config`` has ``params``, ``seed`` and, to resume, ``checkpoint``.
 
     An actor serves many trials; each starts from its own seed.
     """
@@ -45,31 +45,32 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         compiled: bool = False,
         remote: Remote | None = None,
     ) -> None:
-        """Keeps what all trials share, then begins the first.
+        """Keep what all trials share, then prepare the first.
 
         Args:
             config: See the class.
-            data: To learn from and validate on.
-            recipe: What the space left fixed.
+            data: Images to train on and to validate on.
+            recipe: Recipe with the fields that the space leaves fixed.
             rungs: Epochs at which the scheduler decides.
-            executor: What it runs on.
-            compiled: As :attr:`tune_s11.hardware.Hardware.compiled`.
-            remote: Where a storage keeps the trials' checkpoints; None: where Tune does.
+            executor: Executor that chooses the hardware.
+            compiled: See :attr:`tune_s11.hardware.Hardware.compiled`.
+            remote: Place of the trials' checkpoints in a storage; None: Tune places them.
         """
         self._data, self._recipe, self._rungs, self._remote = data, recipe, rungs, remote
         self._hardware = executor.hardware(compiled=compiled)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begins another trial in the same actor, as soon as it is to do something.
+        """Prepare another trial in the same actor; it starts with its first call.
 
-        For Tune gives up a trial whose worker dies or raises while it is reset, and resumes one that has started.
+        The start waits because Tune gives up a trial whose worker dies or raises during a reset, but resumes one that
+        has started.
         """
         self._config, self._trainer = new_config, None
         return True
 
     def _begun(self) -> Trainer:
-        """The trial's trainer."""
+        """Return the trial's trainer, which the first call builds."""
         if self._trainer is None:
             self._hardware.activate()
             recipe = validated(Recipe, self._recipe.model_dump() | self._config["params"], "space.", strict=True)
@@ -81,7 +82,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         return self._trainer
 
     def step(self) -> dict[str, Any]:
-        """Trains until there is something to report: all epochs since the last report, and the last one's score."""
+        """Train until a report is due, and return it: all epochs since the last report, and the last one's score."""
         trainer, rows, begun = self._begun(), [], time.monotonic()
         while True:
             metrics = trainer.run_epoch()
@@ -99,11 +100,11 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"),
             DONE: done,
             SHOULD_CHECKPOINT: not done and (at_rung or stale),
-            TIME_THIS_ITER_S: time.monotonic() - begun,  # Tune would ask a clock that may be set meanwhile
+            TIME_THIS_ITER_S: time.monotonic() - begun,  # Tune's own clock may be changed meanwhile
         }
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
-        """As Tune calls it. A storage that is away costs no more than this checkpoint: the next report tries again."""
+        """Save a checkpoint. An unreachable storage costs only this checkpoint, because the next report tries again."""
         if self._remote is None:
             return super().save(checkpoint_dir)
         with TemporaryDirectory() as folder:
@@ -120,12 +121,12 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         return saved(self, checkpoint)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Writes all that is needed to go on."""
+        """Write everything that is needed to resume."""
         save_checkpoint(checkpoint_file(Path(checkpoint_dir)), self._begun().state_dict())
         self._saved = time.monotonic()
 
     def load_checkpoint(self, checkpoint: str) -> None:
-        """Goes on after the worker of an earlier attempt died."""
+        """Resume after the worker of an earlier attempt has died."""
         self._restore(self._begun(), checkpoint_file(Path(checkpoint)))
 
     def _restore(self, trainer: Trainer, path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Ray's workers: started or joined, checked, timed, and given parts of a stage to run."""
+"""Starts or joins Ray's workers, checks and times them, and gives them parts of a stage to run."""

@@ -1,4 +1,4 @@
-"""Ray: started here or joined elsewhere, and what a trial gets of it."""
+"""Starts Ray here or joins a cluster, and decides which resources a trial gets."""
 
 import math
 import os
@@ -24,18 +24,18 @@ from tune_s11.search.ray_internals import silence_raylet
 from tune_s11.search.workers.token import keep_token_private
 
 MOST_ON_A_GPU = 4
-"""Trials that share a GPU at most, where it is not told how many are to."""
+"""Trials that share a GPU, at most, if their number is not given."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What is asked of Ray.
+    """The requested resources.
 
     Attributes:
-        address: ``auto`` or HOST:PORT; None: RAY_ADDRESS, where it is set, else this machine.
-        gpus: At most so many GPUs; None: all there are.
-        workers: Trials at a time on CPUs; None: as :func:`plan_workers`.
-        trials_per_gpu: Trials that share a GPU; None: as many as get most done, for which room is made.
+        address: Address of a cluster, ``auto`` or HOST:PORT; None: RAY_ADDRESS if it is set, else this machine.
+        gpus: GPUs to use, at most; None: all there are.
+        workers: Trials at a time on CPUs; None: see :func:`plan_workers`.
+        trials_per_gpu: Trials that share a GPU; None: as many as get most done, with room for the most that may.
     """
 
     address: str | None = None
@@ -46,13 +46,13 @@ class Resources:
 
 @dataclass(frozen=True)
 class Node:
-    """One machine of a cluster.
+    """A machine of a cluster.
 
     Attributes:
-        cpus: CPUs that Ray shares out there.
-        gpus: GPUs likewise.
-        name: Its address.
-        id: Ray's name for it.
+        cpus: CPUs that Ray assigns there.
+        gpus: GPUs that Ray assigns there.
+        name: Address of the node.
+        id: Identifier of the node in Ray.
     """
 
     cpus: int
@@ -61,19 +61,19 @@ class Node:
     id: str = ""
 
     def room(self, cpus: int, gpus: float) -> int:
-        """Trials of so many CPUs and so much of a GPU that fit on it at a time."""
+        """Return how many trials with this many CPUs and this share of a GPU fit on the node at a time."""
         return min(self.cpus // cpus, round(self.gpus / gpus)) if gpus else self.cpus // cpus
 
 
 @dataclass(frozen=True)
 class Workers:
-    """What runs at once.
+    """The workers that run at once.
 
     Attributes:
         slots: Trials at a time on the nodes that there are.
-        cpus: CPUs of a trial, and its threads.
-        gpus: GPUs of a trial, a fraction where several share one.
-        cap: At most so many trials at a time, whatever joins; None: as many as there is room for.
+        cpus: CPUs of a trial, and its number of threads.
+        gpus: GPUs of a trial; a fraction if several trials share one.
+        cap: Trials at a time, at most, whatever nodes join; None: as many as there is room for.
     """
 
     slots: int
@@ -83,11 +83,11 @@ class Workers:
 
     @property
     def resources(self) -> dict[str, float]:
-        """Of one trial, as Ray names them."""
+        """Resources of one trial, by their names in Ray."""
         return {"cpu": self.cpus, "gpu": self.gpus}
 
     def describe(self) -> str:
-        """Such as ``2 workers, each of 1 CPU``."""
+        """Return a description such as ``2 workers, each of 1 CPU``."""
         of = f"{self.cpus} CPU{'s' * (self.cpus > 1)}" + (f" and {self.gpus:g} GPU" if self.gpus else "")
         more = ", more as nodes join" if self.cap is None else ""
         return f"{self.slots} worker{'s' * (self.slots > 1)}, each of {of}{more}"
@@ -96,17 +96,17 @@ class Workers:
 def plan_workers(
     nodes: Sequence[Node], gpus: int | None, workers: int | None, trials_per_gpu: int, *, elastic: bool
 ) -> Workers:
-    """Shares nodes out among trials. A trial runs on one node: its CPUs are a share of that node's, not of the sum.
+    """Divide nodes among trials. A trial runs on one node, so its CPUs are a share of that node's, not of the sum.
 
     Args:
-        nodes: One or more.
-        gpus: ``--gpus``: at most so many are used; None: all there are.
-        workers: ``--workers``: trials at a time on CPUs; None: 2 a node, or 1 where it has a single core.
-        trials_per_gpu: ``--trials-per-gpu``.
-        elastic: Nodes may join; those get trials too, where neither ``gpus`` nor ``workers`` is a cap.
+        nodes: One or more nodes.
+        gpus: Value of ``--gpus``: GPUs to use, at most; None: all there are.
+        workers: Value of ``--workers``: trials at a time on CPUs; None: 2 per node, or 1 if it has a single core.
+        trials_per_gpu: Value of ``--trials-per-gpu``.
+        elastic: Whether nodes may join. They get trials too, unless ``gpus`` or ``workers`` is a cap.
 
     Raises:
-        InputError: More was asked for than there is, or no node has room for a trial.
+        InputError: More was requested than there is, or no node has room for a trial.
     """
     present = sum(node.gpus for node in nodes)
     have = f"Ray has {_in_words(nodes)}"
@@ -144,7 +144,7 @@ def plan_workers(
 
 
 def _in_words(nodes: Sequence[Node]) -> str:
-    """Such as ``2 nodes of 16 CPUs and 4 GPUs, 1 node of 2 CPUs``."""
+    """Describe nodes, such as ``2 nodes of 16 CPUs and 4 GPUs, 1 node of 2 CPUs``."""
     alike = Counter((node.cpus, node.gpus) for node in nodes)
     return ", ".join(
         f"{count} node{'s' * (count > 1)} of {cpus} CPU{'s' * (cpus != 1)}"
@@ -155,13 +155,13 @@ def _in_words(nodes: Sequence[Node]) -> str:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Ray, connected.
+    """A connected Ray cluster.
 
     Attributes:
-        workers: What runs at once; where it is still to be found out how many trials share a GPU, at most.
-        nodes: Of a cluster that was joined, those that have room for a trial; none where Ray was started here.
-        dashboard: Address of its dashboard; None without one.
-        plan: The workers where so many trials share a GPU.
+        workers: Workers that run at once; the most possible while the number of trials per GPU is still to be found.
+        nodes: Nodes of a joined cluster that have room for a trial; none if Ray was started here.
+        dashboard: Address of the dashboard; None without one.
+        plan: Function from the number of trials that share a GPU to the workers.
     """
 
     workers: Workers
@@ -172,10 +172,10 @@ class Cluster:
 
 @contextmanager
 def connect(asked: Resources) -> Iterator[Cluster]:
-    """Starts Ray on this machine, on loopback, or joins a cluster; leaves it at the end.
+    """Start Ray on this machine, on loopback, or join a cluster; leave it at the end.
 
     Raises:
-        InputError: There is no cluster at the address, or more is asked for than there is.
+        InputError: There is no cluster at the address, or more is requested than there is.
         SearchFailedError: Ray does not start.
         SearchInterruptedError: See :func:`tune_s11.search.interruption.interruptible`.
     """
@@ -199,13 +199,13 @@ def connect(asked: Resources) -> Iterator[Cluster]:
 
 
 def _most_on_a_gpu(nodes: Sequence[Node], gpus: int | None) -> int:
-    """Trials that may share a GPU where nobody has said how many: each takes a CPU of that GPU's node too."""
+    """Return how many trials may share a GPU if their number is not given; each also takes a CPU of the GPU's node."""
     shares = [node.cpus // node.gpus for node in nodes if node.gpus]
     return max(1, min(MOST_ON_A_GPU, *shares)) if shares and gpus != 0 else 1
 
 
 def alive_nodes() -> list[Node]:
-    """The nodes of the cluster that this process is connected to, as Ray knows them now."""
+    """Return the live nodes of the cluster that this process is connected to, as Ray knows them now."""
     return [
         Node(
             int(node["Resources"].get("CPU", 0)),
@@ -219,28 +219,28 @@ def alive_nodes() -> list[Node]:
 
 
 def _start(asked: Resources) -> tuple[Any, list[Node]]:
-    """Ray on this machine, with no more of it than is to be used, and what this machine has."""
+    """Start Ray on this machine with no more than is to be used; return its context and what the machine has."""
     gpus = asked.gpus
     present = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus and not present:
         raise InputError(f"--gpus {gpus}: there is none to use: {why_no_gpu()}; expected 0 (--gpus 0 uses the CPU)")
     used = present if gpus is None else gpus
-    cpus = max(usable_cores(), used * (asked.trials_per_gpu or MOST_ON_A_GPU))  # no GPU is to idle for want of a CPU
+    cpus = max(usable_cores(), used * (asked.trials_per_gpu or MOST_ON_A_GPU))  # no GPU may be idle for lack of a CPU
     nodes = [Node(cpus, present)]
     plan = plan_workers(nodes, gpus, asked.workers, asked.trials_per_gpu or _most_on_a_gpu(nodes, gpus), elastic=False)
     cards = math.ceil(plan.slots * plan.gpus)
     keep_token_private()
-    # Ray adds 15 to its workers' niceness, and beside other programs they would get a few per cent of a processor.
+    # Ray adds 15 to its workers' niceness; beside other programs, they would get a few per cent of a processor.
     os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         context = ray.init(address="local", num_cpus=cpus, num_gpus=cards, log_to_driver=False, logging_level="ERROR")
-    except Exception as error:  # of no class of its own: the machine is too busy, or its disk is full
+    except Exception as error:  # of no specific class: the machine is too busy, or its disk is full
         raise SearchFailedError(f"Ray did not start: {' '.join(str(error).split())}") from None
     return context, nodes
 
 
 def _join(address: str) -> Any:
-    """The cluster at an address. Its nodes are given this package: they need what it imports, not itself."""
+    """Join the cluster at an address. Its nodes are sent this package, so they need only what it imports."""
     if "://" in address:
         raise InputError(f"--address {address}: expected auto or HOST:PORT, where `ray start --head` listens (6379)")
     package = {"py_modules": [str(Path(tune_s11.__file__).parent)]}
@@ -257,7 +257,7 @@ def _join(address: str) -> Any:
 
 
 def _knock(address: str) -> None:
-    """Fails within seconds where nobody listens, which Ray itself would try for minutes."""
+    """Fail within seconds if nobody listens; Ray itself would retry for minutes."""
     host, colon, port = address.rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=5).close()
@@ -265,7 +265,7 @@ def _knock(address: str) -> None:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Ray's own libraries write to stderr, twenty times, what its exception says."""
+    """Silence stderr, to which Ray's own libraries write twenty times what its exception says."""
     stderr = os.dup(2)
     with open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), 2)

@@ -1,4 +1,4 @@
-"""Functions as Ray tasks, each with a trial's resources: what is trained and timed beside the trials."""
+"""Runs functions as Ray tasks, each with a trial's resources: whatever is trained and timed beside the trials."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -20,13 +20,13 @@ Folder = TypeVar("Folder", bound=RunFolder)
 
 @dataclass(frozen=True)
 class Executor:
-    """Runs functions on the workers of a search.
+    """A runner of functions on the workers of a search.
 
     Attributes:
-        workers: What runs at once.
-        precision: Requested; ``auto`` is resolved where the device is.
-        stall_timeout: As :class:`tune_s11.search.failures.Silence`.
-        max_failures: How often a call whose worker dies, hangs or raises is repeated.
+        workers: Workers that run at once.
+        precision: Requested precision; ``auto`` is resolved where the device is.
+        stall_timeout: Seconds without a report; see :class:`tune_s11.search.failures.Silence`.
+        max_failures: Number of times that a call is repeated if its worker dies, hangs or raises.
     """
 
     workers: Workers
@@ -35,10 +35,10 @@ class Executor:
     max_failures: int = 0
 
     def hardware(self, *, compiled: bool = False) -> Hardware:
-        """What the worker that asks computes with: on a GPU only if Ray gave it one, though it sees all there are.
+        """Return the hardware of the calling worker: a GPU only if Ray gave it one, although it sees all there are.
 
         Args:
-            compiled: As :attr:`tune_s11.hardware.Hardware.compiled`.
+            compiled: See :attr:`tune_s11.hardware.Hardware.compiled`.
         """
         given = not ray.is_initialized() or bool(ray.get_gpu_ids())
         return choose_hardware(self.precision, self.workers.cpus, compiled=compiled, gpu=given)
@@ -53,24 +53,25 @@ class Executor:
         *,
         compiled: bool = False,
     ) -> list[Any]:
-        """Runs a task with each tuple of arguments, no more at a time than trials may run.
+        """Run a task with each tuple of arguments, with no more at a time than trials may run.
 
-        One whose node or worker is lost, hangs or raises is run again elsewhere; those that train in a folder resume
+        A call whose node or worker is lost, hangs or raises is run again elsewhere. Calls that train in a folder resume
         from their checkpoint there.
 
         Args:
-            task: The function. Its first argument is a :class:`tune_s11.search.workers.parts.Worker`.
-            calls: Its other arguments, a tuple a call; object references in them are resolved.
-            on_wait: Called every other second, and as calls end.
-            on_result: Called with the number of a call and its result, as soon as it has one.
-            on_failure: Called with the number of a call that is run again, and why.
-            compiled: As :attr:`tune_s11.hardware.Hardware.compiled`.
+            task: Function to run. Its first argument is a :class:`tune_s11.search.workers.parts.Worker`.
+            calls: Other arguments of the function, one tuple per call; object references in them are resolved.
+            on_wait: Function that is called every other second, and when calls end.
+            on_result: Function that is called with the number of a call and its result, as soon as it has one.
+            on_failure: Function that is called with the number of a call that is run again, and the reason.
+            compiled: See :attr:`tune_s11.hardware.Hardware.compiled`.
 
         Returns:
-            The results, in the order of the calls; a :class:`tune_s11.search.workers.parts.Failed` where there is none.
+            The results in the order of the calls, with a :class:`tune_s11.search.workers.parts.Failed` for each call
+            that has none.
 
         Raises:
-            RayError: A call met what only the user can mend, such as a full disk.
+            RayError: A call met something that only the user can fix, such as a full disk.
         """
         remote = ray.remote(num_cpus=self.workers.cpus, num_gpus=self.workers.gpus, max_retries=0)(_on_hardware)
         name = task.__name__  # for the dashboard and tracebacks
@@ -87,15 +88,15 @@ class Executor:
         on_progress: Callable[[int, int], None],
         on_failure: Callable[[int, str], None],
     ) -> list[Any]:
-        """As :meth:`run`, for tasks that each train for ``epochs`` in a folder of their own.
+        """Run tasks that each train for ``epochs`` in a folder of their own; see :meth:`run`.
 
         Args:
-            task: Takes the worker, its folder as a :class:`tune_s11.storage.sync.Shared`, and its arguments.
+            task: Function of the worker, its folder as a :class:`tune_s11.storage.sync.Shared`, and its arguments.
             calls: Arguments by folder.
-            epochs: Of each.
-            workspace: The folders are parts of.
-            on_progress: Called now and then with epochs done and epochs in all.
-            on_failure: As :meth:`run`.
+            epochs: Epochs of each task.
+            workspace: Workspace that contains the folders.
+            on_progress: Function that is called now and then with the epochs done and the epochs in all.
+            on_failure: See :meth:`run`.
         """
         looked = time.monotonic()
 

@@ -1,8 +1,8 @@
-"""Parts of a stage on workers that may die or hang: each part is placed, watched, and repeated elsewhere.
+"""Runs the parts of a stage on workers that may die or hang: each part is placed, watched, and repeated elsewhere.
 
-What runs beside the trials, a ramp, a cycle, a finalist's run or a refit, is a Ray task in a placement group of its
-own. So it is known when it has its place, from when on its worker must give signs of life, even one that hangs before
-it has started; and to take the place away kills whatever occupies it, even a process that is frozen.
+A part runs beside the trials: a ramp, a cycle, a finalist's run or a refit. It is a Ray task in a placement group of
+its own. The group shows when the part has its place. From then on, its worker must give signs of life, so that even one
+that hangs before it has started is found. Removing the group kills whatever occupies it, even a frozen process.
 """
 
 from collections import deque
@@ -27,39 +27,39 @@ from tune_s11.storage.disk import disk_trouble
 POLL_SECONDS = 2.0
 
 Alive = Callable[[], None]
-"""Called by whatever trains, at least once an epoch, as a sign of life."""
+"""Function that whatever trains calls as a sign of life, at least once per epoch."""
 
 
 class Worker(NamedTuple):
-    """What a task is given of the worker that it runs on."""
+    """A worker, as the task that it runs sees it."""
 
     hardware: Hardware
-    """Active."""
+    """Hardware to compute with, already activated."""
     alive: Alive
 
 
 class Failed(NamedTuple):
-    """What a part that has failed for good has in place of a result."""
+    """The result of a part that has failed for good."""
 
     reason: str
-    """In one line."""
+    """Reason in one line."""
     traceback: str
 
 
 @dataclass
 class _Part:
-    """A part under way.
+    """A part with its state.
 
     Attributes:
-        call: Its number.
-        arguments: Of the task.
-        failures: How often it has failed.
-        place: Where it runs.
-        placed: Whether Ray has found that place.
-        result: What Ray will have of it.
-        name: Of this attempt.
-        signs: Its worker's signs of life so far.
-        killed: Why its worker was killed; None: it was not.
+        call: Number of the part.
+        arguments: Arguments of the task.
+        failures: Number of times that it has failed.
+        place: Placement group that it runs in.
+        placed: Whether Ray has found resources for the group.
+        result: Reference to the task's result.
+        name: Name of this attempt.
+        signs: Number of its worker's signs of life so far.
+        killed: Reason why its worker was killed; None: it was not.
     """
 
     call: int
@@ -77,11 +77,11 @@ class Parts:
     """The parts of one stage.
 
     Args:
-        task: A Ray task, which takes an :data:`Alive` as its first argument.
-        name: What Ray is to call it.
-        workers: What runs at once.
-        silence: Finds those that hang.
-        max_failures: How often a part is tried again.
+        task: Ray task that takes an :data:`Alive` as its first argument.
+        name: Name of the task in Ray.
+        workers: Workers that run at once.
+        silence: Watch that finds hanging workers.
+        max_failures: Number of times that a part is tried again.
     """
 
     def __init__(self, task: Any, name: str, workers: Workers, silence: Silence, max_failures: int) -> None:
@@ -89,7 +89,7 @@ class Parts:
         self._workers, self._silence, self._max_failures = workers, silence, max_failures
         self._signs = SignsOfLife()
         self._places: list[PlacementGroup] = []  # all there are
-        self._free: list[PlacementGroup] = []  # those in which a part has ended, and its worker is warm
+        self._free: list[PlacementGroup] = []  # those whose part has finished, and whose worker is warm
 
     def run(
         self,
@@ -98,20 +98,20 @@ class Parts:
         on_result: Callable[[int, Any], None],
         on_failure: Callable[[int, str], None],
     ) -> list[Any]:
-        """Runs all of them.
+        """Run all parts.
 
         Args:
-            calls: The other arguments of the task, by part.
-            on_wait: Called every other second, and as parts end.
-            on_result: Called with the number of a part and its result.
-            on_failure: Called with the number of a part that is repeated, and why.
+            calls: Other arguments of the task, for each part.
+            on_wait: Function that is called every other second, and when parts end.
+            on_result: Function that is called with the number of a part and its result.
+            on_failure: Function that is called with the number of a part that is repeated, and the reason.
 
         Returns:
-            The results; a :class:`Failed` of a part that has failed too often.
+            The results, with a :class:`Failed` for a part that has failed too often.
 
         Raises:
-            RayError: A part met something that no repetition mends but the user can, such as a full disk. The others
-                have ended.
+            RayError: A part met something that only the user can fix, such as a full disk. The other parts have
+                ended.
         """
         waiting = deque(_Part(call, arguments) for call, arguments in enumerate(calls))
         results: list[Any] = [None] * len(waiting)
@@ -144,7 +144,7 @@ class Parts:
         return results
 
     def _start(self, part: _Part) -> _Part:
-        """Puts a part in a place, or in line for one."""
+        """Submit a part to a free place, or to a new one that it waits for."""
         if self._free:
             part.place = self._free.pop()
         else:
@@ -158,7 +158,7 @@ class Parts:
         return part
 
     def _leave(self, place: PlacementGroup | None, *, kept: bool) -> None:
-        """Keeps a place for the next part, whose worker is warm there, or lets others have it."""
+        """Keep a place, and the warm worker in it, for the next part; or give the place back."""
         if kept:
             self._free.append(place)
         else:
@@ -166,7 +166,7 @@ class Parts:
             remove_placement_group(place)
 
     def _fail(self, part: _Part, error: RayError) -> Failed:
-        """Counts a failure, and takes away the place, which may be on a node that is lost."""
+        """Count a failure, and give back the place, which may be on a lost node."""
         self._leave(part.place, kept=False)
         part.failures += 1
         cause = getattr(error, "cause", None)
@@ -174,7 +174,7 @@ class Parts:
         return Failed(part.killed or " ".join(last.split()), str(error))
 
     def _watch(self, running: list[_Part]) -> None:
-        """Hears of the parts that have a place, and kills the workers of those that hang."""
+        """Check the signs of life of the parts that have a place, and kill workers that hang."""
         for part in running:
             part.placed = part.placed or placement_group_table(part.place)["state"] == "CREATED"
         placed = {part.name: part for part in running if part.placed and part.killed is None}
@@ -190,7 +190,7 @@ class Parts:
 
     @contextmanager
     def _cleared(self) -> Iterator[None]:
-        """Leaves no place and no sign behind."""
+        """Remove all places and signs of life after the block."""
         try:
             yield
         finally:

@@ -1,6 +1,6 @@
-"""The nodes of a cluster are asked, before anything starts, whether trials could run on them.
+"""Checks, before anything starts, whether trials can run on the nodes of a cluster.
 
-They have to see the results, to have the images whole, and to be able to build the network.
+The nodes must see the results, receive the images undamaged, and be able to build the network.
 """
 
 import tempfile
@@ -21,7 +21,7 @@ from tune_s11.training.trainer import TrainingData
 
 
 def fingerprint(data: TrainingData) -> str:
-    """16 hexadecimal digits over all images that trials learn from and validate on."""
+    """Return 16 hexadecimal digits over all images that trials train on and validate on."""
     return Dataset((), data.train, data.validation or data.train).fingerprint
 
 
@@ -31,14 +31,16 @@ def _look(marker: Path, data: TrainingData, recipe: Recipe) -> tuple[bool, str]:
 
 
 def check_nodes(nodes: Iterable[Node], folder: Path | None, recipe: Recipe, data: ObjectRef, expected: str) -> None:
-    """Has each node look for a file that is made beside the results for a moment, and at the images it was sent.
+    """Let each node look for a temporary file beside the results, and check the images that it was sent.
 
     Args:
-        nodes: Those that trials may run on.
-        folder: Of the search, which need not exist; None: its results go to a storage, where no folder has to be seen.
-        recipe: What is to be trained.
-        data: The trials' :class:`tune_s11.training.trainer.TrainingData` in the object store. Each node gets it here.
-        expected: Its :func:`fingerprint`.
+        nodes: Nodes that trials may run on.
+        folder: Folder of the search, which need not exist; None: the results go to a storage, and nodes need not see
+            a folder.
+        recipe: Recipe to train.
+        data: The trials' :class:`tune_s11.training.trainer.TrainingData` in the object store. This call sends it to
+            each node.
+        expected: Fingerprint of the data; see :func:`fingerprint`.
 
     Raises:
         InputError: A node does not see the folder, has other images, or cannot run this program.
@@ -57,7 +59,7 @@ def check_nodes(nodes: Iterable[Node], folder: Path | None, recipe: Recipe, data
                 seen, received = ray.get(answer)
             except RayError as error:
                 if node.id not in {alive.id for alive in alive_nodes()}:
-                    continue  # it has left, or its link is down
+                    continue  # the node has left, or its link is down
                 reason = str(getattr(error, "cause", None) or error).strip().splitlines()[-1]
                 raise InputError(f"node {node.name}: trials cannot run on it: {reason}") from None
             if folder is not None and not seen:

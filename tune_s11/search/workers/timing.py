@@ -1,4 +1,4 @@
-"""How fast the workers are: some steps, timed in all of them at once."""
+"""Measures how fast the workers are, by timing some steps in all of them at once."""
 
 import itertools
 import resource
@@ -20,21 +20,21 @@ from tune_s11.search.workers.parts import Failed, Worker
 from tune_s11.training.trainer import Trainer, TrainingData
 
 MEASURED_SECONDS = 4.0
-"""A worker's steps are timed for so long, and at least three of them."""
+"""Seconds for which a worker's steps are timed; at least three steps are."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What one worker takes while the others are as busy, in seconds and bytes.
+    """The costs of one worker while the others are as busy, in seconds and bytes.
 
     Attributes:
-        warm_up: What a process's first trainer takes longer than the next ones, compiling included.
-        begin: Of making a trainer, first step included.
-        step: Of a training step.
-        evaluation: Of what is evaluated after an epoch.
-        steps: In an epoch, a count.
-        memory: What its process held at most.
-        gpu_memory: What torch took of its GPU at most; 0 on a CPU.
+        warm_up: Extra time of a process's first trainer over later ones, compilation included.
+        begin: Time to build a trainer, first step included.
+        step: Time of a training step.
+        evaluation: Time of the evaluations after an epoch.
+        steps: Number of steps in an epoch.
+        memory: Memory of the worker's process, at most.
+        gpu_memory: Memory that torch has reserved on its GPU, at most; 0 on a CPU.
     """
 
     warm_up: float
@@ -47,20 +47,20 @@ class Timing:
 
     @property
     def epoch(self) -> float:
-        """Of an epoch, evaluation included."""
+        """Seconds per epoch, evaluation included."""
         return self.steps * self.step + self.evaluation
 
     def run(self, epochs: int) -> float:
-        """Of a whole run, in a process that has had one before."""
+        """Return the seconds of a whole run, in a process that has had one before."""
         return self.begin + epochs * self.epoch
 
     def trials_a_minute(self, workers: int, epochs: int) -> float:
-        """Of so many epochs, trained by so many workers at this timing."""
+        """Return how many trials of this many epochs this many workers train per minute."""
         return 60 * workers / self.run(epochs)
 
 
 def start_all(executor: Executor) -> float:
-    """Has as many workers as run at once import what they need; returns the seconds that it takes."""
+    """Make as many workers as run at once import what they need; return the seconds that it takes."""
     begun = time.monotonic()
     _on_each(executor, _wake)
     return time.monotonic() - begun
@@ -69,14 +69,14 @@ def start_all(executor: Executor) -> float:
 def time_workers(
     executor: Executor, recipe: Recipe, data: ObjectRef, evaluated: int, *, compiled: bool = False
 ) -> Timing:
-    """The mean timing of workers that are all busy; what the greediest of them holds.
+    """Return the mean timing of workers that are all busy, with the memory of the one that takes most.
 
     Args:
-        executor: What it runs on.
-        recipe: As :func:`time_steps`.
-        data: The same in the object store.
-        evaluated: As :func:`time_steps`.
-        compiled: As :attr:`tune_s11.hardware.Hardware.compiled`.
+        executor: Executor to run on.
+        recipe: See :func:`time_steps`.
+        data: Data for :func:`time_steps`, in the object store.
+        evaluated: See :func:`time_steps`.
+        compiled: See :attr:`tune_s11.hardware.Hardware.compiled`.
 
     Raises:
         SearchFailedError: A worker fails.
@@ -94,13 +94,13 @@ def time_workers(
 
 
 def time_steps(hardware: Hardware, recipe: Recipe, data: TrainingData, evaluated: int) -> Timing:
-    """Times what a run of the recipe consists of.
+    """Time what a run of the recipe consists of.
 
     Args:
-        hardware: What it computes with, and active. Where it is compiled the first step compiles.
-        recipe: Of the run.
-        data: To learn from.
-        evaluated: Images that are evaluated after each epoch, with the raw weights and, where there is one, the EMA.
+        hardware: Active hardware to compute with. If it is compiled, the first step compiles.
+        recipe: Recipe of the run.
+        data: Images to train on.
+        evaluated: Number of images that are evaluated after each epoch, with the raw weights and any EMA weights.
     """
     on_gpu = hardware.device == "cuda"
 
@@ -144,15 +144,15 @@ def time_steps(hardware: Hardware, recipe: Recipe, data: TrainingData, evaluated
 
 
 def peak_memory() -> int:
-    """Bytes that this process has held at most, shared ones included."""
+    """Return the bytes that this process has held at most, shared ones included."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _on_each(executor: Executor, function: Callable[..., Any], *arguments: object, compiled: bool = False) -> list[Any]:
-    """Calls a function in as many workers as run at once, all at the same time.
+    """Call a function in as many workers as run at once, all at the same time.
 
     Raises:
-        SearchFailedError: One of them has failed.
+        SearchFailedError: A worker has failed.
     """
     results = executor.run(_call, [(function, *arguments)] * executor.workers.slots, compiled=compiled)
     failed = next((result for result in results if isinstance(result, Failed)), None)
@@ -166,4 +166,4 @@ def _call(worker: Worker, function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _wake(hardware: Hardware) -> None:
-    """Has the worker imported what it needs."""
+    """Do nothing: a worker that runs this has imported what it needs."""

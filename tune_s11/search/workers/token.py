@@ -1,4 +1,4 @@
-"""The token that a Ray which is started here asks for."""
+"""Creates the token that Ray asks for when it is started here."""
 
 import atexit
 import os
@@ -9,26 +9,26 @@ from contextlib import suppress
 from pathlib import Path
 
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
-"""Where Ray looks for its token in place of the home folder."""
+"""Variable with the path of Ray's token, if it is not in the home folder."""
 
 
 def token_command() -> str:
-    """What prints the token that the dashboard asks for."""
+    """Return the command that prints the token that the dashboard asks for."""
     elsewhere = os.environ.get(_TOKEN_PATH)
     return f"{f'{_TOKEN_PATH}={shlex.quote(elsewhere)} ' if elsewhere else ''}ray get-auth-token"
 
 
 def keep_token_private() -> None:
-    """Ray makes its token where there is none, but readable for all; so it is made here, whole or not at all.
+    """Create Ray's token if there is none, completely or not at all. Ray would make it readable for everyone.
 
-    In a home without room, or that cannot be written, there is none for long: it is kept elsewhere while this runs.
+    If the home folder is full or cannot be written, the token is kept elsewhere, only while this process runs.
     """
     if {"RAY_AUTH_TOKEN", _TOKEN_PATH} & os.environ.keys():
         return
     token = Path.home() / ".ray" / "auth_token"
     try:
         token.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=token.parent) as file:  # readable for its owner alone
+        with tempfile.NamedTemporaryFile("w", dir=token.parent) as file:  # only its owner can read it
             file.write(secrets.token_hex(32))
             file.flush()
             with suppress(FileExistsError):
