@@ -238,7 +238,7 @@ def _domain(name: str, value: Any, recipe: Recipe, where: str) -> BaseDistributi
     if low >= high:
         raise InputError(f"{where}{value!r:.80}: expected low < high")
     if kind == "loguniform" and low <= 0:
-        raise InputError(f"{where}{value!r:.80}: allowed on a log scale is low > 0")
+        raise InputError(f"{where}{value!r:.80}: a log scale needs low > 0")
     return FloatDistribution(low, high, log=kind == "loguniform")
 
 

@@ -1,20 +1,20 @@
 """Command lines run in this process: the environment that they leave, and the made-up search of the report's tests."""
 
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "winner"))
-from finished import finished, own_network
-from made_up import images, pristine, pristine_run, search_path, tested_path, validated_path
+from tests.isolation import own_environment
+from tests.report.made_up import images, pristine, pristine_run, search_path, tested_path, validated_path
+from tests.winner.finished import finished, own_network
+from tune_s11.cli import main
 
 __all__ = [
     "finished",
     "images",
+    "own_environment",
     "own_network",
     "pristine",
     "pristine_run",
@@ -23,12 +23,21 @@ __all__ = [
     "validated_path",
 ]
 
+Tune = Callable[..., str]
 
-@pytest.fixture(autouse=True)
-def own_environment() -> Iterator[None]:
-    """What a command sets for Ray, such as to listen on loopback only, is not for the tests that follow."""
-    before = dict(os.environ)
-    yield
-    for name in os.environ.keys() - before.keys():
-        del os.environ[name]
-    os.environ.update(before)
+
+@pytest.fixture
+def tune(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tune:
+    """Runs a command in the folder that holds ``results/own``, and returns what it prints."""
+    monkeypatch.chdir(finished.parent.parent)
+
+    def tune(*arguments: str, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["tune-s11", *arguments])
+        with pytest.raises(SystemExit) as exit:
+            main.main()
+        out, err = capsys.readouterr()
+        assert exit.value.code == code, err
+        assert (err.count("\n"), out) == (1, "") if code else err == ""
+        return err if code else out
+
+    return tune

@@ -1,6 +1,5 @@
-"""``tune-s11`` as a shell has it: its completion, and the schema that it prints."""
+"""``tune-s11`` as a shell has it: its completion."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -8,9 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tune_s11.cli.main import main
-from tune_s11.space_schema import space_schema
 
 COMPLETE = """
 eval "$(tune-s11 --show-completion bash)"
@@ -27,11 +23,3 @@ def test_bash_completes_an_option() -> None:
         ["bash", "-c", COMPLETE], capture_output=True, text=True, env=os.environ | {"PATH": path}, check=True
     )
     assert done.stdout == "--samples\n"
-
-
-def test_schema_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["tune-s11", "schema"])
-    with pytest.raises(SystemExit) as exit:
-        main()
-    assert exit.value.code == 0
-    assert json.loads(capsys.readouterr().out) == space_schema()

@@ -148,7 +148,7 @@ def test_a_trials_recipe_is_trained_on_all_images_and_tested(
     with pytest.raises(SystemExit) as exit:
         train.main()
     assert exit.value.code == 2
-    assert "--trial own/t0002: began on other images" in capsys.readouterr().err
+    assert "--trial own/t0002: started on other images" in capsys.readouterr().err
     manifest = json.loads((search_path / "manifest.json").read_text())
     images = load_dataset(load_search("own", search_path.parent).config.recipe)
     manifest["data"]["fingerprint"] = images.fingerprint
@@ -253,4 +253,4 @@ def test_a_run_on_other_images_is_not_resumed(run, tmp_path: Path, capsys: pytes
     record.write_text(json.dumps(plain))
     with pytest.raises(AssertionError, match="assert 2 == 0"):
         run("--resume", "a")
-    assert "error: --resume a: began on other images (fingerprint another, now " in capsys.readouterr().err
+    assert "error: --resume a: started on other images (fingerprint another, now " in capsys.readouterr().err

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,46 +14,13 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 from torch import Tensor
 
-from tune_s11.config import InputError, PadMode, Recipe
+from tests.data.augmenting import HOLE, MEAN, PAD, SIZE, STD, random_pixels, refuse, seeded
+from tune_s11.config import PadMode, Recipe
 from tune_s11.data import BatchedAugmentation, build_augmentation, normalise
 
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-SIZE, PAD, HOLE = 32, 4, 8
 IMAGES, BATCH = 6000, 500
 PAD_MODES: tuple[PadMode, ...] = ("reflect", "zero")
 NUMPY_MODES: dict[PadMode, Any] = {"reflect": "reflect", "zero": "constant"}
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def random_pixels(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=seeded(seed))
-
-
-# --- normalise
-
-
-def test_normalise_is_the_textbook_formula_in_channels_last() -> None:
-    pixels = random_pixels(5, 8, 6, 3)
-    images = normalise(pixels, MEAN, STD)
-    expected = (pixels.numpy() / 255 - MEAN) / STD
-    np.testing.assert_allclose(images.numpy(), expected.transpose(0, 3, 1, 2), atol=2e-6)
-    assert images.dtype == torch.float32
-    assert images.is_contiguous(memory_format=torch.channels_last)
-
-
-def test_normalise_serves_training_after_it_served_inference() -> None:
-    pixels = random_pixels(2, 4, 4, 3)
-    mean = (0.1, 0.2, 0.3)  # no other test's, so that this test makes the first call
-    with torch.inference_mode():
-        before = normalise(pixels, mean, STD)
-    weight = torch.ones(3, 3, 1, 1, requires_grad=True)
-    images = normalise(pixels, mean, STD)
-    torch.nn.functional.conv2d(images, weight).sum().backward()
-    assert weight.grad is not None
-    assert torch.equal(before, images)
 
 
 # --- the batched augmentation, exactly
@@ -219,73 +185,12 @@ def test_parts_of_the_recipe_can_be_left_out(name: str) -> None:
     assert torch.equal(build_augmentation(recipe, MEAN, STD)(pixels, seeded(0)), normalise(pixels, MEAN, STD))
 
 
-# --- a user's own pipeline
-
-
-def save(path: Path, pipeline: object) -> str:
-    import albumentations as A
-
-    A.save(pipeline, path, data_format="yaml" if path.suffix == ".yaml" else "json")
-    return str(path)
-
-
-@pytest.mark.parametrize("suffix", [".json", ".yaml"])
-def test_a_saved_pipeline_or_single_transform_is_applied(tmp_path: Path, suffix: str) -> None:
-    import albumentations as A
-
-    pixels = random_pixels(3, SIZE, SIZE, 3)
-    for number, pipeline in enumerate((A.Compose([A.HorizontalFlip(p=1)]), A.HorizontalFlip(p=1))):
-        name = save(tmp_path / f"{number}{suffix}", pipeline)
-        augment = build_augmentation(Recipe(augmentation=name), MEAN, STD)
-        assert torch.equal(augment(pixels, seeded(0)), normalise(pixels.flip(2), MEAN, STD))
-
-
-def test_pipelines_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    import albumentations as A
-
-    refuse(save(tmp_path / "shape.json", A.RandomCrop(16, 16)), "shape (16, 16, 3), uint8: expected (32, 32, 3)")
-    refuse(save(tmp_path / "type.json", A.Normalize()), "shape (32, 32, 3), float32: expected (32, 32, 3), uint8")
-    refuse(save(tmp_path / "large.json", A.RandomCrop(64, 64)), "fails on an image: CropSizeError")
-
-
-def test_a_pipeline_that_fails_only_now_and_then_is_named(tmp_path: Path) -> None:
-    import albumentations as A
-
-    name = save(tmp_path / "a.json", A.RandomCrop(16, 16, p=0.02))
-    augment = build_augmentation(Recipe(augmentation=name), MEAN, STD)
-    with pytest.raises(InputError, match="expected "):
-        augment(random_pixels(1000, SIZE, SIZE, 3), seeded(0))
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("broken.json", "{"),
-        ("empty.json", ""),
-        ("binary.json", "\udcff\udcfe"),
-        ("list.json", "[1, 2]"),
-        ("other.json", '{"a": 1}'),
-        ("text.yaml", "a: [b"),
-        ("unknown.json", '{"transform": {"__class_fullname__": "NoSuchTransform", "p": 1}}'),
-        ("argument.json", '{"transform": {"__class_fullname__": "HorizontalFlip", "p": 1, "angle": 3}}'),
-        ("value.json", '{"transform": {"__class_fullname__": "HorizontalFlip", "p": 7}}'),
-    ],
-)
-def test_files_that_hold_no_pipeline_are_refused(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
-    refuse(str(tmp_path / name), "is not a pipeline saved by albumentations.save")
+# --- names
 
 
 @pytest.mark.parametrize("name", ["bached", "", "/no/such/file.json", "two\nlines", "."])
 def test_unknown_names_are_refused(name: str) -> None:
     refuse(name, f"augmentation {name!r}: expected batched, albumentations, or the path")
-
-
-def refuse(name: str, problem: str) -> None:
-    with pytest.raises(InputError) as raised:
-        build_augmentation(Recipe(augmentation=name), MEAN, STD)
-    assert problem in str(raised.value)
-    assert "\n" not in str(raised.value)
 
 
 def test_slow_imports_wait_until_they_are_needed() -> None:

@@ -8,38 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.pictures import SIZE, entries, picture, shades
 from tune_s11.config import InputError
-from tune_s11.data import Dataset, cache_dir
 from tune_s11.data import folder as folder_module
 from tune_s11.data.folder import read_folder
 
-SIZE = 8
-
-
-@pytest.fixture(autouse=True)
-def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Two classes with two training images and a test image each, every one of its own grey."""
-    shade = 0
-    for split, count in (("train", 2), ("test", 1)):
-        for name in ("cat", "dog"):
-            (tmp_path / "images" / split / name).mkdir(parents=True)
-            for number in range(count):
-                shade += 10
-                picture(shade).save(tmp_path / "images" / split / name / f"{number}.png")
-    return tmp_path / "images"
-
-
-def picture(shade: int, mode: str = "RGB", size: tuple[int, int] = (SIZE, SIZE)) -> Image.Image:
-    return Image.new("RGB", size, (shade, shade, shade)).convert(mode)
-
-
-def shades(dataset: Dataset) -> tuple[list[int], list[int]]:
-    return dataset.train.pixels[:, 0, 0, 0].tolist(), dataset.test.pixels[:, 0, 0, 0].tolist()
+pytestmark = pytest.mark.usefixtures("fresh_cache")
 
 
 def refuse(root: Path, *problems: str) -> None:
@@ -107,31 +81,6 @@ def test_changes_to_images_become_notes_with_counts(root: Path) -> None:
 # --- the cache
 
 
-def entries() -> list[Path]:
-    return list((cache_dir() / "folders").iterdir())
-
-
-def poison() -> None:
-    """Makes any decoding fail, so that only the cache can answer."""
-    raise AssertionError("decoded again")
-
-
-def assert_cached(root: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    with monkeypatch.context() as patch:
-        patch.setattr(folder_module, "decode", lambda *_: poison())
-        return read_folder(root, SIZE)
-
-
-def test_second_reading_comes_from_the_cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture(10, "L").save(root / "train" / "cat" / "0.png")
-    first = read_folder(root, SIZE)
-    again = assert_cached(root, monkeypatch)
-    assert again.fingerprint == first.fingerprint
-    assert again.notes == first.notes == ("1 grey image made RGB",)
-    assert type(again.train.pixels) is np.ndarray
-    assert [path.suffix for path in entries()] == [""], "a scratch folder was left behind"
-
-
 def test_changes_of_the_folder_are_noticed(root: Path) -> None:
     read_folder(root, SIZE)
     file = root / "train" / "cat" / "0.png"
@@ -157,40 +106,6 @@ def test_same_names_sizes_and_dates_elsewhere_are_other_images(root: Path, tmp_p
         file.unlink()
     assert set(shades(read_folder(root, SIZE))[0]) == {1}
     assert set(shades(read_folder(other, SIZE))[0]) == {2}
-
-
-@pytest.mark.parametrize("name", ["train_pixels.npy", "test_labels.npy", "entry.json"])
-@pytest.mark.parametrize("damage", ["truncated", "altered", "emptied", "missing"])
-def test_damaged_entries_are_rebuilt(root: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: str) -> None:
-    whole = read_folder(root, SIZE)
-    (entry,) = entries()
-    data = bytearray((entry / name).read_bytes())
-    data[-1] ^= 255
-    if damage == "missing":
-        os.remove(entry / name)
-    else:
-        (entry / name).write_bytes({"truncated": data[:-3], "altered": data, "emptied": b""}[damage])
-    rebuilt = read_folder(root, SIZE)
-    assert rebuilt.fingerprint == whole.fingerprint
-    assert rebuilt.notes == (f"decoded anew, for what was kept of them is damaged: {str(entry)!r}",)
-    assert assert_cached(root, monkeypatch).fingerprint == whole.fingerprint
-
-
-def test_json_of_another_make_is_no_entry(root: Path) -> None:
-    whole = read_folder(root, SIZE)
-    for text in ("[]", "{}", "null", '{"arrays": [1], "about": {"notes": []}}'):
-        (entries()[0] / "entry.json").write_text(text)
-        assert read_folder(root, SIZE).fingerprint == whole.fingerprint
-
-
-def test_without_a_writable_cache_images_are_read_all_the_same(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (root / "file").write_text("in the way")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(root / "file"))
-    dataset = read_folder(root, SIZE)
-    assert shades(dataset) == ([10, 20, 30, 40], [50, 60])
-    (note,) = dataset.notes
-    assert note.startswith("decoded images are not kept: cannot write")
-    assert note.endswith("Not a directory")
 
 
 # --- what is refused

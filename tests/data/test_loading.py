@@ -9,15 +9,7 @@ import pytest
 from PIL import Image
 
 from tune_s11.config import InputError, Recipe
-from tune_s11.data import cache_dir, load_dataset
-
-
-def test_cache_dir(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert cache_dir() == Path("/somewhere/tune_s11")
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert cache_dir() == Path.home() / ".cache" / "tune_s11"
-
+from tune_s11.data import load_dataset
 
 # --- digits
 

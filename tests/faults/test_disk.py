@@ -165,7 +165,7 @@ def test_a_search_goes_on_elsewhere_with_its_files_damaged(program, started, tmp
     assert not list(tmp_path.glob("crater*"))
     assert unfinished
     for files in unfinished.values():
-        assert f"{files[-1]}: cannot be read as a checkpoint; the trial goes on from epoch " in output
+        assert f"{files[-1]}: cannot be read as a checkpoint; the trial resumes from epoch " in output
     assert f"{there / 'study.log'}: its last line is half written and left out" in output
     search = load_search("moved", there.parent)
     assert_whole(search)
@@ -191,7 +191,7 @@ def test_damaged_results_are_made_again_from_what_is_left(program) -> None:
     refit = search.path / "best" / "seed-1" / "checkpoint.pt"
     refit.write_bytes(refit.read_bytes()[:-20])
     again = program.run("--resume", "damaged").stdout
-    assert f"{refit}: cannot be read as a checkpoint (BadZipFile); best/seed-1 is started anew" in again
+    assert f"{refit}: cannot be read as a checkpoint (BadZipFile); best/seed-1 restarts" in again
     repeated = load_search("damaged", program.storage)
     assert repeated.trials == search.trials
     assert repeated.bounds == search.bounds
@@ -203,7 +203,9 @@ def test_damaged_results_are_made_again_from_what_is_left(program) -> None:
     manifest = search.path / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:-20])
     line = refused(program, program.storage, "--resume", "damaged")
-    assert line == f"error: {manifest}: is damaged; if images, recipe and Ray are what the search began with, delete it"
+    assert (
+        line == f"error: {manifest}: is damaged; delete it if images, recipe and Ray have not changed since the start"
+    )
 
 
 def test_a_search_of_64_trials_at_width_64_takes_less_than_a_gigabyte(tmp_path: Path) -> None:

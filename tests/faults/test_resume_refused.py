@@ -86,7 +86,7 @@ def test_resume_is_refused(
 def test_a_manifest_from_before_a_field_existed_means_its_default(search: Path) -> None:
     config, folder = load_space("quick"), SearchFolder(search)
     change(folder.manifest, lambda it: [it["search"][part].clear() for part in ("recipe", "search")])
-    with pytest.raises(InputError, match=r"recipe.dataset: digits: the search began with cifar10"):
+    with pytest.raises(InputError, match=r"recipe.dataset: digits: the search started with cifar10"):
         check_same_search(folder, config, json.loads(folder.manifest.read_text()))
     for part in ("recipe", "search"):
         stated = yaml.safe_load((spaces_folder() / "quick.yaml").read_text())[part]
@@ -98,7 +98,7 @@ def test_resume_with_fewer_trials_than_have_begun(
     search: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = refused(monkeypatch, capsys, run_search, "--resume", "mine", "--samples", "1")
-    assert "--samples 1: 2 trials have begun; expected 2 or more" in line
+    assert "--samples 1: 2 trials have started; expected 2 or more" in line
 
 
 @pytest.mark.parametrize(

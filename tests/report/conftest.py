@@ -1,10 +1,15 @@
 """The made-up search of the report's tests."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-from made_up import images, make_trial, pristine, pristine_run, search_path, tested_path, trial_writer, validated_path
+from tests.report.made_up import (
+    images,
+    make_trial,
+    pristine,
+    pristine_run,
+    search_path,
+    tested_path,
+    trial_writer,
+    validated_path,
+)
 
 __all__ = [
     "images",

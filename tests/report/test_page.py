@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 from sklearn.metrics import balanced_accuracy_score
 
+from tests.report.helpers import edit
 from tune_s11.cli.hints import repeat_commands
 from tune_s11.report import write_report
-from tune_s11.results import load_search
+from tune_s11.results import load_result, load_search
 
 DRAWN = [
     *("curves", "range_test", "schedule", "trials", "reliability"),
@@ -411,3 +412,12 @@ def test_picture_that_cannot_be_saved_is_a_line(search_path: Path, monkeypatch: 
     index = write_report(load_search(str(search_path), search_path.parent))
     assert "the picture trials.png</strong>: MemoryError: no room" in index.read_text(encoding="utf-8")
     assert len(load_json(index.with_name("report.json"))["not_shown"]) == len(PICTURES) + 1
+
+
+def test_hostile_names_are_text(tested_path: Path) -> None:
+    edit(tested_path / "run.json", lambda plain: plain["manifest"]["data"].update(classes=["<script>x", "b", "c"]))
+    (tested_path / "checkpoint.pt").unlink()  # heat maps take seconds
+    renamed = tested_path.rename(tested_path.with_name("<script>x"))
+    page = write_report(load_result(renamed.name, renamed.parent)).read_text()
+    assert "<script" not in page
+    assert "<title>&lt;script&gt;x: run report</title>" in page

@@ -15,18 +15,14 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from tune_s11.config import Recipe, RefitChanges, SearchSettings
-from tune_s11.data import Images
-from tune_s11.hardware import Hardware
 from tune_s11.results import load_search
 from tune_s11.search import forecast as forecast_module
 from tune_s11.search.forecast import MARGIN, Budget, Forecast, Work, imagine
 from tune_s11.search.study import open_study
-from tune_s11.search.workers import timing as timing_module
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.search.workers.executor import Executor
-from tune_s11.search.workers.timing import Timing, time_steps
+from tune_s11.search.workers.timing import Timing
 from tune_s11.search_space import SearchConfig
-from tune_s11.training.trainer import TrainingData
 
 REPORT = 8.0
 PACE = Timing(warm_up=2.0, begin=1.0, step=0.1, evaluation=0.5, steps=10, memory=1, gpu_memory=0)
@@ -137,24 +133,10 @@ def test_only_trials_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plain.trials[0] - compiled.trials[0] == pytest.approx(4 * 10 * 0.05)
 
 
-def test_a_pace_is_that_of_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing_module, "MEASURED_SECONDS", 0.05)
-    pixels = np.random.default_rng(0).integers(0, 256, (70, 8, 8, 3), dtype=np.uint8)
-    data = TrainingData(Images(pixels, np.arange(70) % 3), None, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
-    recipe = Recipe(image_size=8, width=2, epochs=6, batch_size=16, pad=1, cutout=2)
-    timing = time_steps(Hardware(device="cpu", precision="fp32", threads=1), recipe, data, 32)
-    assert timing.steps == 4
-    assert timing.epoch == pytest.approx(4 * timing.step + timing.evaluation)
-    assert timing.run(6) == pytest.approx(timing.begin + 6 * timing.epoch)
-    assert timing.trials_a_minute(3, 6) == pytest.approx(180 / timing.run(6))
-    assert min(timing.begin, timing.step, timing.evaluation) > 0
-    assert timing.memory > 50e6
-
-
 def test_a_dry_run_writes_nothing(program) -> None:  # type: ignore[no-untyped-def]
     done = program.run("--space", str(program.space), "--name", "dry", "--dry-run")
     assert "without pruning, about" in done.stdout
-    assert done.stdout.endswith("nothing was begun (--dry-run)\n")
+    assert done.stdout.endswith("nothing was started (--dry-run)\n")
     assert not (program.storage / "dry").exists()
 
 

@@ -26,7 +26,7 @@ def test_samples_and_target_line_of_a_search_may_change(tmp_path: Path) -> None:
     del before["search"]["search"]["target_line"]  # earlier versions had none
     for changes in ({}, {"search.samples": "9"}, {"search.target_line": "0.9"}):
         check_same_search(folder, config.with_overrides(changes), before)
-    with pytest.raises(InputError, match=r"search\.grace: 5: the search began with 4"):
+    with pytest.raises(InputError, match=r"search\.grace: 5: the search started with 4"):
         check_same_search(folder, config.with_overrides({"search.grace": "5"}), before)
 
 

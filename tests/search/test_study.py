@@ -129,7 +129,7 @@ def test_of_damaged_checkpoints_the_last_good_one_is_used_and_that_is_said(tmp_p
     said: list[str] = []
     (again,) = settled(study, tmp_path, result(0, 4), say=said.append)
     assert again.checkpoint == str(last.parents[1] / "checkpoint_000000" / "checkpoint.pt")
-    assert said == [f"{last}: cannot be read as a checkpoint; the trial goes on from epoch 2"]
+    assert said == [f"{last}: cannot be read as a checkpoint; the trial resumes from epoch 2"]
 
 
 def test_without_a_good_checkpoint_a_trial_begins_anew(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_without_a_good_checkpoint_a_trial_begins_anew(tmp_path: Path) -> None:
     (again,) = settled(study, tmp_path, result(0, 4), say=said.append)
     assert again.checkpoint is None
     assert len(said) == 2
-    assert all(line.endswith("the trial goes on from epoch 0") for line in said)
+    assert all(line.endswith("the trial resumes from epoch 0") for line in said)
 
 
 def test_rows_that_an_ended_trial_has_lost_are_said(journal: Path, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_bomb_placed_as_the_last_checkpoint_is_passed_over(tmp_path: Path) -> 
     said: list[str] = []
     (again,) = settled(study, tmp_path, result(0, 4), say=said.append)
     assert again.checkpoint == str(last.parents[1] / "checkpoint_000000" / "checkpoint.pt")
-    assert said == [f"{last}: cannot be read as a checkpoint; the trial goes on from epoch 2"]
+    assert said == [f"{last}: cannot be read as a checkpoint; the trial resumes from epoch 2"]
     assert not (tmp_path / "crater").exists()
     torch.load(last, weights_only=False)
     assert (tmp_path / "crater").exists()

@@ -9,24 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from finished import copy_of, edit, expected_logits, recipe_of, without_images
-from safetensors.torch import save_file
 
+from tests.winner.exported import export_from, left
+from tests.winner.finished import copy_of, edit, expected_logits, recipe_of, without_images
 from tune_s11.config import InputError
 from tune_s11.data import load_dataset
 from tune_s11.results import load_search
 from tune_s11.winner import load_best, read_best
-from tune_s11.winner.export import FILES, TOLERANCE, Exported, ExportError, export
+from tune_s11.winner.export import FILES, TOLERANCE, ExportError, export
 
 export_module = importlib.import_module("tune_s11.winner.export")
-
-
-def export_from(path: Path, kind: Any) -> Exported:
-    return export(read_best(load_search(str(path), path.parent)), kind, path / "best" / "export")
-
-
-def left(path: Path) -> list[str]:
-    return sorted(file.name for file in (path / "best" / "export").iterdir())
 
 
 @pytest.mark.filterwarnings("ignore:The given buffer is not writable")  # torch 2.11 of torch.export.load
@@ -66,21 +58,6 @@ def test_every_format_gives_the_refits_logits_as_its_card_says(finished: Path, m
     extra = {"classes.json": ""}
     torch.export.load(FILES["torch"], extra_files=extra)
     assert json.loads(extra["classes.json"]) == ["<b>cat", "dog & co", "frog"]
-
-
-def test_the_card_has_accuracy_data_and_recipe(finished: Path, images: Path) -> None:
-    export_from(finished, "safetensors")
-    card = (finished / "best" / "export" / "README.md").read_text()
-    metrics = json.loads((finished / "best" / "metrics.json").read_text())
-    tested = metrics["test_accuracy"]
-    assert f"| {tested['mean']:.4f} | {tested['sd']:.4f} | 2 |" in card
-    assert f"| test images, this refit | {metrics['runs'][0]['ema']:.4f} |" in card
-    assert "| 0.8400 |" in card
-    assert '["<b>cat", "dog & co", "frog"]' in card
-    assert "| momentum | 0.95 |" in card
-    assert "model.pt2" not in card
-    assert str(images.parent) not in card  # of this machine
-    assert f"| data set | folder {images.name} |" in card
 
 
 def test_a_file_that_is_not_faithful_is_removed_and_an_earlier_one_stays(
@@ -142,23 +119,6 @@ def test_a_format_whose_library_is_not_installed(finished: Path, monkeypatch: py
     with pytest.raises(InputError, match=r"--format onnx: needs onnxscript: pip install 'tune-s11\[onnx\]'"):
         export_from(finished, "onnx")
     assert left(finished) == []
-
-
-def test_files_that_are_no_exported_weights(finished: Path, tmp_path: Path) -> None:
-    whole = export_from(finished, "safetensors").path
-    for name, content, problem in (
-        ("none", None, "no such file"),
-        ("cut", whole.read_bytes()[:-5], "cannot be read"),
-        ("empty", b"", "cannot be read"),
-    ):
-        file = tmp_path / f"{name}.safetensors"
-        if content is not None:
-            file.write_bytes(content)
-        with pytest.raises(InputError, match=f"{name}.safetensors: {problem}"):
-            load_best(str(file), Path())
-    save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors", metadata={"tune_s11": "{}"})
-    with pytest.raises(InputError, match=r"other.safetensors: must be a file that tune-s11 export wrote"):
-        load_best(str(tmp_path / "other.safetensors"), Path())
 
 
 def test_a_folder_that_cannot_be_written(finished: Path) -> None:

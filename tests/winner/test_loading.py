@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from finished import edit, expected_logits, recipe_of, without_images
 
+from tests.winner.finished import edit, expected_logits, recipe_of, without_images
 from tune_s11.config import InputError
 from tune_s11.data import load_dataset
 from tune_s11.results import load_search

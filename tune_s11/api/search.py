@@ -181,7 +181,7 @@ class Search:
         config = config.with_overrides(settings).with_absolute_paths() if settings else config.with_absolute_paths()
         samples = config.search.samples
         if begun is not None and samples < (least := len(begun.trials)):
-            raise InputError(f"--samples {samples}: {least} trials have begun; expected {least} or more")
+            raise InputError(f"--samples {samples}: {least} trials have started; expected {least} or more")
         return config if self.lr_bounds is None else _with_lr_bounds(config, *self.lr_bounds)
 
 

@@ -15,7 +15,7 @@ def refuse_beside(context: typer.Context, option: str, *allowed: str) -> None:
     Args:
         context: Context of the command.
         option: Option that decides everything else, as it was typed: ``--resume NAME``.
-        allowed: Parameters that are allowed beside it.
+        allowed: Parameters that can be combined with it.
 
     Raises:
         InputError: Another option was typed too.
@@ -26,7 +26,7 @@ def refuse_beside(context: typer.Context, option: str, *allowed: str) -> None:
         typed = source is not None and source.name == "COMMANDLINE"
         if typed and name not in allowed and not option.startswith(f"{other} "):
             beside = ", ".join(options[each] for each in allowed)
-            raise InputError(f"{option}: leaves nothing for {other} to say; allowed beside it: {beside}")
+            raise InputError(f"{option}: decides what {other} would set; it can be combined with {beside}")
 
 
 def resolve_config(

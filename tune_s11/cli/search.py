@@ -42,7 +42,7 @@ BESIDE_RESUME = (
     *("samples", "gpus", "trials_per_gpu", "workers", "storage", "precision", "compiled", "address", "stall_timeout"),
     *("budget", "track", "dry_run", "no_report"),
 )
-"""Options allowed beside ``--resume``; a resumed search keeps its recipe, space and name."""
+"""Options that can be combined with ``--resume``; a resumed search keeps its recipe, space and name."""
 
 
 def search(
@@ -64,7 +64,7 @@ def search(
             "--trials-per-gpu",
             parser=whole_number_or_auto,
             metavar="N|auto",
-            help="Trials that share a GPU (auto: as many as get most done, which steps timed here tell).",
+            help="Trials that share a GPU (auto: the fastest, by steps timed here).",
         ),
     ] = 1,
     workers: Annotated[
@@ -108,7 +108,7 @@ def search(
         Literal["wandb", "mlflow", "none"] | None,
         typer.Option("--track", help="Send trials and refits there, too (default: where a resumed search sent them)."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what the search will cost.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only forecast what the search will cost.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
 ) -> None:
     """Searches: LR range test, trials that Optuna proposes and ASHA prunes, refit of the best, report.

@@ -111,4 +111,4 @@ def check_same_images(where: str, dataset: "Dataset", manifest: dict[str, Any]) 
     """
     recorded = manifest["data"]["fingerprint"]
     if recorded != dataset.fingerprint:
-        raise InputError(f"{where}: began on other images (fingerprint {recorded}, now {dataset.fingerprint})")
+        raise InputError(f"{where}: started on other images (fingerprint {recorded}, now {dataset.fingerprint})")

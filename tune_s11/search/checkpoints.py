@@ -23,6 +23,6 @@ def drop_needless_checkpoints(context: Context) -> None:
             try:
                 load_checkpoint(file)
             except CheckpointError as error:
-                context.say(f"{error}; {file.parent.relative_to(context.folder.path)} is started anew")
+                context.say(f"{error}; {file.parent.relative_to(context.folder.path)} restarts")
                 file.unlink()
     context.workspace.flush()

@@ -49,7 +49,7 @@ def earlier_manifest(folder: SearchFolder) -> dict[str, Any] | None:
     file = folder.manifest
     manifest: dict[str, Any] | None = read_json(file)
     if manifest is None and file.exists():
-        raise InputError(f"{file}: is damaged; if images, recipe and Ray are what the search began with, delete it")
+        raise InputError(f"{file}: is damaged; delete it if images, recipe and Ray have not changed since the start")
     return manifest
 
 
@@ -80,6 +80,6 @@ def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[s
         for key in {**began, **now[part]}:
             if began.get(key) != now[part].get(key) and (part, key) not in _MAY_CHANGE:
                 raise InputError(
-                    f"{folder.space}: {part}.{key}: {now[part].get(key)}: the search began with "
+                    f"{folder.space}: {part}.{key}: {now[part].get(key)}: the search started with "
                     f"{began.get(key)} and keeps it; expected a new search: --space {folder.space}"
                 )

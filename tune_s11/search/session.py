@@ -165,7 +165,7 @@ class Session:
         for line in expected.lines():
             self.say(line)
         self.say(f"  disk      up to {in_words(self._bytes_needed(ready.inputs, ready.cluster.workers))}")
-        self.say("nothing was begun (--dry-run)")
+        self.say("nothing was started (--dry-run)")
 
     @contextmanager
     def _ready(
@@ -191,7 +191,7 @@ class Session:
                 cluster = autotuner.shared(cluster)
                 if cluster.workers.gpus:
                     share = round(1 / cluster.workers.gpus)
-                    self.say(f"trials a GPU: {share}, which get most done by steps timed here")
+                    self.say(f"trials per GPU: {share}, the fastest by steps timed here")
             executor = Executor(cluster.workers, self.precision, stall_timeout, self.config.search.max_failures)
             yield _Ready(inputs, data, cluster, executor, self._compiles(autotuner, cluster.workers, seconds))
 
@@ -268,7 +268,7 @@ class Session:
         try:
             path.mkdir(parents=True)
         except FileExistsError:
-            reason = f"another search has just begun in {path}; expected a new name"
+            reason = f"another search has just started in {path}; expected a new name"
             raise InputError(f"--name {path.name}: {reason}") from None
         with only_session(path):
             yield

@@ -83,7 +83,7 @@ def mend_journal(path: Path, say: Callable[[str], None]) -> None:
         except ValueError:
             if number < len(lines) - 1 or lines[-1]:
                 raise InputError(
-                    f"{path}: line {number} is damaged; the search cannot go on, its trials can still be read"
+                    f"{path}: line {number} is damaged; the search cannot be resumed, its trials can still be read"
                 ) from None
             lines[number - 1 :] = [line]
     if lines[-1]:
@@ -184,5 +184,5 @@ def _last_checkpoint(attempts: Iterable[TrialFolder], known: int, say: Callable[
             damaged.append(file)
     epoch, last = max((each for each in found if each[0] <= known), default=(0, None))
     for file in damaged:
-        say(f"{file}: cannot be read as a checkpoint; the trial goes on from epoch {epoch}")
+        say(f"{file}: cannot be read as a checkpoint; the trial resumes from epoch {epoch}")
     return last

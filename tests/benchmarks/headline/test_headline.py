@@ -110,7 +110,7 @@ def test_whole_command(tmp_path: Path) -> None:
     other = [*command, "--set", "momentum=0.8", *folders]
     done = subprocess.run(other, capture_output=True, text=True, **given)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {tmp_path / 'results' / 'headline-cpu'}: was begun by run_search.py ")
+    assert done.stderr.startswith(f"error: {tmp_path / 'results' / 'headline-cpu'}: was started by run_search.py ")
     metrics = json.loads((tmp_path / "results" / "headline-cpu" / "best" / "metrics.json").read_text())
     results = json.loads((tmp_path / "docs" / "results.json").read_text())
     assert results["headline"] == {
@@ -143,7 +143,9 @@ def test_whole_command(tmp_path: Path) -> None:
     }
     done = subprocess.run([*wide, "--set", "width=5"], capture_output=True, text=True, **given)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {tmp_path / 'results' / 'headline-cpu-64'}: was begun with another recipe; ")
+    assert done.stderr.startswith(
+        f"error: {tmp_path / 'results' / 'headline-cpu-64'}: was started with another recipe; "
+    )
 
 
 def test_the_full_recipe_needs_a_winner(tmp_path: Path) -> None:

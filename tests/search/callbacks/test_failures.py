@@ -104,29 +104,3 @@ def test_nodes_that_join_allow_for_as_many_failures_as_they_have_workers(tmp_pat
     counted.on_trial_error(0, workers, workers[4])
     with pytest.raises(SearchFailedError, match="5 trials in a row"):
         counted.on_step_end(0, workers)
-
-
-TRACEBACK = """Failure # 1 (occurred at 2026-11-24_21-00-00)
-ray::TrialTrainable.train() (pid=7, ip=127.0.0.1)
-Traceback (most recent call last):
-  File "net.py", line 3, in forward
-    raise ValueError("too narrow\\nby far")
-    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-ValueError: too narrow
-  by far: 3 < 4
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        (TRACEBACK, "ValueError: too narrow by far: 3 < 4"),
-        ("Failure # 1\nThe actor died.\n\tpid: 7\nThe actor is dead because ...", "The actor is dead because ..."),
-        ("", ""),
-        (None, None),
-    ],
-)
-def test_last_error(tmp_path: Path, text: str | None, line: str | None) -> None:
-    if text is not None:
-        (tmp_path / "error.txt").write_text(text)
-    assert last_error(tmp_path / "error.txt") == line

@@ -177,7 +177,7 @@ def test_how_many_share_a_gpu_is_found_out(program, three_gpus: str) -> None:
     """One, two, ... workers on one of the three take turns at some steps."""
     wanted = ("--gpus", "1", "--trials-per-gpu", "auto", "--address", three_gpus)
     done = program.run("--space", str(program.space), "--dry-run", *wanted, RAY_AUTH_MODE="disabled")
-    share = re.search(r"^trials a GPU: ([12]), which get most done by steps timed here$", done.stdout, re.MULTILINE)
+    share = re.search(r"^trials per GPU: ([12]), the fastest by steps timed here$", done.stdout, re.MULTILINE)
     assert share
     there = {"1": r"1 worker, each of \d+ CPUs? and 1 GPU", "2": r"2 workers, each of \d+ CPUs? and 0\.5 GPU"}
     assert re.search(f"; {there[share[1]]}\n", done.stdout)

@@ -51,7 +51,7 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
     winner, verdict = search.winner, search.finalists
     if winner is None:
         reason = next((f": {trial.name}: {trial.error}" for trial in search.trials if trial.error), "")
-        raise SearchFailedError(f"no trial came to its end{reason}; {context.folder.trials} tells more")
+        raise SearchFailedError(f"no trial finished{reason}; {context.folder.trials} has the details")
     if verdict is not None:
         context.say(
             f"finalists: {len(verdict.trials)} trials from {len(verdict.seeds)} seeds each; {winner.name} has "

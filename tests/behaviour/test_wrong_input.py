@@ -43,18 +43,6 @@ def write_images(folder: Path, count: int = 20, size: int = 32) -> None:
         Image.fromarray(rng.integers(0, 256, (size, size, 3), np.uint8)).save(folder / f"{index}.png")
 
 
-@pytest.mark.parametrize("main", [run_search, train.main])
-def test_the_baseline_of_the_schedules_is_in_the_help(
-    main: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["program", "--help"])
-    with pytest.raises(SystemExit):
-        main()
-    words = " ".join(capsys.readouterr().out.split())
-    assert "schedule=plateau" in words
-    assert "reduce on plateau (ReduceLROnPlateau)" in words
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 from sklearn.datasets import load_digits
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def write_images(folder: Path, train: int, test: int) -> Path:

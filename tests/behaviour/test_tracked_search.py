@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wandb_files import wandb_runs
 
+from tests.tracking.wandb_files import wandb_runs
 from tune_s11.results import load_search
 
 pytestmark = pytest.mark.slow

@@ -1,46 +1,16 @@
-"""Searches that went wrong or have hardly begun: the report has what is there, and says what is missing and why."""
+"""Searches that went wrong or have hardly begun: the section has what is there, and says what is missing and why."""
 
-import html
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tune_s11.report.builder import ReportBuilder
-from tune_s11.report.page import render
-from tune_s11.report.sections import gather
-from tune_s11.results import load_search
+from tests.report.helpers import compose_with_gaps
 
 FULL = [0.2, 0.5, 0.6, 0.7, 0.75, 0.81]
-
 Write = Callable[..., None]
-
-
-@pytest.fixture
-def empty(search_path: Path) -> Path:
-    """The search before its first trial."""
-    for name in ("trials", "best"):
-        shutil.rmtree(search_path / name)
-    return search_path
-
-
-@pytest.fixture
-def trials_alone(search_path: Path) -> Path:
-    """The search before its refits: with them each report takes seconds for its heat maps."""
-    shutil.rmtree(search_path / "best")
-    return search_path
-
-
-def compose(path: Path) -> tuple[ReportBuilder, dict[str, str], str]:
-    """The report, what is not shown and why, and the page's text."""
-    report = gather(load_search(str(path), path.parent))
-    page = html.unescape(render(json.loads(json.dumps(report.numbers)), {}))
-    gaps = {gap["what"]: gap["why"] for gap in report.numbers["not_shown"]}
-    assert all(what in page for what in gaps)
-    return report, gaps, page
 
 
 def space(path: Path, text: str) -> None:
@@ -58,7 +28,7 @@ def change(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
 
 def test_no_trial_has_finished(empty: Path, write_trial: Write) -> None:
     write_trial(empty / "trials", 0, 0.9, [0.2, 0.5, 0.6], done=False)
-    report, gaps, _ = compose(empty)
+    report, gaps, _ = compose_with_gaps(empty)
     assert set(gaps) == {"the parameters' importance", "the winner and its test accuracy"}
     assert gaps["the parameters' importance"] == "needs at least 10 complete trials, and there are none"
     assert set(report.figures) == {"trials", "best_so_far", "timeline", "parallel", "slices", "range_test"}
@@ -69,7 +39,7 @@ def test_no_trial_has_finished(empty: Path, write_trial: Write) -> None:
 
 def test_one_trial(empty: Path, write_trial: Write) -> None:
     write_trial(empty / "trials", 0, 0.9, FULL, done=True)
-    report, gaps, _ = compose(empty)
+    report, gaps, _ = compose_with_gaps(empty)
     assert gaps["the parameters' importance"] == "needs at least 10 complete trials, and there is 1"
     assert set(gaps) == {"the parameters' importance", "the test accuracy"}
     assert report.numbers["workers"]["sessions"] == [{"workers": 1, "seconds": 11.0}]
@@ -80,7 +50,7 @@ def test_one_trial(empty: Path, write_trial: Write) -> None:
 def test_all_diverged(empty: Path, write_trial: Write, scores: list[float]) -> None:
     for number in (0, 1):
         write_trial(empty / "trials", number, 0.9, scores, done=True)
-    report, gaps, _ = compose(empty)
+    report, gaps, _ = compose_with_gaps(empty)
     assert ("the best score so far" in gaps) == (scores == [0.0])
     assert {"trials", "timeline", "parallel", "slices"} <= set(report.figures)
     assert report.numbers["winner"] is None
@@ -89,7 +59,7 @@ def test_all_diverged(empty: Path, write_trial: Write, scores: list[float]) -> N
 def test_half_written_reports(trials_alone: Path) -> None:
     for trial in (trials_alone / "trials").glob("t*/result.json"):
         trial.write_text(trial.read_text()[:-30])
-    report, _, _ = compose(trials_alone)
+    report, _, _ = compose_with_gaps(trials_alone)
     assert [trial["epoch"] for trial in report.numbers["trials"][:3]] == [4, 4, 2]
     assert {"trials", "best_so_far", "timeline", "parallel", "slices"} <= set(report.figures)
 
@@ -97,7 +67,7 @@ def test_half_written_reports(trials_alone: Path) -> None:
 def test_reports_without_times(trials_alone: Path) -> None:
     for number in (0, 4):
         change(trials_alone / "trials" / f"t{number:04d}" / "result.json", lambda line: line.pop("timestamp"))
-    report, gaps, page = compose(trials_alone)
+    report, gaps, page = compose_with_gaps(trials_alone)
     assert gaps["the best score so far and what the workers did"] == "reports without times, of t0000, t0004"
     assert not {"best_so_far", "timeline"} & set(report.figures)
     assert report.numbers["cost"]["trials"]["core_hours"] == pytest.approx(19 * 1.5 / 3600)
@@ -107,7 +77,7 @@ def test_reports_without_times(trials_alone: Path) -> None:
 def test_a_resumed_search_names_its_break(trials_alone: Path) -> None:
     later = trials_alone / "trials" / "t0004" / "result.json"
     change(later, lambda line: line.update(timestamp=line["timestamp"] + 36_000, pid=900))
-    report, _, page = compose(trials_alone)
+    report, _, page = compose_with_gaps(trials_alone)
     workers = report.numbers["workers"]
     assert workers["break_seconds"] == [36_002.0]  # the first session ends at 17 s, the fourth trial began at 19 s
     assert workers["idle_share"] == pytest.approx(1 - 28.5 / (2 * 16 + 7))
@@ -117,7 +87,7 @@ def test_a_resumed_search_names_its_break(trials_alone: Path) -> None:
 def test_equal_scores(empty: Path, write_trial: Write) -> None:
     for number in range(11):
         write_trial(empty / "trials", number, 0.9 + 0.001 * number, FULL, done=True)
-    report, gaps, _ = compose(empty)
+    report, gaps, _ = compose_with_gaps(empty)
     assert gaps["the parameters' importance"] == "all 11 complete trials have the same score"
     rung = report.numbers["pruning"]["rungs"][0]
     assert (rung["averaged"]["n"], rung["averaged"]["rho"]) == (11, None)
@@ -126,7 +96,7 @@ def test_equal_scores(empty: Path, write_trial: Write) -> None:
 
 def test_a_single_parameter(trials_alone: Path) -> None:
     space(trials_alone, "{momentum: {uniform: [0.8, 0.98]}}")
-    report, gaps, _ = compose(trials_alone)
+    report, gaps, _ = compose_with_gaps(trials_alone)
     assert gaps["the trials across their parameters"] == "only one parameter is searched"
     assert gaps["the parameters' importance"] == "needs at least 2 parameters that vary, and there is 1"
     assert "slices" in report.figures
@@ -134,7 +104,7 @@ def test_a_single_parameter(trials_alone: Path) -> None:
 
 def test_no_parameter(trials_alone: Path) -> None:
     space(trials_alone, "{}")
-    report, gaps, _ = compose(trials_alone)
+    report, gaps, _ = compose_with_gaps(trials_alone)
     assert gaps["the parameters"].startswith("the space is empty")
     assert report.numbers["parameters"] is None
 
@@ -142,7 +112,7 @@ def test_no_parameter(trials_alone: Path) -> None:
 def test_categorical_parameters(trials_alone: Path) -> None:
     """Of which the space has other choices now than when the trials were begun."""
     space(trials_alone, "{max_lr: {choice: [0.1, 0.2]}, momentum: {uniform: [0.85, 0.9]}}")
-    report, gaps, _ = compose(trials_alone)
+    report, gaps, _ = compose_with_gaps(trials_alone)
     assert "the range test" not in gaps
     parameters = report.numbers["parameters"]
     assert parameters["max_lr"]["choices"] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
@@ -153,29 +123,10 @@ def test_categorical_parameters(trials_alone: Path) -> None:
 def test_importances_of_enough_trials(empty: Path, write_trial: Write) -> None:
     for number in range(12):
         write_trial(empty / "trials", number, 0.8 + 0.01 * number, [*FULL[:5], 0.7 + 0.01 * number], done=True)
-    report, gaps, page = compose(empty)
+    report, gaps, page = compose_with_gaps(empty)
     assert set(gaps) == {"the test accuracy"}
     found = report.numbers["importance"]
     assert found["n"] == 12
     assert set(found["evaluators"]["fANOVA"]) == {"max_lr", "momentum"}
     assert "importance" in report.figures
     assert "nothing" not in page.partition("Could pruning be trusted?")[2].lower().partition("<h2>")[0]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [("scheduler: asha", "scheduler: none", "with scheduler none"), ("grace: 2", "grace: 6", "with scheduler asha")],
-)
-def test_nothing_was_pruned(trials_alone: Path, old: str, new: str, says: str) -> None:
-    file = trials_alone / "search.yaml"
-    file.write_text(file.read_text().replace(old, new))
-    report, _, page = compose(trials_alone)
-    assert report.numbers["pruning"] is None
-    assert f"Nothing was pruned: {says} no rung lies before epoch 6, the last." in page
-
-
-def test_damaged_refits_leave_the_rest_of_the_cost(search_path: Path) -> None:
-    (search_path / "best" / "seed-0" / "metrics.jsonl").write_text('{"epoch": 1}\n')
-    report, gaps, _ = compose(search_path)
-    assert gaps["the refits' cost"] == f"{search_path}/best/seed-0/metrics.jsonl is damaged"
-    assert report.numbers["cost"]["refits"] is None

@@ -13,24 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from optuna.distributions import BaseDistribution, FloatDistribution
 
+from tests.report.figures.helpers import NAMES, titles
 from tune_s11.config import Recipe
 from tune_s11.report import figures
 from tune_s11.report.compare import Compared, HeldOutEpoch
-from tune_s11.report.figures.canvas import crowded, trial_title
 from tune_s11.report.figures.svg import entitle, entitle_points, save, svg
 from tune_s11.report.predictions import Predictions
 from tune_s11.report.timeline import best_so_far, build_timeline
 from tune_s11.results import TrialResult
 from tune_s11.results.lr_range import read_range_test
-
-NAMES = {"svg": "http://www.w3.org/2000/svg"}
-
-
-def titles(text: str) -> list[str]:
-    """All titles of a drawing, each the first child of what it is of."""
-    parents = [it for it in ElementTree.fromstring(text).iter() if it.find("svg:title", NAMES) is not None]
-    assert all(it.get("class") == "titled" for it in parents)
-    return [it[0].text or "" for it in parents]
 
 
 @pytest.fixture
@@ -105,15 +96,6 @@ def test_a_file_is_what_its_name_says(figure: Figure, tmp_path: Path) -> None:
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in ("a.png", "a"))
 
 
-def test_what_a_trial_says_of_itself(make_trial: Callable[..., TrialResult]) -> None:
-    params = {"max_lr": 0.123456, "schedule": "<b>"}
-    assert trial_title(make_trial(7, [0.5, 0.7], params=params)) == (
-        "t0007, complete: 70.00 % after epoch 2\nmax_lr 0.123\nschedule <b>"
-    )
-    assert trial_title(make_trial(3, [0.5, 0.0], state="diverged")) == "t0003, diverged in epoch 2"
-    assert trial_title(make_trial(4, state="failed")) == "t0004, failed"
-
-
 def test_marks_and_bars_say_what_they_are(make_trial: Callable[..., TrialResult], pristine: Path) -> None:
     trials = [
         make_trial(0, [0.2, 0.4, 0.5, 0.6, 0.7, 0.8], params={"max_lr": 0.1}, spans=[("vm:1", 0, 60, 6)]),
@@ -143,15 +125,3 @@ def test_marks_and_bars_say_what_they_are(make_trial: Callable[..., TrialResult]
         (figures.draw_schedule(np.arange(2.0), np.array([0.1, 0.2]), np.array([[1, 0.2]])), "epoch 1: 0.2"),
     ):  # fmt: skip
         assert title in titles(svg(figure, "a"))
-
-
-def test_many_trials_are_fainter_but_never_gone(make_trial: Callable[..., TrialResult]) -> None:
-    assert (crowded(0), crowded(25)) == (1, 1)
-    assert 0.5 < crowded(200) < crowded(60) < 1
-    trials = [make_trial(k, [0.1 + k / 1000, 0.5], "pruned") for k in range(200)]
-    few, many = (figures.draw_trials(group, None, rungs=[2], epochs=6) for group in (trials[:3], trials))
-    assert many.axes[0].lines[0].get_alpha() < few.axes[0].lines[0].get_alpha()  # type: ignore[operator]
-    legend = many.axes[0].get_legend()
-    assert legend is not None
-    assert len(legend.get_texts()) == 2
-    assert svg(many, "trials").count("<title>") == 200

@@ -13,7 +13,7 @@ import pytest
 from tune_s11.config import Recipe
 from tune_s11.data import build_augmentation
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "search_spaces/README.md", "cluster/README.md"]
 DOCUMENTS += [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
 

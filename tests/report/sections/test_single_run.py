@@ -2,41 +2,18 @@
 
 import html
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from tune_s11.cli.hints import report_commands
+from tests.report.helpers import OF_TEST_IMAGES, TESTED, compose_run, edit
 from tune_s11.report import write_report
-from tune_s11.report.builder import ReportBuilder
-from tune_s11.report.page import render
-from tune_s11.report.sections import gather
 from tune_s11.results import load_result
 from tune_s11.training.metrics import EpochMetrics
 
-OF_TEST = {"confusion", "reliability", "heat_maps", "heat_maps_correct"}
-TESTED = {"schedule", "test_curve", "test_changes"} | OF_TEST
 VALIDATED = {"schedule", "curves", "changes"}
-
-
-def compose(path: Path, target: float | None = None) -> tuple[ReportBuilder, str]:
-    """The report, and the page's text without its pictures."""
-    result = load_result(path.name, path.parent)
-    report = gather(result, None, report_commands(result), target)
-    page = html.unescape(render(json.loads(json.dumps(report.numbers)), dict.fromkeys(report.figures, "")))
-    for gap in report.numbers["not_shown"]:
-        assert gap["what"] in page
-    return report, page
-
-
-def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    plain = json.loads(path.read_text())
-    change(plain)
-    path.write_text(json.dumps(plain))
 
 
 def first_lines(path: Path, count: int) -> None:
@@ -88,7 +65,7 @@ def test_without_an_ema_the_raw_weights_are_reported(tested_path: Path, validate
     np.savez(tested_path / "test_logits.npz", labels=labels, raw=raw)
     accuracy = np.mean(raw.argmax(1) == labels)
 
-    report, page = compose(tested_path, accuracy)
+    report, page = compose_run(tested_path, accuracy)
     assert report.numbers["not_shown"] == []
     assert report.numbers["test"] == {"accuracy": accuracy, "accuracy_raw": accuracy}
     assert report.numbers["target"]["test"] == 6
@@ -96,33 +73,21 @@ def test_without_an_ema_the_raw_weights_are_reported(tested_path: Path, validate
     assert f"{100 * accuracy:.2f}\u202f%</strong><small>test accuracy after the last epoch, raw weights" in page
     assert "EMA weights" not in page
 
-    report, page = compose(validated_path, 0.9)
+    report, page = compose_run(validated_path, 0.9)
     assert report.numbers["run"]["validation_accuracy"] == pytest.approx(0.95 * 0.81)
     assert "validation accuracy after the last epoch, raw weights; not tested" in page
     assert "EMA weights" not in page
 
 
-def test_the_target_line_is_the_runs_or_another(tested_path: Path) -> None:
-    (tested_path / "test_logits.npz").unlink()  # heat maps take seconds
-    lines = (tested_path / "test_curve.jsonl").read_text().splitlines()
-    curve = [json.loads(line)["ema_test_accuracy"] for line in lines]
-    assert compose(tested_path)[0].numbers["target"] == {"line": 0.9, "test": None}
-    report, page = compose(tested_path, curve[2])
-    assert report.numbers["target"] == {"line": curve[2], "test": 3}
-    assert "in epoch 3 (EMA weights)" in page
-    drawn = [list(line.get_ydata()) for line in report.figures["test_curve"].axes[0].lines]  # type: ignore[arg-type]
-    assert [curve[2], curve[2]] in drawn
-
-
 def test_a_run_of_before_is_drawn_as_far_as_its_files_go(validated_path: Path) -> None:
-    report, page = compose(validated_path)
+    report, page = compose_run(validated_path)
     assert set(report.figures) == VALIDATED
     (gap,) = report.numbers["not_shown"]
     assert "--test" in gap["why"]
     assert report.numbers["target"] is None
     assert "81.00\u202f%" in page
     assert "target" not in page
-    assert compose(validated_path, 0.7)[0].numbers["target"] == {"line": 0.7, "validation": 4}
+    assert compose_run(validated_path, 0.7)[0].numbers["target"] == {"line": 0.7, "validation": 4}
 
 
 def test_an_interrupted_run_names_how_to_resume_it(tested_path: Path) -> None:
@@ -130,8 +95,8 @@ def test_an_interrupted_run_names_how_to_resume_it(tested_path: Path) -> None:
     first_lines(tested_path / "test_curve.jsonl", 3)
     for name in ("scores.json", "test_logits.npz"):
         (tested_path / name).unlink()
-    report, page = compose(tested_path)
-    assert set(report.figures) == TESTED - OF_TEST
+    report, page = compose_run(tested_path)
+    assert set(report.figures) == TESTED - OF_TEST_IMAGES
     assert {"what": "the test accuracy", "why": "the run has not finished"} in report.numbers["not_shown"]
     assert "3 of 6 epochs" in page
     assert f"python -m tune_s11.train --resume tested --storage {tested_path.parent}" in page
@@ -140,7 +105,7 @@ def test_an_interrupted_run_names_how_to_resume_it(tested_path: Path) -> None:
 def test_a_run_that_has_only_started(tested_path: Path, validated_path: Path) -> None:
     for path in (tested_path, validated_path):
         (path / "metrics.jsonl").unlink()
-        report, page = compose(path)
+        report, page = compose_run(path)
         assert report.figures == {}
         assert report.numbers["not_shown"] == [{"what": "the run", "why": "it has not finished an epoch yet"}]
         assert "No epoch is complete yet." in page
@@ -150,30 +115,7 @@ def test_a_run_that_has_only_started(tested_path: Path, validated_path: Path) ->
 def test_a_run_of_one_epoch_that_diverged(validated_path: Path) -> None:
     epoch = EpochMetrics(1, 9.0, None, 0.0, None, 0.0, None, 0.0, 1.0, 100.0, True)
     (validated_path / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")
-    report, page = compose(validated_path, 0.9)
+    report, page = compose_run(validated_path, 0.9)
     assert set(report.figures) == VALIDATED - {"changes"}
     assert "1 of 6 epochs, diverged" in page
     assert "--resume" not in page  # nothing is left to train
-
-
-@pytest.mark.parametrize("file", ["test_curve.jsonl", "test_logits.npz", "scores.json", "checkpoint.pt"])
-def test_damage_takes_nothing_else_with_it(tested_path: Path, file: str) -> None:
-    (tested_path / file).write_bytes(b"damaged")
-    report, _ = compose(tested_path)
-    lost = {
-        "test_curve.jsonl": {"test_curve", "test_changes"},
-        "test_logits.npz": OF_TEST,
-        "scores.json": set(),
-        "checkpoint.pt": {"heat_maps", "heat_maps_correct"},
-    }
-    assert set(report.figures) == TESTED - lost[file]
-    assert len(report.numbers["not_shown"]) == 1
-
-
-def test_hostile_names_are_text(tested_path: Path) -> None:
-    edit(tested_path / "run.json", lambda plain: plain["manifest"]["data"].update(classes=["<script>x", "b", "c"]))
-    (tested_path / "checkpoint.pt").unlink()  # heat maps take seconds
-    renamed = tested_path.rename(tested_path.with_name("<script>x"))
-    page = write_report(load_result(renamed.name, renamed.parent)).read_text()
-    assert "<script" not in page
-    assert "<title>&lt;script&gt;x: run report</title>" in page

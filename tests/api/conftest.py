@@ -1,0 +1,6 @@
+"""The made-up search of the report's tests, with a winner that can be used."""
+
+from tests.report.made_up import images, pristine, search_path
+from tests.winner.finished import finished
+
+__all__ = ["finished", "images", "pristine", "search_path"]

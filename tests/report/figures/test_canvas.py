@@ -1,0 +1,27 @@
+"""What all figures have in common."""
+
+from collections.abc import Callable
+
+import matplotlib
+import numpy as np
+
+from tests.report.figures.helpers import width_and_height
+from tune_s11.report import figures
+from tune_s11.report.figures.canvas import trial_title
+from tune_s11.results import TrialResult
+
+
+def test_style_stays_within() -> None:
+    before = dict(matplotlib.rcParams)
+    figure = figures.draw_schedule(np.array([0.0, 1.0]), np.array([0.1, 0.2]), title="rising")
+    assert width_and_height(figure) == (340, 136)
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_what_a_trial_says_of_itself(make_trial: Callable[..., TrialResult]) -> None:
+    params = {"max_lr": 0.123456, "schedule": "<b>"}
+    assert trial_title(make_trial(7, [0.5, 0.7], params=params)) == (
+        "t0007, complete: 70.00 % after epoch 2\nmax_lr 0.123\nschedule <b>"
+    )
+    assert trial_title(make_trial(3, [0.5, 0.0], state="diverged")) == "t0003, diverged in epoch 2"
+    assert trial_title(make_trial(4, state="failed")) == "t0004, failed"

@@ -1,0 +1,21 @@
+"""The model card beside what is exported."""
+
+import json
+from pathlib import Path
+
+from tests.winner.exported import export_from
+
+
+def test_the_card_has_accuracy_data_and_recipe(finished: Path, images: Path) -> None:
+    export_from(finished, "safetensors")
+    card = (finished / "best" / "export" / "README.md").read_text()
+    metrics = json.loads((finished / "best" / "metrics.json").read_text())
+    tested = metrics["test_accuracy"]
+    assert f"| {tested['mean']:.4f} | {tested['sd']:.4f} | 2 |" in card
+    assert f"| test images, this refit | {metrics['runs'][0]['ema']:.4f} |" in card
+    assert "| 0.8400 |" in card
+    assert '["<b>cat", "dog & co", "frog"]' in card
+    assert "| momentum | 0.95 |" in card
+    assert "model.pt2" not in card
+    assert str(images.parent) not in card  # of this machine
+    assert f"| data set | folder {images.name} |" in card
