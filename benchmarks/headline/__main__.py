@@ -148,7 +148,7 @@ def search_and_refit(profile: str, changes: list[str], data_dir: Path | None, st
     if SearchFolder(storage / name).manifest.exists():
         begun = load_search(name, storage).manifest["command"]
         if f" {shlex.join(arguments)} --" not in begun:
-            raise InputError(f"{storage / name}: was begun by {begun}; expected the same, or another --storage")
+            raise InputError(f"{storage / name}: was started by {begun}; expected the same, or another --storage")
         arguments = ["--resume", name]
     elif data_dir:
         arguments += ["--data-dir", str(data_dir)]

@@ -82,7 +82,7 @@ def train_once(recipe: Recipe, folder: Path) -> dict[str, Any]:
         write_whole(manifest, json.dumps(build_manifest(dataset, seed) | asked, indent=2))
     begun = json.loads(manifest.read_text())
     if completed(Recipe, begun["recipe"]) != asked["recipe"]:
-        raise InputError(f"{folder}: was begun with another recipe; expected the same, or another --storage")
+        raise InputError(f"{folder}: was started with another recipe; expected the same, or another --storage")
     trainer = Trainer(recipe, TrainingData.to_refit(dataset, recipe, seed), hardware, seed)
     of_seed = RefitFolder(folder / f"seed-{seed}")
     fit(trainer, of_seed, on_epoch=lambda metrics: print(f"epoch {metrics.epoch}", flush=True))

@@ -33,9 +33,9 @@ def render(results: dict[str, Any]) -> str:
     """The tables as Markdown."""
     parts = [
         "# Results\n",
-        "Written by `python -m benchmarks.headline` from `results.json`. Fractions of the CIFAR-10 test images after the",
+        "Written by `python -m benchmarks.headline` from `results.json`. Fractions of the CIFAR-10 test images after",
     ]
-    parts.append("last epoch, EMA weights, no test-time augmentation unless it is named.\n")
+    parts.append("the last epoch, EMA weights, no test-time augmentation unless it is named.\n")
     for kind, title in TITLES.items():
         parts.append(f"## {title}\n")
         entry = results.get(kind)
