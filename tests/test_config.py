@@ -163,7 +163,7 @@ def test_numbers_are_finite(value: float) -> None:
         ({"max_lr": "1e-4"}, ["max_lr: '1e-4'", "number", "write 1.0e-04"]),
         ({"max_lr": "high"}, ["max_lr: 'high'", "number"]),
         ({"momntum": 0.9}, ["momntum: unknown key", "did you mean momentum?"]),
-        ({"xyzzy": 0.9}, ["xyzzy: unknown key", "allowed: ", "weight_decay"]),
+        ({"xyzzy": 0.9}, ["xyzzy: unknown key", "expected one of ", "weight_decay"]),
         ({"two\nlines": 1}, [r"'two\nlines': unknown key"]),
     ],
 )
@@ -189,4 +189,4 @@ def test_number_hint(text: str, advice: str) -> None:
 
 def test_did_you_mean() -> None:
     assert did_you_mean("epoch", ["epochs", "width"]) == "; did you mean epochs?"
-    assert did_you_mean("xyzzy", ["epochs", "width"]) == "; allowed: epochs, width"
+    assert did_you_mean("xyzzy", ["epochs", "width"]) == "; expected one of epochs, width"

@@ -12,14 +12,14 @@ from tune_s11.text import printable
 
 
 class InputError(Exception):
-    """Something the user gave is wrong; the message is one line that says what and what is allowed."""
+    """Invalid user input; the message is one line that names the input, its value, and what it must be."""
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
 
 
 class Frozen(BaseModel):
-    """Base of all configuration: immutable, unknown keys refused, NaN and infinity refused, fields described."""
+    """Base of all configuration: immutable, without unknown keys, NaN or infinity, with described fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
@@ -40,26 +40,26 @@ PadMode = Literal["reflect", "zero"]
 
 
 class Recipe(Frozen):
-    """One training run, complete but for its seed.
+    """One training run, complete except for its seed.
 
-    A search fixes most fields for all its trials and lets its space choose the rest
-    (those marked :data:`Searchable`), so a trial is nothing but a recipe and a seed.
+    A search fixes most fields for all its trials, and its space chooses the rest, among those marked
+    :data:`Searchable`. So a trial is a recipe and a seed.
     """
 
     dataset: Literal["cifar10", "digits", "folder"] = "cifar10"
-    """Where the images come from; ``folder`` reads ``data_dir``."""
+    """Source of the images; ``folder`` reads ``data_dir``."""
     data_dir: str | None = None
     """``DIR/{train,test}/<class>/*.png``, or a CSV of file and label, for ``folder``; the download folder for
     ``cifar10``."""
     image_size: Annotated[int, Field(ge=8, multiple_of=8)] = 32
-    """Height and width in pixels that the network sees."""
+    """Height and width of the network's input, in pixels."""
     train_images: Count | None = None
     """Use a stratified subset of this many training images, validation included; None: all."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Share of the training images held out to choose by."""
+    """Share of the training images held out for validation."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Share of the images of a ``folder`` held out as test images, always the same ones, where it has no others; None:
-    0.2."""
+    """Share of a ``folder``'s images held out as test images, always the same ones, if the folder has no test images;
+    None: 0.2."""
 
     model: str = "s11"
     """``s11``, or ``package.module:function`` called with width, num_classes and image_size."""
@@ -67,22 +67,22 @@ class Recipe(Frozen):
     """Channels of the first convolution; the stages have 2, 4 and 8 times as many."""
 
     schedule: Literal["one_cycle", "triangular", "plateau"] = "one_cycle"
-    """How the learning rate moves; ``plateau`` is the reduce-on-plateau baseline, torch's ReduceLROnPlateau."""
+    """Learning rate schedule; ``plateau`` is the reduce-on-plateau baseline, torch's ReduceLROnPlateau."""
     plateau_patience: Count = 2
     """With schedule ``plateau``: epochs without improvement that are tolerated; the next one triggers the cut."""
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """With schedule ``plateau``: what the rate is multiplied by when it is cut."""
+    """With schedule ``plateau``: factor on the rate when it is cut."""
     epochs: Count = 24
-    """Length of a complete trial."""
+    """Length of a complete trial, in epochs."""
     peak_epoch: Searchable[Positive] = 5.0
     """Epoch at which the learning rate is highest."""
     max_lr: Searchable[Positive] = 0.4
-    """LRMAX, the peak."""
+    """Peak learning rate (the seed's LRMAX)."""
     min_lr_fraction: Searchable[Share] = 0.01
-    """LRMIN / LRMAX."""
+    """``min_lr`` over ``max_lr``: lowest over peak learning rate (the seed's LRMIN over LRMAX)."""
 
     batch_size: Searchable[Count] = 512
-    """Images a step; a last, partial batch is dropped."""
+    """Images per step; a last, partial batch is dropped."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """SGD with momentum, or AdamW, whose weight decay is decoupled from the gradient."""
     momentum: Searchable[Fraction] = 0.9
@@ -90,22 +90,22 @@ class Recipe(Frozen):
     nesterov: bool = True
     """Nesterov's variant of SGD's momentum; false: plain momentum."""
     weight_decay: Searchable[NotNegative] = 5e-4
-    """On all parameters."""
+    """Weight decay, on all parameters."""
     label_smoothing: Searchable[Fraction] = 0.0
     """Share of the target spread over all classes."""
     logit_scale: Searchable[Positive] = 0.125
-    """Factor on the logits in the loss. The network ends in a max pool and batch norm has no say behind it:
-    with 1 the first logits are far too large (cifar10-fast has 0.125 too)."""
+    """Factor on the logits in the loss. The network ends in a max pool with no batch norm behind it, so with 1 the
+    first logits are far too large (cifar10-fast has 0.125 too)."""
     ema_horizon: NotNegative = 1 / 3
-    """Horizon, in epochs, of the moving average of the weights (EMA) that ranks and ships; 0: none, the raw weights
-    rank and ship."""
+    """Horizon, in epochs, of the moving average of the weights (EMA), which ranks trials and is shipped; 0: no average,
+    the raw weights rank and are shipped."""
 
     augmentation: str = "batched"
     """``batched``, ``albumentations``, or the path of a pipeline saved by ``albumentations.save``."""
     pad: Searchable[CountFrom0] = 4
     """Pixels added on each side before the random crop."""
     pad_mode: PadMode = "reflect"
-    """What they hold: the image's reflection, or black (intensity 0, before the images are normalised)."""
+    """Content of these pixels: the image's reflection, or black (intensity 0 before normalisation)."""
     flip: bool = True
     """Mirror half of the images left to right."""
     cutout: Searchable[CountFrom0] = 8
@@ -132,12 +132,12 @@ class Recipe(Frozen):
 
     @property
     def min_lr(self) -> float:
-        """LRMIN."""
+        """Lowest learning rate of the schedule."""
         return self.max_lr * self.min_lr_fraction
 
     @property
     def weights(self) -> str:
-        """For people, the weights that rank and are shipped."""
+        """Display name of the weights that rank and are shipped."""
         return "EMA weights" if self.ema_horizon else "raw weights"
 
 
@@ -158,41 +158,41 @@ def _split_pair(value: Any) -> Any:
 
 
 class SearchSettings(Frozen):
-    """How a search is run: its size, who proposes, who prunes, and what is repeated over seeds."""
+    """Settings of a search: its size, sampler, pruning, and what is repeated over seeds."""
 
     samples: Count = 64
-    """Trials."""
+    """Number of trials."""
     sampler: Literal["tpe", "random"] = "tpe"
     """Optuna's sampler."""
     scheduler: Literal["asha", "none"] = "asha"
-    """Who prunes."""
+    """Pruning policy."""
     grace: Count = 4
-    """Epoch of the first rung: no trial is pruned before."""
+    """Epoch of the first rung; no trial is pruned before it."""
     factor: Annotated[float, Field(gt=1)] = 3.0
-    """Each rung is this many times later than the one before and keeps one in this many."""
+    """Ratio of the epochs of successive rungs; each rung keeps one in this many trials."""
     audit: Fraction = 0.05
-    """Share of the trials to be pruned that run on, to tell what pruning cuts; more where that makes fewer than
-    three, up to one in eight; 0: none."""
+    """Share of the trials to be pruned that continue, to estimate what pruning loses; raised to at most one in eight if
+    it gives fewer than three; 0: none."""
     lr_range: Annotated[tuple[Positive, Positive], BeforeValidator(_split_pair)] = (1e-4, 10.0)
     """Lowest and highest learning rate of the range test; on the command line ``LOW,HIGH``."""
     lr_range_trials: Annotated[int, Field(ge=1, le=3)] = 3
-    """What the short cycles of the range test may cost, in complete trials."""
+    """Limit on the cost of the range test's short cycles, in complete trials."""
     lr_range_steps: Annotated[int, Field(ge=20)] = 100
-    """Steps of one ramp."""
+    """Steps of a ramp."""
     lr_range_seeds: Count = 3
-    """Ramps, of which the median counts: for LRMIN where ``range_test`` finds it, and of ``tune-s11 lr``."""
+    """Number of ramps, whose median counts, where ``range_test`` finds ``min_lr`` and in ``tune-s11 lr``."""
     finalists: Annotated[int, Field(ge=0)] = 5
-    """Complete trials, the best ones, that are run again before the winner is named; below 2: the best one wins."""
+    """Number of best complete trials that are run again before the winner is named; below 2: the best one wins."""
     finalist_seeds: Count = 3
-    """Times each of them is, from the same seeds."""
+    """Runs of each finalist, from the same seeds."""
     refit_seeds: Count = 3
-    """Times the winner is trained anew on training and validation images."""
+    """Refits of the winner on training and validation images."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Of the split, the sampler, and, with the number of a trial or refit added, its training."""
+    """Seed of the split, the sampler and, with the number of a trial or refit added, its training."""
     max_failures: Annotated[int, Field(ge=0)] = 2
-    """Times a trial is resumed from its checkpoint after its worker died."""
+    """Times a trial is resumed from its checkpoint after its worker has died."""
     target_line: Share | None = None
-    """Accuracy at which the report's curves have a line; for show alone. None: no line."""
+    """Accuracy at which the report's curves have a line, for display only; None: no line."""
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Self:
@@ -203,20 +203,20 @@ class SearchSettings(Frozen):
 
 
 class RefitChanges(Frozen):
-    """What a search made cheap for its trials and its winner is refit with; None: as the trials."""
+    """Fields in which the winner's refit differs from cheaper trials; None: as in the trials."""
 
     width: Count | None = None
     """Channels of the first convolution."""
     train_images: Count | None = None
     """Training images, validation included."""
     epochs: Count | None = None
-    """Length of a refit."""
+    """Length of a refit, in epochs."""
     batch_size: Count | None = None
-    """Images a step. Trials on a quarter of the images in a quarter of the batch take as many steps as the refit.
+    """Images per step. Trials on a quarter of the images in a quarter of the batch take as many steps as the refit.
     Learning rates are not scaled: the best one hardly follows the batch (benchmarks/ramps/README.md)."""
 
     def applied_to(self, recipe: Recipe) -> Recipe:
-        """The recipe of a trial as its refit has it."""
+        """Return the recipe of a trial's refit."""
         return recipe.model_copy(update=self.model_dump(exclude_none=True))
 
 
@@ -224,7 +224,7 @@ Configuration = TypeVar("Configuration", bound=Frozen)
 
 
 def validated(kind: type[Configuration], values: Mapping[str, Any], where: str, *, strict: bool) -> Configuration:
-    """Builds a configuration object from plain values.
+    """Build a configuration object from plain values.
 
     Args:
         kind: The class to build.
@@ -233,7 +233,7 @@ def validated(kind: type[Configuration], values: Mapping[str, Any], where: str, 
         strict: Refuse text where a number belongs. Files are strict; the command line, all text, is not.
 
     Raises:
-        InputError: One line naming the key, the value and what is allowed.
+        InputError: One line names the key, the value and what it must be.
     """
     try:
         if strict:  # by way of JSON, where a list may become a tuple
@@ -244,9 +244,9 @@ def validated(kind: type[Configuration], values: Mapping[str, Any], where: str, 
 
 
 def completed(kind: type[Frozen], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values that an earlier version wrote, with the defaults of the fields that it did not have yet.
+    """Return plain values that an earlier version wrote, completed with the defaults of newer fields.
 
-    New fields have defaults that leave everything as it was, so both versions mean the same.
+    The defaults of new fields leave everything as it was, so both versions mean the same.
     """
     return {**kind().model_dump(mode="json"), **values}
 
@@ -275,7 +275,7 @@ def _one_line(kind: type[Frozen], error: ValidationError, where: str) -> str:
 
 
 def number_hint(text: str) -> str:
-    """Advice for text that only looks like a number to people: YAML 1.1 reads 1e-4 as text."""
+    """Return advice for text that looks like a number but is not one to YAML 1.1, such as 1e-4."""
     try:
         number = float(text)
     except ValueError:
@@ -287,6 +287,6 @@ def number_hint(text: str) -> str:
 
 
 def did_you_mean(name: str, allowed: list[str]) -> str:
-    """The end of an error line on a misspelt name: the closest allowed one, or all of them."""
+    """Return the end of an error line on a misspelt name: the closest known one, or all of them."""
     close = difflib.get_close_matches(name, allowed, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; allowed: {', '.join(allowed)}"
+    return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(allowed)}"

@@ -22,16 +22,16 @@ from tune_s11.config import (
 from tune_s11.pruning import Policy, build_policy
 
 RANGE_TEST = "range_test"
-"""In place of bounds: the range test finds those of ``max_lr``, and the one value of ``min_lr_fraction``."""
+"""Stands in place of bounds: the range test finds those of ``max_lr``, and the value of ``min_lr_fraction``."""
 
 RANGE_TESTED = ("max_lr", "min_lr_fraction")
-"""What a space may leave to the range test."""
+"""Fields that a space may leave to the range test."""
 
 Space = dict[str, BaseDistribution | str]
 """Recipe field -> Optuna distribution; those of :data:`RANGE_TESTED` may be :data:`RANGE_TEST`."""
 
 INTERVALS = ("uniform", "loguniform")
-"""Kinds of domain that two bounds make."""
+"""Kinds of domain that are given by two bounds."""
 
 _KINDS = (*INTERVALS, "choice")
 
@@ -50,12 +50,12 @@ class SearchConfig:
     refit: RefitChanges = field(default_factory=RefitChanges)
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> "SearchConfig":
-        """Applies ``--set`` options: ``FIELD=VALUE`` of the recipe, ``search.FIELD`` and ``refit.FIELD`` of the rest.
+        """Apply ``--set`` options: ``FIELD=VALUE`` of the recipe, ``search.FIELD`` and ``refit.FIELD`` of the rest.
 
-        A field that is set is searched no more.
+        A field that is set is no longer searched.
 
         Raises:
-            InputError: Unknown field or bad value, or one that what is searched does not fit.
+            InputError: A field is unknown, or its value is invalid or does not fit what is searched.
         """
         parts: dict[str, dict[str, Any]] = {"recipe": {}, "search": {}, "refit": {}}
         for key, value in overrides.items():
@@ -72,25 +72,25 @@ class SearchConfig:
         )
 
     def with_absolute_paths(self) -> "SearchConfig":
-        """Makes the recipe's paths absolute: trials run in folders of their own."""
+        """Make the recipe's paths absolute, because trials run in their own folders."""
         absolute = {}
         if self.recipe.data_dir is not None:
-            # Links stay: the paths in a CSV are relative to where its link lies, not to what the link leads to.
+            # Links are kept: the paths in a CSV are relative to the folder of the link, not of its target.
             absolute["data_dir"] = os.path.abspath(self.recipe.data_dir)
         if Path(self.recipe.augmentation).is_file():
             absolute["augmentation"] = str(Path(self.recipe.augmentation).resolve())
         return self.with_overrides(absolute) if absolute else self
 
     def with_lr_bounds(self, low: float, high: float) -> "SearchConfig":
-        """Searches ``max_lr`` log-uniformly between bounds, without a range test."""
+        """Search ``max_lr`` log-uniformly between bounds, without a range test."""
         return replace(self, space=self.space | {"max_lr": FloatDistribution(low, high, log=True)})
 
     def checked_for_search(self) -> "SearchConfig":
-        """Returns itself where a search has something to do.
+        """Return this object if a search has something to do.
 
         Raises:
             NothingToSearchError: The space is empty.
-            InputError: The policy has no rung before the last epoch, or a value that may be found is none for a refit.
+            InputError: The policy has no rung before the last epoch, or a refit could not have a searched value.
         """
         if not self.space:
             raise NothingToSearchError("space: nothing is left to search; it needs one or more recipe fields")
@@ -104,24 +104,24 @@ class SearchConfig:
 
     @property
     def policy(self) -> Policy:
-        """Who is pruned."""
+        """Pruning policy."""
         return build_policy(self.search, self.recipe.epochs)
 
     @property
     def domains(self) -> dict[str, BaseDistribution]:
-        """The space without what is left to the range test."""
+        """The space without the fields that are left to the range test."""
         return {name: domain for name, domain in self.space.items() if isinstance(domain, BaseDistribution)}
 
     @property
     def largest(self) -> Recipe:
-        """The recipe with the widest network and the largest batch that the search may try."""
+        """Recipe with the widest network and the largest batch that the search may try."""
         searched: dict[str, Any] = {
             name: max(_ends(self.space[name])) for name in ("width", "batch_size") if name in self.space
         }
         return self.recipe.model_copy(update=searched)
 
     def plain(self) -> dict[str, dict[str, Any]]:
-        """What a space file of it holds, as plain values."""
+        """Return the content of its space file, as plain values."""
         return {
             "recipe": self.recipe.model_dump(mode="json"),
             "space": {name: _plain(domain) for name, domain in self.space.items()},
@@ -130,15 +130,15 @@ class SearchConfig:
         }
 
     def to_yaml(self) -> str:
-        """The space file that reads back as this object."""
+        """Return the space file that reads back as this object."""
         return yaml.safe_dump(self.plain(), sort_keys=False)
 
 
 def load_space(name: str) -> SearchConfig:
-    """Reads a space file by the name of one that ships (``quick``) or by its path.
+    """Read a space file by the name of one that ships (``quick``) or by its path.
 
     Raises:
-        InputError: No such file, no YAML, an unknown key, or a value that is not allowed: one line naming it.
+        InputError: There is no such file, it is not YAML, or it has an unknown key or an invalid value.
     """
     path = _find(name)
     try:
@@ -149,14 +149,14 @@ def load_space(name: str) -> SearchConfig:
 
 
 def parse_space(parts: Any, where: str) -> SearchConfig:
-    """Checks what a space file holds.
+    """Return the configuration in a parsed space file, checked.
 
     Args:
         parts: The parsed YAML.
-        where: What an error line starts with, such as ``quick.yaml: ``.
+        where: Start of an error line, such as ``quick.yaml: ``.
 
     Raises:
-        InputError: As :func:`load_space`.
+        InputError: See :func:`load_space`.
     """
     names = ["recipe", "space", "search", "refit"]
     parts = _mapping(parts, where.rstrip(": "))
@@ -176,14 +176,14 @@ def parse_space(parts: Any, where: str) -> SearchConfig:
 
 
 def spaces_folder() -> Path:
-    """Where the shipped space files lie: beside the package in a checkout, inside it when installed."""
+    """Return the folder of the shipped space files: beside the package in a checkout, inside it when installed."""
     package = Path(__file__).resolve().parent
     inside = package / "search_spaces"
     return inside if inside.is_dir() else package.parent / "search_spaces"
 
 
 def clip(domain: BaseDistribution, value: Any) -> Any:
-    """The allowed value nearest to ``value``."""
+    """Return the value of a domain nearest to ``value``."""
     if isinstance(domain, FloatDistribution):
         return min(max(float(value), domain.low), domain.high)
     assert isinstance(domain, CategoricalDistribution)
@@ -233,7 +233,7 @@ def _domain(name: str, value: Any, recipe: Recipe, where: str) -> BaseDistributi
     if kind == "choice":
         return CategoricalDistribution(ends)
     if isinstance(getattr(recipe, name), int):
-        raise InputError(f"{where}{value!r:.80}: expected {{choice: [..]}}, for it is a whole number")
+        raise InputError(f"{where}{value!r:.80}: expected {{choice: [..]}}, because it is a whole number")
     low, high = ends
     if low >= high:
         raise InputError(f"{where}{value!r:.80}: expected low < high")
@@ -243,7 +243,7 @@ def _domain(name: str, value: Any, recipe: Recipe, where: str) -> BaseDistributi
 
 
 def _plain(domain: BaseDistribution | str) -> Any:
-    """A domain as it stands in a space file."""
+    """Return a domain as it is written in a space file."""
     if isinstance(domain, FloatDistribution):
         return {"loguniform" if domain.log else "uniform": [domain.low, domain.high]}
     return {"choice": list(domain.choices)} if isinstance(domain, CategoricalDistribution) else domain

@@ -39,7 +39,7 @@ def test_one_trial_at_the_rates_found_its_refits_and_its_report(program) -> None
     assert bounds is not None
     assert (trial.state, trial.recipe.max_lr) == ("complete", pytest.approx(bounds.suggestion))
     assert trial.recipe.min_lr == pytest.approx(bounds.min_lr)
-    assert f"LRMIN {bounds.min_lr:.3g}" in output
+    assert f"min_lr {bounds.min_lr:.3g}" in output
     assert f"validation accuracy {trial.score:.4f} (raw weights)" in output
     assert trial.rows[-1].ema_val_accuracy is None
     refits = search.refit

@@ -1,4 +1,4 @@
-"""Bounds for LRMAX from cycles, and a first LRMIN from ramps."""
+"""Bounds for max_lr from cycles, and a first min_lr from ramps."""
 
 from collections.abc import Callable
 
@@ -45,7 +45,7 @@ def test_without_ramps_lrmin_is_the_recipes_share() -> None:
     bounds = bounds_of(ANSWER, None, 0.02)
     assert bounds.min_lr == pytest.approx(0.02 * ANSWER.first)
     assert bounds.first["min_lr_fraction"] == pytest.approx(0.02)
-    assert bounds.reasons["min_lr"] == "0.02 of LRMAX, as in the recipe"
+    assert bounds.reasons["min_lr"] == "0.02 of max_lr, as in the recipe"
     assert bounds.decades == pytest.approx(np.log10(ANSWER.high / ANSWER.low))
 
 

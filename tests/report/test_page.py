@@ -259,7 +259,7 @@ def test_workers_and_the_best_so_far_are_the_reports(pristine: Path, numbers: di
     assert workers["sessions"] == [{"workers": 2, "seconds": length}]
     assert (workers["break_seconds"], workers["busy_seconds"]) == ([], busy)
     assert workers["idle_share"] == pytest.approx(1 - busy / (2 * length))
-    assert f"trained nothing in {100 * workers['idle_share']:.1f}\u202f%" in html.unescape(page)
+    assert f"The workers were idle for {100 * workers['idle_share']:.1f}\u202f%" in html.unescape(page)
 
     epochs = []
     for name, report in reports:
@@ -313,7 +313,7 @@ def test_finalists_are_the_file_and_the_optimism_their_difference(
     assert numbers["optimism"] == {"over_again": pytest.approx(0.84 - 0.825), "over_test": None}
     text = html.unescape(page)
     assert "t0002 leads t0000 by 1.50\u202f%" in text
-    assert "a tie, for noise explains as much" in text
+    assert "a tie, because noise explains as much" in text
     assert "lies 1.50\u202f% above its finalist's mean" in text
 
 
@@ -323,7 +323,7 @@ def test_range_test_and_manifest_are_the_files(pristine: Path, numbers: dict[str
     decades = pytest.approx(math.log10(measured["bounds"]["high"] / measured["bounds"]["low"]))
     found = {"decades": decades, "cycles": len(measured["cycles"]), "ramps": len(measured["curve"]["losses"])}
     assert numbers["range_test"] == kept | found
-    assert "The bounds for LRMAX span 1.7 decades." in page
+    assert "The bounds for <code>max_lr</code> span 1.7 decades." in page
     assert numbers["manifest"] == load_json(pristine / "manifest.json")
     assert "packages, torch" in page
     assert "search, recipe" not in page

@@ -62,7 +62,7 @@ def test_says_what_it_does_and_nothing_of_ray_is_printed(output: str) -> None:
         "2 workers",
         "rungs at epoch 2, 4",
         "dashboard: http://127.0.0.1",
-        "LRMAX between",
+        "max_lr between",
         "6/6 done",
         " left",
         "best trials",

@@ -177,7 +177,7 @@ def lr(
     figures.save(figures.draw_range_test(measured, max_lr), out)
     for name, rate in measured.suggestions.items():
         print(f"{name:12s} {rate:.4g}")
-    print(f"LRMAX bounds {measured.bounds.low:.4g} to {measured.bounds.high:.4g}")
+    print(f"max_lr bounds {measured.bounds.low:.4g} to {measured.bounds.high:.4g}")
     print(f"picture: {out}")
 
 
@@ -185,14 +185,14 @@ def lr(
 def zigzag(
     cycles: Annotated[int, typer.Option("--cycles", parser=whole_number(1), metavar="N", help="Periods to draw.")] = 3,
     out: OutOption = Path("zigzag.png"),
-    min_lr: Annotated[float, typer.Option("--min-lr", help="LRMIN.")] = 0.004,
-    max_lr: Annotated[float, typer.Option("--max-lr", help="LRMAX.")] = 0.4,
+    min_lr: Annotated[float, typer.Option("--min-lr", help="Lowest learning rate.")] = 0.004,
+    max_lr: Annotated[float, typer.Option("--max-lr", help="Peak learning rate.")] = 0.4,
     period: Annotated[float, typer.Option("--period", help="Epochs of one cycle, up and down.")] = 10.0,
 ) -> None:
     """Draws the triangular schedule, up and down again and again."""
     _check_out(out)
     if not 0 <= min_lr < max_lr < float("inf"):
-        raise InputError(f"--min-lr {min_lr:g} --max-lr {max_lr:g}: expected 0 <= LRMIN < LRMAX")
+        raise InputError(f"--min-lr {min_lr:g} --max-lr {max_lr:g}: expected 0 <= min_lr < max_lr")
     if not 0 < period < float("inf"):
         raise InputError(f"--period {period:g}: must be more than 0 epochs")
     from tune_s11.report import figures

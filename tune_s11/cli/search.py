@@ -82,7 +82,8 @@ def search(
         typer.Option("--compile", help="Train through torch.compile (auto: on GPUs, where it pays within the search)."),
     ] = "auto",
     lr_bounds: Annotated[
-        tuple[float, float] | None, typer.Option("--lr-bounds", metavar="LOW HIGH", help="LRMAX bounds; no range test.")
+        tuple[float, float] | None,
+        typer.Option("--lr-bounds", metavar="LOW HIGH", help="Bounds of max_lr, in place of a range test."),
     ] = None,
     no_asha: Annotated[bool, typer.Option("--no-asha", help="Run every trial to its end.")] = False,
     resume_name: Annotated[str | None, typer.Option("--resume", metavar="NAME", help="Resume this search.")] = None,

@@ -11,7 +11,7 @@ FEWEST_STEPS = 10
 """Steps of a ramp below which it says nothing."""
 
 HIGHEST_FRACTION = 0.01
-"""Highest ``min_lr`` over ``max_lr``: above it a training ends worse (benchmarks/lr_range/README.md, "LRMIN"), although
+"""Highest ``min_lr`` over ``max_lr``: above it a training ends worse (benchmarks/lr_range/README.md), although
 ramps may suggest more."""
 
 
@@ -54,12 +54,12 @@ def bounds_of(answer: Answer, curve: LRCurve | None, min_lr_fraction: float) -> 
         curve: Curve of the ramps; None if ``min_lr`` is not to be found.
         min_lr_fraction: The recipe's ``min_lr`` over ``max_lr``, used if the ramps say nothing.
     """
-    min_lr, why = min_lr_fraction * answer.first, f"{min_lr_fraction:g} of LRMAX, as in the recipe"
+    min_lr, why = min_lr_fraction * answer.first, f"{min_lr_fraction:g} of max_lr, as in the recipe"
     if curve is not None and not falls(curve):
         why += ": the ramps' loss never fell"
     elif curve is not None:
         min_lr = min(begins_to_fall(curve), HIGHEST_FRACTION * answer.first)
-        why = "where the ramps' loss has made the first twentieth of its way down, at most a hundredth of LRMAX"
+        why = "where the ramps' loss has made the first twentieth of its way down, at most a hundredth of max_lr"
     return LRBounds(
         low=answer.low,
         high=answer.high,

@@ -244,7 +244,7 @@ def _rate(index: float) -> float:
 
 
 def given(max_lr: float) -> Answer:
-    """Return the answer where the rate is no question, and only LRMIN is to be found."""
+    """Return the answer where the rate is no question, and only min_lr is to be found."""
     return Answer(max_lr, max_lr, max_lr, unsure=False, reasons=dict.fromkeys(("low", "high", "suggestion"), "given"))
 
 

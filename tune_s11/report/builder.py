@@ -117,7 +117,7 @@ class SearchBuilder(ReportBuilder):
         """LR range test of the search; None if there was none or it cannot be read."""
         path = self.search.folder.range_test
         if self.search.config.space.get("max_lr") != RANGE_TEST and not path.exists():
-            self.leave_out("the range test", "there was none: the search was given LRMAX or bounds for it")
+            self.leave_out("the range test", "there was none: the search was given max_lr or bounds for it")
             return None
         return self.attempt("the range test", lambda: read_range_test(path))
 

@@ -208,7 +208,20 @@ def _differences(compared: Sequence[Compared]) -> list[str]:
     return differ
 
 
-CELLS = ("name", "kind", "schedule", "images", "epochs", "LRMAX", "raw", "EMA", "best", "to level", "to target", "test")
+CELLS = (
+    "name",
+    "kind",
+    "schedule",
+    "images",
+    "epochs",
+    "max_lr",
+    "raw",
+    "EMA",
+    "best",
+    "to level",
+    "to target",
+    "test",
+)
 """Headings of :func:`comparison_cells`."""
 
 

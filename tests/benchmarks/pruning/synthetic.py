@@ -60,12 +60,12 @@ BOUNDS = {"low": 0.067, "high": 2.0, "suggestion": 0.667, "min_lr": 0.0026}
 def recording_of_s11(
     count: int, *, noise: float = 0.02, between: tuple[float, float] = (BOUNDS["low"], BOUNDS["high"])
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Header and lines of random configurations of the s11 space, best at LRMAX 0.4 and momentum 0.9; two diverge.
+    """Header and lines of random configurations of the s11 space, best at max_lr 0.4 and momentum 0.9; two diverge.
 
     Args:
         count: Configurations.
         noise: Standard deviation of an early epoch's accuracy from what ranks the end; it vanishes by the end.
-        between: Bounds of LRMAX.
+        between: Bounds of max_lr.
     """
     space = load_space("s11").with_lr_bounds(*between).space
     configs = [draw(space, 0, number) for number in range(count)]

@@ -146,7 +146,7 @@ def test_pytorch_lr_finder_leaves_out_both_ends() -> None:
 
 
 def test_what_scales_with_one_less_momentum_carries_over_in_the_effective_rate() -> None:
-    """Best LRMAX, range test and edge of divergence all at one effective rate."""
+    """Best max_lr, range test and edge of divergence all at one effective rate."""
     group = [measured(4 * (1 - m), end=60 * (1 - m), momentum=m, diverged_from=20 * (1 - m)) for m in (0.8, 0.9, 0.95)]
     (found,) = compare_momenta(group)
     assert found.name == "cifar10, width 16, batch 128"
@@ -184,6 +184,6 @@ def test_only_what_is_measured_completely_is_told(capsys: pytest.CaptureFixture[
     assert [each.condition.momentum for each in both] == [0.8, 0.9]
     tell(both)
     told = capsys.readouterr().out
-    assert "LRMAX (n = 2 conditions)" in told
+    assert "max_lr (n = 2 conditions)" in told
     assert "\npytorch-lr-finder " in told
     assert "\ncifar10, width 16, batch 128 " in told

@@ -1,4 +1,4 @@
-"""What bounds are worth, where by construction the best LRMAX is 0.4."""
+"""What bounds are worth, where by construction the best max_lr is 0.4."""
 
 import json
 from dataclasses import replace

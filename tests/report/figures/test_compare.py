@@ -24,8 +24,8 @@ def test_comparison_tells_all_apart(make_trial: Make) -> None:
     runs = [compared(number) for number in range(MOST - 1)] + [compared(MOST, schedule="plateau", max_lr=0.1)]
     figure = figures.draw_comparison(runs, 0.8)
     texts = drawn(figure)
-    assert texts[0] == "$run^ 0: one_cycle, LRMAX 0.4"
-    assert texts[MOST - 1] == f"$run^ {MOST}: plateau, LRMAX 0.1"
+    assert texts[0] == "$run^ 0: one_cycle, max_lr 0.4"
+    assert texts[MOST - 1] == f"$run^ {MOST}: plateau, max_lr 0.1"
     assert texts[MOST:] == ["the worst of them ends with 80.0 %"]
     lines = figure.axes[1].get_lines()
     assert len({line.get_color() for line in lines}) == MOST
@@ -40,7 +40,7 @@ def test_comparison_has_a_target_line_and_names_the_images(make_trial: Make, tar
     tested = Compared("a", "run", Recipe(epochs=6), "test", 0, rows)
     figure = figures.draw_comparison([tested, replace(tested, name="b", images="validation")], 0.8, target)
     texts = drawn(figure)
-    assert texts[:2] == ["a: one_cycle, LRMAX 0.4, test", "b: one_cycle, LRMAX 0.4, validation"]
+    assert texts[:2] == ["a: one_cycle, max_lr 0.4, test", "b: one_cycle, max_lr 0.4, validation"]
     assert figure.axes[0].get_ylabel().startswith("test or validation accuracy, EMA weights")
     (label,) = [text for text in figure.axes[0].texts if text.get_text() == f"target {100 * target:g} %"]
     assert (label.get_va() == "bottom") is above  # clear of the other line's name

@@ -15,8 +15,8 @@ def test_range_test_marks_what_was_found(pristine: Path) -> None:
     figure = figures.draw_range_test(measured, winner=0.4)
     for name, lr in measured.suggestions.items():
         assert f"{name} {lr:.3g}" in texts(figure, -1)
-    assert "the winner's LRMAX 0.4" in texts(figure)
-    assert f"LRMAX to try first {measured.bounds.suggestion:.3g}" in texts(figure)
+    assert "the winner's max_lr 0.4" in texts(figure)
+    assert f"max_lr to try first {measured.bounds.suggestion:.3g}" in texts(figure)
     assert measured.curve is not None
     finite = measured.curve.losses[np.isfinite(measured.curve.losses)]
     above, below = figure.axes
@@ -41,7 +41,7 @@ def test_a_range_test_without_cycles_has_one_panel(pristine: Path) -> None:
 
 
 def test_a_range_test_without_ramps_has_one_panel(pristine: Path) -> None:
-    """Where LRMIN is not to be found."""
+    """Where min_lr is not to be found."""
     measured = read_range_test(pristine / "lr_range.json")
     figure = figures.draw_range_test(replace(measured, curve=None, suggestions={}))
     assert [axes.get_ylabel() for axes in figure.axes] == ["validation accuracy"]

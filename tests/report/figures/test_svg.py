@@ -118,10 +118,10 @@ def test_marks_and_bars_say_what_they_are(make_trial: Callable[..., TrialResult]
         (figures.draw_changes(trials[0].rows), "epoch 2\nvalidation, EMA weights: +20 percentage points"),
         (figures.draw_importances({"n": 9, "evaluators": {"fANOVA": {"pad": share}, "other": {"pad": share}}}),
          "pad, fANOVA: 60.0 % (50.0 to 70.0 %)"),
-        (figures.draw_comparison([run], None), "one: one_cycle, LRMAX 0.4\n80.00 % after epoch 6"),
+        (figures.draw_comparison([run], None), "one: one_cycle, max_lr 0.4\n80.00 % after epoch 6"),
         (figures.draw_reliability(sure.calibration()),
          "confidence up to 100 %, mean 97.0 %\naccuracy 100.0 %, 4 images"),
-        (figures.draw_range_test(read_range_test(pristine / "lr_range.json"), 0.4), "the winner's LRMAX 0.4"),
+        (figures.draw_range_test(read_range_test(pristine / "lr_range.json"), 0.4), "the winner's max_lr 0.4"),
         (figures.draw_schedule(np.arange(2.0), np.array([0.1, 0.2]), np.array([[1, 0.2]])), "epoch 1: 0.2"),
     ):  # fmt: skip
         assert title in titles(svg(figure, "a"))

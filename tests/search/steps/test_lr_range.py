@@ -1,4 +1,4 @@
-"""Where LRMAX is searched: the space file's words, a range test's, or those of one that ran before."""
+"""Where max_lr is searched: the space file's words, a range test's, or those of one that ran before."""
 
 import io
 import json
@@ -129,7 +129,7 @@ def test_the_range_test_bounds_the_space_and_says_what_comes_first(
     assert first["epochs"] == CONFIG.recipe.epochs
     (line,) = search.printed.getvalue().splitlines()
     assert line.endswith(
-        f"LRMAX between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades), "
+        f"max_lr between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades), "
         f"first {bounds.suggestion:.3g}"
     )
     assert not measured.curves
@@ -152,7 +152,7 @@ def test_lrmin_may_be_what_the_range_test_measures(tmp_path: Path, search: Searc
     assert fraction.low == first["min_lr_fraction"]
     assert fraction.low * first["max_lr"] == pytest.approx(bounds.min_lr)
     assert proposals.space["max_lr"] == FloatDistribution(bounds.low, bounds.high, log=True)
-    assert f"; LRMIN {bounds.min_lr:.3g}\n" in search.printed.getvalue()
+    assert f"; min_lr {bounds.min_lr:.3g}\n" in search.printed.getvalue()
     alone = search.proposals(given).space
     assert alone == {"min_lr_fraction": FloatDistribution(bounds.min_lr / 0.2, bounds.min_lr / 0.2)}
     assert measured.curves == 1
@@ -240,7 +240,7 @@ def test_a_cycle_that_fails_for_good_is_said_and_kept_away_from(
 ) -> None:
     measured.failing = {1.0}
     search.proposals()
-    assert "range test: cycle at LRMAX 1, " in search.printed.getvalue()
+    assert "range test: cycle at max_lr 1, " in search.printed.getvalue()
     assert " failed: ValueError: no\n" in search.printed.getvalue()
     kept = read_range_test(tmp_path / "lr_range.json")
     assert {cycle for cycle in measured.cycles if cycle.max_lr == 1.0}
@@ -251,7 +251,9 @@ def test_a_cycle_that_fails_for_good_is_said_and_kept_away_from(
 
 def test_a_range_test_of_which_nothing_succeeds_ends_the_search(search: Search, measured: Measured) -> None:
     measured.failing = {10.0**exponent for exponent in range(-5, 3)}
-    with pytest.raises(SearchFailedError, match=r"^range test: cycle at LRMAX .* failed: ValueError: no; .*error\.txt"):
+    with pytest.raises(
+        SearchFailedError, match=r"^range test: cycle at max_lr .* failed: ValueError: no; .*error\.txt"
+    ):
         search.proposals()
 
 

@@ -61,7 +61,7 @@ def draw_comparison(compared: Sequence[Compared], level: float | None, target: f
     for run, look in zip(compared, _LOOKS, strict=False):
         # A diverged epoch counts as accuracy 0; drawn, it would be a drop that hides the others.
         points = [(row.epoch, row.score) for row in run.rows if not row.diverged]
-        label = f"{run.name}: {run.recipe.schedule}, LRMAX {run.recipe.max_lr:.3g}"
+        label = f"{run.name}: {run.recipe.schedule}, max_lr {run.recipe.max_lr:.3g}"
         label += f", {run.images}" if len(images) > 1 else ""
         (line,) = accuracy.plot(
             *zip(*points, strict=True) if points else ([], []), markevery=[-1], marker="o", ms=4, label=label, **look

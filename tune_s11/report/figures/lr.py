@@ -32,11 +32,11 @@ def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     for axes in panels:
         axes.set_xscale("log")
-        width = f"LRMAX bounds {bounds.low:.3g} to {bounds.high:.3g}"
+        width = f"max_lr bounds {bounds.low:.3g} to {bounds.high:.3g}"
         axes.axvspan(bounds.low, bounds.high, color=BLUE, alpha=0.1, lw=0, label=width)
-        _mark(axes, "LRMAX to try first", bounds.suggestion, color=BLUE, ls="-.", lw=1.5)
+        _mark(axes, "max_lr to try first", bounds.suggestion, color=BLUE, ls="-.", lw=1.5)
         if winner is not None:
-            _mark(axes, "the winner's LRMAX", winner, color=VERMILION, ls="--", lw=1.8)
+            _mark(axes, "the winner's max_lr", winner, color=VERMILION, ls="--", lw=1.8)
     if measured.cycles:
         _draw_cycles(panels[0], measured)
     if measured.curve is not None:
@@ -87,7 +87,7 @@ def _draw_ramps(axes: Axes, measured: RangeTest, curve: LRCurve) -> None:
         label = f"{name} {lr:.3g}"
         (mark,) = axes.plot(lr, height, marker, color="white", mec="black", mew=1.4, ms=8, ls="none", label=label)
         entitle(mark, f"suggestion {label}")
-    _mark(axes, "LRMIN to try first", measured.bounds.min_lr, color=ORANGE, ls=":", lw=1.8)
+    _mark(axes, "min_lr to try first", measured.bounds.min_lr, color=ORANGE, ls=":", lw=1.8)
     # The last steps before a ramp ends lie far above all that matters.
     lowest, highest = float(curve.losses.min()), float(loss[: np.argmin(loss) + 1].max())
     margin = 0.1 * (highest - lowest)

@@ -56,10 +56,10 @@ def _in_words(bounds: LRBounds, config: SearchConfig) -> str:
     unsure = "could not tell, no cycle learned anything; " if bounds.unsure else ""
     found = []
     if config.space.get("max_lr") == RANGE_TEST:
-        between = f"LRMAX between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades)"
+        between = f"max_lr between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades)"
         found.append(f"{between}, first {bounds.suggestion:.3g}")
     if config.space.get("min_lr_fraction") == RANGE_TEST:
-        found.append(f"LRMIN {bounds.min_lr:.3g}")
+        found.append(f"min_lr {bounds.min_lr:.3g}")
     return f"range test: {unsure}{'; '.join(found)}"
 
 
@@ -102,7 +102,7 @@ def measure(context: Context, data: ObjectRef) -> RangeTest:
             context.display.advance(done / expected, f"range test: {len(trained)} cycles, {done} epochs")
 
         calls = [(recipe, data, cycle) for cycle in missing]
-        names = [f"range test: cycle at LRMAX {cycle.max_lr:g}, {cycle.epochs} epochs," for cycle in missing]
+        names = [f"range test: cycle at max_lr {cycle.max_lr:g}, {cycle.epochs} epochs," for cycle in missing]
         results = context.executor.run(
             _train_cycle, calls, on_result=keep, on_failure=lambda call, why: context.say_repeated(names[call], why)
         )
