@@ -1,1 +1,1 @@
-"""Measurements and what they are run on; each folder answers one question."""
+"""Benchmarks and their inputs; each folder answers one question."""

@@ -1,1 +1,1 @@
-"""What does a search survive?"""
+"""Benchmark of the faults that a search survives."""

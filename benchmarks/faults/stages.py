@@ -1,11 +1,11 @@
-"""What the stages beside the trials survive: faults done to real searches, a row of JSON for each try.
+"""Measure which faults the stages other than the trials survive in real searches, with a row of JSON for each try.
 
     uv run python -m benchmarks.faults.stages record --tries 10
     uv run python -m benchmarks.faults.stages table
 
-Each try resumes a copy of one finished search, from which a stage's results have been taken, while a fault waits for
-that stage. What was begun is tried no second time when the command is repeated, so it may be interrupted at will. A try
-has survived when what the stage concludes equals what it concluded undisturbed, to the last digit.
+Each try resumes a copy of one finished search, from which the results of a stage have been removed, while a fault waits
+for that stage. Repeating the command skips the tries that are already recorded, so it may be interrupted at any time. A
+try has survived if the search succeeds and its results equal the undisturbed ones to the last digit.
 """
 
 import json
@@ -89,16 +89,16 @@ def build(width, num_classes, image_size):
 '''
 
 STALL = 40
-"""``--stall-timeout``: a worker on a busy machine may need half a minute to start."""
+"""Value of ``--stall-timeout`` in seconds; a worker on a busy machine may need half a minute to start."""
 
 
 class Stage(NamedTuple):
-    """A stage, as a fault meets it."""
+    """A stage that faults can strike."""
 
     task: str
-    """What Ray calls its parts."""
+    """Name of its tasks in Ray."""
     steps: int
-    """That each of them makes, or somewhat fewer."""
+    """Number of training steps in each task, or somewhat fewer."""
 
 
 STAGES = {
@@ -114,7 +114,7 @@ class Searches:
     """One finished search, and copies of it that are resumed under faults.
 
     Args:
-        folder: For all of it.
+        folder: Folder for the search and its copies.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -135,12 +135,12 @@ class Searches:
         """Try a fault in a stage.
 
         Args:
-            stage: Of :data:`STAGES`.
-            fault: Of :data:`FAULTS`.
-            seed: Of the step at which it strikes.
+            stage: One of :data:`STAGES`.
+            fault: One of :data:`FAULTS`.
+            seed: Seed of the step at which the fault strikes.
 
         Returns:
-            The row.
+            The row of the try.
         """
         name = f"{stage}-{fault}-{seed}"
         folder = SearchFolder(self._folder / name)
@@ -189,7 +189,10 @@ class Searches:
 
 
 def _undo(folder: SearchFolder, stage: str) -> None:
-    """Takes a stage's results away. Those of the later ones stay: a stage is made again alone, if it ends the same."""
+    """Remove the results of a stage.
+
+    The results of later stages stay, so only this stage runs again, provided that it gives the same results.
+    """
     if stage in {"ramps", "cycles"}:
         folder.range_test.unlink()
     elif stage == "finalists":
@@ -200,17 +203,17 @@ def _undo(folder: SearchFolder, stage: str) -> None:
 
 
 def _concluded(folder: SearchFolder, stage: str) -> Any:
-    """What a stage wrote last."""
+    """Return the results that a stage wrote."""
     files = {"finalists": folder.verdict, "refits": folder.metrics}
     concluded = read_json(files.get(stage, folder.range_test))
-    if concluded and "cycles" in concluded:  # as they ended
+    if concluded and "cycles" in concluded:  # in the order in which they finished
         concluded["cycles"].sort(key=lambda cycle: (cycle["epochs"], cycle["max_lr"]))
     return concluded
 
 
 @contextmanager
 def searches() -> Iterator[Searches]:
-    """The searches, in a folder that goes."""
+    """Yield the searches in a temporary folder."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         yield Searches(Path(folder))
 
@@ -223,7 +226,7 @@ def record(
     tries: Annotated[int, typer.Option(help="Of each fault in each stage, those of earlier runs included.")] = 10,
     rows: Annotated[Path, typer.Option(help="Where the rows are.")] = ROWS,
 ) -> None:
-    """Try what is missing of it."""
+    """Make and record the tries that are missing."""
     done = {(row["stage"], row["fault"], row["seed"]) for row in read_lines(rows)}
     wanted = [(stage, fault, seed) for seed in range(tries) for fault in FAULTS for stage in STAGES]
     with searches() as made:

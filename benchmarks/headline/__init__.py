@@ -1,1 +1,1 @@
-"""How well does the tuned recipe do on CIFAR-10?"""
+"""Benchmark of the tuned recipe on CIFAR-10."""

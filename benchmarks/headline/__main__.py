@@ -1,13 +1,13 @@
-"""The headline: what the search finds for the S11 recipe on CIFAR-10, and how its winner tests over several seeds.
+"""Measure the headline: the search's winner for the S11 recipe on CIFAR-10, tested over several seeds.
 
     uv run python -m benchmarks.headline --data-dir CIFAR10     # an image folder; without it CIFAR-10 is downloaded
     uv run python -m benchmarks.headline --profile cpu
-    uv run python -m benchmarks.headline --profile cpu-64       # what that has found, in the full recipe
+    uv run python -m benchmarks.headline --profile cpu-64       # the winner of --profile cpu, in the full recipe
 
-One search, the refit of its winner, on a GPU the comparisons too; then ``docs/results.json``, from it
-``docs/results.md``, and the pictures of the winner's report beside them. On CPUs the refit is narrow, and ``cpu-64``
-trains the same winner once at the recipe's own width, which takes all cores for hours. What an earlier, interrupted
-run has finished is not run again.
+This runs one search, the refit of its winner and, on a GPU, the comparisons. It then writes ``docs/results.json``,
+renders ``docs/results.md`` from it, and puts the pictures of the winner's report next to them. On CPUs the refit is
+narrow; ``cpu-64`` trains the same winner once at the recipe's own width, which takes all cores for hours. What an
+earlier, interrupted run finished is not run again.
 """
 
 import json
@@ -46,18 +46,18 @@ from tune_s11.training.trainer import TrainingData
 ROOT = Path(__file__).parents[2]
 PICTURES = ("trials", "range_test", "schedule", "curves", "heat_maps")
 PICTURE_WIDTH = 1100
-"""Pixels: those of the report have twice as many, which no README needs."""
+"""Width in pixels; the report's pictures are twice as wide, which no README needs."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A recipe to set beside the winner.
+    """A recipe to compare with the winner.
 
     Attributes:
-        seeds: Runs.
-        changes: What it has in place of the winner's values.
-        suggestion: It is the range test's suggestion, and otherwise the space file's recipe, in place of the winner.
-        held_out: Whether the validation images are not trained on, for it needs them.
+        seeds: Number of runs.
+        changes: Values that replace those of the winner.
+        suggestion: Whether the recipe is that of the space file at the range test's suggestion, not the winner.
+        held_out: Whether the validation images are held out from training, because the recipe needs them.
     """
 
     seeds: int
@@ -67,12 +67,13 @@ class Variant:
 
 
 PLATEAU = {"schedule": "plateau", "min_lr_fraction": 1e-4}
-"""It divides by ten at a time: the winner's own floor may be a single division away."""
+"""Changes for ReduceLROnPlateau. It divides the learning rate by ten at a time, and the winner's own floor may be a
+single division away."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What is run on one kind of machine: options of the search, and recipes beside its winner."""
+    """Runs for one kind of machine: options of the search, and recipes to compare with its winner."""
 
     search: tuple[str, ...]
     variants: dict[str, Variant]
@@ -90,15 +91,16 @@ PROFILES = {
             "logits not scaled": Variant(10, {"logit_scale": 1.0}),
         },
     ),
-    # Trials of half the width on 12,000 images take two cores minutes. In a quarter of the batch an epoch has 93 steps,
-    # nearly the 97 of a refit (where grace 4 was measured, 46); 3,000 images held out measure to 0.7 points.
+    # Trials of half the width on 12,000 images take minutes on two cores. With a quarter of the batch size an epoch has
+    # 93 steps, nearly the 97 of a refit (46 where grace 4 was measured). 3,000 held-out images measure accuracy to 0.7
+    # points.
     "cpu": Profile(
         (
             *("--samples", "16", "--set", "width=16", "--set", "batch_size=128"),
             *("--set", "train_images=15000", "--set", "val_fraction=0.2"),
             *("--set", "refit.width=32", "--set", "refit.batch_size=512", "--set", "refit.train_images=50000"),
             *("--set", "search.refit_seeds=2"),
-            *("--set", "search.finalists=0"),  # fifteen runs more would take as long as the search
+            *("--set", "search.finalists=0"),  # fifteen more runs would take as long as the search
         ),
         {},
     ),
@@ -115,7 +117,7 @@ def headline(
     storage: StorageOption = RESULTS,
     out: Annotated[Path, typer.Option("--out", help="Folder of the tables and pictures.")] = ROOT / "docs",
 ) -> None:
-    """Searches, refits, compares, and writes the tables and pictures."""
+    """Search, refit and compare, then write the tables and pictures."""
     chosen = profile or ("gpu" if torch.cuda.is_available() else "cpu")
     changes = [part for setting in settings or [] for part in ("--set", setting)]
     file = out / "results.json"
@@ -142,7 +144,7 @@ def headline(
 
 
 def search_and_refit(profile: str, changes: list[str], data_dir: Path | None, storage: Path) -> SearchResult:
-    """The search of a profile, with changes to it, and its winner refit, by the program as users start it."""
+    """Run a profile's search with changes, and the refit of its winner, by starting the program as users do."""
     name = f"headline-{profile}"
     arguments = ["--space", "s11", "--name", name, *PROFILES[profile].search, *changes]
     if SearchFolder(storage / name).manifest.exists():
@@ -158,7 +160,7 @@ def search_and_refit(profile: str, changes: list[str], data_dir: Path | None, st
 
 
 def compare(search: SearchResult, variants: dict[str, Variant]) -> dict[str, Any]:
-    """Test accuracies of the variants, each trained anew over its seeds."""
+    """Train each variant from scratch over its seeds and return the test accuracies."""
     if not variants:
         return {}
     measured = {}
@@ -178,7 +180,7 @@ def compare(search: SearchResult, variants: dict[str, Variant]) -> dict[str, Any
 
 
 def refit_variant(context: Context, recipe: Recipe, variant: Variant) -> list[RefitScores]:
-    """The scores of a variant over its seeds; those of an earlier run where all are there."""
+    """Return the scores of a variant over its seeds; those of an earlier run if all are there."""
     seed = context.config.search.seed
     folders = {each: RefitFolder(context.folder.path / f"seed-{each}") for each in range(seed, seed + variant.seeds)}
     found = [sound_record(RefitScores, folder.scores) for folder in folders.values()]
@@ -192,7 +194,7 @@ def refit_variant(context: Context, recipe: Recipe, variant: Variant) -> list[Re
 
 
 def recipe_of(search: SearchResult, variant: Variant) -> Recipe:
-    """The complete recipe of a variant."""
+    """Return the complete recipe of a variant."""
     assert search.winner is not None
     recipe = search.winner.recipe
     if variant.suggestion:
@@ -202,7 +204,7 @@ def recipe_of(search: SearchResult, variant: Variant) -> Recipe:
 
 
 def shortest(entry: dict[str, Any]) -> dict[str, Any]:
-    """The headline itself."""
+    """Return the headline of an entry: what was trained, and its test accuracy."""
     accuracy = entry["refit"]["test_accuracy"]
     return {
         "dataset": entry["refit"]["dataset"],
@@ -214,7 +216,7 @@ def shortest(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def copy_pictures(report: Path, out: Path) -> None:
-    """Copies the report's pictures, made smaller."""
+    """Copy the report's pictures at a smaller size."""
     out.mkdir(parents=True, exist_ok=True)
     for name in PICTURES:
         if (report / f"{name}.png").exists():

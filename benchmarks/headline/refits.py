@@ -1,4 +1,4 @@
-"""What the headline is made of: a refit tested, and told with its circumstances in plain values."""
+"""Test a refit for the headline, and describe it with its circumstances in plain values."""
 
 import json
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from tune_s11.training.trainer import Trainer, TrainingData
 
 
 def describe(search: SearchResult) -> dict[str, Any]:
-    """The search, its winner and the winner's refits, in plain values."""
+    """Describe the search, its winner and the winner's refits in plain values."""
     winner, metrics = search.winner, search.refit
     assert winner is not None
     assert metrics is not None
@@ -48,7 +48,7 @@ def describe(search: SearchResult) -> dict[str, Any]:
 
 
 def flipped_too(search: SearchResult, recipe: Recipe) -> dict[str, Any]:
-    """Test accuracy of the refits' EMA weights, mirror images too; see :func:`accuracy`."""
+    """Return the test accuracy of the refits' EMA weights with mirror images added; see :func:`accuracy`."""
     dataset = load_dataset(recipe)
     data = TrainingData.to_refit(dataset, recipe, search.config.search.seed)
     hardware = choose_hardware()
@@ -62,17 +62,17 @@ def flipped_too(search: SearchResult, recipe: Recipe) -> dict[str, Any]:
 
 
 def train_once(recipe: Recipe, folder: Path) -> dict[str, Any]:
-    """Trains a recipe on all training images from seed 0, on all cores, and tests it at its end.
+    """Train a recipe on all training images from seed 0, on all cores, and test it after the last epoch.
 
     Args:
-        recipe: The winner's.
-        folder: Gets ``manifest.json`` and the run; a run whose checkpoint is there already goes on from it.
+        recipe: Recipe of the winner.
+        folder: Folder for ``manifest.json`` and the run; a run with a checkpoint there resumes from it.
 
     Returns:
-        Circumstances and accuracies, in plain values.
+        Circumstances and accuracies in plain values.
 
     Raises:
-        InputError: The folder has the run of another recipe.
+        InputError: The folder holds the run of another recipe.
     """
     dataset, hardware, seed = load_dataset(recipe), choose_hardware(gpu=False), 0
     hardware.activate()
@@ -101,14 +101,14 @@ def train_once(recipe: Recipe, folder: Path) -> dict[str, Any]:
 
 
 def accuracy(trainer: Trainer, images: Images, *, raw: bool = False, flipped_too: bool = False) -> float:
-    """Share of the images that a trainer's EMA weights classify correctly.
+    """Return the share of the images that a trainer's EMA weights classify correctly.
 
     Args:
-        trainer: At its end.
-        images: The test images.
-        raw: The raw weights in place of the averaged ones.
-        flipped_too: Whether logits of an image and of its mirror image are added: the one test-time augmentation that
-            is customary on CIFAR-10, which is no part of the headline.
+        trainer: Trainer that has finished.
+        images: Test images.
+        raw: Whether to use the raw weights in place of the EMA weights.
+        flipped_too: Whether to add the logits of an image and of its mirror image. This is the one test-time
+            augmentation that is customary on CIFAR-10, and is not part of the headline.
     """
     pixels, labels = trainer.on_device(images)
     model = trainer.model if raw else trainer.average.model
@@ -119,13 +119,13 @@ def accuracy(trainer: Trainer, images: Images, *, raw: bool = False, flipped_too
 
 
 def circumstances(manifest: dict[str, Any]) -> dict[str, Any]:
-    """When and with what something was run."""
+    """Return the date, machine, packages and Python version of a run."""
     date = {"date": manifest["created"][:10]}
     return date | {key: manifest[key] for key in ("machine", "packages", "python")}
 
 
 def trained(recipe: Recipe, manifest: dict[str, Any]) -> dict[str, Any]:
-    """What a refit is trained on, and how long; an image folder is CIFAR-10's."""
+    """Return what a refit is trained on, and for how long; an image folder is taken to be CIFAR-10."""
     return {
         "dataset": "cifar10" if recipe.dataset == "folder" else recipe.dataset,
         "width": recipe.width,

@@ -1,4 +1,4 @@
-"""Renders ``docs/results.md`` from ``docs/results.json``."""
+"""Render ``docs/results.md`` from ``docs/results.json``."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ GOALS = {
     ("cpu-64", 64): [("test accuracy", 0.937)],
     ("cpu", 32): [("mean test accuracy", 0.93)],
 }
-"""Goals by machine and width."""
+"""Goals by profile and width."""
 
 
 TITLES = {
@@ -19,18 +19,18 @@ TITLES = {
 
 
 NOTES = "\n## Notes\n"
-"""Heading below which the page is written by people."""
+"""Heading below which the page is written manually."""
 
 
 def notes_of(page: Path) -> str:
-    """What people have written below the tables of a page, with its heading; nothing where there is none."""
+    """Return the manually written notes below the tables of a page, with their heading; empty if there are none."""
     text = page.read_text() if page.exists() else ""
     _, heading, notes = text.partition(NOTES)
     return heading + notes
 
 
 def render(results: dict[str, Any]) -> str:
-    """The tables as Markdown."""
+    """Return the page with the tables as Markdown."""
     parts = [
         "# Results\n",
         "Written by `python -m benchmarks.headline` from `results.json`. Fractions of the CIFAR-10 test images after",

@@ -1,1 +1,1 @@
-"""Whether a range test finds the learning rate, over networks, optimizers, momenta and batches."""
+"""Benchmark of how well a range test finds the learning rate, over networks, optimizers, momenta and batches."""

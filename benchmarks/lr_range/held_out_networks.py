@@ -1,6 +1,6 @@
-"""Six networks that are set aside: no rule is designed with them in view, and they are measured once, afterwards.
+"""Six held-out networks: no rule is designed with them in view, and they are measured once, afterwards.
 
-They differ from the named ones in what is thought to matter to the learning rate: saturating units, pre-activation,
+They differ from the named networks in what is thought to matter to the learning rate: saturating units, pre-activation,
 dense connections, token mixing, large kernels with layer norm, instance norm with gates.
 """
 
@@ -16,7 +16,7 @@ def saturating(width: int, num_classes: int, image_size: int) -> nn.Module:
 
     Args:
         width: Channels of the first convolution; the second has twice as many.
-        num_classes: Logits an image.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels, a multiple of 4.
     """
     features = 2 * width * (image_size // 4) ** 2
@@ -38,8 +38,8 @@ def pre_activation(width: int, num_classes: int, image_size: int) -> nn.Module:
     """Build a residual network whose batch norm and ReLU come before its convolutions (arXiv:1603.05027).
 
     Args:
-        width: Channels of the stem; each of the three blocks but the first doubles them.
-        num_classes: Logits an image.
+        width: Channels of the stem; each of the three blocks except the first doubles them.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels, a multiple of 8.
     """
     stages = [(width, width, 2), (width, 2 * width, 2), (2 * width, 4 * width, 2)]
@@ -55,7 +55,7 @@ def dense(width: int, num_classes: int, image_size: int) -> nn.Module:
 
     Args:
         width: Channels that each convolution adds.
-        num_classes: Logits an image.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels, a multiple of 8.
     """
     layers: list[nn.Module] = [nn.Conv2d(3, 2 * width, 3, stride=2, padding=1, bias=False)]
@@ -74,7 +74,7 @@ def mixer(width: int, num_classes: int, image_size: int) -> nn.Module:
 
     Args:
         width: Channels of a patch.
-        num_classes: Logits an image.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels, a multiple of 8.
     """
     patches = (image_size // 8) ** 2
@@ -82,11 +82,11 @@ def mixer(width: int, num_classes: int, image_size: int) -> nn.Module:
 
 
 def large_kernels(width: int, num_classes: int, image_size: int) -> nn.Module:
-    """Build a small ConvNeXt (arXiv:2201.03545): patches of 4, three blocks of 7 x 7 depthwise convolutions.
+    """Build a small ConvNeXt (arXiv:2201.03545): 4 x 4 patches, three blocks of 7 x 7 depthwise convolutions.
 
     Args:
-        width: Channels.
-        num_classes: Logits an image.
+        width: Number of channels.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels, a multiple of 4.
     """
     stem = [nn.Conv2d(3, width, 4, stride=4), GroupNorm(1, width)]
@@ -99,7 +99,7 @@ def gated(width: int, num_classes: int, image_size: int) -> nn.Module:
 
     Args:
         width: Channels of the first convolution; the later two have 2 and 4 times as many.
-        num_classes: Logits an image.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels, a multiple of 8.
     """
     blocks = [Gated(3 if stage == 0 else width * 2 ** (stage - 1), width * 2**stage) for stage in range(3)]
@@ -141,7 +141,7 @@ class DenseLayer(nn.Module):
 
 
 class Mixer(nn.Module):
-    """Patches, two mixing layers, layer norm, average, linear."""
+    """Patches, two mixing layers, layer norm, an average and a linear layer."""
 
     def __init__(self, width: int, patches: int, num_classes: int) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class Mixer(nn.Module):
 
 
 class MixerLayer(nn.Module):
-    """Mixes patches, then channels, each behind layer norm and added to its input."""
+    """A layer that mixes patches and then channels, each after layer norm and added to its input."""
 
     def __init__(self, width: int, patches: int) -> None:
         super().__init__()

@@ -1,11 +1,11 @@
-"""Records complete trainings by an optimizer that finds its step size on its own: what a range test competes with.
+"""Record complete trainings by an optimizer that finds its step size on its own, which a range test competes with.
 
     uv run python -m benchmarks.lr_range.learning_rate_free --data-dir CIFAR10
 
-D-Adaptation (Defazio and Mishchenko, arXiv:2301.07733) as its authors published it: ``DAdaptSGD``, and ``DAdaptAdam``
-with decoupled weight decay where a condition has AdamW. Momentum, weight decay, batch, EMA and the shape of the cycle
-are the condition's; the rate at the peak is 1, a factor on the optimizer's own, as the authors advise. Only seeds that
-score are trained.
+This is D-Adaptation (Defazio and Mishchenko, arXiv:2301.07733) as its authors published it: ``DAdaptSGD``, or
+``DAdaptAdam`` with decoupled weight decay if a condition has AdamW. Momentum, weight decay, batch, EMA and the shape of
+the cycle are those of the condition. The rate at the peak is 1, a factor on the optimizer's own, as the authors advise.
+Only seeds that score are trained.
 """
 
 import signal
@@ -39,7 +39,7 @@ from tune_s11.training.trainer import Trainer
 
 
 def train(inputs: Inputs, hardware: Hardware, seed: int) -> dict[str, Any]:
-    """Train once; return ``seed``, and what a recording keeps of a complete training."""
+    """Train once and return ``seed`` with what a recording keeps of a complete training."""
     start = time.process_time()
     trainer = Trainer(inputs.recipe.model_copy(update={"max_lr": 1.0}), inputs.data, hardware, seed)
     trainer.optimizer = _optimizer(trainer)
@@ -63,7 +63,7 @@ def file_of(name: str, recordings: Path = RECORDINGS) -> Path:
 
 
 def read_held_out(name: str, recordings: Path = RECORDINGS) -> list[float | None]:
-    """Return held-out accuracies of a condition's trainings, None where one diverged; empty if it is not recorded."""
+    """Return the held-out accuracies of a condition's trainings, None where one diverged; empty if not recorded."""
     _, *lines = read_lines(file_of(name, recordings)) or [{}]
     found = {line["seed"]: line["held_out"] for line in lines}
     return [found[seed] for seed in SEEDS[1:]] if found.keys() >= set(SEEDS[1:]) else []

@@ -1,10 +1,11 @@
-"""Records what LRMIN is worth: complete trainings at the best LRMAX, LRMIN from a ten-thousandth of it to all of it.
+"""Record what ``min_lr`` is worth, by complete trainings at the best ``max_lr``.
 
     uv run python -m benchmarks.lr_range.min_lr            # conditions with a momentum of 0.9 whose rates are recorded
-    uv run python -m benchmarks.lr_range.min_lr --tell     # the table
+    uv run python -m benchmarks.lr_range.min_lr --tell     # only print the table
 
-The fraction of the recordings themselves, the recipe's default of 0.01, stands among the others. The first seed chose
-the best LRMAX, at that fraction, and so flatters it: only the other seeds are compared.
+``min_lr`` ranges from a ten-thousandth of ``max_lr`` to all of it. The table includes the fraction of the recordings
+themselves, the recipe's default of 0.01. The first seed chose the best ``max_lr`` at that fraction, and so flatters it;
+only the other seeds are compared.
 """
 
 import signal
@@ -29,11 +30,11 @@ from tune_s11.hardware import Hardware
 from tune_s11.training.trainer import Trainer
 
 FRACTIONS = (1e-4, 1e-3, 0.03, 0.1, 0.3, 1.0)
-"""Of LRMIN in LRMAX; the recordings' own is not among them."""
+"""Values of ``min_lr``/``max_lr``, without that of the recordings."""
 
 
 class Lowest(NamedTuple):
-    """One training."""
+    """A training to run."""
 
     max_lr: float
     min_lr_fraction: float
@@ -41,7 +42,7 @@ class Lowest(NamedTuple):
 
 
 def train(inputs: Inputs, hardware: Hardware, task: Lowest) -> dict[str, Any]:
-    """Train once; return the task's fields, and what a recording keeps of a complete training."""
+    """Train once and return the task's fields with what a recording keeps of a complete training."""
     start = time.process_time()
     rates = {"max_lr": task.max_lr, "min_lr_fraction": task.min_lr_fraction}
     trainer = Trainer(inputs.recipe.model_copy(update=rates), inputs.data, hardware, task.seed)
@@ -55,12 +56,12 @@ def file_of(name: str, recordings: Path = RECORDINGS) -> Path:
 
 
 def plan(recording: Recording) -> list[Lowest]:
-    """Return what is trained under a condition."""
+    """Return the trainings to run under a condition."""
     return [Lowest(recording.best, fraction, seed) for fraction in FRACTIONS for seed in SEEDS]
 
 
 def accuracies(recording: Recording, recordings: Path = RECORDINGS) -> dict[float, list[float]] | None:
-    """Return held-out accuracies of the seeds that score, by fraction in rising order; None if it is not recorded."""
+    """Return the held-out accuracies of the seeds that score, by ascending fraction; None if not recorded."""
     _, *lines = read_lines(file_of(recording.condition.name, recordings)) or [{}]
     by_task = {_task_of(line): or_chance(line["held_out"]) for line in lines}
     if not by_task.keys() >= set(plan(recording)):
@@ -72,7 +73,7 @@ def accuracies(recording: Recording, recordings: Path = RECORDINGS) -> dict[floa
 
 
 def table(recordings: Sequence[Recording], folder: Path = RECORDINGS) -> list[str]:
-    """Return the lines of a Markdown table: accuracy at each fraction less that at the recipe's default, in points."""
+    """Return the lines of a Markdown table: accuracy at each fraction minus that at the recipe's default, in points."""
     recorded = {each.condition.name: (each, found) for each in recordings if (found := accuracies(each, folder))}
     fractions = sorted({*FRACTIONS, *(each.recipe.min_lr_fraction for each, _ in recorded.values())})
     rows = [markdown_row(["condition", *(f"{fraction:g}" for fraction in fractions)])]

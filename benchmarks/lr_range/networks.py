@@ -1,6 +1,6 @@
-"""The named networks of the range test's benchmark that the race does not have already.
+"""Named networks of the range test's benchmark, in addition to those of the race.
 
-Each is built as the program builds a network of the user's own: ``build(width, num_classes, image_size)``.
+Each is built like a user's own network: ``build(width, num_classes, image_size)``.
 """
 
 import torch.nn as nn
@@ -11,7 +11,7 @@ def vgg(width: int, num_classes: int, image_size: int) -> nn.Module:
 
     Args:
         width: Channels of the first pair; the later ones have 2 and 4 times as many.
-        num_classes: Logits an image.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels, a multiple of 8.
     """
     layers: list[nn.Module] = []
@@ -31,8 +31,8 @@ def mlp(width: int, num_classes: int, image_size: int) -> nn.Module:
     """Build a multilayer perceptron with two hidden layers and no normalisation.
 
     Args:
-        width: Units of a hidden layer, in sixteens.
-        num_classes: Logits an image.
+        width: Units of a hidden layer divided by 16.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels.
     """
     hidden = 16 * width
@@ -51,7 +51,7 @@ def depthwise(width: int, num_classes: int, image_size: int) -> nn.Module:
 
     Args:
         width: Channels of the stem; each of the three blocks doubles them.
-        num_classes: Logits an image.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels, a multiple of 8.
     """
     blocks = [_separable(width * 2**stage, width * 2 ** (stage + 1)) for stage in range(3)]

@@ -1,10 +1,10 @@
-"""Records conditions: complete trials, short cycles and ramps at every learning rate.
+"""Record conditions: complete trials, short cycles and ramps at every learning rate.
 
-    uv run python -m benchmarks.lr_range.record --data-dir CIFAR10 --workers 2    # all that are not set aside
+    uv run python -m benchmarks.lr_range.record --data-dir CIFAR10 --workers 2    # all that are not held out
     uv run python -m benchmarks.lr_range.record mlp-m0.9-b64
 
-``CIFAR10`` is an image folder; without it the conditions on CIFAR-10 are left out. A training is one line of JSON,
-appended when it is done; the same command resumes where an interrupted one stopped.
+``CIFAR10`` is an image folder; without it, the conditions on CIFAR-10 are left out. Each training is one line of JSON,
+appended when it finishes; the same command resumes where an interrupted one stopped.
 """
 
 import signal
@@ -32,20 +32,21 @@ from tune_s11.training.trainer import Trainer
 RECORDINGS = Path(__file__).parent / "recordings"
 
 SEEDS = (0, 1, 2)
-"""Of complete trials: the first chooses the truth's plateau, the others score. Twice the length has the first only."""
+"""Seeds of complete trials: the first one chooses the best rate, the others score. Cycles of twice the length are
+trained from the first seed only."""
 
 CYCLE_SEEDS = (10, 11)
-"""Of short cycles: no rule sees the seed by which it is scored."""
+"""Seeds of short cycles; no rule sees the seeds by which it is scored."""
 
 RAMP_SEEDS = (20, 21, 22)
 
 
 Task = Cycle
-"""One training: a cycle; of 0 epochs: a ramp over all rates."""
+"""One training: a cycle, or a ramp over all rates if it has 0 epochs."""
 
 
 def plan(condition: Condition) -> list[Task]:
-    """Return what is trained under a condition, the short ones first."""
+    """Return the trainings to run under a condition, the short ones first."""
     complete = int(condition.problem.fields["epochs"])
     lengths = [(epochs, seed) for epochs in LADDER for seed in CYCLE_SEEDS]
     lengths += [(complete, seed) for seed in SEEDS]
@@ -55,14 +56,14 @@ def plan(condition: Condition) -> list[Task]:
 
 
 def train(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
-    """Train once; return the line of a recording.
+    """Train once and return the line of a recording.
 
     Returns:
-        The task's fields and ``seconds`` of processor time and the kind of ``processor``. Of a cycle ``train_loss`` in
-        nats by epoch; ``raw`` and ``ema``: validation accuracy after the last epoch, ``raw_loss`` and ``ema_loss``:
-        validation loss there; ``held_out``: the EMA weights' accuracy on images that no rule sees. From where it
-        diverged on, in epoch ``diverged_at``, all of them are None. Of a ramp ``losses``, one a step, None from the
-        step on at which it diverged.
+        The task's fields, ``seconds`` of processor time and the kind of ``processor``. For a cycle: ``train_loss`` in
+        nats by epoch; ``raw`` and ``ema``, the validation accuracies after the last epoch; ``raw_loss`` and
+        ``ema_loss``, the validation losses there; and ``held_out``, the EMA weights' accuracy on images that no rule
+        sees. All of them are None from where it diverged, in epoch ``diverged_at``. For a ramp: ``losses``, one per
+        step, None from the step at which it diverged.
     """
     start = time.process_time()
     line: dict[str, Any] = {"epochs": task.epochs, "max_lr": task.max_lr, "seed": task.seed}
@@ -81,7 +82,7 @@ def _train_cycle(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, An
 
 
 def train_whole(trainer: Trainer, inputs: Inputs) -> dict[str, Any]:
-    """Run a trainer to its end; return what :func:`train` records of a cycle."""
+    """Run a trainer to completion and return what :func:`train` records of a cycle."""
     epochs = list(trainer)
     line: dict[str, Any] = {"train_loss": [rounded(epoch.train_loss) for epoch in epochs]}
     last = epochs[-1]
@@ -100,14 +101,14 @@ def recording_file(name: str, recordings: Path = RECORDINGS) -> Path:
 
 @dataclass(frozen=True)
 class Job:
-    """What a file of recordings holds."""
+    """A kind of recording: how its tasks are done, recognised and summarised."""
 
     train: Callable[[Inputs, Hardware, Any], Line]
-    """Does one task; a function of a module."""
+    """Module-level function that does one task."""
     task_of: Callable[[Line], Any]
-    """Says which task a line came from."""
+    """Function that returns the task of a line."""
     summary: Callable[[Line], str]
-    """Makes a few words of a line."""
+    """Function that summarises a line in a few words."""
 
     def record(
         self, condition: Condition, tasks: Sequence[Any], path: Path, workers: int, data_dir: Path | None
@@ -115,14 +116,14 @@ class Job:
         """Do the tasks that a file does not hold yet.
 
         Args:
-            condition: What to train.
-            tasks: All that the file is to hold.
-            path: The file.
-            workers: Processes.
+            condition: Condition to train.
+            tasks: All tasks that the file must hold.
+            path: File to append to.
+            workers: Number of processes.
             data_dir: CIFAR-10 as an image folder.
 
         Raises:
-            InputError: The file was recorded of something else.
+            InputError: The file is a recording of something else.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         inputs, dataset = load_inputs(condition.problem, data_dir_of(condition, data_dir))
@@ -159,15 +160,15 @@ def main(
 
 
 def chosen(names: list[str] | None, data_dir: Path | None, aside: bool) -> list[Condition]:
-    """Return the conditions that a command is to record.
+    """Return the conditions that a command must record.
 
     Args:
-        names: As the command line has them; None: all of a kind.
+        names: Names from the command line; None: all of a kind.
         data_dir: CIFAR-10 as an image folder; None leaves its conditions out, unless they are named.
-        aside: Whether those that are kept for the end may be recorded, and are meant where none is named.
+        aside: Whether the held-out conditions may be recorded, and are meant if none is named.
 
     Raises:
-        InputError: There is no such condition, or it is kept for the end.
+        InputError: There is no such condition, or it is held out.
     """
     for name in names or []:
         if name not in CONDITIONS:

@@ -1,4 +1,4 @@
-"""A recorded condition: the truth about its learning rates, and what a rule may see of it."""
+"""Recorded conditions: the truth about their learning rates, and what a rule may see of them."""
 
 import heapq
 import math
@@ -23,20 +23,20 @@ Floats = npt.NDArray[np.float64]
 
 CLASSES = 10
 CHANCE = 1 / CLASSES
-"""What a training that diverged is worth, and a rule that refuses to answer."""
+"""Accuracy that counts for a training that diverged, and for a rule that refuses to answer."""
 
 CLOSE = 0.01
-"""How much less than the best accuracy still counts as the plateau."""
+"""Difference from the best accuracy that still counts as the plateau."""
 
 WORKERS = 4
-"""On which cycles train side by side when the time that a rule takes is reckoned up."""
+"""Number of workers on which cycles train side by side when the time of a rule is added up."""
 
 _ROUNDING = 1e-9
-"""Accuracies are recorded with four digits: on the line is inside."""
+"""Tolerance for accuracies, which are recorded with four digits: a value on the line is inside."""
 
 
 def or_chance(accuracy: float | None) -> float:
-    """Return an accuracy; of a training that diverged, which has none, chance."""
+    """Return an accuracy, or chance for a training that diverged and has none."""
     return CHANCE if accuracy is None else accuracy
 
 
@@ -44,8 +44,8 @@ def or_chance(accuracy: float | None) -> float:
 class Recording:
     """One condition with everything that was recorded of it.
 
-    Which complete trainings choose and which score is kept apart: the rate that is called best is the best of the first
-    seed, and accuracies are means over the other seeds, so that the best is not flattered by its own luck.
+    The complete trainings that choose and those that score are separate: the best rate is that of the first seed, and
+    accuracies are means over the other seeds, so that the best rate is not flattered by its own luck.
     """
 
     condition: Condition
@@ -53,12 +53,12 @@ class Recording:
 
     @cached_property
     def rates(self) -> Floats:
-        """Peak learning rates, (rates,), rising."""
+        """Peak learning rates, (rates,), in ascending order."""
         return np.array(self.condition.rates)
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The condition's recipe; its images may not be at hand."""
+        """Recipe of the condition; its images may not be available."""
         return Recipe(**self.condition.problem.fields)
 
     @cached_property
@@ -69,39 +69,39 @@ class Recording:
 
     @property
     def best(self) -> float:
-        """The rate that the first seed calls best, of equals the middle one."""
+        """Rate that is best by the first seed; of equals, the middle one."""
         chosen = self.held_out[0]
         among = np.flatnonzero(chosen >= chosen.max() - _ROUNDING)
         return float(self.rates[among[len(among) // 2]])
 
     @property
     def plateau(self) -> tuple[float, float]:
-        """The lowest and the highest rate whose accuracy, over all seeds, is within a point of the highest."""
+        """Lowest and highest rate whose accuracy, averaged over all seeds, is within a point of the highest."""
         mean = self.held_out.mean(axis=0)
         among = self.rates[mean >= mean.max() - CLOSE - _ROUNDING]
         return float(among[0]), float(among[-1])
 
     def accuracy(self, rate: float) -> float:
-        """Return the accuracy at a rate, linear in its logarithm between recorded ones, constant beyond them."""
+        """Return the accuracy at a rate: linear in its logarithm between recorded rates, constant beyond them."""
         return float(np.interp(math.log(rate), np.log(self.rates), self.held_out[1:].mean(axis=0)))
 
     def lost(self, rate: float | None) -> float:
-        """Return how much lower accuracy is at a rate than at the best, in percentage points.
+        """Return how much lower the accuracy is at a rate than at the best one, in percentage points.
 
         Args:
-            rate: None: the rule refused to answer, which counts as chance.
+            rate: Rate of a rule; None: the rule refused to answer, which counts as chance.
         """
         return 100 * (self.accuracy(self.best) - (CHANCE if rate is None else self.accuracy(rate)))
 
     @property
     def seconds(self) -> float:
-        """Processor time of a complete training at the best rate, mean over seeds."""
+        """Processor time of a complete training at the best rate, averaged over seeds."""
         whole = self.recipe.epochs
         return float(np.mean([self.lines[Task(whole, self.best, seed)]["seconds"] for seed in SEEDS]))
 
     @cached_property
     def curve(self) -> LRCurve:
-        """The ramps, as the program's range test measures them."""
+        """Ramps, as the program's range test measures them."""
         settings = SearchSettings()
         rates = ramp("exponential", *settings.lr_range, settings.lr_range_steps)
         ramps = [line for task, line in sorted(self.lines.items(), key=lambda item: item[0].seed) if task.epochs == 0]
@@ -109,24 +109,24 @@ class Recording:
 
     @property
     def ramp_epochs(self) -> float:
-        """What the ramps cost, had none ended early."""
+        """Cost of the ramps in epochs, as if none had stopped early."""
         assert self.recipe.train_images is not None
         trained = round(self.recipe.train_images * (1 - self.recipe.val_fraction))
         return self.curve.losses.size / (trained // self.recipe.batch_size)
 
 
 class Bench:
-    """What a rule may see of a recording: cycles that it asks for, and what they cost."""
+    """What a rule may see of a recording: the cycles that it requests, and what they cost."""
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.epochs = 0.0
-        """Spent so far."""
+        """Epochs spent so far."""
         self.seconds = 0.0
-        """From the first cycle to the last, on ``WORKERS`` workers that train a round's cycles side by side."""
+        """Time from the first cycle to the last, on ``WORKERS`` workers that train a round's cycles side by side."""
 
     def train(self, cycle: Cycle) -> Outcome:
-        """Return what a recorded cycle ended with.
+        """Return the outcome of a recorded cycle.
 
         Raises:
             KeyError: No such cycle was recorded.
@@ -134,7 +134,7 @@ class Bench:
         return self.train_all([cycle])[cycle]
 
     def train_all(self, cycles: Sequence[Cycle]) -> dict[Cycle, Outcome]:
-        """Return what the recorded cycles of a round ended with.
+        """Return the outcomes of the recorded cycles of a round.
 
         Raises:
             KeyError: One of them was not recorded.
@@ -150,16 +150,16 @@ class Bench:
         return found
 
     def ramps(self) -> LRCurve:
-        """Return the ramps of all seeds."""
+        """Return the ramps of all seeds, and count their epochs."""
         self.epochs += self.recording.ramp_epochs
         return self.recording.curve
 
 
 def read_recording(condition: Condition, recordings: Path = RECORDINGS) -> Recording | None:
-    """Read what was recorded of a condition; None where that is not everything.
+    """Read the recording of a condition; return None if it is incomplete.
 
     Raises:
-        InputError: The file is no recording.
+        InputError: The file is not a recording.
     """
     _, *lines = read_lines(recording_file(condition.name, recordings)) or [{}]
     try:
@@ -170,6 +170,6 @@ def read_recording(condition: Condition, recordings: Path = RECORDINGS) -> Recor
 
 
 def read_recordings(aside: bool, recordings: Path = RECORDINGS) -> list[Recording]:
-    """Read all conditions that are recorded, either those that serve to design or those that are set aside."""
+    """Read all recorded conditions, either those that rules are designed on or those that are held out."""
     here = [condition for condition in CONDITIONS.values() if condition.problem.aside is aside]
     return [found for condition in here if (found := read_recording(condition, recordings))]

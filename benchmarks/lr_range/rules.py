@@ -1,4 +1,4 @@
-"""The rules that the program's range test is compared with. Each answers from a bench, or refuses."""
+"""Rules that the program's range test is compared with. Each answers from a bench, or refuses."""
 
 import math
 from collections.abc import Callable
@@ -17,21 +17,21 @@ from tune_s11.lr_range.suggestions import SUGGESTIONS
 
 
 class Answer(NamedTuple):
-    """What a rule says of a condition."""
+    """Answer of a rule about a condition."""
 
     first: float | None
-    """The rate to train at; None: it refused."""
+    """Rate to train at; None: the rule refused."""
     bounds: tuple[float, float] | None = None
-    """Where to search; None: it names none."""
+    """Bounds to search within; None: the rule names none."""
     unsure: bool = False
-    """Whether it said that it could not tell."""
+    """Whether the rule reported that it is unsure."""
 
 
 Rule = Callable[[Bench], Answer]
 
 
 def on_ramp(suggest: Callable[[LRCurve], float]) -> Rule:
-    """Return the rule that reads one rate off the ramps."""
+    """Return a rule that reads one rate off the ramps."""
 
     def answer(bench: Bench) -> Answer:
         curve = bench.ramps()
@@ -44,10 +44,11 @@ def on_ramp(suggest: Callable[[LRCurve], float]) -> Rule:
 
 
 def steepest_gradient(curve: LRCurve) -> float:
-    """Return where the loss falls fastest a step, as the package torch-lr-finder suggests.
+    """Return the rate where the loss falls fastest per step, as the package torch-lr-finder suggests.
 
-    Its defaults: one ramp, an average without bias correction that each new loss enters with 0.05, an end where that
-    exceeds its lowest five times, and no look at the first ten and the last five steps (``LRFinder.plot``).
+    The package's defaults are used: one ramp, a moving average without bias correction in which each new loss has
+    weight 0.05, an end where this average exceeds five times its lowest value, and no use of the first ten and the last
+    five steps (``LRFinder.plot``).
     """
     smoothed: list[float] = []
     for loss in curve.losses[0]:
@@ -59,7 +60,7 @@ def steepest_gradient(curve: LRCurve) -> float:
 
 
 def replaced_test(bench: Bench) -> Answer:
-    """Answer as the program did until its range test trained cycles: bounds from where ramps end."""
+    """Answer as the program did until its range test trained cycles: with bounds from where ramps end."""
     try:
         bounds = find_bounds(bench.ramps())
     except InputError:
@@ -71,14 +72,14 @@ def this_program(trials: int) -> Rule:
     """Return the program's rule.
 
     Args:
-        trials: What it may cost, in complete trainings.
+        trials: Cost that it may have, in complete trainings.
     """
 
     def answer(bench: Bench) -> Answer:
         recipe, rates, default = bench.recording.recipe, bench.recording.condition.rates, SearchSettings().lr_range
         lr_range = max(default[0], rates[0]), min(default[1], rates[-1])
         settings = SearchSettings(lr_range=lr_range, lr_range_trials=trials, seed=CYCLE_SEEDS[0])
-        question = ask(recipe, settings, np.arange(CLASSES))  # its labels are as good as even
+        question = ask(recipe, settings, np.arange(CLASSES))  # the images' labels are nearly balanced, too
         found = recommend(question, bench.train_all)
         return Answer(found.first, (found.low, found.high), found.unsure)
 
@@ -86,11 +87,11 @@ def this_program(trials: int) -> Rule:
 
 
 def halving(bench: Bench) -> Answer:
-    """Answer by successive halving on the learning rate alone: nine rates, the better half twice as long, to the last.
+    """Answer by successive halving on the learning rate alone: the better half trains twice as long, until one is left.
 
     Kevin Jamieson and Ameet Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization"
-    (arXiv:1502.07943). Every second recorded rate, so two thirds of a decade apart; cycles of a twelfth, a sixth and a
-    third of the training.
+    (arXiv:1502.07943). It starts from every second recorded rate: nine, two thirds of a decade apart. The cycles take a
+    twelfth, a sixth and a third of the training.
     """
     left = bench.recording.condition.rates[::2]
     for epochs in (1, 2, 4):
@@ -101,10 +102,10 @@ def halving(bench: Bench) -> Answer:
 
 
 def constant(rate: float, scaled: bool) -> Rule:
-    """Return the rule that always answers the same rate.
+    """Return a rule that always answers the same rate.
 
     Args:
-        rate: The rate, or what ``rate / (1 - momentum)`` has to be.
+        rate: Rate, or what ``rate / (1 - momentum)`` must be.
         scaled: Whether it is the latter, which is the size of a step once momentum has built up.
     """
 
@@ -116,24 +117,24 @@ def constant(rate: float, scaled: bool) -> Rule:
 
 
 CONSTANTS = tuple(float(rate) for rate in 10 ** (np.arange(-60, 17) / 12))
-"""Constants among which the best is chosen, 1e-5 to 21."""
+"""Constants among which the best is chosen, from 1e-5 to 21."""
 
 
 def best_constant(others: list[Recording], scaled: bool) -> float:
-    """Return the constant that costs least accuracy on average over recordings, of one optimizer."""
+    """Return the constant that costs least accuracy on average over recordings of one optimizer."""
     lost = [np.mean([each.lost(constant(rate, scaled)(Bench(each)).first) for each in others]) for rate in CONSTANTS]
     return CONSTANTS[int(np.argmin(lost))]
 
 
 def constants_of_others(recordings: list[Recording], scaled: bool) -> dict[str, Rule]:
-    """Return for each condition the best constant of the other networks' conditions with its optimizer.
+    """Return, for each condition, the best constant for the other networks' conditions with its optimizer.
 
     Args:
-        recordings: To choose from and to answer.
-        scaled: As in :func:`constant`.
+        recordings: Recordings to choose from and to answer for.
+        scaled: See :func:`constant`.
 
     Returns:
-        A rule by the condition's name; none where no other network was recorded.
+        Rules by the condition's name, without those for which no other network was recorded.
     """
     found = {}
     for recording in recordings:
@@ -148,11 +149,11 @@ def constants_of_others(recordings: list[Recording], scaled: bool) -> dict[str, 
 
 
 def network(recording: Recording) -> str:
-    """Return which network a condition is of, whatever its width, logit scale and images."""
+    """Return the network of a condition, whatever its width, logit scale and images."""
     return str(recording.recipe.model)
 
 
 ON_RAMPS: dict[str, Rule] = {name: on_ramp(rule) for name, rule in SUGGESTIONS.items()} | {
     "torch-lr-finder": on_ramp(steepest_gradient)
 }
-"""fastai's four suggestions, and torch-lr-finder's."""
+"""The four suggestions of fastai and that of torch-lr-finder, by name."""

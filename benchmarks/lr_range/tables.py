@@ -1,9 +1,9 @@
-"""Tables of the range test's benchmark: how far each rule's rate is from the best, and what its bounds hold.
+"""Print tables of the range test's benchmark: how far each rule's rate is from the best, and what its bounds hold.
 
-    uv run python -m benchmarks.lr_range.tables            # of the conditions that serve to design
-    uv run python -m benchmarks.lr_range.tables --aside    # of those set aside, once the rule is fixed
+    uv run python -m benchmarks.lr_range.tables            # for the conditions that rules are designed on
+    uv run python -m benchmarks.lr_range.tables --aside    # for those held out, once the rule is fixed
 
-Conditions that are not recorded to the end are left out, and counted. The last line of the output is JSON.
+Conditions that are not recorded completely are left out, and counted. The last line of the output is JSON.
 """
 
 import json
@@ -55,16 +55,16 @@ D-Adaptation needs no rate: its accuracy is that of its own complete trainings."
 
 @dataclass(frozen=True)
 class Judged:
-    """A rule's answers, by condition."""
+    """Results of a rule, by condition."""
 
     answers: dict[str, Answer]
-    """Empty where nothing was asked: of an optimizer that needs no rate."""
+    """Answers of the rule; empty for an optimizer that needs no rate, which answers nothing."""
     lost: dict[str, float]
-    """Percentage points."""
+    """Accuracy lost, in percentage points."""
     cost: dict[str, float]
-    """Complete trainings."""
+    """Cost in complete trainings."""
     wait: dict[str, float]
-    """From the first cycle to the last, in complete trainings' time."""
+    """Time from the first cycle to the last, over that of a complete training."""
 
     def by_network(self, recordings: list[Recording]) -> dict[str, float]:
         """Return the mean points lost over the conditions of each network."""
@@ -78,8 +78,8 @@ def judge(rule: Rule | Mapping[str, Rule], recordings: list[Recording]) -> Judge
     """Ask a rule about every recording.
 
     Args:
-        rule: A rule, or one by the condition's name.
-        recordings: At least one.
+        rule: Rule, or rules by the condition's name.
+        recordings: Recordings to ask about, at least one.
     """
     answers, lost, cost, wait = {}, {}, {}, {}
     for each in recordings:
@@ -92,7 +92,7 @@ def judge(rule: Rule | Mapping[str, Rule], recordings: list[Recording]) -> Judge
 
 
 def judge_free(recordings: list[Recording], folder: Path = RECORDINGS) -> Judged | None:
-    """Judge the optimizer that needs no learning rate; None unless it was recorded under all conditions."""
+    """Judge the optimizer that needs no learning rate; return None unless it was recorded under all conditions."""
     lost = {}
     for each in recordings:
         accuracies = read_held_out(each.condition.name, folder)
@@ -111,7 +111,7 @@ def holds(answer: Answer, recording: Recording) -> bool:
 
 
 def width(answer: Answer) -> float:
-    """Return the width of a rule's bounds in decades; nan where it names none."""
+    """Return the width of a rule's bounds in decades; NaN if it names none."""
     return math.log10(answer.bounds[1] / answer.bounds[0]) if answer.bounds else math.nan
 
 
@@ -119,9 +119,9 @@ def rules(recordings: list[Recording], fixed: list[Recording]) -> dict[str, Rule
     """Return every rule by its name.
 
     Args:
-        recordings: That they will be asked about.
-        fixed: Recordings that constants are chosen by: the same ones, and then each is chosen by other networks, or
-            those that were there before the ones to be asked about.
+        recordings: Recordings that the rules will be asked about.
+        fixed: Recordings by which constants are chosen. These are either ``recordings`` itself, so that each constant
+            is chosen by other networks, or those that were recorded before.
     """
     found: dict[str, Rule | Mapping[str, Rule]] = {}
     for name, scaled in ((CONSTANT, False), (SCALED, True)):
@@ -139,7 +139,7 @@ def _chosen(fixed: list[Recording], scaled: bool) -> Rule:
 
 
 def spread(recordings: list[Recording]) -> list[str]:
-    """Return lines that say over how many decades best rates spread, by optimizer."""
+    """Return lines with the number of decades that the best rates span, by optimizer."""
     lines = []
     for optimizer in sorted({each.condition.optimizer for each in recordings}):
         best = np.log10([each.best for each in recordings if each.condition.optimizer == optimizer])
@@ -191,14 +191,14 @@ def _bounds(of_rule: Judged, recordings: list[Recording]) -> list[str]:
     if not bounded:
         return [".", "."]
     held = sum(holds(of_rule.answers[each.condition.name], each) for each in recordings)
-    # Clopper and Pearson's limit: what share would hold with a confidence of 97.5%.
+    # Clopper and Pearson's lower limit of the share that holds, with a confidence of 97.5%.
     limit = binomtest(held, len(recordings)).proportion_ci(0.95, "exact").low
     widths = [width(of_rule.answers[each.condition.name]) for each in bounded]
     return [f"{held} of {len(recordings)} (over {limit:.0%})", f"{np.median(widths):.1f}, at most {max(widths):.1f}"]
 
 
 def each_condition(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str]:
-    """Return the lines of a Markdown table with a row a condition: its plateau, and points lost by each rule."""
+    """Return the lines of a Markdown table with a row per condition: its plateau, and points lost by each rule."""
     rows = [markdown_row(["condition", "best", "plateau", *judged]), markdown_row(["---"] * (len(judged) + 3))]
     for each in recordings:
         low, high = each.plateau
@@ -231,7 +231,7 @@ def main(
     aside: Annotated[bool, typer.Option("--aside", help="Show the conditions that are set aside.")] = False,
     recordings: Annotated[Path, typer.Option("--recordings", help="Folder of the recordings.")] = RECORDINGS,
 ) -> None:
-    """Print how rates spread, a row a rule, a row a condition, and all figures as JSON."""
+    """Print how rates spread, a row per rule, a row per condition, and all figures as JSON."""
     named = read_recordings(False, recordings)
     # Without another network that has its optimizer there is no constant to compare a condition with.
     comparable = constants_of_others(named, scaled=False)

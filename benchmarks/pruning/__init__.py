@@ -1,1 +1,1 @@
-"""What does pruning save, and what does it lose? Replays and simulations on recorded learning curves."""
+"""Benchmark of what pruning saves and loses: replays and simulations on recorded learning curves."""

@@ -1,8 +1,8 @@
 """Asynchronous successive halving replayed on recorded curves.
 
-Li et al., "A System for Massively Parallel Hyperparameter Tuning" (arXiv:1810.05934), as Ray Tune has it: a trial
-that reaches a rung is compared with those that were there before it and stopped unless it is among the best
-1/factor; one that is stopped never comes back.
+Li et al., "A System for Massively Parallel Hyperparameter Tuning" (arXiv:1810.05934), as implemented
+in Ray Tune: a trial that reaches a rung is compared with those that reached it before, and stopped unless it is among
+the best 1/factor. A stopped trial never resumes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,37 +17,37 @@ from tune_s11.search.simulation import run_on_workers
 
 @dataclass(frozen=True)
 class Policy:
-    """Who is stopped: the program's successive halving, but ranked by ``signal``."""
+    """A pruning policy: the program's successive halving, but ranked by ``signal``."""
 
     signal: str
     grace: int
     factor: int
 
     def halving(self, epochs: int) -> SuccessiveHalving:
-        """The policy of a search whose trials have so many epochs."""
+        """Return the policy of a search whose trials have ``epochs`` epochs."""
         return SuccessiveHalving(self.grace, self.factor, epochs)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one search found and spent."""
+    """Results of one search."""
 
     unstopped: list[int]
-    """Trials that came to an end by themselves, diverged ones among them, in the order in which they did."""
+    """Trials that were not stopped, including diverged ones, in the order in which they finished."""
     spent: float
-    """Epochs of all trials, signals that cost extra included."""
+    """Epochs of all trials, including the extra cost of signals."""
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """A policy laid over recorded curves: plain lists, for they are walked some ten million times.
+    """A policy applied to recorded curves, in plain lists because they are read some ten million times.
 
     Attributes:
-        rungs: Epochs, rising.
-        values: Of each trial at each rung.
-        costs: Of a rung's signal, in epochs.
+        rungs: Epochs of the rungs, in ascending order.
+        values: Value of each trial at each rung.
+        costs: Cost of the signal at each rung, in epochs.
         ended: Epochs of each trial.
-        factor: One in this many is kept at a rung.
+        factor: Number of trials of which one continues at a rung.
     """
 
     rungs: list[int]
@@ -58,10 +58,12 @@ class Ladder:
 
 
 def build_ladder(curves: Curves, policy: Policy) -> Ladder | None:
-    """Where the signal was not recorded at a later rung the running average ranks it, which costs nothing.
+    """Apply a policy to recorded curves.
+
+    A later rung at which the signal was not recorded ranks by the EMA weights, which costs nothing.
 
     Returns:
-        None where the signal was not recorded at the first rung.
+        The ladder; None if the signal was not recorded at the first rung.
     """
     rungs = list(policy.halving(curves.epochs).rungs)
     signal = curves.signals[policy.signal]
@@ -82,10 +84,10 @@ def build_ladder(curves: Curves, policy: Policy) -> Ladder | None:
 
 
 def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
-    """One search: trials start in the order of ``arrival``, each on the first worker that is free.
+    """Replay one search whose trials start in the order of ``arrival``, each on the first worker that is free.
 
-    An epoch takes all trials the same time; of two that reach a rung at once, the one that started first is first.
-    A trial that diverges before a rung is recorded nowhere from there on, and frees its worker.
+    An epoch takes the same time in all trials. Of two trials that reach a rung at once, the one that started first
+    comes first. A trial that diverges is recorded at no later rung, and frees its worker.
     """
     rungs = [Rung(ladder.factor) for _ in ladder.rungs]
     stops = [*ladder.rungs, max(ladder.ended) + 1]  # the last is never reached
@@ -116,33 +118,33 @@ def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
 
 @dataclass(frozen=True)
 class Trade:
-    """What a policy saves and loses, mean over replays."""
+    """Saving and loss of a policy, averaged over replays."""
 
     policy: Policy
     saving: float
     """Epochs of all trials unpruned over epochs spent."""
     lost: float
-    """Final accuracy of the winner that the same search has without pruning less its own winner's, in points."""
+    """Final accuracy of the winner of the same search without pruning minus that of its own winner, in points."""
     lost_90: float
-    """The 90th percentile over the replays of what ``lost`` is the mean of."""
+    """90th percentile over the replays of the points of which ``lost`` is the mean."""
 
     def beats(self, other: "Trade") -> bool:
-        """Whether it is no worse in both respects and better in one."""
+        """Return whether it is no worse in both respects and better in one."""
         better = self.saving > other.saving or self.lost < other.lost
         return better and self.saving >= other.saving and self.lost <= other.lost
 
 
 def measure(curves: Curves, policy: Policy, *, workers: int = 8, replays: int = 200) -> Trade | None:
-    """Replays a policy with shuffled arrival, the same shuffles for every policy.
+    """Replay a policy with shuffled arrival; the shuffles are the same for every policy.
 
     Args:
-        curves: ``n`` of them.
-        policy: Who is stopped.
-        workers: Trials at a time.
-        replays: Searches.
+        curves: Curves of ``n`` configurations.
+        policy: Policy to replay.
+        workers: Number of trials at a time.
+        replays: Number of searches.
 
     Returns:
-        None where the policy's signal was not recorded at its first rung.
+        The policy's trade; None if its signal was not recorded at its first rung.
     """
     ladder = build_ladder(curves, policy)
     if ladder is None:
@@ -154,10 +156,10 @@ def measure(curves: Curves, policy: Policy, *, workers: int = 8, replays: int = 
 
 
 def flip_coins(curves: Curves, policy: Policy, *, draws: int = 20) -> Trade:
-    """Replays a policy that ranks by chance: random numbers in place of the signal, as many replays for each draw.
+    """Replay a policy that ranks by random numbers in place of the signal, with equally many replays for each draw.
 
     Returns:
-        Means over the draws.
+        The trade, averaged over the draws.
     """
     generator = np.random.default_rng(0)
     trades = []
@@ -174,14 +176,14 @@ def flip_coins(curves: Curves, policy: Policy, *, draws: int = 20) -> Trade:
 def resample(
     curves: Curves, policy: Policy, *, workers: int = 8, resamples: int = 200, replays: int = 20
 ) -> tuple[float, float]:
-    """95% interval of what a policy loses: the percentile bootstrap's over the configurations.
+    """Return the 95% interval of what a policy loses, by the percentile bootstrap over the configurations.
 
     Args:
-        curves: ``n`` of them, of which each resample draws ``n`` with replacement.
-        policy: Its signal was recorded at its first rung.
-        workers: Trials at a time.
-        resamples: Of the configurations.
-        replays: Searches over each resample, with shuffled arrival.
+        curves: Curves of ``n`` configurations, of which each resample draws ``n`` with replacement.
+        policy: Policy whose signal was recorded at its first rung.
+        workers: Number of trials at a time.
+        resamples: Number of resamples of the configurations.
+        replays: Number of searches over each resample, with shuffled arrival.
     """
     ladder = build_ladder(curves, policy)
     assert ladder is not None
@@ -195,7 +197,7 @@ def resample(
 
 
 def _replay_all(curves: Curves, ladder: Ladder, arrivals: Sequence[Ints], workers: int) -> tuple[float, Floats]:
-    """How many times fewer epochs the searches take than without pruning; points that each one loses by it."""
+    """Return how many times fewer epochs the searches take than without pruning, and the points that each one loses."""
     ends = list(zip(curves.chosen_by.tolist(), curves.score.tolist(), strict=True))
     share, lost = [], []
     for arrival in arrivals:
@@ -209,6 +211,6 @@ def _replay_all(curves: Curves, ladder: Ladder, arrivals: Sequence[Ints], worker
 
 
 def pareto_front(trades: Sequence[Trade]) -> list[Trade]:
-    """Those that no other beats, by rising saving."""
+    """Return the trades that no other beats, in ascending order of saving."""
     front = [trade for trade in trades if not any(other.beats(trade) for other in trades)]
     return sorted(front, key=lambda trade: (trade.saving, trade.lost))

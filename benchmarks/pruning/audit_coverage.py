@@ -1,9 +1,9 @@
-"""Whether the report's estimate of what pruning cuts holds, and what the audit behind it costs.
+"""Measure whether the report's estimate of the good trials that pruning stops holds, and what its audit costs.
 
     uv run python -m benchmarks.pruning.audit_coverage
 
-Simulated searches (``benchmarks.pruning.simulator``) with the default policy of search_spaces/s11.yaml: there the final
-score of every trial is known, also of those that were stopped. The last line of the output is JSON.
+Searches are simulated (``benchmarks.pruning.simulator``) with the default policy of search_spaces/s11.yaml. There the
+final score of every trial is known, including those that were stopped. The last line of the output is JSON.
 """
 
 import json
@@ -24,19 +24,19 @@ from tune_s11.report.ranking import finalists_lost
 from tune_s11.search_space import load_space
 
 WIDTHS = (9, 9, 13, 14, 10, 9, 8, 8)
-"""Of the table's columns after the first."""
+"""Widths of the table's columns after the first."""
 
 
 @dataclass(frozen=True)
 class Audited:
-    """What one search's audit told, and what was true.
+    """Estimate by one search's audit, and the truth.
 
     Attributes:
-        truth: Share of the trials to be stopped that end among the best.
-        low: Lower end of the report's 95% interval for it; None where the report can tell nothing.
-        high: Its upper end.
-        audited: Trials that ran on.
-        extra: Epochs of these after their rungs, over all other epochs.
+        truth: Share of the trials to be stopped that finish among the best.
+        low: Lower end of the report's 95% interval for the truth; None if the report has no estimate.
+        high: Upper end of this interval.
+        audited: Number of audited trials, which continued instead of being stopped.
+        extra: Epochs of the audited trials after their rungs, over all other epochs.
     """
 
     truth: float
@@ -47,12 +47,12 @@ class Audited:
 
     @property
     def covered(self) -> bool:
-        """Whether the interval holds the truth; one that is not there does not."""
+        """Whether the interval holds the truth; a missing interval does not."""
         return self.low is not None and self.high is not None and self.low <= self.truth <= self.high
 
 
 def examine(search: Simulated, finalists: int) -> Audited:
-    """Sets the report's estimate beside the truth."""
+    """Compare the report's estimate with the truth."""
     told = finalists_lost(search.trials, search.audit, finalists)
     passed = told["trials"]
     stopped = [trial.number for trial in search.trials if trial.state == "pruned" or trial.name in passed]
@@ -68,7 +68,7 @@ def examine(search: Simulated, finalists: int) -> Audited:
 
 
 def of_the_table(world: World, curves: Curves, seeds: Iterable[int]) -> Iterator[World]:
-    """Searches over recorded configurations alone, none twice, in an order of their own."""
+    """Yield searches over recorded configurations alone, none twice, in a different order for each seed."""
     for seed in seeds:
         order = np.random.default_rng(seed).permutation(len(curves.score))[: world.config.search.samples]
         first = tuple(curves.configs[trial] for trial in order)
@@ -76,7 +76,7 @@ def of_the_table(world: World, curves: Curves, seeds: Iterable[int]) -> Iterator
 
 
 def tell(what: str, found: list[Audited]) -> None:
-    """Prints one line, over searches that were simulated."""
+    """Print one line for the simulated searches."""
     widths = [each.high - each.low for each in found if each.low is not None and each.high is not None]
     extra = [each.extra for each in found]
     cells = (
@@ -93,7 +93,7 @@ def tell(what: str, found: list[Audited]) -> None:
 
 
 def judge(lines: Sequence[list[Audited]]) -> dict[str, Any]:
-    """The audit's goals, each by the line that does worst in it."""
+    """Return the audit's goals, each judged by the line that does worst in it."""
     coverage = min(float(np.mean([each.covered for each in found])) for found in lines)
     extra = max(float(np.mean([each.extra for each in found])) for found in lines)
     return judged({"coverage": at_least(coverage, 0.9), "extra_epochs": at_most(extra, 0.08, digits=4)})
@@ -109,7 +109,7 @@ def main(
         int, typer.Option("--replays", parser=whole_number(1), metavar="N", help="Searches for each line.")
     ] = 200,
 ) -> None:
-    """Prints how often the interval holds what is true, how wide it is, and what the audit costs."""
+    """Print how often the interval holds the truth, how wide it is, and what the audit costs."""
     recorded = read_curves(curves)
     world = World.recorded(recorded, load_space("s11"))
     settings, n = world.config.search, len(recorded.score)

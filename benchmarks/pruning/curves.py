@@ -1,4 +1,4 @@
-"""The file of recorded learning curves: its lines, and what a pruner would have seen of them."""
+"""Read files of recorded learning curves into arrays of what a pruner would have seen."""
 
 import statistics
 from collections.abc import Iterable
@@ -28,41 +28,42 @@ class Curves:
     header: dict[str, Any]
     configs: list[dict[str, Any]]
     signals: dict[str, Floats]
-    """By name, what a rung could rank by after each epoch, (n, epochs): 0 from the epoch on in which a trial
-    diverged, NaN where the signal was not recorded. ``probe_1/2_ema`` is the average's accuracy after a probe of
-    half an epoch."""
+    """Signals by which a rung could rank after each epoch, by name, (n, epochs): 0 from the epoch in which a trial
+    diverged, NaN where the signal was not recorded. ``probe_1/2_ema`` is the accuracy of the EMA weights after a probe
+    of half an epoch."""
     costs: dict[str, float]
-    """By signal, what it costs beyond a plain epoch each time it is asked for, in plain epochs: measured medians."""
+    """Cost of each use of a signal beyond a plain epoch, by signal, in plain epochs: measured medians."""
     chosen_by: Floats
-    """Averaged weights' accuracy on the validation images after the last epoch, (n,); -1 where diverged."""
+    """Validation accuracy of the EMA weights after the last epoch, (n,); -1 where diverged."""
     score: Floats
-    """Averaged weights' accuracy on the images apart after the last epoch, (n,); 0 where diverged."""
+    """Held-out accuracy of the EMA weights after the last epoch, (n,); 0 where diverged."""
     ended: Ints
     """Epochs trained, (n,): fewer than ``epochs`` where diverged."""
 
     @property
     def epochs(self) -> int:
-        """Length of a complete trial."""
+        """Epochs of a complete trial."""
         return int(self.signals["ema"].shape[1])
 
     @property
     def diverged(self) -> npt.NDArray[np.bool_]:
-        """Which trials diverged, (n,)."""
+        """Whether each trial diverged, (n,)."""
         return self.chosen_by < 0
 
 
 FINALISTS = 5
-"""As in search_spaces/s11.yaml."""
+"""Number of finalists, as in search_spaces/s11.yaml."""
 
 
 def score_of_winner(unstopped: Iterable[tuple[float, float]]) -> float:
-    """Final accuracy, on images apart, of the winner of a search; 0 where no trial is complete.
+    """Return the final accuracy of the winner of a search on held-out images; 0 if no trial is complete.
 
-    The complete trials that are best by validation are the finalists, and the best of these on the images apart wins.
-    In a search they are run again, from several seeds: among the best a single run's validation chooses by luck.
+    The complete trials that are best by validation are the finalists, and the best of these on the held-out images
+    wins. A search instead runs the finalists again from several seeds, because among the best trials the validation
+    accuracy of a single run chooses by luck.
 
     Args:
-        unstopped: ``chosen_by`` and ``score`` of each trial that came to an end by itself.
+        unstopped: ``chosen_by`` and ``score`` of each trial that was not stopped.
     """
     complete = [end for end in unstopped if end[0] >= 0]
     finalists = sorted(complete, key=lambda end: -end[0])[:FINALISTS]
@@ -70,15 +71,15 @@ def score_of_winner(unstopped: Iterable[tuple[float, float]]) -> float:
 
 
 LEAST = 8
-"""Configurations that tell something."""
+"""Least number of configurations that is informative."""
 
 
 def read_curves(path: Path, count: int | None = None) -> Curves:
-    """Reads a recording, in the order of the configurations' numbers.
+    """Read a recording in the order of the configurations' numbers.
 
     Args:
-        path: The file.
-        count: Read so many, those recorded first, as if none had followed; None: all.
+        path: File of the recording.
+        count: Number of configurations to read, those recorded first; None: all.
 
     Raises:
         InputError: There is no such file, or it holds fewer configurations than ``count`` or eight, or all of them
@@ -97,7 +98,7 @@ def read_curves(path: Path, count: int | None = None) -> Curves:
 
 
 def build_curves(header: dict[str, Any], lines: list[dict[str, Any]]) -> Curves:
-    """Arrays from the lines as :class:`recording.Recording` returns them."""
+    """Build the arrays from lines as :class:`benchmarks.pruning.recording.Recording` returns them."""
     epochs = int(header["of"]["recipe"]["epochs"])
     ended = np.array([len(line["curve"]["ema"]) for line in lines])
     after = np.arange(1, epochs + 1) >= np.array([line["diverged_at"] or epochs + 1 for line in lines])[:, None]
@@ -133,7 +134,11 @@ def build_curves(header: dict[str, Any], lines: list[dict[str, Any]]) -> Curves:
 
 
 def _cost(signal: str, seconds: list[dict[str, float]]) -> float:
-    """Another average in place of the recipe's costs nothing; the rest costs its making and one more validation."""
+    """Return the cost of a signal in epochs.
+
+    An EMA with another horizon replaces the recipe's own and costs nothing. Other signals cost their computation and
+    one more validation.
+    """
     part = "recompute" if signal == "ema_recomputed" else signal.rpartition("_")[0]
     if part != "recompute" and not part.startswith("probe"):
         return 0.0

@@ -1,4 +1,4 @@
-"""How well an early signal ranks trials by where they end."""
+"""Measure how well an early signal ranks trials by their final accuracy."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,12 @@ from benchmarks.pruning.curves import Curves, Floats, Ints
 from tune_s11.report.ranking import spearman
 
 LOGARITHMIC = ("max_lr", "min_lr_fraction", "weight_decay")
-"""Fields that a regression sees as their logarithm, as they are drawn."""
+"""Fields whose logarithm a regression uses, because they are drawn on a logarithmic scale."""
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """Spearman's rank correlation and its 95% interval."""
+    """Spearman's rank correlation with its 95% interval."""
 
     value: float
     low: float
@@ -25,27 +25,27 @@ class Correlation:
 
 
 def correlate(signal: Floats, score: Floats, resamples: int = 1000, seed: int = 0) -> Correlation:
-    """Spearman of ``signal`` with ``score``, (n,) each; the interval is the percentile bootstrap's over the trials."""
+    """Correlate ``signal`` with ``score``, (n,) each; the interval is a percentile bootstrap over the trials."""
     drawn = np.random.default_rng(seed).integers(len(score), size=(resamples, len(score)))
     low, high = np.nanpercentile(spearman(signal[drawn], score[drawn]), [2.5, 97.5])
     return Correlation(float(spearman(signal, score)), float(low), float(high))
 
 
 def best_third(score: Floats) -> Ints:
-    """Indices of the best third, at least four."""
+    """Return the indices of the best third, at least four."""
     return np.argsort(-score, kind="stable")[: max(4, round(len(score) / 3))]
 
 
 def predict_score(curves: Curves, signal: str, epoch: int) -> Floats:
-    """What each trial will end at, by a ridge regression fitted to all the others.
+    """Predict the final accuracy of each trial by a ridge regression fitted to all the others.
 
-    Its features are the signal after each epoch up to ``epoch`` and what was drawn. Trials that diverged are not
-    fitted to; one that has diverged by then is predicted 0.
+    The features are the signal after each epoch up to ``epoch`` and the drawn values. The fit leaves out trials that
+    diverged; a trial that has diverged by ``epoch`` is predicted 0.
 
     Args:
-        curves: ``n`` of them.
-        signal: One that is recorded after every epoch.
-        epoch: 0: by the configuration alone.
+        curves: Curves of ``n`` configurations.
+        signal: Signal that is recorded after every epoch.
+        epoch: Last epoch to use; 0: predict from the configuration alone.
 
     Returns:
         Predicted final accuracy, (n,).
@@ -58,7 +58,7 @@ def predict_score(curves: Curves, signal: str, epoch: int) -> Floats:
         others = complete & (np.arange(len(curves.score)) != trial)
         ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 3, 9)))
         ridge.fit(features[others], curves.score[others] - curves.score[others].mean())
-        # A mean over all but this trial is the lower the better the trial is, and would rank the trials by itself.
+        # The mean over all trials but this one is lower the better this one is, and would rank the trials on its own.
         predicted[trial] = mean + ridge.predict(features[[trial]])[0]
     return predicted
 

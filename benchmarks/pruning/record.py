@@ -1,14 +1,14 @@
-"""Records complete learning curves of random configurations: what the replays replay.
+"""Record complete learning curves of random configurations, for the replays.
 
     uv run python -m benchmarks.pruning.record --data-dir CIFAR10
     uv run python -m benchmarks.pruning.record --space quick --lr-bounds 1e-4 10 --count 200 --apart 300 \\
         --set train_images=1137 --set width=8 --set batch_size=64 --set search.lr_range_seeds=3 \\
         --out benchmarks/pruning/recordings/digits-wide.jsonl
 
-The first records what a search would try, ``max_lr`` within the range test's bounds; ``CIFAR10`` is an image folder.
-The second, of handwritten digits, goes far beyond the bounds, for ``benchmarks.ramps.replay``. A configuration is one
-line of JSON, appended when it is done; the first line of the file says what was recorded under which circumstances.
-The same command resumes where an interrupted one stopped.
+The first command records what a search would try, with ``max_lr`` within the range test's bounds; ``CIFAR10`` is an
+image folder. The second one records handwritten digits far beyond the bounds, for ``benchmarks.ramps.replay``. Each
+configuration is one line of JSON, appended when it finishes; the first line of the file describes what was recorded and
+how. The same command resumes where an interrupted one stopped.
 """
 
 from dataclasses import asdict, dataclass
@@ -37,12 +37,12 @@ from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.training.trainer import TrainingData
 
 DEFAULTS = ["width=16", "batch_size=128", "train_images=8000", "val_fraction=0.25"]
-"""Recipe fields where ``--set`` says nothing else: what two cores can train sixty times."""
+"""Recipe fields unless ``--set`` changes them: what two cores can train sixty times."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """What every line of the file is made from."""
+    """Inputs of every line of the file."""
 
     config: SearchConfig
     data: TrainingData
@@ -50,11 +50,11 @@ class Material:
     hardware: Hardware
 
     def ramp(self, lrs: Floats, seed: int) -> Floats:
-        """Loss of each step of one ramp of the range test, (steps,)."""
+        """Return the loss of each step of one ramp of the range test, (steps,)."""
         return range_test(self.config.recipe, self.data, self.hardware, lrs, seed)
 
     def record(self, low: float, high: float, number: int) -> dict[str, Any]:
-        """The line of configuration ``number``, with ``max_lr`` between ``low`` and ``high``."""
+        """Record configuration ``number``, with ``max_lr`` between ``low`` and ``high``, and return its line."""
         seed = self.config.search.seed
         params = draw(self.config.with_lr_bounds(low, high).space, seed, number)
         recipe = self.config.recipe.model_copy(update=params)
@@ -63,7 +63,7 @@ class Material:
 
 
 def measure_bounds(background: Background, config: SearchConfig) -> LRBounds:
-    """The range test as a search does it: the median of a few seeds' ramps."""
+    """Return the range test's bounds, from the median of the ramps of a few seeds."""
     settings = config.search
     lrs = ramp("exponential", *settings.lr_range, settings.lr_range_steps)
     seeds = range(settings.seed, settings.seed + settings.lr_range_seeds)
@@ -72,12 +72,12 @@ def measure_bounds(background: Background, config: SearchConfig) -> LRBounds:
 
 
 def subject(material: Material, fingerprint: str, drawn: tuple[float, float] | None) -> dict[str, Any]:
-    """What a recording is of: lines belong into one file only where all of this is the same.
+    """Return the subject of a recording; lines belong in the same file only if all of this is equal.
 
     Args:
-        material: What it is made from.
-        fingerprint: Of the dataset.
-        drawn: Between what ``max_lr`` is drawn; None: the range test's bounds.
+        material: Inputs of the recording.
+        fingerprint: Fingerprint of the dataset.
+        drawn: Bounds between which ``max_lr`` is drawn; None: the range test's bounds.
     """
     assert material.data.validation is not None
     of = {
@@ -91,7 +91,7 @@ def subject(material: Material, fingerprint: str, drawn: tuple[float, float] | N
             "recompute": RECOMPUTE_IMAGES,
         },
         "fingerprint": fingerprint,
-        # What is off is left out, so that older recordings go on.
+        # Options that are off are left out, so that older recordings can be resumed.
         "hardware": material.hardware.model_dump(exclude_defaults=True),
         "averages": {"ema": material.config.recipe.ema_horizon} | OTHER_HORIZONS,
         "probes": {str(epoch): list(lengths) for epoch, lengths in PROBES.items()},
@@ -120,7 +120,7 @@ def record(
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 2,
     out: Annotated[Path, typer.Option("--out", help="File to write or to resume.")] = CIFAR10_W16,
 ) -> None:
-    """Records configurations 0 to N-1, less those that the file holds already."""
+    """Record configurations 0 to N-1, except those that the file already holds."""
     config = resolve_config(space, [*DEFAULTS, *(settings or [])], data_dir, None, seed)
     if config.space.get("max_lr") != RANGE_TEST:
         raise InputError("max_lr: expected a space that leaves it to the range test")

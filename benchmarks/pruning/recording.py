@@ -1,7 +1,7 @@
-"""One configuration trained to the end, with everything a pruner might have asked about it on the way.
+"""Train one configuration to completion, and record every signal that a pruner might have used on the way.
 
-The training itself is :class:`tune_s11.training.trainer.Trainer`'s own: signals are read off copies between its epochs,
-and a trial that is recorded has the same bits as one that is not.
+The training itself is that of :class:`tune_s11.training.trainer.Trainer`. Signals are read off copies between its
+epochs, so a trial that is recorded has the same bits as one that is not.
 """
 
 import copy
@@ -26,20 +26,20 @@ from tune_s11.training.optimizer import WeightAverage
 from tune_s11.training.trainer import Trainer, TrainingData
 
 OTHER_HORIZONS = {"ema_1/6": 1 / 6, "ema_1": 1.0}
-"""Averages recorded beside the recipe's own, by name; horizons in epochs."""
+"""Horizons, in epochs, of the EMA weights recorded in addition to the recipe's own, by name."""
 
 PROBES = {2: ("1/2",), 3: ("1/4", "1/2", "1"), 4: ("1/2",), 6: ("1/4", "1/2", "1"), 8: ("1/2",), 12: ("1/2",)}
-"""Lengths of the annealing probes by the epoch after which they start."""
+"""Names of the lengths of the annealing probes, by the epoch after which they start."""
 
 LENGTHS = {"1/4": 0.25, "1/2": 0.5, "1": 1.0}
-"""Of probes, in epochs, by the name they are recorded under."""
+"""Lengths of probes in epochs, by the name under which they are recorded."""
 
 RECOMPUTE_IMAGES = 1000
 """Training images over which batch norm statistics are recomputed, rounded up to whole batches."""
 
 
 def hold_apart(dataset: Dataset, recipe: Recipe, apart: int, seed: int) -> tuple[Images, Images]:
-    """The recipe's ``train_images`` of the training images, and ``apart`` others for a final score.
+    """Return the recipe's ``train_images`` of the training images, and ``apart`` others for a final score.
 
     Raises:
         InputError: There are too few images.
@@ -51,13 +51,13 @@ def hold_apart(dataset: Dataset, recipe: Recipe, apart: int, seed: int) -> tuple
 
 
 def divide(dataset: Dataset, recipe: Recipe, apart: int, seed: int) -> tuple[TrainingData, Images]:
-    """Training images to learn from, others to validate on, and ``apart`` more that no signal ever sees.
+    """Return images to train on, others to validate on, and ``apart`` held-out images that no signal ever sees.
 
     Args:
-        dataset: Its training images; the test images stay out of it.
-        recipe: Its ``train_images`` are divided by ``val_fraction``, beside those apart.
-        apart: Images for the final score.
-        seed: Of the division.
+        dataset: Dataset whose training images are divided; its test images are not used.
+        recipe: Recipe whose ``train_images``, which exclude the held-out ones, are divided by ``val_fraction``.
+        apart: Number of held-out images for the final score.
+        seed: Seed of the division.
 
     Raises:
         InputError: There are too few images.
@@ -68,9 +68,9 @@ def divide(dataset: Dataset, recipe: Recipe, apart: int, seed: int) -> tuple[Tra
 
 
 def draw(space: Space, seed: int, number: int) -> dict[str, Any]:
-    """Configuration ``number``: it follows from the space, ``seed`` and ``number`` alone.
+    """Return configuration ``number``, which depends only on the space, ``seed`` and ``number``.
 
-    Four significant digits, so that what is written down is exactly what is trained.
+    Values have four significant digits, so that what is recorded is exactly what is trained.
     """
     generator = np.random.default_rng((seed, number))
     config: dict[str, Any] = {}
@@ -86,19 +86,19 @@ def draw(space: Space, seed: int, number: int) -> dict[str, Any]:
 
 
 class Recording:
-    """Trains one recipe from one seed to the end and keeps its signals.
+    """A complete training of one recipe from one seed, with its signals.
 
-    A signal is an accuracy on the validation images, a fraction. Rounded to what the images resolve.
+    A signal is an accuracy on the validation images, as a fraction, rounded to what the images resolve.
 
     Args:
-        recipe: What to train.
-        data: With validation images.
-        apart: Images for the final score.
-        hardware: What to compute with.
-        seed: Of the initial weights and the batches.
+        recipe: Recipe to train.
+        data: Data with validation images.
+        apart: Held-out images for the final score.
+        hardware: Hardware to compute with.
+        seed: Seed of the initial weights and the batches.
 
     Attributes:
-        trainer: The trial, which nothing here changes.
+        trainer: Trainer of the trial, which the recording does not influence.
     """
 
     def __init__(self, recipe: Recipe, data: TrainingData, apart: Images, hardware: Hardware, seed: int) -> None:
@@ -110,18 +110,18 @@ class Recording:
             for name, horizon in OTHER_HORIZONS.items()
         }
         self.trainer.on_step = self._update_averages
-        # One thread's processor time is what it would take alone; wall time, what the machine's other work makes of it.
+        # The processor time of one thread is what it would take alone; wall time depends on the machine's other work.
         self._clock = time.process_time if hardware.device == "cpu" else time.perf_counter
         self._seconds: dict[str, list[float]] = defaultdict(list)
 
     def run(self) -> dict[str, Any]:
-        """Trains and records.
+        """Train and record.
 
         Returns:
-            ``curve``: lists with a value an epoch, by signal, and ``train_loss`` in nats (None once diverged;
-            every signal is then 0). ``probes``: by length, then epoch, ``raw`` and ``ema`` accuracy. ``score``:
-            accuracies after the last epoch, None for a trial that diverged, in epoch ``diverged_at``. ``seconds``:
-            mean time of each part's single execution, and the ``total``: processor time, on a GPU wall time.
+            ``curve``: lists with one value per epoch, by signal, and ``train_loss`` in nats (None once diverged;
+            every signal is then 0). ``probes``: ``raw`` and ``ema`` accuracy, by length and then by epoch. ``score``:
+            accuracies after the last epoch; None for a trial that diverged, in epoch ``diverged_at``. ``seconds``:
+            mean time of a single execution of each part, and the ``total``; processor time, or wall time on a GPU.
         """
         start = self._clock()
         curve: dict[str, list[float | None]] = defaultdict(list)
@@ -158,21 +158,21 @@ class Recording:
         }
 
     def probe(self, length: str) -> dict[str, float]:
-        """Anneals a copy of the trial and validates it; the trial itself goes on as if nothing had happened.
+        """Anneal a copy of the trial and validate it; the trial itself continues as if nothing had happened.
 
-        The copy has the trial's weights, batch norm statistics, momentum and average. It trains on the batches that
-        are the trial's next, while the learning rate falls linearly from its present value to zero, which it reaches
-        after the last step.
+        The copy has the trial's weights, batch norm statistics, momentum and EMA weights. It trains on the trial's next
+        batches, while the learning rate falls linearly from its present value to zero, which it reaches after the last
+        step.
 
         Args:
             length: Name of one of :data:`LENGTHS`.
 
         Returns:
-            Accuracies of the annealed weights (``raw``) and of the average carried on through the probe (``ema``).
+            Accuracies of the annealed weights (``raw``) and of the EMA weights, updated through the probe (``ema``).
         """
         trainer, prober = self.trainer, self._prober
         with self._timed(f"probe_{length}"):
-            prober.load_state_dict(copy.deepcopy(trainer.state_dict()))  # the optimizer would share the momentum
+            prober.load_state_dict(copy.deepcopy(trainer.state_dict()))  # else the optimizers would share the momentum
             steps = max(1, round(LENGTHS[length] * trainer.steps_per_epoch))
             lr = trainer.schedule.lr(trainer.epoch)
             for k, batch in enumerate(itertools.islice(prober.batches(trainer.epoch), steps)):
@@ -186,7 +186,7 @@ class Recording:
             average.update()
 
     def _with_recomputed_statistics(self) -> nn.Module:
-        """A copy of the averaged weights with batch norm statistics of their own, as after averaging in SWA."""
+        """Return a copy of the EMA weights with batch norm statistics recomputed for them, as in SWA."""
         trainer = self.trainer
         with (
             self._timed("recompute"),

@@ -1,8 +1,8 @@
-"""Which early signal ranks trials under one cycle, and what pruning by it saves and costs.
+"""Measure which early signal ranks trials under one cycle, and what pruning by it saves and loses.
 
     uv run python -m benchmarks.pruning.replay
 
-Replays pruning on what ``benchmarks.pruning.record`` recorded. The last line of its output is JSON.
+Pruning is replayed on the curves that ``benchmarks.pruning.record`` recorded. The last line of the output is JSON.
 """
 
 import json
@@ -30,19 +30,19 @@ TOLERANCE = 0.2
 
 INTERVALS_AT = (2, 3, 4, 6, 8, 10, 12)
 REGRESSIONS_AT = (0, 3, 6, 8)
-"""Epochs whose correlations are shown with intervals, and those at which a regression predicts the end."""
+"""Epochs whose correlations are shown with intervals, and those at which a regression predicts the final accuracy."""
 
 GRACE_8 = Policy("ema", 8, 3)
 
 
 def default_policy() -> Policy:
-    """That of search_spaces/s11.yaml; the program ranks by the averaged weights."""
+    """Return the policy of search_spaces/s11.yaml; the program ranks by the EMA weights."""
     settings = load_space("s11").search
     return Policy("ema", settings.grace, round(settings.factor))
 
 
 def tell_ranking(curves: Curves) -> None:
-    """Prints Spearman of every signal with the final score, for all trials and for the best third."""
+    """Print Spearman's correlation of every signal with the final score, for all trials and for the best third."""
     everyone, best = np.arange(len(curves.score)), best_third(curves.score)
     for name, trials in (("all", everyone), ("the best third", best)):
         score = curves.score[trials]
@@ -73,7 +73,7 @@ def _interval(signal: Floats, score: Floats) -> str:
 
 
 def tell_trades(curves: Curves, trades: list[Trade], front: list[Trade]) -> None:
-    """Prints what each policy saves and loses; a star marks the Pareto front."""
+    """Print what each policy saves and loses; a star marks the Pareto front."""
     by_policy = {trade.policy: trade for trade in trades}
     print("\nEpochs saved (times) and final accuracy lost (points, mean of the replays); * on the Pareto front")
     for signal in curves.signals:
@@ -100,9 +100,9 @@ def _cell(trade: Trade | None, front: list[Trade]) -> str:
 
 
 def tell_policy(curves: Curves, what: str, trade: Trade) -> None:
-    """Prints a policy's trade, with the interval of what it loses over other draws of as many configurations.
+    """Print a policy's trade, with the interval of its loss over other draws of as many configurations.
 
-    The interval knows nothing of the choice among hundreds of policies.
+    The interval does not account for the choice among hundreds of policies.
     """
     policy = trade.policy
     low, high = resample(curves, policy)
@@ -111,7 +111,7 @@ def tell_policy(curves: Curves, what: str, trade: Trade) -> None:
 
 
 def recommend(trades: list[Trade]) -> Trade:
-    """The policy that saves most of those that lose what they may; where none does, who loses least."""
+    """Return the trade that saves most among those within the tolerance; if there is none, the one that loses least."""
     fitting = [trade for trade in trades if max(trade.lost, trade.lost_90) <= TOLERANCE]
     if fitting:
         return max(fitting, key=lambda trade: (trade.saving, -trade.lost))
@@ -119,7 +119,7 @@ def recommend(trades: list[Trade]) -> Trade:
 
 
 def judge(default: Trade, grace_8: Trade) -> dict[str, Any]:
-    """The goals of pruning, by name; the stretch goal does not count towards ``met``."""
+    """Return the goals of pruning by name; the stretch goal does not count towards ``met``."""
     goals = {
         "points_lost_by_default": at_most(default.lost, TOLERANCE),
         "saving_of_grace_8": at_least(grace_8.saving, 1.6),
@@ -135,7 +135,7 @@ app = new_app("Replay pruning policies on recorded learning curves.")
 def main(
     curves: Annotated[Path, typer.Option("--curves", help="What benchmarks.pruning.record wrote.")] = CIFAR10_W16,
 ) -> None:
-    """Prints how signals rank, what policies save and lose, and which one to take."""
+    """Print how signals rank, what policies save and lose, and which policy to choose."""
     recorded = read_curves(curves)
     if recorded.epochs <= max(GRACES):
         raise InputError(f"{curves}: trials of {recorded.epochs} epochs: needed are more than {max(GRACES)}")

@@ -1,4 +1,4 @@
-"""What the search would do on 8 to 256 workers, whichever come first or fall behind: simulated on recorded curves.
+"""Simulate the search on recorded curves: on 8 to 256 workers, with stragglers, and with other orders of trials.
 
     uv run python -m benchmarks.pruning.simulate   # the last line is JSON
 
@@ -24,10 +24,10 @@ from tune_s11.cli.app import new_app, run
 from tune_s11.search_space import load_space
 
 SEARCHES = 5
-"""Searches, from seeds 0 on, that each line of a table is the mean of."""
+"""Number of searches, from seed 0 on, over which each line of a table is averaged."""
 
 SAMPLES = 512
-"""Trials of a search on many workers."""
+"""Number of trials in a search on many workers."""
 
 WORKERS = (8, 16, 32, 64, 128, 256)
 STRAGGLERS = (Workers(64, 16, 2), Workers(64, 8, 4), Workers(64, 8, 16))
@@ -35,16 +35,16 @@ LARGEST = (1000, 256)
 """Trials and workers of the search whose simulation is timed."""
 
 SHUFFLES = 20
-"""Orders in which the recorded configurations come."""
+"""Number of random orders of the recorded configurations."""
 
 
 def searches(world: World, workers: Workers, seeds: Iterable[int]) -> list[Simulated]:
-    """The same search from several seeds."""
+    """Simulate the same search from several seeds."""
     return [world.with_search(seed=seed).simulate(workers) for seed in seeds]
 
 
 def tell_searches(what: str, pruned: list[Simulated], unpruned: list[Simulated] | None = None) -> None:
-    """Prints one line: means over the searches, with standard errors of what was found and lost."""
+    """Print one line: means over the searches, with standard errors of what was found and lost."""
     best, lost = [search.best for search in pruned], [search.lost for search in pruned]
     against = [100 * (free.best - search.best) for search, free in zip(pruned, unpruned or [], strict=False)]
     print(
@@ -62,14 +62,14 @@ def _mean(values: list[float], digits: int) -> str:
 
 
 def tell_heading(what: str) -> None:
-    """Prints the heading over such lines."""
+    """Print the heading over the lines of :func:`tell_searches`."""
     print(
         f"\n{what}\n{'':34}{'epochs':>9}{'saved':>8}{'time':>8}{'best':>18}{'points lost':>18}{'against unpruned':>18}"
     )
 
 
 def tell_workers(world: World) -> None:
-    """Prints what more workers change."""
+    """Print the effect of more workers, and of slow ones."""
     tell_heading(f"{SAMPLES} trials, mean of {SEARCHES} searches ± standard error; time in epochs of one worker")
     big, free = world.with_search(samples=SAMPLES), world.with_search(samples=SAMPLES, scheduler="none")
     for count in WORKERS:
@@ -83,7 +83,7 @@ def tell_workers(world: World) -> None:
 
 
 def tell_arrival(world: World, curves: Curves) -> None:
-    """Prints what the order changes in which the recorded configurations come."""
+    """Print the effect of the order in which the recorded configurations arrive."""
     n = len(curves.score)
     best_first = np.argsort(-curves.chosen_by, kind="stable")
     shuffles = [np.random.default_rng(seed).permutation(n) for seed in range(SHUFFLES)]
@@ -96,7 +96,7 @@ def tell_arrival(world: World, curves: Curves) -> None:
 
 
 def time_the_largest(world: World) -> float:
-    """Prints and returns the processor seconds that the largest simulation takes."""
+    """Print and return the processor seconds that the largest simulation takes."""
     (samples, count), begun, clock = LARGEST, time.perf_counter(), time.process_time()
     world.with_search(samples=samples).simulate(Workers(count))
     seconds, wall = time.process_time() - clock, time.perf_counter() - begun
@@ -112,7 +112,7 @@ app = new_app("Simulate searches on recorded learning curves.")
 def main(
     curves: Annotated[Path, typer.Option("--curves", help="What benchmarks.pruning.record wrote.")] = CIFAR10_W16,
 ) -> None:
-    """Prints what workers, stragglers and arrival change."""
+    """Print the effects of workers, stragglers and arrival."""
     recorded = read_curves(curves)
     n = len(recorded.score)
     world = World.recorded(recorded, load_space("s11"))

@@ -1,4 +1,4 @@
-"""A search over recorded curves: the program's own searcher, policy and audit, trials whose fate a surrogate tells."""
+"""Simulate a search: the program's own searcher, policy and audit, over trials that a surrogate draws."""
 
 import tempfile
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ from tune_s11.training.metrics import EpochMetrics
 
 @dataclass(frozen=True)
 class Workers:
-    """What runs at once.
+    """Workers that run one trial each at a time.
 
     Attributes:
-        count: Trials at a time.
-        stragglers: How many of them are slow.
-        slowness: How many times longer than others these take for an epoch.
+        count: Number of workers.
+        stragglers: Number of slow workers among them.
+        slowness: Factor by which a slow worker takes longer for an epoch than the others.
     """
 
     count: int
@@ -34,19 +34,19 @@ class Workers:
 
     @property
     def paces(self) -> list[float]:
-        """What each takes for an epoch; the unit of time is a fast one's. The first ones are the slow ones."""
+        """Time that each worker takes for an epoch, in epochs of a fast one; the slow ones come first."""
         return [self.slowness] * self.stragglers + [1.0] * (self.count - self.stragglers)
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """A search that has come to its end.
+    """A simulated search that has finished.
 
     Attributes:
-        trials: By number.
-        fates: Of each, what it would have come to had nobody stopped it.
-        audit: What ``audit.json`` held.
-        time: Until the last trial ended, in epochs of a fast worker.
+        trials: Trials by number.
+        fates: Fate of each trial: its course if nobody had stopped it.
+        audit: Content of ``audit.json``.
+        time: Time until the last trial finished, in epochs of a fast worker.
     """
 
     trials: list[TrialResult]
@@ -61,17 +61,17 @@ class Simulated:
 
     @property
     def saving(self) -> float:
-        """Epochs of the same trials unpruned over those trained."""
+        """Epochs of the same trials unpruned over epochs trained."""
         return sum(len(fate.signal) for fate in self.fates) / self.spent
 
     @property
     def best(self) -> float:
-        """Final accuracy of the winner, on images apart; 0 where no trial is complete."""
+        """Final accuracy of the winner on held-out images; 0 if no trial is complete."""
         return self._score_of_winner(trial.number for trial in self.trials if trial.state == "complete")
 
     @property
     def lost(self) -> float:
-        """How many points more the winner among the same trials would have had, had all run to their ends."""
+        """Points of accuracy that the winner would have gained if all of the same trials had finished."""
         return 100 * (self._score_of_winner(range(len(self.fates))) - self.best)
 
     def _score_of_winner(self, unstopped: Iterable[int]) -> float:
@@ -80,11 +80,11 @@ class Simulated:
 
 @dataclass(frozen=True)
 class World:
-    """What a simulated search takes place in: curves to draw from, and the search that is simulated.
+    """A simulated search and the surrogate that draws its trials.
 
     Attributes:
-        surrogate: Tells how trials go.
-        config: Its space has bounds for every field.
+        surrogate: Surrogate that draws the fates of trials.
+        config: Search to simulate; its space has bounds for every field.
         first: Parameters to try first, in this order.
     """
 
@@ -94,12 +94,12 @@ class World:
 
     @staticmethod
     def recorded(curves: Curves, config: SearchConfig, between: tuple[float, float] | None = None) -> "World":
-        """As a search on the recording's images would find it, its first trial from the range test.
+        """Return the world of a search on the recording's images, whose first trial is from the range test.
 
         Args:
-            curves: What was recorded.
-            config: The search.
-            between: Bounds of ``max_lr``; None: the range test's.
+            curves: Recorded curves.
+            config: Search to simulate.
+            between: Bounds of ``max_lr``; None: those of the range test.
         """
         bounds = LRBounds(**curves.header["bounds"])
         bounded = config.with_lr_bounds(*(between or (bounds.low, bounds.high)))
@@ -107,11 +107,11 @@ class World:
         return World(Surrogate(curves, bounded.space), bounded, (bounded.recipe.model_dump() | bounds.first,))
 
     def with_search(self, **changes: Any) -> "World":
-        """The same with other settings of the search."""
+        """Return the same world with other settings of the search."""
         return replace(self, config=replace(self.config, search=self.config.search.model_copy(update=changes)))
 
     def simulate(self, workers: Workers) -> Simulated:
-        """Runs the search; the same again for the same seed."""
+        """Run the search; the result is the same for the same seed."""
         started: list[tuple[dict[str, Any], _Fated]] = []
 
         def start(trial: dict[str, Any]) -> _Fated:
@@ -133,7 +133,7 @@ class World:
 
 
 def simulated_epoch(fate: Fate, epoch: int) -> EpochMetrics:
-    """An epoch of a trial that is not trained: its score and whether it diverged; the other figures are none."""
+    """Return an epoch of a trial that is not trained: its score and whether it diverged; other figures are blank."""
     return EpochMetrics(
         epoch=epoch,
         lr=0.0,
@@ -150,7 +150,7 @@ def simulated_epoch(fate: Fate, epoch: int) -> EpochMetrics:
 
 
 class _Fated:
-    """A trial whose epochs are those of its fate."""
+    """A trial that takes its epochs from its fate."""
 
     def __init__(self, fate: Fate) -> None:
         self.rows: list[EpochMetrics] = []
@@ -163,11 +163,11 @@ class _Fated:
 
     @property
     def state(self) -> State:
-        """How it ended, once the search has."""
+        """State of the trial after the search has finished."""
         return "pruned" if not self.finished else "diverged" if self.fate.diverged else "complete"
 
     def advance(self, epoch: int) -> float:
-        """Add the epochs until ``epoch``; return the score there."""
+        """Add the epochs up to ``epoch`` and return the score there."""
         last = min(epoch, len(self.fate.signal))
         self.rows += [simulated_epoch(self.fate, number) for number in range(len(self.rows) + 1, last + 1)]
         return self.rows[-1].score

@@ -1,4 +1,4 @@
-"""Learning curves of configurations that were never trained, out of those that were recorded."""
+"""Draw learning curves of configurations that were never trained from those that were recorded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ TREES = 100
 
 @dataclass(frozen=True)
 class Fate:
-    """What would become of a trial that nobody stops. Accuracies are fractions.
+    """The course of a trial that nobody stops. Accuracies are fractions.
 
     Attributes:
-        signal: Validation accuracy of the averaged weights after each epoch, (epochs trained,); where the trial
-            diverges the last one is 0.
-        score: Accuracy on the images apart after the last epoch; 0 where it diverges.
-        diverged: Whether it does.
+        signal: Validation accuracy of the EMA weights after each epoch, (epochs trained,); the last one is 0 if the
+            trial diverges.
+        score: Held-out accuracy after the last epoch; 0 if the trial diverges.
+        diverged: Whether the trial diverges.
     """
 
     signal: Floats
@@ -36,20 +36,21 @@ class Fate:
 
 
 class Surrogate:
-    """Draws curves for any configuration of a space.
+    """A surrogate that draws curves for any configuration of a space.
 
-    A recorded configuration has the curve that was recorded. Any other is told from its neighbours, which are those
-    that extremely randomised trees (Geurts et al. 2006), fitted to the recorded curves, put into one leaf with it: near
-    in what matters (Lin and Jeon 2006, "Random Forests and Adaptive Nearest Neighbors"). It has their weighted mean
-    curve and on top the whole curve by which one of them, drawn with these weights, differs from what the others tell
-    of it. So the noise is as large as what neighbours do not tell of one another, in early epochs as in late ones, and
-    larger where trials differ more. It holds a run's luck and all that lies between the recorded configurations: more
-    than two runs of one configuration would differ by. A neighbour that diverged is followed to where it did, so
+    A recorded configuration has the curve that was recorded. Any other is estimated from its neighbours: the recorded
+    configurations that extremely randomised trees (Geurts et al. 2006), fitted to the recorded curves, put into one
+    leaf with it, so that they are near in what matters (Lin and Jeon 2006, "Random Forests and Adaptive Nearest
+    Neighbors"). Its curve is their weighted mean plus the residual of one of them, drawn with the same weights: the
+    whole curve by which that one differs from what the others predict for it. So the noise is as large as what
+    neighbours do not predict of one another, in early epochs as in late ones, and larger where trials differ more. It
+    includes the luck of a run and everything that lies between the recorded configurations, which is more than the
+    difference between two runs of one configuration. If the drawn neighbour diverged, its recorded curve is used, so
     that trials diverge where recorded ones did, and as often.
 
     Args:
-        curves: Of ``n`` configurations.
-        space: What they were drawn from.
+        curves: Curves of ``n`` configurations.
+        space: Space from which they were drawn.
     """
 
     def __init__(self, curves: Curves, space: Space) -> None:
@@ -70,16 +71,16 @@ class Surrogate:
 
     @property
     def noise(self) -> float:
-        """Standard deviation of a recorded final score from what the others tell of it."""
+        """Standard deviation of the recorded final scores from what the others predict."""
         return float(np.std(self._unexplained[~self._diverged, -1]))
 
     @property
     def explained(self) -> float:
-        """Share of the variance of the recorded final scores that the others tell; below 0: less than their mean."""
+        """Share of the variance of the recorded final scores that the others predict; below 0: worse than the mean."""
         return 1 - self.noise**2 / float(np.var(self._outcomes[~self._diverged, -1]))
 
     def draw(self, params: Mapping[str, Any], generator: np.random.Generator) -> Fate:
-        """What becomes of a trial of ``params``."""
+        """Draw the fate of a trial with ``params``."""
         place = self._place(params)
         same = np.flatnonzero((np.abs(self._places - place) < 1e-6).all(axis=1))
         if same.size:
@@ -94,23 +95,23 @@ class Surrogate:
         return Fate(outcome[: self._ended[like]], float(outcome[-1]), bool(self._diverged[like]))
 
     def _weights(self, leaves: Any, trees: Any = slice(None)) -> Floats:
-        """What each recorded configuration counts for one that is in ``leaves``, (trees,); their sum is 1.
+        """Return the weight of each recorded configuration for one that is in ``leaves``, (trees,); the sum is 1.
 
         Args:
-            leaves: One of each tree.
-            trees: Those to ask.
+            leaves: One leaf of each tree.
+            trees: Trees to use.
         """
         together = self._counts[:, trees] * (self._leaves == leaves)[:, trees]
         weights: Floats = (together / together.sum(axis=0)).mean(axis=1)
         return weights
 
     def _mean(self, weights: Floats) -> Floats:
-        """The mean curve of those that did not diverge, or of all where these are all."""
+        """Return the weighted mean curve of those that did not diverge, or of all if every one diverged."""
         alive = weights * ~self._diverged
         mean: Floats = (alive if alive.any() else weights) @ self._outcomes
         return mean / (alive.sum() or 1.0)
 
     def _place(self, params: Mapping[str, Any]) -> "np.typing.NDArray[np.float32]":
-        """On the scales on which values are drawn; single precision is the trees'."""
+        """Return the values on the scales on which they are drawn, in the single precision of the trees."""
         values = [np.log(params[name]) if domain.log else params[name] for name, domain in self._domains.items()]
         return np.array(values, np.float32)

@@ -1,1 +1,1 @@
-"""The race: this search beside what its users would run instead, on recorded pools and for real."""
+"""Race of this search against what its users would run instead, on recorded pools and with real training."""

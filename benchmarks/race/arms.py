@@ -1,7 +1,7 @@
-"""The arms that only choose among configurations which somebody else drew: a pool replays them exactly.
+"""Arms of the race that only choose among given configurations, so that a recorded pool replays them exactly.
 
-Every arm ships what its own metric says is best. All but Ray's tutorial go by the EMA weights, so that they differ in
-whom they prune and not in what they see; what is shipped are always the EMA weights.
+Every arm ships the configuration that is best by its own metric. All arms except Ray's tutorial use the accuracy of
+the EMA weights, so they differ only in which trials they prune. The EMA weights are always what is shipped.
 """
 
 import math
@@ -18,42 +18,43 @@ from benchmarks.race.problems import WALL
 from tune_s11.pruning import NoPruning, SuccessiveHalving, Verdicts
 
 SEED = 0
-"""Of the orders and the coins."""
+"""Seed of the random orders and of the coins."""
 
 TUTORIAL_RATES = (1e-4, 1e-1)
 """Learning rates of Ray Tune's tutorial on CIFAR-10, "Hyperparameter tuning with PyTorch"."""
 
 RUNGS = (2, 3)
-"""Grace and factor of today's rungs, for 12 epochs. The program does not scale them with a trial's length: ``s11.yaml``
-has grace 4 of 24 epochs, so rungs after a sixth and a half, which is grace 2 of 12. Left at 4, one rung would remain,
-and the arm would be another policy than the one that users run."""
+"""Grace and factor of today's rungs, for trials of 12 epochs. The program does not scale them with the length of a
+trial. ``s11.yaml`` has grace 4 and 24 epochs, so its rungs lie at one sixth and one half of a trial, which is grace 2
+for 12 epochs. With grace 4, only one rung would remain, and the arm would not be the policy that users run."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to choose."""
+    """A way to choose which configurations to train."""
 
     name: str
-    """As tables have it; unique."""
+    """Name in the tables; unique."""
     start: Callable[[int, int], Verdicts]
-    """Starts the verdicts of a search, given a complete trial's epochs and the number of the order."""
+    """Function that starts the verdicts of a search, given the epochs of a complete trial and the number of the
+    order."""
     metric: str = "ema"
-    """What it prunes and ships by: ``raw`` or ``ema`` validation accuracy."""
+    """Metric by which it prunes and ships: ``raw`` or ``ema`` validation accuracy."""
     max_lr: tuple[float, float] = (0.0, math.inf)
-    """It only draws configurations with ``max_lr`` between these, the ends included."""
+    """Range of ``max_lr`` from which it draws, both ends included."""
 
     def accepts(self, config: Mapping[str, float]) -> bool:
-        """Return whether it draws this configuration."""
+        """Return whether the arm draws this configuration."""
         return self.max_lr[0] <= config["max_lr"] <= self.max_lr[1]
 
 
 class Coin:
-    """Stops at the rungs of successive halving, and looks at no score.
+    """Random verdicts at the rungs of successive halving, which ignore the scores.
 
-    The first trial at a rung continues, as there: nobody was at it before.
+    As in successive halving, the first trial at a rung continues, because no other trial has reached it yet.
 
     Args:
-        policy: Its rungs and factor.
+        policy: Policy whose rungs and factor are used.
         order: Number of the order, which seeds the coin.
     """
 
@@ -61,10 +62,10 @@ class Coin:
         self._unseen = set(policy.rungs)
         self._rungs = policy.rungs
         self._chance = 1 / policy.factor
-        self._generator = np.random.default_rng((SEED, order, 1))  # two numbers are the orders' seed
+        self._generator = np.random.default_rng((SEED, order, 1))  # a seed of two numbers is that of an order
 
     def keeps(self, trial: Hashable, epoch: int, score: float) -> bool:
-        """Whether the trial continues; one in ``factor`` does at a rung."""
+        """Return whether the trial continues; at a rung, one trial in ``factor`` does."""
         if epoch not in self._rungs:
             return True
         if epoch in self._unseen:
@@ -74,14 +75,14 @@ class Coin:
 
 
 class ByStudy:
-    """The verdicts of one of Optuna's pruners, asked as in Optuna's own examples: after every epoch, the last included.
+    """Verdicts of one of Optuna's pruners, asked after every epoch including the last, as in Optuna's own examples.
 
-    Steps count from 0 as there; Hyperband's estimate of the greatest number of steps relies on that.
+    Steps count from 0, as in those examples; Hyperband relies on this when it estimates the greatest number of steps.
 
     Args:
-        pruner: New; some remember what they have seen.
-        epochs: Length of a complete trial.
-        order: Number of the order. It is in the study's name, from which Hyperband takes its trials' brackets.
+        pruner: New pruner; some pruners remember what they have seen.
+        epochs: Epochs of a complete trial.
+        order: Number of the order. It is part of the study's name, from which Hyperband takes its trials' brackets.
     """
 
     def __init__(self, pruner: optuna.pruners.BasePruner, epochs: int, order: int) -> None:
@@ -94,20 +95,20 @@ class ByStudy:
         self._running: tuple[Hashable, optuna.Trial] | None = None
 
     def keeps(self, trial: Hashable, epoch: int, score: float) -> bool:
-        """Whether the trial continues. One trial runs at a time."""
+        """Return whether the trial continues; only one trial runs at a time."""
         running = self._resume(trial)
         running.report(score, epoch - 1)
         if running.should_prune():
             self._finish(TrialState.PRUNED)
             return False
         if epoch == self._epochs:
-            # A score of 0 is that of a trial which diverged in the last epoch.
+            # A score of 0 means that the trial diverged in the last epoch.
             self._finish(TrialState.COMPLETE if score > 0 else TrialState.PRUNED, score)
         return True
 
     def _resume(self, trial: Hashable) -> optuna.Trial:
         if self._running is None or self._running[0] != trial:
-            self._finish(TrialState.PRUNED)  # The one before stopped reporting: it diverged.
+            self._finish(TrialState.PRUNED)  # The previous trial stopped reporting: it diverged.
             self._running = trial, self._study.ask()
         return self._running[1]
 
@@ -122,8 +123,8 @@ def _complete(_epochs: int, _order: int) -> Verdicts:
 
 
 def _tutorial(epochs: int, _order: int) -> Verdicts:
-    # Grace and factor are the tutorial's. It minimises the validation loss, which pools do not hold; raw accuracy is
-    # what users rank by who follow it with a metric of their own.
+    # Grace and factor are the tutorial's. It minimises the validation loss, which pools do not hold. Users who follow
+    # it with a metric of their own rank by raw accuracy.
     return SuccessiveHalving(1, 2, epochs).start()
 
 
@@ -156,11 +157,11 @@ ARMS = (
     Arm("today's rungs", _rungs),
     Arm("coin flip at today's rungs", _coin),
 )
-"""In the order of the tables."""
+"""All arms, in the order of the tables."""
 
 
 def random_order(n: int, order: int) -> Ints:
-    """Return rows 0 to n - 1 in random order ``order``, the same for all arms."""
+    """Return rows 0 to n - 1 in random order number ``order``, which is the same for all arms."""
     return np.random.default_rng((SEED, order)).permutation(n)
 
 
@@ -168,11 +169,11 @@ def run_arm(arm: Arm, candidates: Candidates, order: int, budget: int, defaults_
     """Replay one search.
 
     Args:
-        arm: Who chooses.
-        candidates: From what.
+        arm: Arm that chooses.
+        candidates: Candidates to choose from.
         order: Number of the random order.
-        budget: Epochs.
-        defaults_first: Whether its first trial is of the recipe's defaults, whatever range it draws from.
+        budget: Epochs to spend.
+        defaults_first: Whether the first trial has the recipe's defaults, whatever range the arm draws from.
     """
     drawn = [row for row in random_order(candidates.n, order).tolist() if arm.accepts(candidates.configs[row])]
     first = [candidates.n] if defaults_first else []

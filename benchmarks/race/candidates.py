@@ -1,4 +1,4 @@
-"""What replayed arms choose from, and the one loop that replays them all: one trial at a time, in a given order."""
+"""Candidates that replayed arms choose from, and the loop that replays one trial at a time in a given order."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,46 +11,47 @@ from tune_s11.config import InputError
 from tune_s11.pruning import Verdicts
 
 FALLBACK = -1
-"""Row of the defaults where no trial of them counts. As an index it is the last row, so the arrays need no case."""
+"""Row that stands for the defaults where no trial has them. As an index it selects the last row, which holds the
+defaults, so the arrays need no special case."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The ``n`` configurations of a pool, and in one more row, the last, the recipe's defaults."""
+    """The ``n`` configurations of a pool, followed by one more row with the recipe's defaults."""
 
     configs: list[dict[str, float]]
-    """Of all rows, (n + 1)."""
+    """Configurations of all rows, (n + 1,)."""
     signals: dict[str, Floats]
-    """Validation accuracy after each epoch, (n + 1, epochs), of ``raw`` and ``ema`` weights; 0 once diverged."""
+    """Validation accuracy of ``raw`` and ``ema`` weights after each epoch, (n + 1, epochs); 0 once diverged."""
     epochs_run: Ints
-    """Epochs until a trial finishes or diverges, (n + 1,)."""
+    """Epochs until each trial finishes or diverges, (n + 1,)."""
     diverged: Bools
-    """Which trials diverge, (n + 1,)."""
+    """Whether each trial diverges, (n + 1,)."""
     quality: Floats
-    """Held-out accuracy of the EMA weights, (n + 1,): over fresh seeds where they are recorded, else of one run."""
+    """Held-out accuracy of the EMA weights, (n + 1,): mean over fresh seeds if they are recorded, else of one run."""
     best_known: float
-    """The pool's; the defaults have no part in it."""
+    """Best known quality in the pool, without the defaults."""
     median: float
-    """Of the pool's quality."""
+    """Median of the pool's quality, without the defaults."""
 
     @property
     def n(self) -> int:
-        """Configurations of the pool, and the row of the defaults."""
+        """Number of configurations in the pool, and row of the defaults."""
         return len(self.configs) - 1
 
     @property
     def epochs(self) -> int:
-        """Length of a complete trial."""
+        """Epochs of a complete trial."""
         return int(self.signals["ema"].shape[1])
 
     @property
     def regret(self) -> Floats:
-        """Share of the way from the best known down to the median, (n + 1,); negative above the best known."""
+        """Share of the distance from the best known quality down to the median, (n + 1,); negative above the best."""
         return (self.best_known - self.quality) / (self.best_known - self.median)
 
 
 def join(pool: Pool, defaults: Pool) -> Candidates:
-    """Join a pool and the pool of one that :func:`benchmarks.race.pool.read_defaults` returns.
+    """Join a pool and the pool of the defaults that :func:`benchmarks.race.pool.read_defaults` returns.
 
     Raises:
         InputError: The pool's median is as good as its best, so there is no scale for regret.
@@ -70,25 +71,25 @@ def join(pool: Pool, defaults: Pool) -> Candidates:
 
 
 class History(NamedTuple):
-    """What a search trained, epoch by epoch, (spent,)."""
+    """Epochs that a search spent, in order."""
 
     rows: Ints
-    """Whose epoch it was; :data:`FALLBACK` where it was no trial's."""
+    """Row that each epoch belongs to, (spent,); :data:`FALLBACK` for an epoch of no trial."""
     epochs: Ints
-    """Which epoch of it, from 1; 0 where it was no trial's."""
+    """Number of each epoch within its trial, from 1, (spent,); 0 for an epoch of no trial."""
 
 
 def replay(candidates: Candidates, signal: Floats, drawn: Iterable[int], verdicts: Verdicts, budget: int) -> History:
-    """Train one trial after another as recorded until the budget is spent, or until nothing is left to draw.
+    """Replay one recorded trial after another until the budget is spent or nothing is left to draw.
 
-    A trial that diverges reports that epoch, with a score of 0, as it does in the program: rungs count it.
+    A trial that diverges reports a score of 0 for that epoch, as in the program, so the rungs count it.
 
     Args:
-        candidates: What there is.
-        signal: One of its signals: what the trials report.
+        candidates: Candidates to replay.
+        signal: The one of their signals that the trials report.
         drawn: Rows in the order in which they are tried.
-        verdicts: Who continues.
-        budget: Epochs.
+        verdicts: Verdicts on which trials continue.
+        budget: Epochs to spend.
     """
     rows: list[int] = []
     epochs: list[int] = []

@@ -1,12 +1,12 @@
-"""Runs the arms that train for themselves, and retrains what each would ship.
+"""Run the live arms, which train their own trials, and retrain what each would ship.
 
     uv run python -m benchmarks.race.contest digits-s11 --repeats 20
     uv run python -m benchmarks.race.contest digits-s11 --repeats 5 --defaults-first
     uv run python -m benchmarks.race.contest cifar10-s11 --repeats 6 --data-dir CIFAR10 --arm tpe-median --arm ours
 
-A search is one line of JSON, appended when it is done; the same command resumes where an interrupted one stopped, and
-an interrupted search is lost. Arms take turns, so that an unfinished file holds as many repeats of each. The problem's
-pool must be recorded: its median and its best known are the scale of regret.
+Each search is one line of JSON, appended when it finishes. The same command resumes where an interrupted one stopped;
+an interrupted search is lost. Arms take turns, so that an unfinished file holds about as many repeats of each. The
+problem's pool must be recorded, because its median and its best known accuracy are the scale of the regret.
 """
 
 import json
@@ -38,7 +38,7 @@ CONTESTS = Path(__file__).parent / "contests"
 
 @dataclass(frozen=True)
 class Task:
-    """One search."""
+    """A search to run."""
 
     arm: str
     defaults_first: bool
@@ -51,13 +51,13 @@ def contest_file(name: str, folder: Path = CONTESTS) -> Path:
 
 
 def search(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
-    """Run one search and retrain what it would ship; return its line.
+    """Run one search, retrain what it would ship, and return its line.
 
     Returns:
-        The task's fields, the fields of :class:`benchmarks.race.lab.Log`, and ``fresh``: by row of
-        :func:`benchmarks.race.lab.candidates_of` the held-out accuracy of the EMA weights, trained from the repeat's
-        fresh seed, of whatever is shipped after one complete trial's epochs or later. ``seconds`` of the clock, kind of
-        ``processor``, ``date``.
+        The fields of the task, the fields of :class:`benchmarks.race.log.Log`, ``fresh``, ``seconds`` of wall-clock
+        time, the kind of ``processor`` and the ``date``. ``fresh`` holds every row of
+        :func:`benchmarks.race.log.candidates_of` that is shipped after the epochs of one complete trial or later, with
+        the held-out accuracy of its EMA weights when trained from the repeat's fresh seed.
     """
     start = time.perf_counter()
     epochs = inputs.recipe.epochs
@@ -74,7 +74,7 @@ def search(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
 
 
 def retrain(inputs: Inputs, hardware: Hardware, log: Log, repeat: int) -> dict[int, float]:
-    """Return the held-out accuracy of each candidate that would be shipped, by row, from the repeat's fresh seed."""
+    """Retrain each candidate that would be shipped from the repeat's fresh seed; return held-out accuracies by row."""
     epochs = inputs.recipe.epochs
     candidates = candidates_of(log, epochs)
     shipped = ship_of(log, candidates, TRIALS * epochs)[epochs:]
@@ -100,7 +100,7 @@ def _train_fresh(inputs: Inputs, hardware: Hardware, params: dict[str, float], s
 
 
 def plan(arms: list[str], repeats: int, defaults_first: bool) -> list[Task]:
-    """Return the searches, arm by arm within a repeat."""
+    """Return the searches to run, ordered by repeat and then by arm."""
     return [Task(arm, defaults_first, repeat) for repeat in range(repeats) for arm in arms]
 
 

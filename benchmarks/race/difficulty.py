@@ -1,10 +1,11 @@
-"""How hard the problems are: complete trials that random search inside a constant wall needs.
+"""Measure how hard the problems are: how many complete trials random search inside a constant wall needs.
 
     uv run python -m benchmarks.race.difficulty
 
 Configurations of the pool with ``max_lr`` between 0.067 and 2 are replayed in 200 random orders. After each trial the
-best one by validation would be shipped; the trials are counted until its held-out accuracy is within one percentage
-point of the best known. A problem is hard enough where the median is six or more: below, nothing can beat the wall.
+best one by validation accuracy would be shipped. Trials are counted until its held-out accuracy is within one
+percentage point of the best known. A problem is hard enough if the median is six or more; below that, nothing can beat
+the wall.
 """
 
 import json
@@ -20,23 +21,24 @@ from tune_s11.cli.app import new_app, run
 
 ORDERS = 200
 MARGIN = 0.01
-"""Of accuracy: what counts as close to the best known."""
+"""Difference in accuracy within which a configuration counts as close to the best known."""
 HARD_TRIALS = 6.0
 HARD_PROBLEMS = 3
-"""So many problems must need so many complete trials."""
+"""Number of problems that must need a median of at least :data:`HARD_TRIALS` complete trials."""
 
 
 class Needed(NamedTuple):
-    """What each replay took until what it would ship was close to the best known; infinite where it never was."""
+    """Cost of each replay until what it would ship was close to the best known; infinite where it never was."""
 
     trials: Floats
-    """Complete trials, (orders,): epochs trained over epochs of a complete one, so a diverged trial counts in part."""
+    """Complete trials, (orders,): epochs trained over the epochs of a complete trial, so a diverged one counts in
+    part."""
     drawn: Floats
-    """Configurations, (orders,), diverged ones included."""
+    """Configurations drawn, (orders,), including diverged ones."""
 
 
 def inside_wall(pool: Pool) -> Bools:
-    """Return which configurations a constant wall lets through, (n,)."""
+    """Return which configurations lie inside the constant wall, (n,)."""
     low, high = WALL
     return np.array([low <= config["max_lr"] <= high for config in pool.configs])
 
@@ -45,14 +47,14 @@ def replay(pool: Pool, orders: int = ORDERS, seed: int = 0) -> Needed:
     """Replay random search inside the wall.
 
     Args:
-        pool: What may be drawn, each configuration once.
-        orders: Replays.
-        seed: Of the orders.
+        pool: Pool to draw from, each configuration once.
+        orders: Number of replays.
+        seed: Seed of the random orders.
     """
     generator = np.random.default_rng(seed)
     inside = np.flatnonzero(inside_wall(pool))
     chosen_by = np.where(pool.diverged, -1.0, pool.ema[:, -1])
-    close = pool.quality >= pool.best_known - MARGIN - 1e-9  # recorded with four digits: on the line is close
+    close = pool.quality >= pool.best_known - MARGIN - 1e-9  # recorded with four digits: a value on the line is close
     needed = Needed(np.full(orders, np.inf), np.full(orders, np.inf))
     for order in range(orders):
         drawn = generator.permutation(inside)
@@ -72,7 +74,7 @@ app = new_app("Print how many trials random search inside a constant wall needs 
 
 @app.command()
 def main(pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS) -> None:
-    """Print a line for each problem that is recorded, and whether enough of them are hard."""
+    """Print a line for each recorded problem, and whether enough of them are hard."""
     print(f"{'problem':20}{'recorded':>9}{'inside':>8}{'close':>7}{'best known':>12}  trials needed (quartiles), drawn")
     medians = {}
     for name in PROBLEMS:

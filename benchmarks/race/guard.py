@@ -1,11 +1,11 @@
-"""The policy's guard: on a recorded pool, today's pruning is no worse than is written down beside the pool.
+"""Guard the pruning policy: on a recorded pool, it must do no worse than the figures recorded beside the pool.
 
-    uv run python -m benchmarks.race.guard            # compares; the last line is JSON
-    uv run python -m benchmarks.race.guard --record   # writes down what the policy achieves now
+    uv run python -m benchmarks.race.guard            # compare; the last line is JSON
+    uv run python -m benchmarks.race.guard --record   # record what the policy achieves now
 
-The program's own searcher, scheduler and audit run over recorded curves, in random orders of the pool, so that nothing
-is trained and nothing is estimated. The pool is one on which a coin flip at the same rungs fails the guard: the output
-shows it. On the curves of S11 inside good bounds, where the guard stood before, the coin passed.
+The program's own searcher, scheduler and audit run over recorded curves in random orders of the pool, so that nothing
+is trained or estimated. On this pool, a coin flip at the same rungs fails the guard, as the output shows. The guard
+used to run on curves of S11 inside good bounds, where the coin passed.
 """
 
 import json
@@ -34,32 +34,32 @@ from tune_s11.training.metrics import EpochMetrics
 PROBLEM = "digits-plain"
 ORDERS = 60
 TOLERANCE = 3.0
-"""Standard errors: what another version of a sampler, which has other luck, may make of it."""
+"""Tolerance in standard errors, which allows for the different luck of another version of a sampler."""
 
 BETTER = {"saving": 1, "area": -1}
-"""The figures that are guarded, and whether more of one is better. Saving: epochs of the same trials unpruned over
-epochs trained. Area: as :func:`benchmarks.race.measures.area`."""
+"""Guarded figures: 1 where more is better, -1 where less is. Saving: epochs of the same trials unpruned over epochs
+trained. Area: see :func:`benchmarks.race.measures.area`."""
 
 
 @dataclass(frozen=True)
 class CoinFlip(SuccessiveHalving):
-    """The rungs of successive halving, at which chance decides."""
+    """A policy with the rungs of successive halving, at which chance decides."""
 
     order: int = 0
 
     def start(self) -> Verdicts:  # type: ignore[override]  # Verdicts of another kind are what it is for.
-        """Return the coin of one order."""
+        """Return the coin of the policy's order."""
         return Coin(self, self.order)
 
 
 class Recorded:
-    """A trial whose epochs were recorded.
+    """A trial that replays its recorded epochs.
 
     Args:
-        candidates: What was recorded.
-        row: Which of them.
-        metric: What it reports: ``ema`` or ``raw`` validation accuracy.
-        events: Where its epochs are noted, as pairs of row and epoch.
+        candidates: Recorded candidates.
+        row: Row of the trial.
+        metric: Metric that it reports: ``ema`` or ``raw`` validation accuracy.
+        events: List to which its epochs are appended, as pairs of row and epoch.
     """
 
     def __init__(self, candidates: Candidates, row: int, metric: str, events: list[tuple[int, int]]) -> None:
@@ -75,7 +75,7 @@ class Recorded:
         return len(self.rows) == self._length
 
     def advance(self, epoch: int) -> float:
-        """Note the epochs until ``epoch``; return the score after it."""
+        """Replay the epochs up to ``epoch`` and return the score after it."""
         for number in range(len(self.rows) + 1, min(epoch, self._length) + 1):
             diverged = self._diverged and number == self._length
             self.rows.append(_epoch(number, float(self._signal[number - 1]), diverged))
@@ -88,13 +88,13 @@ def _epoch(number: int, score: float, diverged: bool) -> EpochMetrics:
 
 
 def search(candidates: Candidates, policy: Policy, order: int, metric: str = "ema") -> dict[str, float]:
-    """Run one search over the pool in random order ``order``; return the figures that are guarded.
+    """Run one search over the pool in random order number ``order`` and return the guarded figures.
 
     Args:
-        candidates: The pool, and the defaults, which the search does not try.
-        policy: Who is pruned.
-        order: Number of the order, and the search's seed.
-        metric: What trials report, and what is shipped by.
+        candidates: The pool and the defaults, which the search does not try.
+        policy: Pruning policy.
+        order: Number of the order, and seed of the search.
+        metric: Metric that trials report and that decides what is shipped.
     """
     events: list[tuple[int, int]] = []
     recipe = Recipe(dataset="digits", epochs=candidates.epochs, peak_epoch=candidates.epochs / 4)
@@ -120,20 +120,20 @@ def search(candidates: Candidates, policy: Policy, order: int, metric: str = "em
 
 
 def policy_of(epochs: int) -> SuccessiveHalving:
-    """Return today's policy for trials of so many epochs."""
+    """Return today's policy for trials of ``epochs`` epochs."""
     return SuccessiveHalving(*RUNGS, epochs)
 
 
 def measure_policy(
     candidates: Candidates, build: Callable[[int], Policy], metric: str = "ema", orders: int = ORDERS
 ) -> dict[str, dict[str, float]]:
-    """Return each figure's mean over the orders as ``value``, and its ``tolerance``.
+    """Return the mean of each figure over the orders as ``value``, and its ``tolerance``.
 
     Args:
-        candidates: What to search.
-        build: Builds the policy, given the number of the order.
-        metric: As :func:`search`.
-        orders: Searches.
+        candidates: Candidates to search.
+        build: Function that builds the policy, given the number of the order.
+        metric: Metric of the trials; see :func:`search`.
+        orders: Number of searches, one per order.
     """
     found = [search(candidates, build(order), order, metric) for order in range(orders)]
     figures = {}
@@ -145,7 +145,7 @@ def measure_policy(
 
 
 def compare(found: dict[str, dict[str, float]], recorded: dict[str, dict[str, float]]) -> dict[str, dict[str, Any]]:
-    """Return for each figure its value, the limit that is its goal, and whether it is met."""
+    """Return the value of each figure, the limit that is its goal, and whether it is met."""
     goals = {}
     for name, sign in BETTER.items():
         limit = round(recorded[name]["value"] - sign * recorded[name]["tolerance"], 5)
@@ -163,17 +163,17 @@ def read_candidates(name: str, pools: Path) -> Candidates:
     """Return a problem's pool with its defaults.
 
     Raises:
-        InputError: They are not recorded.
+        InputError: The pool or its defaults are not recorded.
     """
     pool = read_pool(name, pools)
     return join(pool, read_defaults(pool, name, pools))
 
 
 def judge_policy(name: str = PROBLEM, pools: Path = POOLS) -> dict[str, dict[str, Any]]:
-    """Return how today's policy compares with its record.
+    """Return how today's policy compares with its recorded figures.
 
     Raises:
-        InputError: There is no record, or it is of another number of configurations.
+        InputError: No figures are recorded, or they are for another number of configurations.
     """
     file = figures_file(name, pools)
     if not file.exists():
@@ -193,7 +193,7 @@ def main(
     record: Annotated[bool, typer.Option("--record", help="Write down what the policy achieves now.")] = False,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
-    """Print the policy's figures beside a coin flip's and those by raw accuracy."""
+    """Print the policy's figures beside those of a coin flip and those by raw accuracy."""
     candidates = read_candidates(PROBLEM, pools)
     policy = policy_of(candidates.epochs)
     today = measure_policy(candidates, lambda _: policy)

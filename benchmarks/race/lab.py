@@ -1,4 +1,4 @@
-"""What an arm of the race trains with: every epoch is counted, and the budget ends the search wherever it is."""
+"""Training for the live arms of the race: every epoch is counted, and the search stops once the budget is spent."""
 
 import math
 from collections.abc import Mapping
@@ -13,24 +13,26 @@ from tune_s11.training.metrics import EpochMetrics
 from tune_s11.training.trainer import Trainer
 
 SEEDS_FROM = 10_000_000
-"""Training seeds of repeat ``r`` start at ``SEEDS_FROM + r * SEEDS_APART``: no pool was recorded from any of them."""
+"""Offset of the training seeds, which no pool was recorded from: repeat ``r`` starts at ``SEEDS_FROM + r *
+SEEDS_APART``."""
 
 SEEDS_APART = 10_000
-"""The last seed of a repeat is that of its fresh runs, the same for all arms: what they ship is compared in pairs."""
+"""Number of training seeds of a repeat. The last one is that of its fresh runs and the same for all arms, so that what
+they ship is compared in pairs."""
 
 
-class BudgetSpent(Exception):  # The normal end of a search is no error.
-    """The last epoch that the arm may train is trained."""
+class BudgetSpent(Exception):  # The normal end of a search is not an error.
+    """Raised when the last epoch of an arm's budget is spent."""
 
 
 class Lab:
-    """Trains for one search.
+    """Training of one search, which counts its epochs.
 
     Args:
-        inputs: The problem's recipe and images.
-        hardware: What to compute with.
-        budget: Epochs.
-        repeat: Number of the repeat, which decides all training seeds.
+        inputs: Recipe and images of the problem.
+        hardware: Hardware to compute with.
+        budget: Epochs to spend.
+        repeat: Number of the repeat, which determines all training seeds.
     """
 
     def __init__(self, inputs: Inputs, hardware: Hardware, budget: int, repeat: int) -> None:
@@ -42,23 +44,23 @@ class Lab:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that all trials share."""
+        """Recipe that all trials share."""
         return self.inputs.recipe
 
     @property
     def spent(self) -> int:
-        """Epochs trained so far, those of no trial included."""
+        """Epochs spent so far, including those of no trial."""
         return len(self.log.events)
 
     def start(self, params: Mapping[str, float]) -> "Running":
-        """Start a trial; it trains nothing yet."""
+        """Start a trial without training it yet."""
         return Running(self, params)
 
     def spend(self, epochs: float) -> None:
-        """Count epochs that no trial trained, rounded up.
+        """Count epochs that belong to no trial, rounded up.
 
         Raises:
-            BudgetSpent: They were the last.
+            BudgetSpent: The budget is spent.
         """
         for _ in range(math.ceil(epochs)):
             self.count(FALLBACK, 0)
@@ -67,23 +69,23 @@ class Lab:
         """Count one epoch.
 
         Raises:
-            BudgetSpent: It was the last.
+            BudgetSpent: The budget is spent.
         """
         self.log.events.append([trial, epoch])
         if self.spent == self._budget:
             raise BudgetSpent
 
     def suggest_rates(self, rates: Mapping[str, float]) -> None:
-        """From now on the arm would ship the defaults at these rates, as long as it has no trained trial."""
+        """Log that the arm would ship the defaults at these rates from now on, until it has a trained trial."""
         self.log.rates = {"params": defaults() | dict(rates), "after": self.spent}
 
 
 class Running:
-    """A trial, paused between calls: whoever promotes it later continues where it stopped.
+    """A trial that pauses between calls and continues where it stopped when it is promoted later.
 
     Args:
-        lab: Where its epochs are counted.
-        params: What the space chooses.
+        lab: Lab that counts its epochs.
+        params: Values of the searched parameters.
     """
 
     def __init__(self, lab: Lab, params: Mapping[str, float]) -> None:
@@ -99,22 +101,22 @@ class Running:
 
     @property
     def diverged(self) -> bool:
-        """Whether its last epoch diverged; it then trains no further."""
+        """Whether the last epoch diverged; the trial then trains no further."""
         return self._trainer.diverged
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to train."""
+        """Whether nothing is left to train."""
         return self.diverged or self._trainer.epoch == self._trainer.recipe.epochs
 
     def advance(self, epoch: int) -> float:
-        """Train until ``epoch``, as far as that is still to come.
+        """Train up to ``epoch``; a no-op if it is already trained.
 
         Returns:
             Validation accuracy of the EMA weights after that epoch; 0 once diverged.
 
         Raises:
-            BudgetSpent: The search ends here.
+            BudgetSpent: The budget is spent.
         """
         while len(self.rows) < epoch and not self.finished:
             row = self._trainer.run_epoch()

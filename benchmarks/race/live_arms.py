@@ -1,8 +1,8 @@
-"""The arms that train for themselves: what somebody would run in place of this program, and the program.
+"""Live arms of the race, which train their own trials: this program, and what users would run in its place.
 
-Every arm trains in the same :class:`benchmarks.race.lab.Lab`, on one thread and one trial at a time, and reads the EMA
-weights' validation accuracy. Population-based training is not among them: it ships a schedule of its own, which cannot
-be retrained as a recipe.
+Every arm trains through :class:`benchmarks.race.lab.Lab`, on one thread and one trial at a time, and reads the
+validation accuracy of the EMA weights. Population-based training is left out: it ships a schedule of its own, which
+cannot be retrained as a recipe.
 """
 
 from collections.abc import Callable
@@ -21,29 +21,30 @@ from tune_s11.config import InputError
 from tune_s11.hardware import Hardware
 
 Pruner = Callable[[int], optuna.pruners.BasePruner]
-"""Builds a pruner, given a complete trial's epochs."""
+"""Function that builds a pruner, given the epochs of a complete trial."""
 
 HALVING_FACTOR = 3
 
 
 @dataclass(frozen=True)
 class LiveArm:
-    """One way to search."""
+    """A way to search."""
 
     name: str
-    """As tables have it; unique."""
+    """Name in the tables; unique."""
     search: Callable[[Lab, bool], None]
-    """Trains in the lab until nothing is left to do, given whether its first trial is of the recipe's defaults."""
+    """Function that trains in the lab until nothing is left to do, given whether the first trial has the recipe's
+    defaults."""
 
     def run(self, inputs: Inputs, hardware: Hardware, budget: int, repeat: int, defaults_first: bool) -> Log:
-        """Search once; return what was trained.
+        """Search once and return the log of what was trained.
 
         Args:
-            inputs: The problem's recipe and images.
-            hardware: What to compute with.
-            budget: Epochs.
-            repeat: Seeds all that is random.
-            defaults_first: Whether the first trial is of the recipe's defaults.
+            inputs: Recipe and images of the problem.
+            hardware: Hardware to compute with.
+            budget: Epochs to spend.
+            repeat: Number of the repeat, which seeds everything random.
+            defaults_first: Whether the first trial has the recipe's defaults.
         """
         lab = Lab(inputs, hardware, budget, repeat)
         try:
@@ -67,7 +68,7 @@ def _range_test_and_one_run(lab: Lab, defaults_first: bool) -> None:
 
 
 def _halving_on_lr(lab: Lab, defaults_first: bool) -> None:
-    """Halve synchronously, bracket after bracket, among as many random rates as leave one for the last epoch.
+    """Run brackets of synchronous halving, each over just enough random rates to leave one for the full length.
 
     Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization" (AISTATS 2016).
     """
@@ -78,7 +79,7 @@ def _halving_on_lr(lab: Lab, defaults_first: bool) -> None:
     while lengths[0] >= HALVING_FACTOR:
         lengths.insert(0, lengths[0] // HALVING_FACTOR)
     low, high = np.log([SPACE["max_lr"].low, SPACE["max_lr"].high])
-    while True:  # The budget ends it.
+    while True:  # until the lab raises BudgetSpent
         rates = np.exp(generator.uniform(low, high, HALVING_FACTOR ** (len(lengths) - 1))).tolist()
         running = [lab.start(defaults() | {"max_lr": float(f"{rate:.4g}")}) for rate in rates]
         for length in lengths:
@@ -99,7 +100,7 @@ def _tpe(build_pruner: Pruner) -> Callable[[Lab, bool], None]:
         )
         if defaults_first:
             study.enqueue_trial(defaults())
-        while True:  # The budget ends it.
+        while True:  # until the lab raises BudgetSpent
             trial = study.ask({**SPACE})
             state, score = _train_and_report(lab, trial, epochs)
             study.tell(trial, score if state == TrialState.COMPLETE else None, state)
@@ -154,4 +155,4 @@ LIVE_ARMS = {
         LiveArm("dehb", _peer("dehb")),
     )
 }
-"""In the order of the tables."""
+"""All live arms by name, in the order of the tables."""

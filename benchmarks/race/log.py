@@ -1,4 +1,4 @@
-"""What one search trained, and what it would have shipped after each epoch."""
+"""Log of what one search trained, and what it would have shipped after each epoch."""
 
 import math
 from collections.abc import Mapping
@@ -15,29 +15,33 @@ from benchmarks.race.problems import defaults
 
 @dataclass
 class Log:
-    """What a search trained, in the order of time; plain values only, for it is a part of a line of JSON."""
+    """A chronological log of what a search trained, in plain values because it becomes part of a line of JSON."""
 
     trials: list[dict[str, Any]] = field(default_factory=list)
-    """``params``, ``ema`` (validation accuracy after each epoch, 0 once diverged), ``diverged``."""
+    """Trials with ``params``, ``ema`` (validation accuracy after each epoch, 0 once diverged) and ``diverged``."""
     events: list[list[int]] = field(default_factory=list)
-    """Pairs of a trial's number and an epoch that it trained; what no trial trained has ``[-1, 0]``."""
+    """Epochs as pairs of a trial's number and the epoch's; ``[-1, 0]`` for an epoch of no trial."""
     rates: dict[str, Any] | None = None
-    """``params`` that a range test gives the defaults, and ``after`` how many epochs; None: there was none."""
+    """Defaults at the range test's rates as ``params``, and the epochs spent before as ``after``; None: no range
+    test."""
     refused: str | None = None
-    """Why the arm could not start; None: it could."""
+    """Reason why the arm could not start; None: it did start."""
 
 
 def candidates_of(
     log: Log, epochs: int, quality: Mapping[int, float] | None = None, scale: tuple[float, float] = (1.0, 0.0)
 ) -> Candidates:
-    """Return the trials of one search as candidates, and below them two rows: the defaults at the range test's rates,
-    and, as in every :class:`Candidates`, the defaults.
+    """Return the trials of one search as candidates, followed by two more rows.
+
+    The first of these holds the defaults at the range test's rates. The last holds the defaults, as in every
+    :class:`Candidates`.
 
     Args:
-        log: Of the search.
-        epochs: Length of a complete trial.
-        quality: Held-out accuracy from a fresh seed by row, :data:`FALLBACK` for the defaults; others are NaN.
-        scale: The best known and the median of the problem's pool.
+        log: Log of the search.
+        epochs: Epochs of a complete trial.
+        quality: Held-out accuracy from a fresh seed by row, with :data:`FALLBACK` for the defaults; NaN for the other
+            rows.
+        scale: Best known and median quality of the problem's pool.
     """
     rates = log.rates["params"] if log.rates else defaults()
     lines = [*log.trials, {"params": rates, "ema": []}, {"params": defaults(), "ema": []}]
@@ -56,10 +60,10 @@ def candidates_of(
 
 
 def ship_of(log: Log, candidates: Candidates, budget: int) -> Ints:
-    """Return the row of what the search would ship after 0, 1, ... ``budget`` epochs, (budget + 1,).
+    """Return the row that the search would ship after 0, 1, ... ``budget`` epochs, (budget + 1,).
 
-    As :func:`benchmarks.race.measures.ship` has it; where that falls back on the defaults, they are shipped at the
-    range test's rates, once it has been run.
+    See :func:`benchmarks.race.measures.ship`. Where that falls back on the defaults, they are shipped at the range
+    test's rates once it has run.
     """
     events = np.array(log.events, dtype=np.int64).reshape(-1, 2)
     shipped = ship(History(events[:, 0], events[:, 1]), candidates, "ema", budget)

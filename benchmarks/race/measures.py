@@ -1,4 +1,4 @@
-"""How good what an arm would ship is, after every epoch spent, and the figures that sum that up."""
+"""Measure the quality of what an arm would ship after each epoch, and summarise it in a few figures."""
 
 import math
 from typing import NamedTuple
@@ -11,20 +11,21 @@ from benchmarks.race.difficulty import MARGIN
 from benchmarks.race.pool import Floats, Ints
 
 TRIALS = 20
-"""The largest budget, in complete trials."""
+"""Largest budget, in complete trials."""
 PARTS = (8, 4, 2, 1)
-"""The regret is read where the largest budget over each of these is spent."""
+"""Divisors of the largest budget; the regret is read once each quotient is spent."""
 
 _ROUNDING = 1e-9
-"""Accuracies are recorded with four digits: on the line is close."""
+"""Tolerance for accuracies, which are recorded with four digits: a value on the line is close."""
 
 
 def ship(history: History, candidates: Candidates, metric: str, budget: int) -> Ints:
-    """Return the row of what an arm would ship after 0, 1, ... ``budget`` epochs, (budget + 1,).
+    """Return the row that an arm would ship after 0, 1, ... ``budget`` epochs, (budget + 1,).
 
-    That is the complete trial that is best by the arm's metric; before there is one, the trial trained farthest, among
-    several the best after that epoch; before there is any that has not diverged, the defaults, as :data:`FALLBACK`. Of
-    equals it is the first. Where the history is shorter than the budget, nothing changes after it.
+    The arm ships the complete trial that is best by its metric. Until there is one, it ships the trial trained
+    farthest, and among several the one that is best after that epoch. Until there is any that has not diverged, it
+    ships the defaults, as :data:`FALLBACK`. Of equals, it ships the first. Where the history is shorter than the
+    budget, nothing changes after its end.
     """
     signal = candidates.signals[metric]
     shipped = np.full(budget + 1, FALLBACK)
@@ -33,7 +34,7 @@ def ship(history: History, candidates: Candidates, metric: str, budget: int) -> 
     for spent, (row, epoch) in enumerate(zip(history.rows.tolist(), history.epochs.tolist(), strict=True), start=1):
         score = float(signal[row, epoch - 1])
         if epoch == 0:
-            pass  # It was spent on no trial.
+            pass  # The epoch belongs to no trial.
         elif epoch == candidates.epochs_run[row] and candidates.diverged[row]:
             partial.pop(row, None)
         elif epoch < candidates.epochs:
@@ -52,8 +53,8 @@ def area(regret: Floats, start: int) -> float:
     """Return the area under the regret against log(epochs), over its width: the mean regret on that scale.
 
     Args:
-        regret: After 0, 1, ... epochs; each value holds until the next epoch is spent.
-        start: Epochs at which the area starts; it reaches to the last value, which has no width.
+        regret: Regret after 0, 1, ... epochs; each value holds until the next epoch is spent.
+        start: Epochs at which the area starts; it extends to the last value, which has no width.
     """
     epochs = np.arange(start, len(regret))
     widths = np.diff(np.log(epochs))
@@ -61,9 +62,9 @@ def area(regret: Floats, start: int) -> float:
 
 
 def epochs_until_close(shipped: Ints, candidates: Candidates) -> float:
-    """Return the epochs spent until what is shipped is within a point of the best known; infinite where it never is.
+    """Return the epochs spent until what is shipped is within a point of the best known; infinite if it never is.
 
-    The defaults count where the arm has a trial of them, and not where it ships them for want of any.
+    The defaults count if the arm has a trial of them, but not if it ships them for lack of any trial.
     """
     close = candidates.quality[shipped] >= candidates.best_known - MARGIN - _ROUNDING
     trained = (shipped != FALLBACK) & (candidates.epochs_run[shipped] > 0)
@@ -72,9 +73,9 @@ def epochs_until_close(shipped: Ints, candidates: Candidates) -> float:
 
 
 class Estimate(NamedTuple):
-    """A mean over orders or repeats, and Student's 95% interval.
+    """A mean over orders or repeats, with Student's 95% interval.
 
-    Orders redraw one pool: their interval says nothing of another pool, or of other training seeds.
+    All orders draw from the same pool, so their interval says nothing about another pool or other training seeds.
     """
 
     mean: float
@@ -83,7 +84,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(values: Floats) -> Estimate:
-    """Return the mean over orders or repeats, (n,); of a single one the interval is NaN."""
+    """Return the mean over orders or repeats, (n,), and its interval, which is NaN for a single value."""
     n = len(values)
     mean = float(values.mean())
     half = math.nan if n < 2 else float(t.ppf(0.975, n - 1) * sem(values))
@@ -96,10 +97,10 @@ def budget_of(candidates: Candidates) -> int:
 
 
 def read_at(epochs: int) -> dict[str, int]:
-    """Return the epochs at which the regret is read, by the name of the figure, rising.
+    """Return the epochs at which the regret is read, by the name of the figure, in ascending order.
 
     Args:
-        epochs: Length of a complete trial.
+        epochs: Epochs of a complete trial.
     """
     points = [TRIALS * epochs // part for part in PARTS]
     return {f"regret_{point}": point for point in points}
@@ -109,12 +110,12 @@ def measure(shipped: Ints, candidates: Candidates) -> dict[str, float]:
     """Return the figures of one search: ``area``, ``regret_<epochs>`` at each budget, and ``epochs`` until close.
 
     Args:
-        shipped: As :func:`ship` returns it.
-        candidates: What was chosen from.
+        shipped: Shipped rows, as returned by :func:`ship`.
+        candidates: Candidates that were chosen from.
 
     Returns:
-        ``epochs`` is censored at the budget, so that its mean is the restricted mean; ``close`` is 1 where it was
-        reached within the budget, else 0.
+        Figures by name. ``epochs`` is censored at the budget, so that its mean is the restricted mean; ``close`` is 1
+        if it was reached within the budget, else 0.
     """
     regret = candidates.regret[shipped]
     until = epochs_until_close(shipped, candidates)

@@ -1,7 +1,7 @@
-"""The networks of the race other than S11, for a recipe's ``model``: ``benchmarks.race.networks:plain``.
+"""Networks of the race other than S11, for the ``model`` of a recipe, e.g. ``benchmarks.race.networks:plain``.
 
-Each is built as the program builds a network of the user's own: ``build(width, num_classes, image_size)``. All end
-in an average over the image, so their first logits are small.
+Each is built like a user's own network: ``build(width, num_classes, image_size)``. All end in an average over the
+image, so their initial logits are small.
 """
 
 import torch
@@ -10,14 +10,14 @@ from torch import Tensor
 
 
 def plain(width: int, num_classes: int, image_size: int) -> nn.Module:
-    """Build a convolutional network without any normalisation: six convolutions, three halvings.
+    """Build a convolutional network without any normalisation: six convolutions, and three poolings by 2.
 
-    Its convolutions start as He et al. have it: with PyTorch's own initial weights the signal dies away through six
-    layers, and none of the first configurations learned anything in twelve epochs of 853 images.
+    The convolutions have the initial weights of He et al. With PyTorch's own, the signal dies away through six layers,
+    and none of the first configurations learned anything in twelve epochs of 853 images.
 
     Args:
         width: Channels of the first pair of convolutions; the later pairs have 2 and 4 times as many.
-        num_classes: Logits an image.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels, a multiple of 8.
     """
     _check_multiple(image_size, 8)
@@ -37,11 +37,11 @@ def plain(width: int, num_classes: int, image_size: int) -> nn.Module:
 def group_norm(width: int, num_classes: int, image_size: int) -> nn.Module:
     """Build a residual network with group norm: a stem that halves the image, and three stages of one block each.
 
-    The stem has a stride so that a trial on CIFAR-10 takes seconds, not minutes, of a core.
+    The stem has a stride so that a trial on CIFAR-10 takes seconds of one core rather than minutes.
 
     Args:
         width: Channels of the stem and the first stage, a multiple of 4; the later stages have 2 and 4 times as many.
-        num_classes: Logits an image.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels, a multiple of 8.
     """
     _check_multiple(image_size, 8)
@@ -59,11 +59,11 @@ def group_norm(width: int, num_classes: int, image_size: int) -> nn.Module:
 
 
 def transformer(width: int, num_classes: int, image_size: int) -> nn.Module:
-    """Build a vision transformer: 8 x 8 patches, two layers with layer norm in front, the patches' average.
+    """Build a vision transformer: 8 x 8 patches, two layers with layer norm in front, an average over the patches.
 
     Args:
-        width: Channels of a patch, a multiple of 4, for there are four heads.
-        num_classes: Logits an image.
+        width: Channels of a patch, a multiple of 4 because there are four heads.
+        num_classes: Number of logits per image.
         image_size: Height and width in pixels, a multiple of 8.
     """
     _check_multiple(image_size, 8)
@@ -92,7 +92,7 @@ class ResidualBlock(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Patches with learnt positions, two transformer layers, layer norm, average, linear."""
+    """Patches with learnt positions, two transformer layers, layer norm, an average and a linear layer."""
 
     def __init__(self, width: int, num_classes: int, patches: int) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class VisionTransformer(nn.Module):
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group norm, computed in NCHW: in bf16 and channels last PyTorch takes ten times as long on a CPU."""
+    """Group norm computed in NCHW, because PyTorch takes ten times as long in bf16 and channels last on a CPU."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape, channels last."""

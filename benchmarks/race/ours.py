@@ -1,7 +1,7 @@
 """The program as an arm of the race: its own range test, searcher, policy and audit, one trial at a time.
 
-Ray is left out, and with it only time: :class:`tune_s11.search.simulation.SearchWithoutRay` stands in for Tune's
-controller, around trials that are really trained.
+Ray is left out, which saves time and changes nothing else: :class:`tune_s11.search.simulation.SearchWithoutRay` stands
+in for Tune's controller, and the trials are really trained.
 """
 
 import tempfile
@@ -24,27 +24,27 @@ from tune_s11.search_space import SearchConfig
 
 
 def settings_of(repeat: int) -> SearchSettings:
-    """Return the search's settings: the program's own but for the rungs, see :data:`benchmarks.race.arms.RUNGS`.
+    """Return the program's own search settings with the rungs of :data:`benchmarks.race.arms.RUNGS` and no finalists.
 
     The finalists' runs are off. Five finalists from three seeds are 15 complete trials, three quarters of the largest
-    budget: nobody with that budget would pay for them.
+    budget, and nobody with that budget would pay for them.
     """
     grace, factor = RUNGS
     return SearchSettings(grace=grace, factor=factor, finalists=0, seed=repeat)
 
 
 def measure_bounds(lab: Lab) -> LRBounds:
-    """Run the range test as a search does; its steps count as epochs.
+    """Run the range test, and count its steps as epochs.
 
     Raises:
-        BudgetSpent: It took what was left.
-        InputError: Its curve says nothing, for which the program refuses the search.
+        BudgetSpent: The budget is spent.
+        InputError: The curve is uninformative, so the program refuses to search.
     """
     settings = settings_of(lab.repeat)
     lrs = ramp("exponential", *settings.lr_range, settings.lr_range_steps)
     seeds = range(settings.seed, settings.seed + settings.lr_range_seeds)
     losses = np.stack([range_test(lab.recipe, lab.inputs.data, lab.hardware, lrs, seed) for seed in seeds])
-    steps = np.minimum(np.isfinite(losses).sum(1) + 1, len(lrs)).sum()  # A ramp's last step counts where it diverges.
+    steps = np.minimum(np.isfinite(losses).sum(1) + 1, len(lrs)).sum()  # The step in which a ramp diverges counts.
     lab.spend(float(steps) / (len(lab.inputs.data.train) // lab.recipe.batch_size))
     bounds = find_bounds(LRCurve(lrs, losses))
     lab.suggest_rates(bounds.first)
@@ -54,17 +54,17 @@ def measure_bounds(lab: Lab) -> LRBounds:
 def search(lab: Lab, defaults_first: bool, wall: tuple[float, float] | None = None) -> None:
     """Search until the budget is spent or the samples are used up.
 
-    In the track without the defaults the first trial has the range test's rates, and the sampler draws the rest: the
-    program's own first trial takes all else from the defaults.
+    In the track without the defaults, the first trial has the range test's rates, and the sampler draws its other
+    values. The program's own first trial takes those from the defaults.
 
     Args:
-        lab: What to train with.
+        lab: Lab to train in.
         defaults_first: Whether the defaults are tried first, before the range test's rates.
-        wall: Bounds of ``max_lr`` in place of the range test's.
+        wall: Bounds of ``max_lr`` in place of those of the range test; None: run the range test.
 
     Raises:
         BudgetSpent: The budget is spent.
-        InputError: The range test refuses.
+        InputError: The range test's curve is uninformative.
     """
     first: list[dict[str, Any]] = [defaults()] if defaults_first else []
     space: dict[str, BaseDistribution] = dict(SPACE)

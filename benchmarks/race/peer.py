@@ -1,8 +1,8 @@
-"""Other projects' optimizers as arms: each in a process and an environment of its own, spoken to in lines of JSON.
+"""Optimizers of other projects as arms, each in its own process and environment, connected by lines of JSON.
 
-A peer asks ``{"params": {...}, "epochs": 4}`` and is answered ``{"score": 0.61}``. Training stays on this side, so that
-all arms train alike and every epoch is counted. A configuration that was trained before is continued from where it
-stopped, which is cheaper than the restart that some of these projects would make of it.
+A peer sends ``{"params": {...}, "epochs": 4}`` and receives ``{"score": 0.61}``. Training stays on this side, so that
+all arms train alike and every epoch is counted. A configuration that was trained before continues where it stopped,
+which is cheaper than the restart that some of these projects would make.
 """
 
 import json
@@ -18,7 +18,7 @@ PACKAGES = {
     "smac": ("smac==2.4.1",),
     "dehb": ("dehb==0.1.2",),
 }
-"""What uv installs beside each script in ``peers/``."""
+"""Packages that uv installs for each script in ``peers/``."""
 
 
 def command(name: str) -> list[str]:
@@ -29,12 +29,12 @@ def command(name: str) -> list[str]:
 
 
 def run_peer(name: str, lab: Lab, defaults_first: bool) -> None:
-    """Train what a peer asks for, until it ends or the budget is spent.
+    """Train what a peer requests until it exits or the budget is spent.
 
     Args:
         name: One of :data:`PACKAGES`.
-        lab: What to train with.
-        defaults_first: Whether the first trial is of the recipe's defaults, and the peer's own come after it.
+        lab: Lab to train in.
+        defaults_first: Whether a trial with the recipe's defaults comes before the peer's own trials.
 
     Raises:
         BudgetSpent: The budget is spent.

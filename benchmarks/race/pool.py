@@ -1,4 +1,4 @@
-"""The recorded pools: their files, and the arrays that policies are replayed on."""
+"""Recorded pools: their files, and the arrays on which policies are replayed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ def pool_file(name: str, pools: Path = POOLS) -> Path:
 
 
 def best_file(name: str, pools: Path = POOLS) -> Path:
-    """Return the file of the best configurations' runs from fresh seeds."""
+    """Return the file of the runs of the best configurations from fresh seeds."""
     return pools / f"{name}-best.jsonl"
 
 
@@ -37,51 +37,53 @@ class Pool:
     """Complete runs of ``n`` configurations over ``epochs`` epochs, by number. Accuracies are fractions."""
 
     header: dict[str, Any]
-    """What was recorded, and the manifest."""
+    """Description of what was recorded, and the manifest."""
     numbers: Ints
-    """Of the configurations, (n,), rising."""
+    """Numbers of the configurations, (n,), in ascending order."""
     configs: list[dict[str, float]]
     raw: Floats
-    """Validation accuracy after each epoch, (n, epochs); 0 from the epoch on in which a trial diverged."""
+    """Validation accuracy of the raw weights after each epoch, (n, epochs); 0 from the epoch in which a trial
+    diverged."""
     ema: Floats
-    """Of the EMA weights, likewise."""
+    """Validation accuracy of the EMA weights after each epoch, (n, epochs); 0 from the epoch in which a trial
+    diverged."""
     score: Floats
-    """Accuracy of the EMA weights on the held-out images after the last epoch, (n,); 0 where diverged."""
+    """Held-out accuracy of the EMA weights after the last epoch, (n,); 0 where diverged."""
     score_raw: Floats
-    """Of the raw weights, likewise."""
+    """Held-out accuracy of the raw weights after the last epoch, (n,); 0 where diverged."""
     epochs_run: Ints
     """Epochs trained, (n,): fewer than ``epochs`` where diverged."""
     diverged: Bools
-    """Which trials diverged, (n,)."""
+    """Whether each trial diverged, (n,)."""
     fresh: Floats
     """Mean held-out accuracy of the EMA weights over the runs from fresh seeds, (n,); NaN where there are none."""
     seconds: Floats
-    """Processor time of a run, (n,)."""
+    """Processor time of each run, (n,)."""
     processors: list[str]
-    """Kind of processor of a run."""
+    """Kind of processor of each run."""
 
     @property
     def epochs(self) -> int:
-        """Length of a complete trial."""
+        """Epochs of a complete trial."""
         return int(self.ema.shape[1])
 
     @property
     def quality(self) -> Floats:
-        """How good each configuration is held to be, (n,): of fresh seeds where there are any, else its one run."""
+        """Estimated quality of each configuration, (n,): mean over fresh seeds where recorded, else of its one run."""
         return np.where(np.isnan(self.fresh), self.score, self.fresh)
 
     @property
     def best_known(self) -> float:
-        """Best accuracy over fresh seeds; without any, the best single run, which luck has made too high."""
+        """Best accuracy over fresh seeds; without any, that of the best single run, which luck has made too high."""
         return float(self.score.max() if np.isnan(self.fresh).all() else np.nanmax(self.fresh))
 
 
 def read_pool(name: str, pools: Path = POOLS) -> Pool:
-    """Read a problem's pool, and its best configurations' runs from fresh seeds where they are complete.
+    """Read a problem's pool, with the runs of its best configurations from fresh seeds if they are complete.
 
     Args:
-        name: The problem's.
-        pools: The folder.
+        name: Name of the problem.
+        pools: Folder of the pools.
 
     Raises:
         InputError: Nothing is recorded yet, or a file holds something else.
@@ -101,15 +103,15 @@ def read_defaults(pool: Pool, name: str, pools: Path = POOLS) -> Pool:
     """Read the runs of the recipe's defaults on a problem.
 
     Args:
-        pool: The problem's, which must be of the same inputs.
-        name: The problem's.
-        pools: The folder.
+        pool: Pool of the problem, which must have been recorded from the same inputs.
+        name: Name of the problem.
+        pools: Folder of the pools.
 
     Returns:
-        A pool of one configuration: the first run is its trial, the later ones are its runs from fresh seeds.
+        A pool of one configuration: the first run is its trial, and the later ones are its runs from fresh seeds.
 
     Raises:
-        InputError: They are not all recorded, or are of something else.
+        InputError: Some runs are missing, or the file holds something else.
     """
     path = defaults_file(name, pools)
     header, *lines = read_lines(path) or [{}]
@@ -128,7 +130,7 @@ def read_defaults(pool: Pool, name: str, pools: Path = POOLS) -> Pool:
 
 
 def is_complete(best: list[dict[str, Any]]) -> bool:
-    """Whether all runs from fresh seeds that the header announces are there."""
+    """Return whether all runs from fresh seeds that the header announces are recorded."""
     if not best:
         return False
     announced = best[0]["of"]["best"]
@@ -140,9 +142,9 @@ def build_pool(header: dict[str, Any], lines: list[dict[str, Any]], best: list[d
     """Build the arrays from lines as :func:`benchmarks.race.trial.train` returns them.
 
     Args:
-        header: The file's first line.
-        lines: One a configuration, in any order; of a number that is there twice the first counts.
-        best: Runs from fresh seeds.
+        header: First line of the file.
+        lines: One line per configuration, in any order; of two lines with the same number, the first counts.
+        best: Lines of the runs from fresh seeds.
     """
     by_number = {int(line["number"]): line for line in reversed(lines)}
     lines = [by_number[number] for number in sorted(by_number)]

@@ -1,14 +1,14 @@
-"""Records a problem's pool: random configurations of the wide space, each trained to the end.
+"""Record a problem's pool: random configurations of the wide space, each trained to completion.
 
     uv run python -m benchmarks.race.record digits-s11
     uv run python -m benchmarks.race.record cifar10-s11 --data-dir CIFAR10 --workers 2
     uv run python -m benchmarks.race.record digits-s11 --again 40
     uv run python -m benchmarks.race.record digits-s11 --defaults
 
-``CIFAR10`` is an image folder. A configuration is one line of JSON, appended when it is done; the first line of the
-file says what was recorded under what circumstances. The same command resumes where an interrupted one stopped; Ctrl-C
-or SIGTERM costs the trial in progress. ``--again`` trains the best of a complete pool twice more, from fresh seeds.
-``--defaults`` trains the recipe's defaults three times, each from a seed of its own.
+``CIFAR10`` is an image folder. Each configuration is one line of JSON, appended when it finishes; the first line of the
+file describes what was recorded and how. The same command resumes where an interrupted one stopped; Ctrl-C or SIGTERM
+loses the trial in progress. ``--again`` trains the best of a complete pool twice more, from fresh seeds. ``--defaults``
+trains the recipe's defaults three times, each from its own seed.
 """
 
 import signal
@@ -30,28 +30,28 @@ from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.models import build_model
 
 REPEATS = 2
-"""Runs from fresh seeds of each of the best configurations, and of the defaults."""
+"""Number of runs from fresh seeds, for each of the best configurations and for the defaults."""
 
 Task = tuple[int, int]
-"""A configuration's number, and its repeat: 0 in the pool itself."""
+"""Number of a configuration, and its repeat, which is 0 in the pool itself."""
 
 Plan = tuple[Path, list[Task], dict[str, Any]]
-"""A file, the runs that it is to hold, and what its header says beside what every header says."""
+"""File, runs that it must hold, and what its header holds beyond the usual fields."""
 
 
 def train_task(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
-    """Return the line of one run."""
+    """Train one run and return its line."""
     return train(inputs, hardware, *task)
 
 
 def subject(inputs: Inputs, fingerprint: str, hardware: Hardware) -> dict[str, Any]:
-    """Return what a recording is of: lines belong into one file only where all of this is the same."""
+    """Return the subject of a recording; lines belong in the same file only if all of this is equal."""
     assert inputs.data.validation is not None
     torch.manual_seed(SEED)
     network = build_model(inputs.recipe, inputs.data.num_classes)
     return {
         "recipe": inputs.recipe.model_dump(mode="json", exclude={"data_dir"}),
-        # An import path does not say what it leads to, so the network's size stands beside it.
+        # An import path does not identify the network's code, so its number of parameters is recorded too.
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "space": {name: str(domain) for name, domain in SPACE.items()},
         "seed": SEED,
@@ -81,7 +81,7 @@ def choose_best(pool: Path, count: int, best: int) -> list[int]:
 
 
 def plan_again(name: str, pools: Path, count: int, best: int) -> Plan:
-    """Return what there is to train of the best configurations of a problem, pass by pass.
+    """Return the plan to train a problem's best configurations again, repeat by repeat.
 
     Raises:
         InputError: The pool is not complete.
@@ -92,7 +92,7 @@ def plan_again(name: str, pools: Path, count: int, best: int) -> Plan:
 
 
 def plan_defaults(name: str, pools: Path) -> Plan:
-    """Return what there is to train of the defaults: a run as a pool has one, and the same repeats."""
+    """Return the plan to train the defaults: one run as in a pool, and the same number of repeats."""
     tasks = [(DEFAULTS, repeat) for repeat in range(REPEATS + 1)]
     return defaults_file(name, pools), tasks, {"defaults": {"number": DEFAULTS, "runs": len(tasks)}}
 

@@ -1,10 +1,10 @@
-"""Races the arms that only choose, on recorded pools: a table a problem and track, in Markdown.
+"""Race the arms that only choose on recorded pools, and print a Markdown table for each problem and track.
 
     uv run python -m benchmarks.race.replay
     uv run python -m benchmarks.race.replay digits-s11 --orders 20
 
-Without a problem, all are replayed whose pool and defaults are recorded. In one track every arm tries the recipe's
-defaults first, in the other none does. The last line of the output is JSON with all figures.
+Without a problem, all problems whose pool and defaults are recorded are replayed. In one track every arm tries the
+recipe's defaults first; in the other none does. The last line of the output is JSON with all figures.
 """
 
 import json
@@ -40,17 +40,17 @@ many epochs (median); the arm then keeps what it has."""
 
 @dataclass(frozen=True)
 class Searches:
-    """What became of an arm, order by order."""
+    """Results of an arm, order by order."""
 
     figures: dict[str, Floats]
-    """As :func:`benchmarks.race.measures.measure` names them, each (orders,)."""
+    """Figures by name, see :func:`benchmarks.race.measures.measure`; each (orders,)."""
     trials: Ints
-    """Trials started, (orders,)."""
+    """Number of trials started, (orders,)."""
     ran_out: Ints
-    """Epochs spent when there was nothing left to draw, (orders,); the budget where it was spent."""
+    """Epochs spent when nothing was left to draw, (orders,); the budget where it was spent first."""
 
     def against(self, other: "Searches") -> dict[str, Estimate]:
-        """Estimate by how much each figure exceeds another arm's in the same orders."""
+        """Estimate by how much each figure exceeds that of another arm in the same orders."""
         return {name: estimate(values - other.figures[name]) for name, values in self.figures.items()}
 
 
@@ -68,7 +68,7 @@ def search(arm: Arm, candidates: Candidates, orders: int, defaults_first: bool) 
 
 
 def table(searches: dict[str, Searches], candidates: Candidates) -> list[str]:
-    """Return the Markdown lines of a track."""
+    """Return the Markdown lines of a track's table."""
     budget = budget_of(candidates)
     points = read_at(candidates.epochs)
     heads = ["arm", "area", *(f"regret at {point}" for point in points.values()), "epochs until close", "close"]
@@ -88,7 +88,7 @@ def table(searches: dict[str, Searches], candidates: Candidates) -> list[str]:
 
 
 def figures_of(searches: dict[str, Searches], budget: int) -> dict[str, Any]:
-    """Return what the tables show, and the pairs that they leave out; estimates are mean, low and high end."""
+    """Return the figures of the tables and the pairs that they leave out; an estimate is mean, low end and high end."""
     return {
         name: {
             "orders": len(of_arm.trials),
@@ -103,10 +103,10 @@ def figures_of(searches: dict[str, Searches], budget: int) -> dict[str, Any]:
 
 
 def race(name: str, orders: int, pools: Path) -> dict[str, Any]:
-    """Print a problem's tables; return its figures.
+    """Print a problem's tables and return its figures.
 
     Raises:
-        InputError: Its pool or the runs of its defaults are not recorded.
+        InputError: The pool or the runs of the defaults are not recorded.
     """
     pool = read_pool(name, pools)
     candidates = join(pool, read_defaults(pool, name, pools))
@@ -144,7 +144,7 @@ def _describe(facts: dict[str, Any]) -> str:
 
 
 def with_interval(value: Estimate, digits: int = 3) -> str:
-    """Return a mean and half its interval as a table shows them."""
+    """Format a mean and half its interval for a table."""
     half = value.high - value.mean
     return f"{value.mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
 

@@ -1,4 +1,4 @@
-"""Tables of the searches that `benchmarks.race.contest` ran, beside this program's arm.
+"""Print tables of the searches that ``benchmarks.race.contest`` ran, compared with this program's arm.
 
     uv run python -m benchmarks.race.standings
     uv run python -m benchmarks.race.standings digits-s11
@@ -43,22 +43,22 @@ above -1."""
 
 @dataclass(frozen=True)
 class Standing:
-    """The searches of one arm by repeat."""
+    """Results of the searches of one arm."""
 
     figures: dict[int, dict[str, float]]
-    """Of each repeat, as :func:`benchmarks.race.measures.measure` names them, and ``points``, its accuracy at the full
+    """Figures by repeat: those of :func:`benchmarks.race.measures.measure`, and ``points``, the accuracy at the full
     budget in percent."""
     refused: int
-    """Repeats in which it could not start."""
+    """Number of repeats in which the arm could not start."""
     trials: float
-    """Median of the trials started."""
+    """Median number of trials started."""
 
     def values(self, figure: str) -> Floats:
         """Return a figure of every repeat, (repeats,)."""
         return np.array([figures[figure] for figures in self.figures.values()])
 
     def less(self, other: "Standing", figure: str) -> Floats:
-        """Return by how much a figure exceeds another arm's in the repeats that both have, (repeats,)."""
+        """Return by how much a figure exceeds that of another arm in the repeats that both have, (repeats,)."""
         both = self.figures.keys() & other.figures.keys()
         return np.array([self.figures[repeat][figure] - other.figures[repeat][figure] for repeat in sorted(both)])
 
@@ -67,8 +67,8 @@ def stand(lines: list[dict[str, Any]], pool: Pool) -> Standing:
     """Return the standing of one arm in one track.
 
     Args:
-        lines: As :func:`benchmarks.race.contest.search` returns them.
-        pool: The problem's.
+        lines: Lines of its searches, as returned by :func:`benchmarks.race.contest.search`.
+        pool: Pool of the problem.
     """
     scale = pool.best_known, float(np.median(pool.quality))
     figures = {}
@@ -89,21 +89,21 @@ def stand(lines: list[dict[str, Any]], pool: Pool) -> Standing:
 def smallest_effect(differences: Floats, n: int) -> float:
     """Return the mean of paired differences that ``n`` repeats would show in four of five races.
 
-    By the usual sum of two of Student's quantiles, for a two-sided test at 5%.
+    This is the usual sum of two of Student's quantiles, for a two-sided test at 5%.
 
     Args:
-        differences: Of a pilot, (repeats,), two or more.
-        n: Repeats to come.
+        differences: Paired differences of a pilot, (repeats,), two or more.
+        n: Number of repeats planned.
     """
     return float((t.ppf(0.975, n - 1) + t.ppf(0.8, n - 1)) * differences.std(ddof=1) / math.sqrt(n))
 
 
 def table(standings: dict[str, Standing], epochs: int) -> list[str]:
-    """Return the Markdown lines of a track.
+    """Return the Markdown lines of a track's table.
 
     Args:
-        standings: By arm.
-        epochs: Of a complete trial.
+        standings: Standings by arm.
+        epochs: Epochs of a complete trial.
     """
     points = read_at(epochs)
     heads = ["arm", "n", "area", *(f"regret at {point}" for point in points.values()), "epochs until close", "close"]
@@ -124,10 +124,10 @@ def table(standings: dict[str, Standing], epochs: int) -> list[str]:
 
 
 def tell(name: str, contests: Path, pools: Path) -> dict[str, Any]:
-    """Print a problem's tables; return its figures by track and arm.
+    """Print a problem's tables and return its figures by track and arm.
 
     Raises:
-        InputError: Its pool or its searches are not recorded.
+        InputError: The pool or the searches are not recorded.
     """
     pool = read_pool(name, pools)
     path = contest_file(name, contests)

@@ -1,4 +1,4 @@
-"""One configuration trained to the end: a line of a pool."""
+"""Training of one configuration to completion, which gives a line of a pool."""
 
 import time
 from typing import Any
@@ -10,24 +10,24 @@ from tune_s11.hardware import Hardware
 from tune_s11.training.trainer import Trainer
 
 FRESH = 1_000_000
-"""Added to the training seed for each repeat: no pool is so large that another configuration has that seed."""
+"""Offset added to the training seed for each repeat; no pool is so large that another configuration has that seed."""
 
 
 def train(inputs: Inputs, hardware: Hardware, number: int, repeat: int = 0) -> dict[str, Any]:
-    """Train configuration ``number`` to the end, or until it diverges.
+    """Train configuration ``number`` to completion, or until it diverges.
 
     Args:
-        inputs: The problem's recipe and images.
-        hardware: What to compute with.
-        number: The configuration's, ``DEFAULTS`` for the recipe's own; it decides the training seed too.
-        repeat: 0: the pool's own run; above: a run from a fresh seed.
+        inputs: Recipe and images of the problem.
+        hardware: Hardware to compute with.
+        number: Number of the configuration, ``DEFAULTS`` for the recipe's own; it also determines the training seed.
+        repeat: 0 for the pool's own run; above 0 for a run from a fresh seed.
 
     Returns:
-        ``number``, ``repeat`` where it is not 0, and ``config``. ``curve``: lists with a value an epoch of
+        ``number``, ``repeat`` if it is not 0, and ``config``. ``curve``: lists with one value per epoch of
         ``train_loss`` in nats (None once diverged), and of ``raw`` and ``ema`` validation accuracy (0 once diverged).
         ``score``: accuracies after the last epoch, ``raw`` and ``ema`` on the held-out images, ``validation_raw`` and
-        ``validation_ema``; None for a trial that diverged, in epoch ``diverged_at``. ``seconds`` of processor time,
-        and the kind of ``processor``.
+        ``validation_ema``; None for a trial that diverged, in epoch ``diverged_at``. ``seconds``: processor time.
+        ``processor``: kind of processor.
     """
     config = defaults() if number == DEFAULTS else draw(number)
     start = time.process_time()  # with one thread, the time that the trial would take alone
@@ -59,7 +59,7 @@ def train(inputs: Inputs, hardware: Hardware, number: int, repeat: int = 0) -> d
 
 
 def processor_kind() -> str:
-    """Return the fastest of a processor's instructions that training uses: arms are compared within one kind.
+    """Return the fastest instruction set of this processor that training uses; arms are compared within one kind.
 
     Without AMX and AVX-512 bf16 the program trains in fp32.
     """
@@ -69,5 +69,5 @@ def processor_kind() -> str:
 
 
 def rounded(value: float | None) -> float | None:
-    """Return a figure with the four digits that recordings keep."""
+    """Round a figure to the four digits that recordings keep."""
     return None if value is None else round(value, 4)

@@ -1,1 +1,1 @@
-"""How good are bounds that are read off ramps alone? They were the program's until its range test trained cycles."""
+"""Benchmark of bounds read off ramps alone, which the program used until its range test trained cycles."""

@@ -1,4 +1,4 @@
-"""What a range test says of LRMAX, beside what a sweep over LRMAX found: pure functions of recorded lines."""
+"""Compare a range test's bounds for ``max_lr`` with a sweep over ``max_lr``, in pure functions of recorded lines."""
 
 import itertools
 from collections import defaultdict
@@ -18,7 +18,7 @@ from tune_s11.lr_range.suggestions import SUGGESTIONS
 
 @dataclass(frozen=True, order=True)
 class Condition:
-    """What a range test may depend on."""
+    """A condition that a range test may depend on."""
 
     dataset: str
     width: int
@@ -34,9 +34,9 @@ class Sweep:
     """Accuracy over one field of the recipe.
 
     Attributes:
-        values: Of the field, (n,), rising, evenly spaced in their logarithm or nearly so.
-        accuracies: On images apart, (n,); 0 where the training diverged.
-        images: How many these images are.
+        values: Values of the field, (n,), in ascending order, evenly spaced in their logarithm or nearly so.
+        accuracies: Accuracies on held-out images, (n,); 0 where the training diverged.
+        images: Number of these images.
     """
 
     values: Floats
@@ -45,7 +45,7 @@ class Sweep:
 
     @property
     def smoothed(self) -> Floats:
-        """The accuracies, (n,), each with a quarter of either neighbour that did not diverge."""
+        """Accuracies, (n,), each averaged with the neighbours that did not diverge, at half its own weight."""
         alive = (self.accuracies > 0).astype(float)
         weights = np.convolve(alive, [0.25, 0.5, 0.25], "same")
         smoothed: Floats = np.convolve(self.accuracies, [0.25, 0.5, 0.25], "same") * alive / np.maximum(weights, 0.25)
@@ -53,9 +53,9 @@ class Sweep:
 
     @property
     def plateau(self) -> tuple[float, float]:
-        """Ends of the values about the highest smoothed accuracy that are within its standard error.
+        """Ends of the range around the highest smoothed accuracy that is within its standard error.
 
-        The error is that of a share of so many images.
+        The standard error is that of a share of ``images`` images.
         """
         smoothed = self.smoothed
         top = int(np.argmax(smoothed))
@@ -69,29 +69,29 @@ class Sweep:
 
     @property
     def best(self) -> float:
-        """The geometric middle of the plateau."""
+        """Geometric middle of the plateau."""
         return float(np.sqrt(np.prod(self.plateau)))
 
     @property
     def failed(self) -> "np.typing.NDArray[np.bool_]":
-        """The trainings, (n,), above the best value that diverged or have less than half of the highest accuracy."""
+        """Whether each training, (n,), is above the best value and diverged or has under half the highest accuracy."""
         failed: np.typing.NDArray[np.bool_] = (self.values > self.best) & (self.accuracies < self.accuracies.max() / 2)
         return failed
 
     def lost(self, value: float) -> float:
-        """Points of smoothed accuracy below the highest at ``value``; beyond an end of the sweep, as at that end."""
+        """Return the points of smoothed accuracy lost at ``value``; beyond an end of the sweep, those at that end."""
         there = np.interp(np.log(value), np.log(self.values), self.smoothed)
         return float(100 * (self.smoothed.max() - there))
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All that was measured under one condition.
+    """All measurements under one condition.
 
     Attributes:
-        rates: Over LRMAX.
-        fractions: Over LRMIN/LRMAX, at the best LRMAX.
-        ramps: Of the range test, one a seed.
+        rates: Sweep over ``max_lr``.
+        fractions: Sweep over ``min_lr``/``max_lr`` at the best ``max_lr``.
+        ramps: Ramps of the range test, one per seed.
     """
 
     condition: Condition
@@ -101,25 +101,25 @@ class Measured:
 
     @property
     def bounds(self) -> LRBounds | None:
-        """As a search has them, from the median of three seeds; None where the range test says nothing."""
+        """Bounds as in a search, from the median of three seeds; None if the range test is uninformative."""
         return _bounds(_of_seeds(self.ramps, slice(3)))
 
     def bounds_of(self, seeds: int) -> list[LRBounds | None]:
-        """From each choice of so many of the seeds; from all where there are fewer."""
+        """Return the bounds from each choice of ``seeds`` seeds, or from all seeds if there are fewer."""
         n = len(self.ramps.losses)
         chosen = itertools.combinations(range(n), min(seeds, n))
         return [_bounds(_of_seeds(self.ramps, list(some))) for some in chosen]
 
 
 def sweep_of(lines: Iterable[dict[str, Any]], field: str, images: int) -> Sweep:
-    """The trainings of one sweep in the order of ``field``."""
+    """Return the sweep of its trainings, in the order of ``field``."""
     points = sorted((line[field], line["accuracy"]) for line in lines)
     values, accuracies = np.array(points, float).reshape(-1, 2).T
     return Sweep(values, accuracies, images)
 
 
 def collect(header: dict[str, Any], lines: Iterable[dict[str, Any]]) -> list[Measured]:
-    """The conditions that are measured completely, in the order of their names."""
+    """Return the conditions that are measured completely, in sorted order."""
     of = header["of"]
     by_condition: dict[Condition, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for line in lines:
@@ -154,7 +154,10 @@ def _bounds(curve: LRCurve) -> LRBounds | None:
 
 
 def pytorch_lr_finder(curve: LRCurve) -> float:
-    """Where the loss falls most from step to step, the first ten and the last five left out (its ``plot``)."""
+    """Return the rate where the loss falls most from step to step.
+
+    Like that project's ``plot``, this leaves out the first ten steps and the last five.
+    """
     finite = np.isfinite(curve.loss)
     lrs, loss = curve.lrs[finite][10:-5], curve.loss[finite][10:-5]
     return float(lrs[np.argmin(np.gradient(loss))])
@@ -165,25 +168,25 @@ RULES: dict[str, Callable[[LRCurve], float]] = {
     **SUGGESTIONS,
     "pytorch-lr-finder": pytorch_lr_finder,
 }
-"""What suggests an LRMAX to try first."""
+"""Rules that suggest a ``max_lr`` to try first, by name."""
 
 
 def suggest(rule: str, curve: LRCurve) -> float:
-    """The rule's LRMAX; NaN where it has none."""
+    """Return the rule's ``max_lr``; NaN if it has none."""
     try:
         return RULES[rule](curve)
-    except (InputError, ValueError, IndexError):  # a ramp too short or too flat for it
+    except (InputError, ValueError, IndexError):  # the ramp is too short or too flat for the rule
         return np.nan
 
 
 @dataclass(frozen=True)
 class RuleResult:
-    """How one rule did.
+    """Results of one rule.
 
     Attributes:
-        ratios: Suggestion, from three seeds, over the best LRMAX, one a condition; NaN where there is no suggestion.
-        spreads: Highest over lowest suggestion of single seeds, one a condition; infinite where a seed has none.
-        lost: Points of accuracy that a training at the suggestion has less than one at the best, one a condition.
+        ratios: Suggestion from three seeds over the best ``max_lr``, one per condition; NaN without a suggestion.
+        spreads: Highest over lowest suggestion of single seeds, one per condition; infinite if a seed has none.
+        lost: Points of accuracy lost by a training at the suggestion against one at the best, one per condition.
     """
 
     ratios: Floats
@@ -192,23 +195,23 @@ class RuleResult:
 
     @property
     def typical(self) -> float:
-        """The median ratio; NaN where there is no suggestion at all."""
+        """Median ratio; NaN if there is no suggestion at all."""
         there = self.ratios[np.isfinite(self.ratios)]
         return float(np.median(there)) if there.size else np.nan
 
     def within(self, factor: float, scaled: bool = False) -> float:
-        """Share of the conditions in which the suggestion, or a fixed multiple of it, is near the best.
+        """Return the share of the conditions in which the suggestion, or a fixed multiple of it, is near the best.
 
         Args:
-            factor: How near.
-            scaled: Take the multiple that is right in the median condition.
+            factor: Factor within which a suggestion is near.
+            scaled: Whether to take the multiple that is right in the median condition.
         """
         ratios = self.ratios / (self.typical if scaled else 1)
         return float(np.mean(np.abs(np.log(ratios)) <= np.log(factor) + 1e-9))
 
 
 def try_rule(rule: str, measured: Sequence[Measured]) -> RuleResult:
-    """One rule under all conditions."""
+    """Try one rule under all conditions."""
     ratios, spreads, lost = [], [], []
     for each in measured:
         suggestion = suggest(rule, _of_seeds(each.ramps, slice(3)))
@@ -221,14 +224,15 @@ def try_rule(rule: str, measured: Sequence[Measured]) -> RuleResult:
 
 @dataclass(frozen=True)
 class Momenta:
-    """Conditions that differ in their momentum; of each figure one for LRMAX and one for LRMAX/(1 - momentum).
+    """A group of conditions with different momenta, with figures for ``max_lr`` and ``max_lr``/(1 - momentum).
 
     Attributes:
-        name: What else they share; ``all`` where that is nothing.
-        ranges: Highest best over lowest.
-        misplaced: Share of the pairs of a failed and a surviving training in which the failed one had the lower rate;
-            NaN where there are none.
-        carried: Bounds of one momentum that hold the best of another, and pairs in all.
+        name: Description of what else they share; ``all`` if that is nothing.
+        ranges: Highest best rate over the lowest, for both.
+        misplaced: Share of the pairs of a failed and a surviving training in which the failed one had the lower rate,
+            for both; NaN if there are none.
+        carried: Number of pairs in which the bounds of one momentum hold the best rate of another, for both, and number
+            of all pairs.
     """
 
     name: str
@@ -238,9 +242,9 @@ class Momenta:
 
 
 def compare_momenta(measured: Sequence[Measured]) -> list[Momenta]:
-    """Whether the learning rate or the effective one, LRMAX/(1 - momentum), is what carries over.
+    """Compare how well the learning rate and the effective one, ``max_lr``/(1 - momentum), carry over.
 
-    Steps of heavy-ball SGD add up to that of a rate 1/(1 - momentum) times as high, where gradients hardly change.
+    Where gradients hardly change, steps of heavy-ball SGD add up to those of a rate 1/(1 - momentum) times as high.
     """
     groups: dict[str, list[Measured]] = defaultdict(list)
     for each in measured:

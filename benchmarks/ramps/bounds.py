@@ -1,4 +1,4 @@
-"""The range test as it was until it trained cycles: bounds read off ramps alone. It is a baseline now."""
+"""The program's former range test, now a baseline: bounds read off ramps alone, without training cycles."""
 
 import math
 
@@ -8,23 +8,24 @@ from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.suggestions import begins_to_fall
 
 MARGIN = 5.0
-"""Between the rate at which ramps end and the greatest LRMAX worth a trial: a ramp passes through a rate in a
-few steps, a trial stays near it for hundreds."""
+"""Ratio of the rate at which ramps end to the greatest ``max_lr`` worth a trial. A ramp passes through a rate in a few
+steps, but a trial stays near it for hundreds."""
 
 SPAN = 30.0
-"""Width of the bounds for LRMAX: just under 1.5 decades.
+"""Ratio of the bounds for ``max_lr``: just under 1.5 decades.
 
-With both the bounds held the best LRMAX under 18 of 18 conditions (benchmarks/ramps/record.py)."""
+With this span and margin, the bounds held the best ``max_lr`` under 18 of 18 conditions (benchmarks/ramps/record.py).
+"""
 
 
 def find_bounds(curve: LRCurve) -> LRBounds:
-    """Bounds for LRMAX and first values for LRMAX and LRMIN.
+    """Return bounds for ``max_lr``, and first values for ``max_lr`` and ``min_lr``.
 
-    The lowest loss, from which most rules start, does not serve here: with logits unscaled the loss has a first
-    minimum near 0.03 on CIFAR-10, a tenth of the LRMAX that trains this network best.
+    The lowest loss, from which most rules start, does not work here: with unscaled logits, the loss has a first minimum
+    near 0.03 on CIFAR-10, a tenth of the ``max_lr`` that trains this network best.
 
     Raises:
-        InputError: The loss never fell, so the curve says nothing.
+        InputError: The loss never fell, so the curve is uninformative.
     """
     if not falls(curve):
         raise InputError(
@@ -35,7 +36,7 @@ def find_bounds(curve: LRCurve) -> LRBounds:
     high = last / MARGIN
     if last < curve.lrs[-1]:
         end = f"the last rate before most ramps diverged, {last:.3g}"
-    else:  # batch norm and small logits stand almost any rate: then the range's end is as good a limit as any
+    else:  # batch norm and small logits tolerate almost any rate: then the range's end is as good a limit as any
         end = f"the end of the range, {last:.3g}, which most ramps reached without diverging"
     low = high / SPAN
     return LRBounds(

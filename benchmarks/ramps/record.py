@@ -1,12 +1,12 @@
-"""Do the range test's bounds hold the best LRMAX, whatever the network, the batch, the momentum and the images?
+"""Measure whether the range test's bounds hold the best ``max_lr``, whatever the network, batch, momentum and images.
 
-    uv run python -m benchmarks.ramps.record --data-dir CIFAR10    # measures what is missing, then tells
-    uv run python -m benchmarks.ramps.record --groups 3            # digits alone, for which no images are needed
-    uv run python -m benchmarks.ramps.record --tell                # only tells what has been measured
+    uv run python -m benchmarks.ramps.record --data-dir CIFAR10    # measure what is missing, then report
+    uv run python -m benchmarks.ramps.record --groups 3            # digits alone, which need no image folder
+    uv run python -m benchmarks.ramps.record --tell                # only report what has been measured
 
-Under each condition the range test is run from ten seeds and LRMAX, then LRMIN/LRMAX, swept by whole trainings. Each
-result is a line of JSON in its dataset's file, appended when it is done; the same command goes on where an interrupted
-one stopped. The last line of the output is JSON.
+Under each condition, the range test is run from ten seeds, and ``max_lr`` and then ``min_lr``/``max_lr`` are swept by
+complete trainings. Each result is a line of JSON in its dataset's file, appended when it finishes; the same command
+resumes where an interrupted one stopped. The last line of the output is JSON.
 """
 
 import json
@@ -39,31 +39,31 @@ from tune_s11.training.trainer import Trainer, TrainingData
 RECORDINGS = Path(__file__).parent / "recordings"
 
 DEFAULTS = ["epochs=12", "peak_epoch=2.5", "train_images=3000"]
-"""Recipe fields where ``--set`` says nothing else; the peak is as early as in 5 of 24 epochs."""
+"""Recipe fields unless ``--set`` changes them; the peak is as early as epoch 5 of 24."""
 
 GROUPS = (
     *(("digits", 8, 128), ("digits", 16, 512), ("digits", 32, 128)),
     *(("cifar10", 8, 128), ("cifar10", 16, 128), ("cifar10", 16, 512)),
 )
-"""Images, width and batch size; each with each momentum."""
+"""Dataset, width and batch size of each group, which is measured with each momentum."""
 
 MOMENTA = (0.8, 0.9, 0.95)
 SEEDS = 10
-"""Of the range test."""
+"""Number of seeds of the range test."""
 
 RATES = tuple(float(f"{rate:.4g}") for rate in np.geomspace(0.01, 10, 19))
-"""LRMAX: each 1.47 times the one before."""
+"""Values of ``max_lr``, each 1.47 times the previous one."""
 
 FRACTIONS = (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.5)
-"""LRMIN/LRMAX."""
+"""Values of ``min_lr``/``max_lr``."""
 
 APART = {"cifar10": 5000, "digits": 300}
-"""Training images that accuracy is measured on, in no training."""
+"""Number of training images that are held out to measure accuracy, by dataset."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """What every line of a dataset's file is made from."""
+    """Inputs of every line of a dataset's file."""
 
     config: SearchConfig
     base: Recipe
@@ -73,23 +73,23 @@ class Material:
 
     @property
     def lrs(self) -> "np.typing.NDArray[np.float64]":
-        """Of the range test, (steps,)."""
+        """Learning rates of the range test, (steps,)."""
         return ramp("exponential", *self.config.search.lr_range, self.config.search.lr_range_steps)
 
     def recipe(self, condition: Condition, **changes: Any) -> Recipe:
-        """What is trained under a condition."""
+        """Return the recipe to train under a condition."""
         fields = asdict(condition)
-        del fields["dataset"]  # with a folder of CIFAR-10's images the recipe calls it otherwise
+        del fields["dataset"]  # with an image folder of CIFAR-10, the recipe has another name for it
         return self.base.model_copy(update=fields | changes)
 
     def measure_ramp(self, condition: Condition, seed: int) -> dict[str, Any]:
-        """The line of one ramp."""
+        """Measure one ramp and return its line."""
         losses = range_test(self.recipe(condition), self.data, self.hardware, self.lrs, seed)
         plain = LRCurve(self.lrs, losses[None].round(4)).to_dict()
         return {"condition": asdict(condition), "what": "ramp", "seed": seed, "losses": plain["losses"][0]}
 
     def train(self, condition: Condition, what: str, max_lr: float, min_lr_fraction: float) -> dict[str, Any]:
-        """The line of one training: ``what`` is the field that the sweep it belongs to is over."""
+        """Run one training of the sweep over the field ``what``, and return its line."""
         start = time.process_time()
         recipe = self.recipe(condition, max_lr=max_lr, min_lr_fraction=min_lr_fraction)
         trainer = Trainer(recipe, self.data, self.hardware, self.config.search.seed)
@@ -109,7 +109,7 @@ class Material:
         }
 
     def seconds(self, condition: Condition) -> float:
-        """Processor time that all of a condition takes, by three steps and a few images' evaluation."""
+        """Estimate the processor time of a whole condition from three steps, the first of which is not timed."""
         recipe = self.recipe(condition)
         trainer = Trainer(recipe, self.data, self.hardware, 0)
         batch = next(trainer.batches(0))
@@ -125,7 +125,7 @@ class Material:
 def build_material(
     config: SearchConfig, name: str, hardware: Hardware
 ) -> tuple[Material, dict[str, Any], dict[str, Any]]:
-    """Images and recipe of the named dataset; what its file is to be of; its manifest."""
+    """Return the inputs of the named dataset, the subject that its file must have, and its manifest."""
     seed, recipe = config.search.seed, config.recipe
     if name == "digits":
         recipe = recipe.model_copy(update={"dataset": "digits", "data_dir": None, "flip": False})
@@ -150,11 +150,11 @@ def build_material(
 
 
 Job = tuple[Any, ...]
-"""A method of :class:`Material` and its arguments."""
+"""Method of :class:`Material` and its arguments."""
 
 
 def ramps_and_rates(condition: Condition) -> dict[tuple[str, float], Job]:
-    """A condition's range test and its sweep over LRMAX, by what a line says of itself."""
+    """Return the jobs of a condition's range test and its sweep over ``max_lr``, by kind of line and its value."""
     fraction = Recipe.model_fields["min_lr_fraction"].default
     jobs: dict[tuple[str, float], Job] = {
         ("ramp", seed): (Material.measure_ramp, condition, seed) for seed in range(SEEDS)
@@ -163,7 +163,7 @@ def ramps_and_rates(condition: Condition) -> dict[tuple[str, float], Job]:
 
 
 def fractions(condition: Condition, best: float) -> dict[tuple[str, float], Job]:
-    """A condition's sweep over LRMIN/LRMAX at its best LRMAX."""
+    """Return the jobs of a condition's sweep over ``min_lr``/``max_lr`` at its best ``max_lr``."""
     return {
         ("min_lr_fraction", fraction): (Material.train, condition, "min_lr_fraction", best, fraction)
         for fraction in FRACTIONS
@@ -171,19 +171,19 @@ def fractions(condition: Condition, best: float) -> dict[tuple[str, float], Job]
 
 
 def lines_of(condition: Condition, out: Path) -> dict[tuple[str, float], dict[str, Any]]:
-    """What the file has of a condition, by what each line says of itself."""
+    """Return the lines of a condition in the file, by kind of line and its value."""
     lines = [line for line in read_lines(out)[1:] if line["condition"] == asdict(condition)]
     return {(line["what"], line["seed" if line["what"] == "ramp" else line["what"]]): line for line in lines}
 
 
 def best_rate(condition: Condition, images: int, out: Path) -> float:
-    """LRMAX by the condition's sweep, which the file has; four significant digits."""
+    """Return the best ``max_lr`` of the condition's sweep, which the file holds, with four significant digits."""
     lines = [line for (what, _), line in lines_of(condition, out).items() if what == "max_lr"]
     return float(f"{sweep_of(lines, 'max_lr', images).best:.4g}")
 
 
 def measure(material: Material, groups: Sequence[tuple[str, int, int]], workers: int, out: Path) -> None:
-    """Measures what the file lacks, group after group: the second sweep needs what the first one finds."""
+    """Measure what the file lacks, group by group, as the second sweep needs the result of the first one."""
     grouped = [[Condition(*group, momentum) for momentum in MOMENTA] for group in groups]
     hours = sum(material.seconds(condition) for group in grouped for condition in group) / workers / 3600
     print(f"{out}: {sum(map(len, grouped))} conditions take about {hours:.1f} h on {workers} quiet cores", flush=True)
@@ -229,7 +229,7 @@ def main(
     tell_only: Annotated[bool, typer.Option("--tell", help="Measure nothing.")] = False,
     out: Annotated[Path, typer.Option("--out", help="Folder of the files to write or to resume.")] = RECORDINGS,
 ) -> None:
-    """Measures what is missing, then prints how bounds and suggestions compare with the sweeps."""
+    """Measure what is missing, then print how bounds and suggestions compare with the sweeps."""
     files = {name: out / f"{name}.jsonl" for name in dict.fromkeys(name for name, _, _ in GROUPS)}
     if not tell_only:
         hardware = choose_hardware(precision, threads=1)

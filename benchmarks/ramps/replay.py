@@ -1,14 +1,14 @@
-"""What the range test's bounds are worth to a search: as walls or as a prior, right or wrong, against none.
+"""Measure what the range test's bounds are worth to a search: as walls or as a prior, right or wrong, against none.
 
     uv run python -m benchmarks.ramps.replay
 
-Simulated searches (``benchmarks.pruning.simulator``), one trial at a time, on curves that were recorded far beyond
-the bounds (``benchmarks.pruning.record --lr-bounds``). As walls, bounds are the space; as a prior, TPE's random
-trials come from within them and all others from a space three times wider on each side; both begin with the range
-test's suggestion. Without the range test the space is all that was recorded, and nothing is tried first. Beside it
-stand the same search with the first trial of the others, and a wall that is a constant, whose middle is tried first
-and which costs no range test. Epochs are counted until a complete trial reaches the target, those of the range test
-included. The last line of the output is JSON.
+Searches are simulated (``benchmarks.pruning.simulator``), one trial at a time, on curves that were recorded far beyond
+the bounds (``benchmarks.pruning.record --lr-bounds``). As walls, the bounds are the space. As a prior, TPE's random
+trials come from within them and all others from a space three times wider on each side. Both start with the range
+test's suggestion. Without the range test, the space is all that was recorded, and nothing is tried first. Two more
+searches are compared: the same one with the first trial of the others, and one within a constant wall, whose middle is
+tried first and which needs no range test. Epochs are counted until a complete trial reaches the target, including those
+of the range test. The last line of the output is JSON.
 """
 
 import json
@@ -31,32 +31,33 @@ from tune_s11.config import InputError
 from tune_s11.search_space import load_space
 
 SAMPLES = 64
-"""Trials of a search."""
+"""Number of trials in a search."""
 
 STARTUP = 10
-"""Random trials with which Optuna's TPE begins."""
+"""Number of random trials with which Optuna's TPE starts."""
 
 MARGIN = 3.0
-"""How many times wider a prior's space is on each side."""
+"""Factor by which a prior's space is wider on each side."""
 
 SHIFTS = (1.0, 5.0, 0.2)
-"""What the bounds are multiplied by."""
+"""Factors by which the bounds are multiplied."""
 
 WALL = (0.067, 2.0)
-"""Bounds that nothing was measured for: what the range test answers wherever ramps do not diverge."""
+"""Bounds that need no measuring: what the range test finds wherever ramps do not diverge."""
 
 TARGET = 0.9
-"""The quantile of all recorded configurations' final validation accuracies that a search is to reach."""
+"""Quantile of the final validation accuracies of all recorded configurations that a search must reach."""
 
 
 @dataclass(frozen=True)
 class Searches:
-    """How the same search from several seeds came to the target.
+    """Results of the same search from several seeds.
 
     Attributes:
-        epochs: Until a complete trial reached it, (searches,), the range test's included; where none did, all.
-        reached: Whether one did, (searches,).
-        best: Final accuracies, on images apart, of what they chose, (searches,).
+        epochs: Epochs until a complete trial reached the target, including the range test's, (searches,); all epochs
+            if none did.
+        reached: Whether a complete trial reached the target, (searches,).
+        best: Final accuracies of the winners on held-out images, (searches,).
     """
 
     epochs: Floats
@@ -65,7 +66,10 @@ class Searches:
 
 
 def epochs_to(search: Simulated, target: float) -> float | None:
-    """Epochs trained when the first complete trial has ``target``; None where none has. One trial at a time."""
+    """Return the epochs trained when the first complete trial reaches ``target``; None if none does.
+
+    The search must have run one trial at a time.
+    """
     spent = np.cumsum([trial.epoch for trial in search.trials])
     for trial, epochs in zip(search.trials, spent, strict=True):
         if trial.state == "complete" and search.fates[trial.number].chosen_by >= target:
@@ -74,21 +78,21 @@ def epochs_to(search: Simulated, target: float) -> float | None:
 
 
 def range_test_epochs(world: World, images: int) -> float:
-    """What the range test trains, in epochs of ``images``."""
+    """Return what the range test trains, in epochs of ``images`` images."""
     settings = world.config.search
     return settings.lr_range_seeds * settings.lr_range_steps * world.config.recipe.batch_size / images
 
 
 def as_walls(world: World, low: float, high: float, suggestion: float) -> World:
-    """A search within the bounds, as the program does it; ``world`` has all that was recorded.
+    """Return a search within the bounds, as the program does it; ``world`` holds all that was recorded.
 
-    It begins with the suggestion and, beside it, what ``world`` would try first.
+    The first trial has the suggestion, and otherwise the values that ``world`` would try first.
     """
     return _between(world, low, high, [world.first[0] | {"max_lr": suggestion}])
 
 
 def as_prior(world: World, low: float, high: float, suggestion: float) -> World:
-    """A search around the bounds, whose first trials lie within, the first of all as that of :func:`as_walls`."""
+    """Return a search around the bounds whose first trials lie within them, starting with that of :func:`as_walls`."""
     generator = np.random.default_rng((world.config.search.seed, STARTUP))
     drawn = np.exp(generator.uniform(np.log(low), np.log(high), STARTUP - 1))
     within = [{"max_lr": float(max_lr)} for max_lr in drawn]
@@ -103,12 +107,12 @@ def _between(world: World, low: float, high: float, first: Sequence[dict[str, An
 
 
 def run_searches(worlds: Sequence[World], target: float, *, before: float) -> Searches:
-    """Simulates each world's search, one trial at a time.
+    """Simulate each world's search, one trial at a time.
 
     Args:
-        worlds: A search from several seeds.
-        target: Final validation accuracy.
-        before: Epochs that each has spent before its first trial.
+        worlds: Worlds of the same search from several seeds.
+        target: Final validation accuracy to reach.
+        before: Epochs that each search has spent before its first trial.
     """
     found = [world.simulate(Workers(1)) for world in worlds]
     until = [epochs_to(search, target) for search in found]
@@ -120,7 +124,7 @@ def run_searches(worlds: Sequence[World], target: float, *, before: float) -> Se
 
 
 def ratio(above: Floats, below: Floats) -> tuple[float, float, float]:
-    """Mean epochs of some searches over those of others, and its 95% bootstrap interval over the seeds, which pair."""
+    """Return the mean epochs of some searches over those of others, with a 95% bootstrap interval over paired seeds."""
 
     def of_means(above: Floats, below: Floats, axis: int | None = None) -> Any:
         return above.mean(axis) / below.mean(axis)
@@ -131,7 +135,7 @@ def ratio(above: Floats, below: Floats) -> tuple[float, float, float]:
 
 
 def tell(what: str, searches: Searches) -> None:
-    """Prints one line of the table."""
+    """Print one line of the table."""
     low, middle, high = np.percentile(searches.epochs, [25, 50, 75])
     spread = searches.best.std(ddof=1)
     print(
@@ -142,13 +146,13 @@ def tell(what: str, searches: Searches) -> None:
 
 
 def judge(walls: Searches, prior: Searches, misled: Sequence[Searches], free: Searches) -> dict[str, Any]:
-    """The goals, by name.
+    """Return the goals by name.
 
     Args:
-        walls: Right bounds as walls.
-        prior: As a prior.
-        misled: As a prior, but shifted.
-        free: Without bounds.
+        walls: Searches with right bounds as walls.
+        prior: Searches with right bounds as a prior.
+        misled: Searches with shifted bounds as a prior.
+        free: Searches without bounds.
     """
     return judged(
         {
@@ -167,7 +171,7 @@ def main(
     curves: Annotated[Path, typer.Option("--curves", help="What benchmarks.pruning.record wrote.")] = DIGITS_WIDE,
     replays: Annotated[int, typer.Option("--replays", parser=whole_number(2), metavar="N", help="Seeds.")] = 40,
 ) -> None:
-    """Prints what each use of the bounds takes to the target, and finds."""
+    """Print how long each use of the bounds takes to reach the target, and what it finds."""
     recorded = read_curves(curves)
     if "drawn" not in recorded.header["of"]:
         raise InputError(f"{curves}: recorded within the bounds; expected a recording with --lr-bounds")

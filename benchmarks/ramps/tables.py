@@ -1,4 +1,4 @@
-"""The tables of ``benchmarks.ramps.record`` and its goals."""
+"""Tables and goals of ``benchmarks.ramps.record``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from benchmarks.ramps.analysis import RULES, Measured, compare_momenta, try_rule
 from benchmarks.tools.goals import at_least, at_most, judged
 
 LEAST = 12
-"""Conditions that the goals are to hold in."""
+"""Number of conditions in which the goals must hold, at least."""
 
 
 def tell(measured: Sequence[Measured]) -> None:
-    """Prints the sweeps beside the bounds, how the rules compare, and what carries over between momenta."""
+    """Print the sweeps beside the bounds, how the rules compare, and what carries over between momenta."""
     n = len(measured)
     print(f"\nLRMAX (n = {n} conditions). Best: the middle of what is within a standard error of the highest accuracy")
     print("Loses: points at the rate to try first. Spread of the upper bound: from single seeds, from any three of ten")
@@ -70,7 +70,7 @@ def _tell_momenta(measured: Sequence[Measured]) -> None:
 
 
 def judge(measured: Sequence[Measured]) -> dict[str, Any]:
-    """The goals of the bounds, over the conditions measured."""
+    """Return the goals of the bounds over the measured conditions."""
     n = len(measured)
     held = sum(each.bounds is not None and each.bounds.low <= each.rates.best <= each.bounds.high for each in measured)
     spans = [np.log10(each.bounds.high / each.bounds.low) for each in measured if each.bounds is not None]
@@ -89,7 +89,7 @@ def judge(measured: Sequence[Measured]) -> dict[str, Any]:
 
 
 def _spread(each: Measured, seeds: int) -> float:
-    """Highest over lowest upper bound from so many seeds; infinite where some give none."""
+    """Return the highest over the lowest upper bound from ``seeds`` seeds; infinite if some choices give none."""
     highs = [np.nan if bounds is None else bounds.high for bounds in each.bounds_of(seeds)]
     return float(max(highs) / min(highs)) if np.isfinite(highs).all() else np.inf
 
@@ -99,6 +99,6 @@ def _range(low: float, high: float) -> str:
 
 
 def _from(each: Measured) -> str:
-    """The lowest rate that came to nothing."""
+    """Return the lowest rate at which a training failed, as text."""
     failed = each.rates.failed
     return f"from {each.rates.values[failed].min():.3g}" if failed.any() else "none"

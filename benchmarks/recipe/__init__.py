@@ -1,1 +1,1 @@
-"""What does each addition to the seed's recipe bring?"""
+"""Benchmark of what each addition to the seed's recipe brings."""

@@ -1,13 +1,13 @@
-"""What each addition to the seed's recipe brings: the seed's, s11.yaml's, and s11.yaml's with one of them taken away.
+"""Measure what each addition to the seed's recipe brings: seed.yaml, s11.yaml, and s11.yaml without one addition.
 
-    uv run python -m benchmarks.recipe.additions --data-dir CIFAR10    # measures what is missing, then tells
-    uv run python -m benchmarks.recipe.additions --tell                # only tells what has been measured
+    uv run python -m benchmarks.recipe.additions --data-dir CIFAR10    # measure what is missing, then report
+    uv run python -m benchmarks.recipe.additions --tell                # only report what has been measured
 
-``CIFAR10`` is an image folder. Every arm has a range test of its own, as a search would have it, and five trainings at
-the rates that this finds. All arms train on the same images from the same seeds, so that differences are taken seed by
-seed; accuracy is measured once, after the last epoch, on training images that nothing is trained on or chosen by. The
-moving average needs no arm: the raw weights of the same run are what there would be without it. Each result is a line
-of JSON, appended when it is done; the same command resumes where an interrupted one stopped.
+``CIFAR10`` is an image folder. Every arm has its own range test, as a search would, and five trainings at the rates
+that the test finds. All arms train on the same images from the same seeds, so that differences are taken seed by seed.
+Accuracy is measured once, after the last epoch, on training images that nothing is trained on or chosen by. The moving
+average needs no arm: the raw weights of the same run are what there would be without it. Each result is a line of JSON,
+appended when it finishes; the same command resumes where an interrupted one stopped.
 """
 
 import time
@@ -37,11 +37,12 @@ from tune_s11.search_space import SearchConfig
 from tune_s11.training.trainer import Trainer, TrainingData
 
 DEFAULTS = ["width=16", "train_images=22000", f"val_fraction={10 / 22}", "batch_size=128", "label_smoothing=0.1"]
-"""Fields of s11.yaml's recipe where ``--set`` says nothing else: 12,000 images to train on and 10,000 to measure on, in
-a quarter of the batch so that an epoch has nearly the steps of the whole recipe's; smoothing amid its range."""
+"""Fields of s11.yaml's recipe unless ``--set`` changes them: 12,000 images to train on and 10,000 to measure on. The
+batch size is a quarter, so that an epoch has nearly as many steps as in the whole recipe. The label smoothing is in the
+middle of its range."""
 
 SEED_HAS = ("augmentation", "pad_mode", "nesterov", "logit_scale", "ema_horizon", "label_smoothing", "momentum")
-"""Fields that the seed's arm takes from seed.yaml; images, sizes and batch are those of all arms."""
+"""Fields that the seed's arm takes from seed.yaml; images, sizes and batch size are the same in all arms."""
 
 ALL, SEED, AVERAGE = "s11.yaml", "seed.yaml", "without the moving average"
 WITHOUT: dict[str, dict[str, Any]] = {
@@ -50,7 +51,7 @@ WITHOUT: dict[str, dict[str, Any]] = {
     "without reflection": {"pad_mode": "zero"},
     "without label smoothing": {"label_smoothing": 0.0},
 }
-"""What each arm has in place of s11.yaml's values."""
+"""Values of each arm that replace those of s11.yaml."""
 
 ARMS = (ALL, SEED, *WITHOUT)
 SEEDS = range(5)
@@ -59,7 +60,7 @@ OUT = Path(__file__).parent / "recordings" / "additions.jsonl"
 
 @dataclass(frozen=True)
 class Material:
-    """What every line is made from; each process gets it once."""
+    """Inputs of every line; each process receives them once."""
 
     recipes: dict[str, Recipe]
     config: SearchConfig
@@ -67,13 +68,13 @@ class Material:
     hardware: Hardware
 
     def measure_ramp(self, arm: str, seed: int) -> dict[str, Any]:
-        """The line of one ramp of an arm's range test."""
+        """Measure one ramp of an arm's range test and return its line."""
         lrs = self.lrs
         losses = range_test(self.recipes[arm], self.data, self.hardware, lrs, seed)
         return {"arm": arm, "what": "ramp", "seed": seed, "losses": LRCurve(lrs, losses[None]).to_dict()["losses"][0]}
 
     def train(self, arm: str, seed: int, max_lr: float, min_lr: float) -> dict[str, Any]:
-        """The line of one training; accuracies are 0 where it diverged."""
+        """Run one training and return its line; accuracies are 0 if it diverged."""
         start = time.process_time()
         rates = {"max_lr": max_lr, "min_lr_fraction": min(1.0, min_lr / max_lr)}
         recipe = self.recipes[arm].model_copy(update=rates)
@@ -99,16 +100,16 @@ class Material:
 
     @property
     def lrs(self) -> Any:
-        """Of the range test, (steps,)."""
+        """Learning rates of the range test, (steps,)."""
         return ramp("exponential", *self.config.search.lr_range, self.config.search.lr_range_steps)
 
 
 def build_recipes(config: SearchConfig, settings: list[str]) -> dict[str, Recipe]:
-    """Each arm's recipe; the learning rates in it do not count.
+    """Return the recipe of each arm; the learning rates in it are not used.
 
     Args:
-        config: That of s11.yaml, with the changes that all arms share.
-        settings: These changes as ``KEY=VALUE``; where one of them is a field in which arms differ, it holds for all.
+        config: Configuration of s11.yaml, with the changes that all arms share.
+        settings: These changes as ``KEY=VALUE``; a change to a field in which arms differ applies to all of them.
     """
     whole, seed = config.recipe, resolve_config("seed", None).recipe
     given = {setting.partition("=")[0] for setting in settings}
@@ -118,12 +119,12 @@ def build_recipes(config: SearchConfig, settings: list[str]) -> dict[str, Recipe
 
 
 def measure(material: Material, workers: int, out: Path) -> None:
-    """Appends the lines that the file lacks: first the range tests, then the trainings at their rates."""
+    """Append the lines that the file lacks: first the range tests, then the trainings at their rates."""
     with Background(material, workers) as processes:
 
         def run_missing(what: str, seeds: range, method: Any, *of_arm: Any) -> None:
             done = {(line["arm"], line["seed"]) for line in read_lines(out)[1:] if line["what"] == what}
-            # Seeds outermost: whenever it is interrupted, what there is is paired.
+            # Seeds are the outer loop, so that the results are paired whenever it is interrupted.
             missing = [(arm, seed) for seed in seeds for arm in ARMS if (arm, seed) not in done]
             rates = found_rates(material, out) if what == "run" else {}
             tasks = [processes.submit(method, arm, seed, *rates.get(arm, ())) for arm, seed in missing]
@@ -135,7 +136,7 @@ def measure(material: Material, workers: int, out: Path) -> None:
 
 
 def found_rates(material: Material, out: Path) -> dict[str, tuple[float, float]]:
-    """LRMAX and LRMIN by arm, as its range test suggests them."""
+    """Return ``max_lr`` and ``min_lr`` by arm, as its range test suggests them."""
     lines = [line for line in read_lines(out)[1:] if line["what"] == "ramp"]
     rates = {}
     for arm in ARMS:
@@ -152,7 +153,7 @@ def _told(line: dict[str, Any]) -> str:
 
 
 def table(lines: list[dict[str, Any]]) -> list[str]:
-    """Lines of a Markdown table: an arm each, its accuracy, and s11.yaml's less its own, seed by seed."""
+    """Return the lines of a Markdown table: for each arm its accuracy, and by how much s11.yaml exceeds it per seed."""
     runs = {arm: {line["seed"]: line for line in lines if line["what"] == "run" and line["arm"] == arm} for arm in ARMS}
     shipped = {arm: {seed: line.get("ema", line["raw"]) for seed, line in found.items()} for arm, found in runs.items()}
     shipped[AVERAGE] = {seed: line["raw"] for seed, line in runs[ALL].items()}
@@ -179,7 +180,7 @@ def table(lines: list[dict[str, Any]]) -> list[str]:
 
 
 def tell(header: dict[str, Any], lines: list[dict[str, Any]]) -> None:
-    """Prints what was measured, on what, and the table."""
+    """Print what was measured, the inputs, and the table."""
     recipe, images = header["of"]["recipe"], header["of"]["images"]
     processors = sorted({line["processor"] for line in lines if line["what"] == "run"})
     print(
@@ -206,7 +207,7 @@ def main(
     tell_only: Annotated[bool, typer.Option("--tell", help="Measure nothing.")] = False,
     out: Annotated[Path, typer.Option("--out", help="File to write or to resume.")] = OUT,
 ) -> None:
-    """Measures what is missing, then prints the table."""
+    """Measure what is missing, then print the table."""
     if not tell_only:
         chosen = [*DEFAULTS, *(settings or [])]
         config = resolve_config("s11", chosen, data_dir)
@@ -234,7 +235,7 @@ def main(
 
 
 def changes_of(recipe: Recipe, whole: Recipe) -> dict[str, Any]:
-    """The fields in which an arm differs from the whole recipe."""
+    """Return the fields in which an arm differs from the whole recipe."""
     return {name: value for name, value in recipe if value != getattr(whole, name)}
 
 

@@ -1,1 +1,1 @@
-"""What does a search cost beside its training, and how many workers can one driver serve?"""
+"""Benchmark of what a search costs beyond its training, and of how many workers one driver can serve."""

@@ -1,10 +1,10 @@
-"""How many results the driver of a search handles, and so how many GPUs one driver keeps busy.
+"""Measure how many results the driver of a search handles, and so how many GPUs one driver keeps busy.
 
     uv run python -m benchmarks.scale.driver
 
-The search is the program's own, with its searcher, policy, journal and files, and trials that only report, as often as
-ones of 24 epochs in ten seconds would. Their workers are real Ray actors, or, where this machine could not hold so
-many, stand-ins in the driver's process, which leave out what Ray itself takes to wait for and to bring a result.
+The search is the program's own, with its searcher, policy, journal and files. Its trials only report, as often as
+trials of 24 epochs in ten seconds would. Their workers are real Ray actors or, where this machine could not hold so
+many, stand-ins in the driver's process, which leave out the time that Ray takes to wait for a result and deliver it.
 """
 
 import json
@@ -47,16 +47,16 @@ from tune_s11.training.trainer import TrainingData
 
 EPOCH_SECONDS = 10 / 24
 REPORTS = (4, 12, 24)
-"""Epochs after which such a trial reports: its rungs and its end, at most five seconds apart."""
+"""Epochs after which such a trial reports: its rungs and its last epoch, at most five seconds apart."""
 
 LOAD = 0.5
-"""Share of its time that a driver is to be busy at most."""
+"""Largest share of its time that a driver should be busy."""
 
 NO_IMAGES = Images(np.zeros((1, 32, 32, 3), np.uint8), np.zeros(1, np.int64))
 
 
 def reports(params: dict[str, Any], seed: int) -> Iterator[dict[str, Any]]:
-    """What a trial's worker would report, curves made up: better near LRMAX 0.4."""
+    """Yield what a trial's worker would report, with invented curves that are better near a ``max_lr`` of 0.4."""
     generator = random.Random(seed)
     best = 0.93 - 0.05 * abs(np.log10(params["max_lr"] / 0.4)) + generator.gauss(0, 0.002)
     before = 0
@@ -107,7 +107,7 @@ class Reporting(tune.Trainable):  # type: ignore[misc]
 
 
 class StandIn:
-    """A worker's answers without its process."""
+    """A stand-in that answers like a worker without its process."""
 
     get_auto_filled_metrics = SimpleNamespace(remote=lambda **_: {})
 
@@ -128,7 +128,7 @@ class StandIn:
 
 
 class StandInManager:
-    """What Tune's controller asks of Ray's actor manager, with :class:`StandIn` for actors: each is there at once."""
+    """The part of Ray's actor manager that Tune's controller uses, with :class:`StandIn` for actors, ready at once."""
 
     def __init__(self, resource_manager: Any) -> None:
         self._events: deque[tuple[TrackedActor, Callable[[], None]]] = deque()
@@ -220,7 +220,7 @@ def stand_ins() -> Iterator[None]:
 
 
 def search(folder: Path, actors: int, samples: int) -> tuple[float, list[TrialResult]]:
-    """Runs the trials of a search of ``s11.yaml``; returns the seconds from the first start to the last result."""
+    """Run a search of ``s11.yaml``; return the seconds from the first start to the last result, and the trials."""
     config: SearchConfig = load_space("s11").with_lr_bounds(0.05, 2.0).with_overrides({"search.samples": str(samples)})
     data = TrainingData(NO_IMAGES, NO_IMAGES, 10, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
     folder.mkdir()
@@ -234,7 +234,7 @@ def search(folder: Path, actors: int, samples: int) -> tuple[float, list[TrialRe
 
 
 def tell(name: str, seconds: float, trials: list[TrialResult]) -> float:
-    """Prints what the driver sustained; returns how many GPUs with trials of ten seconds it feeds at half load."""
+    """Print what the driver sustained; return how many GPUs with trials of ten seconds it feeds at half load."""
     epochs = sum(trial.epoch for trial in trials)
     results = sum(REPORTS.index(trial.epoch) + 1 for trial in trials)
     gpus = LOAD * epochs * EPOCH_SECONDS / seconds
@@ -255,7 +255,7 @@ def main(
         int, typer.Option("--actors", parser=whole_number(1), metavar="N", help="Real ones, at most.")
     ] = 40,
 ) -> None:
-    """Prints results a second, what a result and a trial cost the driver, and the GPUs that it feeds at half load."""
+    """Print results per second, what a result and a trial cost the driver, and the GPUs that it feeds at half load."""
     ray.init(address="local", num_cpus=actors, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     print(f"{'':24}{'trials':>8}{'results/s':>12}{'ms a result':>14}{'ms a trial':>14}{'GPUs fed':>10}")
     with tempfile.TemporaryDirectory() as temporary:

@@ -1,8 +1,8 @@
-"""How well a search's forecast holds: what ``--dry-run`` says beside what the same search then takes.
+"""Measure how well a search's forecast holds: the estimate of ``--dry-run`` against the time of the same search.
 
     uv run python -m benchmarks.scale.forecast_error
 
-Ten searches on handwritten digits that differ in length, size and pruning, each forecast and run as a user would.
+Ten searches on handwritten digits, which differ in length, size and pruning, are forecast and run as a user would.
 """
 
 import json
@@ -36,7 +36,7 @@ UNITS = {"h": 3600.0, "min": 60.0, "s": 1.0}
 
 
 def seconds(told: str) -> float:
-    """What a time such as ``1 min 40 s`` says."""
+    """Return the seconds of a time such as ``1 min 40 s``."""
     return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+) (h|min|s)\b", told))
 
 
@@ -50,7 +50,7 @@ app = new_app("Compare forecasts with what searches take.")
 
 @app.command()
 def main() -> None:
-    """Prints, for each search, the forecast, the wall time from the command to its end, and their ratio."""
+    """Print, for each search, the forecast, the wall time of the whole command, and their ratio."""
     within = 0
     print(f"{'forecast':>9}{'taken':>9}{'taken / forecast':>18}  settings")
     with tempfile.TemporaryDirectory() as folder:

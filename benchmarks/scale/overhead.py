@@ -1,8 +1,8 @@
-"""What a search costs beside its training: between trials, in all, and before the first step.
+"""Measure what a search costs beyond its training: between trials, in total, and before the first step.
 
     uv run python -m benchmarks.scale.overhead
 
-The searches are real ones on handwritten digits, without pruning; only what stands between trials differs.
+The searches are real ones on handwritten digits, without pruning; only what happens between trials differs.
 """
 
 import json
@@ -32,14 +32,14 @@ from tune_s11.storage.workspace import Local
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
 EACH = 10
-"""Trials of a worker."""
+"""Number of trials per worker."""
 
 LONG, SHORT = 20, 1
-"""Epochs of a trial: about ten seconds, and as little as there is."""
+"""Epochs of a long trial, which takes about ten seconds, and of the shortest possible one."""
 
 
 def settings(epochs: int, samples: int) -> dict[str, str]:
-    """Of a search without pruning, range test, finalists and all but one refit."""
+    """Return settings of a search without pruning, range test, finalists and all but one refit."""
     return {
         **{"width": "8", "epochs": str(epochs), "peak_epoch": str(epochs / 2)},
         **{"search.scheduler": "none", "search.samples": str(samples), "search.refit_seeds": "1"},
@@ -48,7 +48,7 @@ def settings(epochs: int, samples: int) -> dict[str, str]:
 
 @contextmanager
 def fresh_actors() -> Iterator[None]:
-    """Has Tune start a worker anew for each trial, as it does by default."""
+    """Make Tune start a new worker for each trial, as it does by default."""
     with patch.object(tune, "TuneConfig", lambda **chosen: Config(**{**chosen, "reuse_actors": False})):
         yield
 
@@ -57,7 +57,7 @@ Config = tune.TuneConfig
 
 
 def search(folder: Path, name: str, epochs: int, samples: int) -> SearchResult:
-    """A search in this process, to its end."""
+    """Run a search in this process to completion."""
     config = load_space("quick").with_overrides(settings(epochs, samples)).with_lr_bounds(0.05, 0.5)
     workspace = Local((folder / name).resolve(), LAYOUT)
     session = Session(workspace, config.checked_for_search(), "auto", "off", Console(quiet=True))
@@ -65,24 +65,24 @@ def search(folder: Path, name: str, epochs: int, samples: int) -> SearchResult:
 
 
 def trained(trial: TrialResult) -> float:
-    """Seconds of the trial's epochs, validation included."""
+    """Return the seconds of the trial's epochs, including validation."""
     return float(sum(row.seconds for row in trial.rows))
 
 
 def span(path: Path, trial: TrialResult) -> tuple[float, float]:
-    """When the trial's training began and ended, as the driver saw it; Ray's own times are whole seconds.
+    """Return when the trial's training started and finished, as the driver saw it; Ray's own times are whole seconds.
 
-    What its reports took in between counts as time before it began.
+    The time that its reports took in between counts as time before the start.
     """
     end = (path / "trials" / trial.name / "result.json").stat().st_mtime
     return end - trained(trial), end
 
 
 def turnovers(found: SearchResult) -> list[float]:
-    """Seconds between one trial's last epoch and the next one's first on the same slot of the search.
+    """Return the seconds between one trial's last epoch and the next one's first on the same slot of the search.
 
-    With fresh actors each trial has a worker of its own, so slots are told by order: a trial follows the one that ended
-    last before its own first epoch began.
+    With fresh actors each trial has its own worker, so slots are inferred from the order: a trial takes the slot that
+    became free first.
     """
     spans = sorted(map(partial(span, found.path), found.trials))
     free = [end for _, end in spans[:WORKERS]]
@@ -95,13 +95,13 @@ def turnovers(found: SearchResult) -> list[float]:
 
 
 def ratio(found: SearchResult) -> float:
-    """Wall time from the first epoch to the last, over what the epochs would take side by side without gaps."""
+    """Return the wall time from first to last epoch over what the epochs would take side by side without gaps."""
     begins, ends = zip(*(span(found.path, trial) for trial in found.trials), strict=True)
     return float((max(ends) - min(begins)) / (sum(map(trained, found.trials)) / WORKERS))
 
 
 def cold_start(folder: Path) -> dict[str, float]:
-    """Seconds from typing ``run_search.py`` to the moments on the way to the first step of the first trial."""
+    """Return the seconds of each part of the way from typing ``run_search.py`` to the first step of the first trial."""
     path = folder / "cold"
     command = [sys.executable, str(ROOT / "run_search.py"), "--space", "quick", "--storage", str(folder)]
     options = [part for key, value in settings(LONG, WORKERS).items() for part in ("--set", f"{key}={value}")]
@@ -123,7 +123,7 @@ def cold_start(folder: Path) -> dict[str, float]:
 
 
 def importing(module: str) -> float:
-    """Seconds that a fresh Python takes to import a module."""
+    """Return the seconds that a fresh Python takes to import a module."""
     begun = time.perf_counter()
     subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
     return time.perf_counter() - begun
@@ -141,7 +141,7 @@ app = new_app("Measure what a search costs beside its training.")
 
 @app.command()
 def main() -> None:
-    """Prints the searches' overhead, the turnover between trials, and what a cold start is made of."""
+    """Print the searches' overhead, the turnover between trials, and the parts of a cold start."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         long = search(folder, "long", LONG, WORKERS * EACH)

@@ -1,1 +1,1 @@
-"""How fast is a training step, and what is between it and what the machine could do?"""
+"""Benchmark of the speed of a training step, and of how it compares with what the machine could do."""

@@ -1,4 +1,4 @@
-"""How long 60,000 PNGs take: to be decoded once, and to be there again.
+"""Measure how long 60,000 PNGs take to load: decoded the first time, and from the cache later.
 
     uv run python -m benchmarks.speed.decoding [--data-dir DIR]
 
@@ -35,11 +35,11 @@ begun = time.perf_counter()
 load_dataset(recipe)
 print(time.perf_counter() - begun)
 """
-"""In a process of its own: what is in memory is not to help."""
+"""Script for a process of its own, so that what is already in memory does not help."""
 
 
 def write_noise(folder: Path, images: int) -> None:
-    """An image folder of as many noise images as asked for, in the proportion of CIFAR-10's."""
+    """Write an image folder of ``images`` noise images, in the proportions of CIFAR-10."""
     generator = np.random.default_rng(0)
     for split, share in SPLITS.items():
         for label in range(CLASSES):
@@ -51,7 +51,7 @@ def write_noise(folder: Path, images: int) -> None:
 
 
 def load(folder: Path, cache: Path) -> float:
-    """Seconds that a fresh process takes to have the images."""
+    """Return the seconds that a fresh process takes to load the images."""
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     command = [sys.executable, "-c", LOAD, str(folder)]
     return float(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
@@ -69,7 +69,7 @@ def main(
         SPLITS.values()
     ),
 ) -> None:
-    """Prints the seconds of the first time and of later ones."""
+    """Print the seconds of the first load and of later ones."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = data_dir or Path(temporary) / "images"
         if data_dir is None:

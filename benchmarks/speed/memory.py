@@ -1,9 +1,9 @@
-"""What a worker holds, and that the images are there once a machine and not once a worker.
+"""Measure what a worker holds, and that a machine holds the images once rather than once per worker.
 
     uv run python -m benchmarks.speed.memory
 
-Workers of the full data set (noise) train a few steps and then count what is theirs alone and what they share. As many
-workers of a twentieth of the images have what is theirs alone for other reasons.
+Workers with the full data set (noise) train a few steps and then count the memory that is theirs alone and that they
+share. As many workers with a twentieth of the images show how much is theirs alone for other reasons.
 """
 
 import json
@@ -31,13 +31,13 @@ MIB = 2**20
 
 
 class Held(NamedTuple):
-    """What a worker's process holds, in bytes.
+    """Memory that a worker's process holds, in bytes.
 
     Attributes:
-        peak: Resident memory at most, shared parts included.
-        alone: What no other process has too.
-        images: Of the object store's shared memory, this process's share where all pages are divided by their users.
-        on_gpu: What torch took of its GPU at most; 0 on a CPU.
+        peak: Peak resident memory, including shared parts.
+        alone: Memory that no other process shares.
+        images: Share of the object store's shared memory, with each page divided among its users.
+        on_gpu: Peak memory that torch reserved on its GPU; 0 on a CPU.
     """
 
     peak: int
@@ -47,7 +47,7 @@ class Held(NamedTuple):
 
 
 class Worker:
-    """Trains, and tells what it holds. All have trained before any is asked: each counts what the others share."""
+    """A worker that trains and reports what it holds. All must train first, as each counts what the others share."""
 
     def train(self, data: TrainingData, width: int, steps: int) -> None:
         hardware = choose_hardware(threads=1)
@@ -56,7 +56,7 @@ class Worker:
         for _, (images, labels) in zip(range(steps), self._trainer.batches(0), strict=False):
             self._trainer.step(images, labels, 1e-3)
             self._trainer.average.update()
-        self._trainer.train[0].sum()  # every page of the images has been touched, as after an epoch
+        self._trainer.train[0].sum()  # touches every page of the images, as an epoch does
 
     def held(self) -> Held:
         process = psutil.Process()
@@ -80,7 +80,7 @@ def main(
     width: Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Of the network.")] = 16,
     steps: Annotated[int, typer.Option("--steps", parser=whole_number(1), metavar="N", help="Of training.")] = 2,
 ) -> None:
-    """Prints, for one worker, two, four and so on, what each holds and what the images take in all of them."""
+    """Print, for one worker, two, four and so on, what each holds and what the images take in all of them."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     ray.init(
         address="local", num_cpus=workers, num_gpus=gpus, include_dashboard=False, log_to_driver=False,

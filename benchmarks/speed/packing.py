@@ -1,9 +1,9 @@
-"""How many trials should share a GPU, or a machine's cores: trials a minute with one, two, three, four at a time.
+"""Measure how many trials should share a GPU, or a machine's cores: trials per minute with one to four at a time.
 
     uv run python -m benchmarks.speed.packing
 
 Steps of the full recipe are timed in all workers at once; the images are noise, as many as CIFAR-10 has. There is no
-goal: what is found on CPUs is the default there, and on GPUs `--trials-per-gpu auto` times the same steps itself.
+goal: the result on CPUs is the default there, and on GPUs ``--trials-per-gpu auto`` times the same steps on its own.
 """
 
 import json
@@ -35,7 +35,7 @@ def main(
     width: Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Of the network.")] = 64,
     rounds: Annotated[int, typer.Option("--rounds", parser=whole_number(1), metavar="N", help="Turns of each.")] = 5,
 ) -> None:
-    """Prints, for each number of trials at a time, a step's time, trials a minute and what a worker holds."""
+    """Print a step's time, trials per minute and what a worker holds, for each number of trials at a time."""
     recipe = Recipe(width=width)
     train, validation = (noise(count) for count in FULL)
     images = TrainingData(train, validation, 10, MEAN, STD)
@@ -43,7 +43,7 @@ def main(
     numbers = range(1, MOST_ON_A_GPU + 1) if on_gpu else range(1, min(MOST_ON_A_GPU, usable_cores()) + 1)
     found: dict[int, list[Timing]] = {number: [] for number in numbers}
     for _ in range(rounds):
-        for number in numbers:  # on a GPU, one of however many there are
+        for number in numbers:  # on a single GPU, even if there are more
             asked = Resources(gpus=1, trials_per_gpu=number) if on_gpu else Resources(gpus=0, workers=number)
             with connect(asked) as cluster:
                 executor = Executor(cluster.workers, precision)

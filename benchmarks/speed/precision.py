@@ -1,4 +1,4 @@
-"""Whether bf16 costs accuracy: the same runs in fp32 and in bf16, from the same seeds.
+"""Measure whether bf16 costs accuracy, by the same runs in fp32 and in bf16 from the same seeds.
 
     uv run python -m benchmarks.speed.precision
 
@@ -23,11 +23,11 @@ from tune_s11.training.trainer import Trainer, TrainingData
 PRECISIONS: tuple[Literal["fp32", "bf16"], ...] = ("fp32", "bf16")
 
 MARGIN = 0.005
-"""What bf16 may cost at most, as a fraction."""
+"""Accuracy that bf16 may cost at most, as a fraction."""
 
 
 def interval(differences: list[float]) -> tuple[float, float]:
-    """Mean of paired differences, and half the width of its 95% confidence interval (Student's t)."""
+    """Return the mean of paired differences, and half the width of its 95% confidence interval (Student's t)."""
     return mean(differences), half_interval(differences)
 
 
@@ -38,7 +38,7 @@ app = new_app("Compare the accuracy of bf16 with that of fp32.")
 def main(
     seeds: Annotated[int, typer.Option("--seeds", parser=whole_number(2), metavar="N", help="Pairs of runs.")] = 10,
 ) -> None:
-    """Prints each pair's final validation accuracy (averaged weights) and whether they differ beyond noise."""
+    """Print each pair's final validation accuracy (EMA weights) and whether they differ beyond noise."""
     recipe = load_space("quick").with_overrides({"max_lr": "0.2"}).recipe
     data = TrainingData.to_choose(load_dataset(recipe), recipe, 0)
     base = choose_hardware()

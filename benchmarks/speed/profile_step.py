@@ -1,9 +1,10 @@
-"""Where a training step's time goes: in the trainer, and in the same network the plain way.
+"""Profile where the time of a training step goes: in the trainer, and in the same network trained the plain way.
 
     uv run python -m benchmarks.speed.profile_step
 
-Plain is fp32, NCHW, an optimizer that is not fused, and an average that is updated tensor by tensor; both sides get
-their batches from the device's memory, augmented there. Shares are of all operators' time, by torch's profiler.
+The plain way is fp32, NCHW, an optimizer that is not fused, and EMA weights that are updated tensor by tensor. Both
+sides take their batches from the device's memory and augment them there. Shares are of the time of all operators, by
+torch's profiler.
 """
 
 from collections import Counter
@@ -35,7 +36,7 @@ PARTS = {
     "copies and casts": ("copy_", "contiguous", "clone", "zero_", "fill_"),
     "linear and loss": ("mm", "softmax", "nll_loss", "cross_entropy"),
 }
-"""Beginnings or parts of torch's operator names."""
+"""Parts of a step, each with substrings of the names of its torch operators."""
 
 
 def part_of(operator: str) -> str:
@@ -43,7 +44,7 @@ def part_of(operator: str) -> str:
 
 
 def shares(step: Callable[[], object], steps: int, device: str) -> tuple[Counter[str], float]:
-    """Milliseconds a step by part, and in all."""
+    """Return the milliseconds per step by part, and in total."""
     step()
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if device == "cuda" else [])
     with profile(activities=activities) as measured:
@@ -99,7 +100,7 @@ def main(
     precision: PrecisionOption = "auto",
     steps: Annotated[int, typer.Option("--steps", parser=whole_number(1), metavar="N", help="Profiled.")] = 3,
 ) -> None:
-    """Prints a table for widths 64 and 16, in milliseconds a step."""
+    """Print a table for widths 64 and 16, in milliseconds per step."""
     hardware: Hardware = choose_hardware(precision)
     hardware.activate()
     for width in (64, 16):

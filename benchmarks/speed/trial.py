@@ -1,11 +1,11 @@
-"""How near a trial comes to what the machine could do, and how far the usual way stays behind.
+"""Measure how close a trial comes to what the machine could do, and how far the usual way stays behind.
 
     uv run python -m benchmarks.speed.trial
 
-Training images a second of :class:`tune_s11.training.trainer.Trainer`, all included, beside the bare loop (the same
-network and precision on one fixed batch, and nothing else) and beside the usual way: fp32, NCHW, an image at a time
-through Albumentations or torchvision's transforms in a DataLoader. All sides take turns in one run; ratios are taken
-within a turn. The images are noise: what is in them costs nothing.
+The training images per second of :class:`tune_s11.training.trainer.Trainer`, everything included, are compared with the
+bare loop (the same network and precision on one fixed batch, and nothing else) and with the usual way: fp32, NCHW, one
+image at a time through Albumentations or torchvision's transforms in a DataLoader. All sides take turns in one run;
+ratios are taken within a turn. The images are noise, because their content does not affect the time.
 """
 
 import json
@@ -40,11 +40,11 @@ from tune_s11.training.trainer import Trainer, TrainingData
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 FULL = 45_000, 5_000
-"""CIFAR-10's training images as a search divides them."""
+"""Numbers of training and validation images into which a search divides CIFAR-10's training images."""
 
 
 class Length(TypedDict):
-    """Steps of one stretch: of the lean sides, and of the usual way, which takes so much longer."""
+    """Steps of one stretch: of the lean sides, and of the usual way, which is much slower."""
 
     steps: int
     usual_steps: int
@@ -54,7 +54,7 @@ LENGTHS: dict[str, dict[int, Length]] = {
     "cpu": {64: {"steps": 2, "usual_steps": 3}, 16: {"steps": 8, "usual_steps": 16}},
     "cuda": {64: {"steps": 88, "usual_steps": 44}, 16: {"steps": 88, "usual_steps": 44}},
 }
-"""By device and width."""
+"""Lengths by device and width."""
 
 CPU_GOALS = {
     64: {"trainer / bare": 0.95, "validating / bare": 0.90, "trainer / Albumentations": 2.7},
@@ -63,7 +63,7 @@ CPU_GOALS = {
 CUDA_GOALS = {64: {"trainer / Albumentations": 10.0}}
 
 Measure = Callable[[], float]
-"""Trains for one stretch and tells its training images a second."""
+"""Function that trains for one stretch and returns its training images per second."""
 
 
 def noise(count: int, size: int = 32) -> Images:
@@ -73,13 +73,13 @@ def noise(count: int, size: int = 32) -> Images:
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done all that it was given."""
+    """Wait until the device has done all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
 class Training:
-    """The program's own trainer; an epoch is a stretch. With ``validate`` in the proportion of a search, a tenth."""
+    """The program's own trainer; a stretch is an epoch. With ``validate``, a tenth validates, as in a search."""
 
     def __init__(self, recipe: Recipe, hardware: Hardware, steps: int, *, validate: bool) -> None:
         count = steps * recipe.batch_size
@@ -92,7 +92,7 @@ class Training:
 
 
 class Bare:
-    """Forward, backward and optimizer step of the trainer's network, on one batch that lies ready."""
+    """Forward, backward and optimizer step of the trainer's network, on one batch that is ready."""
 
     def __init__(self, recipe: Recipe, hardware: Hardware, steps: int) -> None:
         self._trainer = Trainer(recipe, TrainingData(noise(recipe.batch_size), None, 10, MEAN, STD), hardware, seed=0)
@@ -112,7 +112,7 @@ class Bare:
 
 
 class NoiseDataset(VisionDataset):  # type: ignore[misc]  # untyped
-    """Images in memory, handed out as torchvision's CIFAR10 does."""
+    """Images in memory, returned as torchvision's CIFAR10 does."""
 
     def __init__(self, images: Images, transform: Callable[[Any], Tensor]) -> None:
         super().__init__(root="", transform=transform)
@@ -154,7 +154,7 @@ def torchvision_transform(recipe: Recipe) -> Callable[[Any], Tensor]:
 class Usual:
     """The usual way: fp32, NCHW, images one by one in a DataLoader with a worker for each core.
 
-    A stretch begins when the first batch is asked for, of workers that are there already: all of its images are
+    A stretch starts when the first batch is requested from workers that are already running. All of its images are
     augmented within it, as in an epoch, and none beforehand.
     """
 
@@ -188,7 +188,7 @@ class Usual:
 
 
 def sides(recipe: Recipe, hardware: Hardware, length: Length, *, compiled: bool = False) -> dict[str, Measure]:
-    """What takes turns, by name."""
+    """Return the sides that take turns, by name."""
     steps, usual = length["steps"], length["usual_steps"]
     more = hardware.model_copy(update={"compiled": True})
     return ({"compiled": Training(recipe, more, steps, validate=False)} if compiled else {}) | {
@@ -201,7 +201,7 @@ def sides(recipe: Recipe, hardware: Hardware, length: Length, *, compiled: bool 
 
 
 def take_turns(measures: dict[str, Measure], rounds: int) -> dict[str, list[float]]:
-    """Images a second of each side in each round, after one that does not count; each round begins with another."""
+    """Return each side's images per second in each round, after one for warm-up; each round starts with another."""
     names = list(measures)
     rates: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds + 1):
@@ -222,7 +222,7 @@ RATIOS = {
 
 
 def compare(rates: dict[str, list[float]]) -> dict[str, list[float]]:
-    """The ratios of each round, by name."""
+    """Return the ratios of each round, by name."""
     return {
         name: [a / b for a, b in zip(rates[over], rates[under], strict=True)]
         for name, (over, under) in RATIOS.items()
@@ -239,7 +239,7 @@ def tell(width: int, rates: dict[str, list[float]], ratios: dict[str, list[float
 
 
 def share_of_augmentation(trainer: Trainer, steps: int = 50) -> float:
-    """Time of the augmentation alone over that of whole steps with it."""
+    """Return the time of the augmentation alone over that of whole steps with it."""
     generator = torch.Generator(trainer.device).manual_seed(0)
     pixels, labels = (each[: trainer.recipe.batch_size] for each in trainer.train)
 
@@ -260,7 +260,7 @@ def share_of_augmentation(trainer: Trainer, steps: int = 50) -> float:
 
 
 def whole_trials(hardware: Hardware, rounds: int) -> tuple[list[float], float]:
-    """Seconds of 24 epochs of the recipe at width 64, validation included, and the augmentation's share of a step."""
+    """Return the seconds of 24 validated epochs of the recipe at width 64, and the augmentation's share of a step."""
     train, validation = (noise(count) for count in FULL)
     data = TrainingData(train, validation, 10, MEAN, STD)
     seconds = []
@@ -284,14 +284,14 @@ def main(
     ] = 5,
     compiled: Annotated[bool, typer.Option("--compiled", help="The trainer through torch.compile too.")] = False,
 ) -> None:
-    """Prints images a second and ratios at widths 64 and 16; on a GPU whole trials too."""
+    """Print images per second and ratios at widths 64 and 16, and on a GPU whole trials too."""
     hardware = choose_hardware(precision)
     hardware.activate()
     print(f"{hardware.device}, {hardware.precision}, {hardware.threads} threads, torch {torch.__version__}")
     goals: dict[str, Goal] = {}
     wanted = CPU_GOALS if hardware.device == "cpu" else CUDA_GOALS
     for width, length in LENGTHS[hardware.device].items():
-        recipe = Recipe(width=width, epochs=10_000, max_lr=1e-3)  # noise teaches nothing, and is not to diverge
+        recipe = Recipe(width=width, epochs=10_000, max_lr=1e-3)  # noise teaches nothing, and must not diverge
         rates = take_turns(sides(recipe, hardware, length, compiled=compiled), rounds)
         ratios = compare(rates)
         tell(width, rates, ratios)

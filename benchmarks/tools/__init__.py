@@ -1,1 +1,1 @@
-"""What benchmarks share: files of recordings, processes, goals, tables."""
+"""Tools that benchmarks share: files of recordings, processes, goals and tables."""

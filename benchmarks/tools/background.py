@@ -1,6 +1,6 @@
-"""Hours of measurements in processes that stand back for other work, each result a line of a file when it is done.
+"""Run hours of measurements in low-priority processes, and append each result to a file when it is done.
 
-The same command goes on where an interrupted one stopped: what is in the file is not measured again.
+The same command resumes where an interrupted one stopped: what is in the file is not measured again.
 """
 
 import multiprocessing
@@ -18,15 +18,15 @@ from tune_s11.config import InputError, Recipe, completed
 from tune_s11.hardware import Hardware
 
 NICENESS = 5
-"""Of the processes: what takes hours can wait for whoever else needs the cores."""
+"""Niceness of the processes: what takes hours can wait for other work that needs the cores."""
 
 
 class Material(Protocol):
-    """What all measurements are made from; each process gets it once."""
+    """Inputs of all measurements; each process receives them once."""
 
     @property
     def hardware(self) -> Hardware:
-        """What they compute with."""
+        """Hardware to compute with."""
 
 
 Result = TypeVar("Result")
@@ -37,7 +37,7 @@ _material: Any
 def _start(material: Material) -> None:
     global _material
     _material = material
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, and without it there is none of this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C, and this process exits with it
     threading.Thread(target=_die_with_parent, daemon=True).start()
     os.nice(NICENESS)
     material.hardware.activate()
@@ -55,11 +55,11 @@ def _call(method: Callable[..., Result], *arguments: Any) -> Result:
 
 
 class Background:
-    """The processes; as a context they end with it, after Ctrl-C at once.
+    """A pool of processes and its context manager, with which they exit; after Ctrl-C, they exit at once.
 
     Args:
-        material: What they measure with.
-        workers: How many.
+        material: Inputs of the measurements.
+        workers: Number of processes.
     """
 
     def __init__(self, material: Material, workers: int) -> None:
@@ -68,13 +68,13 @@ class Background:
         )
 
     def submit(self, method: Callable[..., Result], *arguments: Any) -> "Future[Result]":
-        """Has a method of the material called with these arguments in one of the processes."""
+        """Call a method of the material with these arguments in one of the processes."""
         return self._executor.submit(_call, method, *arguments)
 
     def append_results(
         self, tasks: Sequence["Future[dict[str, Any]]"], out: Path, told: Callable[[dict[str, Any]], str]
     ) -> None:
-        """Appends each task's line to ``out`` when it is done, and prints what ``told`` makes of it."""
+        """Append each task's line to ``out`` when it is done, and print the summary that ``told`` returns for it."""
         start = time.monotonic()
         for finished, task in enumerate(as_completed(tasks), start=1):
             line = task.result()
@@ -88,19 +88,19 @@ class Background:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is KeyboardInterrupt:
             print("interrupted; the same command goes on", flush=True)
-            os._exit(130)  # the processes notice, and what they were at is lost
+            os._exit(130)  # the processes notice and exit; their work in progress is lost
         self._executor.shutdown(cancel_futures=True)
 
 
 def read_begun(out: Path, of: dict[str, Any]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """Header and lines of a file to resume; None and no lines where there is none yet.
+    """Return the header and lines of a file to resume; None and no lines if there is no file yet.
 
     Args:
-        out: The file.
-        of: What is to be measured: lines belong into one file only where all of this is the same.
+        out: File to resume.
+        of: Subject of the measurements; lines belong in the same file only if all of this is equal.
 
     Raises:
-        InputError: The file is of something else.
+        InputError: The file holds measurements of something else.
     """
     lines = read_lines(out)
     if not lines:
@@ -114,5 +114,5 @@ def read_begun(out: Path, of: dict[str, Any]) -> tuple[dict[str, Any] | None, li
 
 
 def _completed(of: dict[str, Any]) -> dict[str, Any]:
-    """Its recipe with the defaults of fields that it was recorded without."""
+    """Return the subject with the defaults of the recipe's fields that it was recorded without."""
     return of | {"recipe": completed(Recipe, of["recipe"])} if "recipe" in of else of

@@ -1,11 +1,11 @@
-"""The last line of a benchmark: its goals, what was measured, and whether they were met."""
+"""Goals for the last line of a benchmark, with what was measured and whether they were met."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, TypedDict
 
 
 class Goal(TypedDict):
-    """One measure beside what it is to be."""
+    """A measured value and its goal."""
 
     value: float
     goal: float
@@ -13,15 +13,15 @@ class Goal(TypedDict):
 
 
 def at_least(value: float, goal: float, digits: int = 3) -> Goal:
-    """A measure that is to be ``goal`` or more; it is rounded to be shown, not to be judged."""
+    """Return the goal of a value that must be ``goal`` or more; it is rounded for display, but not for judgement."""
     return {"value": round(value, digits), "goal": goal, "met": value >= goal}
 
 
 def at_most(value: float, goal: float, digits: int = 3) -> Goal:
-    """A measure that is to be ``goal`` or less."""
+    """Return the goal of a value that must be ``goal`` or less."""
     return {"value": round(value, digits), "goal": goal, "met": value <= goal}
 
 
 def judged(goals: Mapping[str, Goal], stretch: Collection[str] = ()) -> dict[str, Any]:
-    """``met`` and ``goals``; those that are a ``stretch`` do not count towards ``met``."""
+    """Return ``met`` and ``goals``; those named in ``stretch`` do not count towards ``met``."""
     return {"met": all(goal["met"] for name, goal in goals.items() if name not in stretch), "goals": dict(goals)}

@@ -1,4 +1,4 @@
-"""Files of recordings: a header and lines of JSON, appended as each is done."""
+"""Files of recordings: a header and lines of JSON, each appended when it is done."""
 
 import json
 import os
@@ -9,12 +9,12 @@ from tune_s11.config import InputError, Recipe, completed
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read the whole lines of a file, its header first; none where there is no file.
+    """Read the complete lines of a file, its header first; return none if there is no file.
 
-    Half a line at the end, which an interrupted run left, does not count.
+    A truncated line at the end, which an interrupted run left, is ignored.
 
     Raises:
-        InputError: A whole line is not JSON.
+        InputError: A complete line is not JSON.
     """
     if not path.exists():
         return []
@@ -25,7 +25,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def append_line(path: Path, line: dict[str, Any]) -> None:
-    """Append one line and flush it to the disk; half a line that an interrupted run left is removed first."""
+    """Append one line and flush it to the disk, after removing a truncated line that an interrupted run left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         file.seek(0)
@@ -36,5 +36,5 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
 
 
 def completed_subject(of: dict[str, Any]) -> dict[str, Any]:
-    """Return what a recording is of, its recipe with the defaults of fields that it was recorded without."""
+    """Return a recording's subject with the defaults of the recipe's fields that it was recorded without."""
     return of | {"recipe": completed(Recipe, of["recipe"])} if "recipe" in of else of

@@ -2,5 +2,5 @@
 
 
 def markdown_row(cells: list[str]) -> str:
-    """Return a line of a table."""
+    """Return a row of a table."""
     return f"| {' | '.join(cells)} |"

@@ -1,4 +1,4 @@
-"""Work shared by processes, one line of JSON a task: what `record` and `contest` have in common."""
+"""Tasks shared among processes, with one line of JSON per task: the common part of ``record`` and ``contest``."""
 
 import multiprocessing
 import os
@@ -24,15 +24,15 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True)
 class Worker:
-    """What a worker process works with; each gets it once."""
+    """Inputs and function of a worker process; each receives them once."""
 
     inputs: Inputs
     hardware: Hardware
     work: Callable[[Inputs, Hardware, Any], Line]
-    """Does one task; a function of a module, for it is pickled."""
+    """Function that does one task; module-level, because it is pickled."""
 
     def run(self, task: Any) -> Line:
-        """Return the line of one task."""
+        """Do one task and return its line."""
         return self.work(self.inputs, self.hardware, task)
 
 
@@ -43,7 +43,7 @@ def _start(worker: Worker) -> None:
     global _worker
     _worker = worker
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)  # The parent handles them, and the workers end with it.
+        signal.signal(each, signal.SIG_IGN)  # The parent handles them, and the workers exit with it.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     worker.hardware.activate()
 
@@ -60,20 +60,20 @@ def _run(task: Any) -> Line:
 
 
 def interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """Make SIGTERM what Ctrl-C is."""
+    """Handle SIGTERM like Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def resume_file(path: Path, of: dict[str, Any], dataset: Dataset) -> list[Line]:
-    """Return the lines that a file holds already, without its header, which is written where there is no file yet.
+    """Return the lines that a file already holds, without its header, which is written if there is no file yet.
 
     Args:
-        path: The file.
-        of: What its lines are of: they belong into one file only where all of this is the same.
-        dataset: For the manifest.
+        path: File to resume.
+        of: Subject of the recording; lines belong in the same file only if all of this is equal.
+        dataset: Dataset for the manifest.
 
     Raises:
-        InputError: The file was recorded of something else.
+        InputError: The file is a recording of something else.
     """
     lines = read_lines(path)
     recorded = completed_subject(lines[0].get("of", {}) if lines else of)
@@ -86,17 +86,17 @@ def resume_file(path: Path, of: dict[str, Any], dataset: Dataset) -> list[Line]:
 
 
 def run_all(worker: Worker, tasks: Sequence[Any], path: Path, workers: int, summarise: Callable[[Line], str]) -> None:
-    """Do the tasks in order, append a line for each that is done, and print how far that is.
+    """Do the tasks in order, append a line for each that is done, and print the progress.
 
     Args:
-        worker: Who does them.
-        tasks: Whatever the worker's function takes.
+        worker: Worker that does the tasks.
+        tasks: Arguments for the worker's function, one per task.
         path: File to append to.
-        workers: Processes.
-        summarise: Makes a few words of a line.
+        workers: Number of processes.
+        summarise: Function that summarises a line in a few words.
 
     Raises:
-        KeyboardInterrupt: It was interrupted; the tasks in progress are lost.
+        KeyboardInterrupt: The run was interrupted; the tasks in progress are lost.
     """
     if not tasks:
         return

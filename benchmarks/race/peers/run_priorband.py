@@ -1,7 +1,7 @@
 """PriorBand (Mallik et al., NeurIPS 2023) of neural-pipeline-search, over Hyperband.
 
-Its prior is the recipe's defaults, with medium confidence: it knows them even in the track in which nobody tries them
-first, for without a prior it would be another method.
+Its prior is the recipe's defaults, with medium confidence. It knows them even in the track in which no arm tries them
+first, because without a prior it would be another method.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ torch.manual_seed(channel.TASK["seed"])
 
 
 class Space(neps.PipelineSpace):
-    """The race's space, and the epochs."""
+    """The race's space, with the epochs as fidelity."""
 
     epochs = neps.IntegerFidelity(1, channel.TASK["epochs"])
 
@@ -33,7 +33,7 @@ for name, domain in channel.TASK["space"].items():
 
 
 def evaluate(epochs: int, **params: Any) -> float:
-    """Return what NePS minimises."""
+    """Return the loss that NePS minimises."""
     return channel.evaluate({name: params[name] for name in channel.TASK["space"]}, epochs)
 
 

@@ -14,7 +14,7 @@ space.add(
 
 
 def target(config: ConfigSpace.Configuration, seed: int = 0, budget: float = 1.0) -> float:
-    """Return what SMAC minimises."""
+    """Return the loss that SMAC minimises."""
     return channel.evaluate(dict(config), budget)
 
 
