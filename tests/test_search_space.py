@@ -197,7 +197,10 @@ def test_domains_become_optuna_distributions() -> None:
         ("space: {max_lr: {loguniform: [1e-4, 1.0]}}", ["space.max_lr: '1e-4'", "number", "write 1.0e-04"]),
         ("space: {momentum: {uniform: [0.9, 0.8]}}", ["space.momentum: ", "[0.9, 0.8]", "low < high"]),
         ("space: {momentum: {uniform: [0.9, 0.9]}}", ["space.momentum: ", "[0.9, 0.9]", "low < high"]),
-        ("space: {weight_decay: {loguniform: [0, 1]}}", ["space.weight_decay: ", "[0, 1]", "a log scale needs low > 0"]),
+        (
+            "space: {weight_decay: {loguniform: [0, 1]}}",
+            ["space.weight_decay: ", "[0, 1]", "a log scale needs low > 0"],
+        ),
         ("space: {momentum: {uniform: [0.5, 1.5]}}", ["space.momentum: ", "1.5", "less than 1"]),
         ("space: {max_lr: {uniform: [-1, 1]}}", ["space.max_lr: ", "-1", "greater than 0"]),
         ("space: {max_lr: {uniform: [0.1, .inf]}}", ["space.max_lr: ", "finite"]),

@@ -57,13 +57,11 @@ def test_the_same_outcomes_are_asked_for_again(best: float) -> None:
 def test_a_decade_apart_at_first_then_a_third_in_longer_cycles() -> None:
     network = Network(0.1)
     recommend(question(), network.train)
-    scan, refinement = network.asked
+    scan, refinement, *_ = network.asked
     assert [(cycle.epochs, cycle.max_lr) for cycle in scan] == [
         (2, rate) for rate in (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0)
     ]
-    assert [(cycle.epochs, cycle.max_lr) for cycle in refinement] == [
-        (8, rate) for rate in (0.02154, 0.04642, 0.1, 0.2154, 0.4642)
-    ]
+    assert [(cycle.epochs, cycle.max_lr) for cycle in refinement] == [(8, rate) for rate in (0.04642, 0.1, 0.2154)]
 
 
 @pytest.mark.parametrize(("trials", "epochs"), [(1, 2), (2, 4), (3, 8)])
@@ -145,14 +143,15 @@ def test_only_rates_in_the_range_are_tried() -> None:
     assert 0.003 <= min(tried) < max(tried) <= 0.9
     assert answer.first <= answer.high == 0.9
     low = recommend(question(lr_range=(0.01, 1.0)), Network(1e-3).train)
-    assert low.low == low.first == 0.01
+    assert low.low == 0.01
+    assert low.first < 0.02
 
 
 def test_the_question_follows_from_recipe_settings_and_labels() -> None:
     recipe = Recipe(epochs=12, peak_epoch=3.0, momentum=0.5, logit_scale=0.5)
     settings = SearchSettings(lr_range_trials=2, lr_range=(1e-3, 1.0), seed=7)
     asked = ask(recipe, settings, np.array([0, 0, 0, 1]))
-    assert asked == (12, (1e-3, 1.0), 2, pytest.approx(0.5623, abs=1e-4), 0.3, 7)
+    assert asked == (12, (1e-3, 1.0), 2, pytest.approx(0.5623, abs=1e-4), pytest.approx(0.1414, abs=1e-4), 7)
 
 
 def test_a_range_without_room_is_refused() -> None:
@@ -161,9 +160,9 @@ def test_a_range_without_room_is_refused() -> None:
 
 
 def test_the_usual_rate_follows_the_optimizer() -> None:
-    assert usual_rate("sgd", 0.9) == pytest.approx(0.03)
-    assert usual_rate("sgd", 0.0) == pytest.approx(0.3)
-    assert usual_rate("sgd", 0.9, logit_scale=0.125) == pytest.approx(0.24)
+    assert usual_rate("sgd", 0.9) == pytest.approx(0.0316, abs=1e-4)
+    assert usual_rate("sgd", 0.0) == pytest.approx(0.1)
+    assert usual_rate("sgd", 0.9, logit_scale=0.125) == pytest.approx(0.253, abs=1e-3)
     assert usual_rate("adamw", 0.9) == 0.003
 
 
@@ -171,5 +170,5 @@ def test_the_usual_rate_follows_the_optimizer() -> None:
 def test_a_rehearsal_is_a_test_in_which_all_goes_well(trials: int) -> None:
     asked = question(trials=trials)
     rounds = rehearse(asked)
-    assert len(rounds) == 2
+    assert len(rounds) == 3  # the scan, longer cycles around its best rate, one more beyond an end
     assert sum(cycle.epochs for cycles in rounds for cycle in cycles) <= trials * 24

@@ -12,52 +12,48 @@ from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.lr_range.cycles import Cycle, Outcome
 
 A_DECADE = 3
-"""Rates on the grid a decade."""
+"""Rates per decade on the grid."""
 
 LEARNED = 0.001
-"""Share of the loss of chance that a network which shows signs of learning has shed. So little is a sign already: no
-network gets below that loss without having learned something from the images."""
+"""Share by which a loss must lie below the loss of chance to be a sign of learning. It can be small, because no network
+gets there without having learned something from the images."""
 
 SURE = 0.015
-"""Share of it that the best of the longer cycles has to shed, or the test could not tell."""
+"""The same share for the best of the longer cycles; above it the test could not tell."""
 
 KEPT = 1.3
-"""Rates whose loss is at most this many times the lowest one stay in the bounds, if from chance they have made at least
-half the way down to it."""
+"""Rates whose loss is at most this many times the lowest one stay in the bounds, if it also lies below the middle
+between the loss of chance and the lowest one."""
 
-REACH = 2
-"""Rates on each side of the best one that are tried in longer cycles, at first."""
-
-LOWER = 0.5
-"""Steps of the grid by which the first rate lies below the middle of what is kept: the longer the training, the better
-low rates do, and the worse the highest."""
+REACH = 1
+"""Rates on each side of the best one that are tried in longer cycles first."""
 
 WIDEST = 1.5
-"""Decades that the bounds span at most: a search in wider ones would find the rate anew."""
+"""Most decades that the bounds may span: in wider ones the search would have to find the rate again."""
 
 PARTS = (12, 6, 3)
-"""Parts of the complete training that cycles are, the shortest first: the scan begins with it, and grows where nothing
-learns; a test that may cost one, two or three trainings refines with the first, second or third."""
+"""Lengths of the cycles as parts of the complete training, the shortest first. The scan starts with the shortest and
+grows if nothing learns; a test that may cost one, two or three trainings refines with the first, second or third."""
 
 Train = Callable[[Sequence[Cycle]], Mapping[Cycle, Outcome]]
-"""Trains cycles, side by side where it can, or looks up what they ended with."""
+"""Trains cycles, in parallel if it can, or looks up their outcomes."""
 
 
 class Question(NamedTuple):
-    """What the rule has to know of a training."""
+    """What the rule needs to know about a training."""
 
     epochs: int
-    """Of the complete training."""
+    """Epochs of the complete training."""
     lr_range: tuple[float, float]
     """Lowest and highest rate to try."""
     trials: int
-    """What the test may cost, in complete trainings, 1 to 3."""
+    """Limit on the cost of the test, in complete trainings, 1 to 3."""
     chance: float
-    """Loss of a network that has learned nothing: for classes, see :func:`class_entropy`."""
+    """Loss of a network that has learned nothing; for classes, see :func:`class_entropy`."""
     fallback: float
-    """Rate to try first where the cycles show nothing."""
+    """Rate to try first if the cycles show nothing."""
     seed: int
-    """Of the cycles."""
+    """Seed of the cycles."""
 
 
 @dataclass(frozen=True)
@@ -69,20 +65,20 @@ class Answer:
     high: float
     """Highest peak learning rate worth a trial."""
     first: float
-    """The one to try first."""
+    """Rate to try first."""
     unsure: bool
-    """Whether the cycles showed nothing, and this is no more than a common choice."""
+    """Whether the cycles showed nothing, so that this is only a common choice."""
     reasons: dict[str, str]
-    """A line for ``low``, ``high`` and ``suggestion``."""
+    """One line each for ``low``, ``high`` and ``suggestion``."""
 
 
 def ask(recipe: Recipe, settings: SearchSettings, labels: npt.NDArray[Any]) -> Question:
-    """Return what the rule has to know.
+    """Return what the rule needs to know.
 
     Args:
-        recipe: Of a complete training.
-        settings: Of the search.
-        labels: Of the validation images, (N,).
+        recipe: Recipe of a complete training.
+        settings: Settings of the search.
+        labels: Labels of the validation images, (N,).
 
     Raises:
         InputError: The range of rates has no room for a test.
@@ -101,21 +97,22 @@ def ask(recipe: Recipe, settings: SearchSettings, labels: npt.NDArray[Any]) -> Q
 
 
 def class_entropy(labels: npt.NDArray[Any]) -> float:
-    """Return the cross-entropy, in nats, of knowing how frequent each class is among labels, (N,), and no more."""
+    """Return the cross-entropy, in nats, of knowing only how frequent each class is among labels, (N,)."""
     shares = np.unique(labels, return_counts=True)[1] / len(labels)
     return float(-(shares * np.log(shares)).sum())
 
 
 def usual_rate(optimizer: Literal["sgd", "adamw"], momentum: float, logit_scale: float = 1.0) -> float:
-    """Return the rate to try where nothing is known of a network.
+    """Return the rate to try if nothing is known about a network.
 
-    With SGD the size of a step grows by 1 / (1 - momentum), and shrinks with the gradient, as the logits are scaled.
+    With SGD the gradient, and so the step, shrinks as the logits are scaled down. Over momentum, the best rates follow
+    the square root of 1 - momentum far better than 1 - momentum (benchmarks/lr_range/README.md).
     """
-    return 0.3 * (1 - momentum) / logit_scale if optimizer == "sgd" else 0.003
+    return 0.1 * math.sqrt(1 - momentum) / logit_scale if optimizer == "sgd" else 0.003
 
 
 def rehearse(question: Question) -> list[list[Cycle]]:
-    """Return the cycles of a test in which nothing unusual happens: those of a round are trained side by side."""
+    """Return the cycles of a typical test, by rounds; the cycles of a round are trained in parallel."""
     rounds: list[list[Cycle]] = []
 
     def train(cycles: Sequence[Cycle]) -> dict[Cycle, Outcome]:
@@ -128,21 +125,21 @@ def rehearse(question: Question) -> list[list[Cycle]]:
 
 
 def expected_epochs(question: Question) -> int:
-    """Return what the cycles of such a test cost."""
+    """Return the cost of a typical test in epochs."""
     return sum(cycle.epochs for cycles in rehearse(question) for cycle in cycles)
 
 
 def recommend(question: Question, train: Train) -> Answer:
     """Find the peak learning rates worth a trial.
 
-    Cycles of a twelfth of the training, a decade apart, show where the network learns at all; where it learns at no
-    rate, they grow. Longer ones, a third of a decade apart, follow around the best. What ends with a loss close to the
-    lowest is kept, and the middle of that is tried first: a single cycle's lowest loss is partly luck. Loss, not
-    accuracy: it shows the first signs of learning long before an accuracy exceeds chance.
+    Cycles of a twelfth of the training, a decade apart, show where the network learns at all; if it learns at no rate,
+    the cycles grow. Longer cycles, a third of a decade apart, follow around the best one. Rates whose cycles end with
+    nearly the lowest loss are kept, and their middle is tried first: the lowest loss of a single cycle is partly luck.
+    Loss is used instead of accuracy: it shows the first signs of learning long before accuracy exceeds chance.
 
     Args:
-        question: What to know.
-        train: Trains the cycles. The rule asks for the same ones whenever these end the same.
+        question: The training.
+        train: Trains the cycles. The rule asks for the same cycles whenever their outcomes are the same.
     """
     test = _Test(question, train)
     alive = test.scan()
@@ -160,7 +157,7 @@ def recommend(question: Question, train: Train) -> Answer:
     while losses.get(high + apart, math.inf) <= limit:
         high += apart
     lowest, highest = question.lr_range
-    first = _rate((low + high) / 2 - LOWER)
+    first = _rate((low + high) / 2)
     half = 10 ** (WIDEST / 2)
     below, above = max(_rate(low - apart), first / half), min(_rate(high + apart), first * half)
     kept = f"cycle that ended with a loss within {KEPT - 1:.0%} of the lowest"
@@ -173,7 +170,7 @@ def recommend(question: Question, train: Train) -> Answer:
         reasons={
             "low": f"{margin} below the lowest {kept}" + _widest(below > _rate(low - apart)),
             "high": f"{margin} above the highest {kept}" + _widest(above < _rate(high + apart)),
-            "suggestion": "a sixth of a decade below the middle of these cycles",
+            "suggestion": "the middle of these cycles",
         },
     )
 
@@ -183,7 +180,7 @@ def _widest(applies: bool) -> str:
 
 
 class _Test:
-    """A test under way, within what it may cost. Rates are numbers of the grid."""
+    """A test within its cost limit. Rates are given as numbers of the grid."""
 
     def __init__(self, question: Question, train: Train) -> None:
         self._question, self._train = question, train
@@ -195,7 +192,7 @@ class _Test:
     def scan(self) -> dict[int, float]:
         """Return the losses of the rates, a decade apart, at which the network learns.
 
-        Where it cannot pay for all of them it tries those nearest to the usual rate.
+        If it cannot afford all of them, it tries those nearest to the usual rate.
         """
         usual = A_DECADE * math.log10(self._question.fallback)
         rates = sorted((index for index in self._grid if index % A_DECADE == 0), key=lambda index: abs(index - usual))
@@ -209,8 +206,10 @@ class _Test:
         return {}
 
     def refine(self, best: int) -> dict[int, float]:
-        """Return the losses of longer cycles around a rate, and beyond until the lowest is at no end; none if it cannot
-        pay for them."""
+        """Return the losses of longer cycles around a rate, extended until the lowest is not at an end.
+
+        Empty if it cannot afford them.
+        """
         wanted = [index for index in range(best - REACH, best + REACH + 1) if index in self._grid]
         epochs = max((length for length in self._lengths() if self._affords(wanted, length)), default=0)
         losses: dict[int, float] = {}
@@ -244,7 +243,7 @@ def _rate(index: float) -> float:
 
 
 def given(max_lr: float) -> Answer:
-    """Return the answer where the rate is no question, and only min_lr is to be found."""
+    """Return the answer if the rate is given, and only ``min_lr`` is to be found."""
     return Answer(max_lr, max_lr, max_lr, unsure=False, reasons=dict.fromkeys(("low", "high", "suggestion"), "given"))
 
 
