@@ -101,17 +101,18 @@ def halving(bench: Bench) -> Answer:
     return Answer(left[0])
 
 
-def constant(rate: float, scaled: bool) -> Rule:
-    """Return a rule that always answers the same rate.
+def constant(rate: float, power: float) -> Rule:
+    """Return a rule that always answers the same rate, scaled by momentum where there is SGD.
 
     Args:
-        rate: Rate, or what ``rate / (1 - momentum)`` must be.
-        scaled: Whether it is the latter, which is the size of a step once momentum has built up.
+        rate: Rate without momentum.
+        power: Power of (1 - momentum) that multiplies it. With 1 the size of a step once momentum has built up is the
+            same, with 0 the rate.
     """
 
     def answer(bench: Bench) -> Answer:
         recipe = bench.recording.recipe
-        return Answer(rate * (1 - recipe.momentum) if scaled and recipe.optimizer == "sgd" else rate)
+        return Answer(rate * (1 - recipe.momentum) ** power if recipe.optimizer == "sgd" else rate)
 
     return answer
 
@@ -120,18 +121,18 @@ CONSTANTS = tuple(float(rate) for rate in 10 ** (np.arange(-60, 17) / 12))
 """Constants among which the best is chosen, from 1e-5 to 21."""
 
 
-def best_constant(others: list[Recording], scaled: bool) -> float:
+def best_constant(others: list[Recording], power: float) -> float:
     """Return the constant that costs least accuracy on average over recordings of one optimizer."""
-    lost = [np.mean([each.lost(constant(rate, scaled)(Bench(each)).first) for each in others]) for rate in CONSTANTS]
+    lost = [np.mean([each.lost(constant(rate, power)(Bench(each)).first) for each in others]) for rate in CONSTANTS]
     return CONSTANTS[int(np.argmin(lost))]
 
 
-def constants_of_others(recordings: list[Recording], scaled: bool) -> dict[str, Rule]:
+def constants_of_others(recordings: list[Recording], power: float = 0.0) -> dict[str, Rule]:
     """Return, for each condition, the best constant for the other networks' conditions with its optimizer.
 
     Args:
         recordings: Recordings to choose from and to answer for.
-        scaled: See :func:`constant`.
+        power: See :func:`constant`.
 
     Returns:
         Rules by the condition's name, without those for which no other network was recorded.
@@ -144,7 +145,7 @@ def constants_of_others(recordings: list[Recording], scaled: bool) -> dict[str, 
             if network(other) != network(recording) and other.condition.optimizer == recording.condition.optimizer
         ]
         if others:
-            found[recording.condition.name] = constant(best_constant(others, scaled), scaled)
+            found[recording.condition.name] = constant(best_constant(others, power), power)
     return found
 
 

@@ -40,13 +40,15 @@ from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
 
-CONSTANT, SCALED = "constant", "constant x (1 - momentum)"
+POWERS = {"constant": 0.0, "constant x sqrt(1 - momentum)": 0.5, "constant x (1 - momentum)": 1.0}
+"""Constants by name, with the power of (1 - momentum) that multiplies them."""
+
 FREE = "D-Adaptation"
 
 LEGEND = """\
 Points lost: by how many percentage points held-out accuracy after a complete training is lower at the rule's rate than
 at the best rate; a refusal counts as chance. The best rate is chosen by one seed, accuracies are means of two others.
-Paired: the mean difference to the better of the two constants, first averaged over the conditions of each network, ±
+Paired: the mean difference to the best of the three constants, first averaged over the conditions of each network, ±
 Student's 95% interval over networks. A constant is the best one, by optimizer, of the *other* networks. Bounds hold
 where they overlap the plateau, the rates within one point of the best; width in decades. Cost in complete trainings;
 wait: from the first cycle to the last on four workers, over the time of a complete training, the median and the most.
@@ -124,17 +126,17 @@ def rules(recordings: list[Recording], fixed: list[Recording]) -> dict[str, Rule
             is chosen by other networks, or those that were recorded before.
     """
     found: dict[str, Rule | Mapping[str, Rule]] = {}
-    for name, scaled in ((CONSTANT, False), (SCALED, True)):
-        found[name] = constants_of_others(recordings, scaled) if recordings is fixed else _chosen(fixed, scaled)
+    for name, power in POWERS.items():
+        found[name] = constants_of_others(recordings, power) if recordings is fixed else _chosen(fixed, power)
     found |= {**ON_RAMPS, "range test by ramps": replaced_test, "successive halving": halving}
     return found | {f"this program, {trials} trials": this_program(trials) for trials in (1, 2, 3)}
 
 
-def _chosen(fixed: list[Recording], scaled: bool) -> Rule:
+def _chosen(fixed: list[Recording], power: float) -> Rule:
     by_optimizer: dict[str, Rule] = {}
     for optimizer in {each.condition.optimizer for each in fixed}:
         here = [each for each in fixed if each.condition.optimizer == optimizer]
-        by_optimizer[optimizer] = constant(best_constant(here, scaled), scaled)
+        by_optimizer[optimizer] = constant(best_constant(here, power), power)
     return lambda bench: by_optimizer[bench.recording.condition.optimizer](bench)
 
 
@@ -159,7 +161,7 @@ def table(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str
     heads = ["rule", "points lost", *optimizers, "worst", "paired", "refused", "unsure"]
     heads += ["bounds hold", "width", "cost", "wait"]
     rows = [markdown_row(heads), markdown_row(["---"] * len(heads))]
-    baseline = min((CONSTANT, SCALED), key=lambda name: float(np.mean(list(judged[name].lost.values()))))
+    baseline = min(POWERS, key=lambda name: float(np.mean(list(judged[name].lost.values()))))
     for name, of_rule in judged.items():
         lost = np.array(list(of_rule.lost.values()))
         cells = [name, f"{lost.mean():.1f}"]
@@ -234,7 +236,7 @@ def main(
     """Print how rates spread, a row per rule, a row per condition, and all figures as JSON."""
     named = read_recordings(False, recordings)
     # Without another network that has its optimizer there is no constant to compare a condition with.
-    comparable = constants_of_others(named, scaled=False)
+    comparable = constants_of_others(named)
     named = [each for each in named if each.condition.name in comparable]
     asked = read_recordings(True, recordings) if aside else named
     if not asked or not named:

@@ -32,7 +32,7 @@ def test_constants_are_chosen_by_other_networks_alone() -> None:
     here, other = recording("mlp-m0-b32", 0.001), recording("vgg-m0-b32", 1.0)
     same = recording("mlp-m0.9-b64", 0.001)
     adamw = recording("vgg-adamw-b64", 0.01)
-    chosen = constants_of_others([here, other, same, adamw], scaled=False)
+    chosen = constants_of_others([here, other, same, adamw])
     assert chosen["mlp-m0-b32"](Bench(here)).first == pytest.approx(1.0)
     assert chosen["vgg-m0-b32"](Bench(other)).first == pytest.approx(0.001)
     assert "vgg-adamw-b64" not in chosen  # No other network was recorded with AdamW.
@@ -40,14 +40,15 @@ def test_constants_are_chosen_by_other_networks_alone() -> None:
 
 def test_the_best_constant_costs_least() -> None:
     recordings = [recording("mlp-m0-b32", 0.01), recording("vgg-m0-b32", 0.1), recording("plain-m0-b32", 0.1)]
-    assert best_constant(recordings, scaled=False) == pytest.approx(0.1)
+    assert best_constant(recordings, 0.0) == pytest.approx(0.1)
 
 
 def test_a_scaled_constant_is_the_step_once_momentum_has_built_up() -> None:
-    rule = constant(0.5, scaled=True)
+    rule = constant(0.5, 1.0)
     assert rule(Bench(recording("vgg-m0.9-b64", 0.1))).first == pytest.approx(0.05)
     assert rule(Bench(recording("vgg-m0-b32", 0.1))).first == 0.5
     assert rule(Bench(recording("vgg-adamw-b64", 0.1))).first == 0.5
+    assert constant(0.5, 0.5)(Bench(recording("vgg-m0.9-b64", 0.1))).first == pytest.approx(0.5 * 0.1**0.5)
 
 
 @pytest.mark.parametrize("name", ON_RAMPS)

@@ -8,7 +8,7 @@ from benchmarks.lr_range.learning_rate_free import file_of
 from benchmarks.lr_range.record import recording_file
 from benchmarks.lr_range.recording import Recording
 from benchmarks.lr_range.rules import Answer
-from benchmarks.lr_range.tables import FREE, app, holds, judge, judge_free, rules, table, width
+from benchmarks.lr_range.tables import FREE, POWERS, app, holds, judge, judge_free, rules, table, width
 from benchmarks.tools.lines import append_line
 from tests.benchmarks.lr_range.synthetic_recording import recording
 from tune_s11.lr_range.cycles import Cycle
@@ -36,13 +36,13 @@ def test_bounds_hold_where_they_overlap_the_plateau() -> None:
     assert width(Answer(0.1, (0.01, 1.0))) == pytest.approx(2)
 
 
-def test_the_table_has_a_row_a_rule_with_the_difference_to_the_better_constant(recordings: list[Recording]) -> None:
+def test_the_table_has_a_row_a_rule_with_the_difference_to_the_best_constant(recordings: list[Recording]) -> None:
     judged = {name: judge(rule, recordings) for name, rule in rules(recordings, recordings).items()}
     lines = table(judged, recordings)
     assert len(lines) == 2 + len(judged)
     heads, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     paired = {row[0]: row[heads.index("paired")] for row in rows}
-    better = min(("constant", "constant x (1 - momentum)"), key=lambda name: sum(judged[name].lost.values()))
+    better = min(POWERS, key=lambda name: sum(judged[name].lost.values()))
     assert [name for name, cell in paired.items() if cell == "."] == [better]
     assert all("±" in cell for name, cell in paired.items() if name != better)
     assert {row[0]: row[heads.index("cost")] for row in rows}["successive halving"] == "2.1"
@@ -64,7 +64,7 @@ def test_an_optimizer_without_a_rate_is_judged_by_its_trainings(recordings: list
     assert free is not None
     assert list(free.lost.values()) == [pytest.approx(45)] * 4  # from 0.9 to 0.8 and, diverged, chance
     constant = judge(lambda _: Answer(0.1), recordings[1:])
-    rows = table({"constant": constant, "constant x (1 - momentum)": constant, FREE: free}, recordings[1:])
+    rows = table(dict.fromkeys(POWERS, constant) | {FREE: free}, recordings[1:])
     assert rows[-1].startswith(f"| {FREE} | 45.0 |")
     assert rows[-1].count(" . |") == 3  # neither bounds nor a test to wait for
 
