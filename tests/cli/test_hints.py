@@ -8,7 +8,7 @@ import pytest
 
 from tune_s11.cli.hints import program, repeat_commands, resume_command, shown_path, storage_option
 from tune_s11.results import load_search
-from tune_s11.storage.home import home_of
+from tune_s11.storage.local_folders import home_of
 from tune_s11.storage.remote import Remote
 
 FOLDERS = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from tune_s11.cli.options import RESULTS
 from tune_s11.results import RunResult, SearchResult
 from tune_s11.results.folder import SearchFolder, SingleRunFolder
-from tune_s11.storage.home import address_of
+from tune_s11.storage.local_folders import address_of
 
 _IN_A_CHECKOUT = {"search": "run_search.py", "train": "-m tune_s11.train", "report": "-m tune_s11.report"}
 """Arguments of Python in a checkout, by command; other commands have no entry point of their own."""

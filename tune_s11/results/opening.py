@@ -5,7 +5,7 @@ from typing import Literal
 
 from tune_s11.config import InputError
 from tune_s11.results.folder import LAYOUT, SearchFolder, SingleRunFolder
-from tune_s11.storage.home import address_of, home_of
+from tune_s11.storage.local_folders import address_of, home_of
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote, Storage, check_writable, explained, is_uri, parse_storage
 from tune_s11.storage.sync import Copy

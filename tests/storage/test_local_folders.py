@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tune_s11.storage.home import ADDRESS_FILE, address_of, home_of
+from tune_s11.storage.local_folders import ADDRESS_FILE, address_of, home_of
 from tune_s11.storage.remote import Remote
 
 STORAGE = Remote("s3://bucket/my/searches?region=eu-north-1")
