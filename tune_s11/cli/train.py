@@ -30,12 +30,12 @@ from tune_s11.config import InputError
 from tune_s11.data import Images, load_dataset
 from tune_s11.hardware import Hardware, choose_hardware, why_no_gpu
 from tune_s11.results import load_search
-from tune_s11.results.fit_and_test import fit_and_test
 from tune_s11.results.folder import SingleRunFolder
 from tune_s11.results.manifest import check_same_images
 from tune_s11.results.opening import begin, check_name, resume
 from tune_s11.results.runs import Run, RunOptions, RunResult, load_run
 from tune_s11.results.tested_epochs import EpochTestMetrics
+from tune_s11.results.tested_training import fit_and_test
 from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.storage.remote import Storage
 from tune_s11.storage.workspace import Workspace

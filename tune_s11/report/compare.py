@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from tune_s11.config import InputError, Recipe
 from tune_s11.report.tables import HeldOut, first_epoch
-from tune_s11.report.train_test import read_train_test
+from tune_s11.report.train_test_curve import read_train_test
 from tune_s11.results import RunResult, SearchResult, load_result, read_refits
 from tune_s11.results.folder import RefitFolder
 from tune_s11.results.records import RefitScores, Summary, sound_record

@@ -11,7 +11,7 @@ from tests.report.figures.helpers import FULL, drawn, texts, width_and_height
 from tune_s11.report import figures
 from tune_s11.report.figures.canvas import crowded
 from tune_s11.report.figures.svg import svg
-from tune_s11.report.train_test import TrainTestEpoch
+from tune_s11.report.train_test_curve import TrainTestEpoch
 from tune_s11.results import TrialResult, load_search
 
 Make = Callable[..., TrialResult]

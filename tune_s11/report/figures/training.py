@@ -24,7 +24,7 @@ from tune_s11.report.figures.canvas import (
 )
 from tune_s11.report.figures.svg import entitle, entitle_points
 from tune_s11.report.tables import HeldOut
-from tune_s11.report.train_test import TrainTestEpoch
+from tune_s11.report.train_test_curve import TrainTestEpoch
 from tune_s11.results import TrialResult
 from tune_s11.training.metrics import EpochMetrics
 

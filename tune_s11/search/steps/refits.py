@@ -8,9 +8,9 @@ import ray
 from tune_s11.config import Recipe
 from tune_s11.data import Images
 from tune_s11.results import TrialResult
-from tune_s11.results.fit_and_test import fit_and_test
 from tune_s11.results.folder import RefitFolder
 from tune_s11.results.records import Refits, RefitScores, Summary, Winner, sound_record
+from tune_s11.results.tested_training import fit_and_test
 from tune_s11.search.context import Context
 from tune_s11.search.inputs import SearchInputs
 from tune_s11.search.workers.parts import Worker

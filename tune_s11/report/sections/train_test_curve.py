@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from tune_s11.report import figures, tables
 from tune_s11.report.builder import ReportBuilder
-from tune_s11.report.train_test import read_train_test
+from tune_s11.report.train_test_curve import read_train_test
 
 PLACE = 50
 SHOWN_IN = ReportBuilder

@@ -16,10 +16,10 @@ from tune_s11.data import Images
 from tune_s11.hardware import Hardware
 from tune_s11.report.predictions import read_predictions
 from tune_s11.results import tested_epochs
-from tune_s11.results.fit_and_test import fit_and_test
 from tune_s11.results.folder import RefitFolder
 from tune_s11.results.records import RefitScores, read_record
 from tune_s11.results.tested_epochs import EpochTestMetrics, read_test_curve
+from tune_s11.results.tested_training import fit_and_test
 from tune_s11.training import fitting
 from tune_s11.training.checkpoint import load_checkpoint
 from tune_s11.training.metrics import EpochMetrics
