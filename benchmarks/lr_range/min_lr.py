@@ -95,7 +95,7 @@ def _task_of(line: dict[str, Any]) -> Lowest:
     return Lowest(line["max_lr"], line["min_lr_fraction"], line["seed"])
 
 
-app = new_app("Record, or show, what LRMIN is worth.")
+app = new_app("Record, or show, what min_lr is worth.")
 
 
 @app.command()
@@ -117,7 +117,7 @@ def main(
 
 def _summary(line: dict[str, Any]) -> str:
     result = "diverged" if line["held_out"] is None else f"{line['held_out']:.4f}"
-    return f"LRMIN/LRMAX {line['min_lr_fraction']:g}, seed {line['seed']}: {result}"
+    return f"min_lr/max_lr {line['min_lr_fraction']:g}, seed {line['seed']}: {result}"
 
 
 if __name__ == "__main__":

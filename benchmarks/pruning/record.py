@@ -115,7 +115,9 @@ def record(
     ] = 5000,
     lr_bounds: Annotated[
         tuple[float, float] | None,
-        typer.Option("--lr-bounds", metavar="LOW HIGH", help="Draw LRMAX from here, not from the range test's bounds."),
+        typer.Option(
+            "--lr-bounds", metavar="LOW HIGH", help="Draw max_lr from here, not from the range test's bounds."
+        ),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 2,
     out: Annotated[Path, typer.Option("--out", help="File to write or to resume.")] = CIFAR10_W16,

@@ -212,7 +212,7 @@ def _told(line: dict[str, Any]) -> str:
     return f"{condition}: {what} {line[what]:g}, {result}, {line['seconds']:.0f} s"
 
 
-app = new_app("Compare the range test's bounds with the best LRMAX under many conditions.")
+app = new_app("Compare the range test's bounds with the best max_lr under many conditions.")
 
 
 @app.command()

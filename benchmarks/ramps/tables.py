@@ -15,7 +15,7 @@ LEAST = 12
 def tell(measured: Sequence[Measured]) -> None:
     """Print the sweeps beside the bounds, how the rules compare, and what carries over between momenta."""
     n = len(measured)
-    print(f"\nLRMAX (n = {n} conditions). Best: the middle of what is within a standard error of the highest accuracy")
+    print(f"\nmax_lr (n = {n} conditions). Best: the middle of what is within a standard error of the highest accuracy")
     print("Loses: points at the rate to try first. Spread of the upper bound: from single seeds, from any three of ten")
     heads = [("best", 8), ("within an error", 18), ("accuracy", 10), ("bounds", 16)]
     heads += [("first", 8), ("loses", 8), ("spread", 15), ("fails", 12)]
@@ -32,7 +32,7 @@ def tell(measured: Sequence[Measured]) -> None:
             f"{each.condition!s:42}{each.rates.best:8.3g}{_range(low, high):>18}{each.rates.accuracies.max():10.4f}"
             f"{told[0]:>16}{told[1]:>8}{told[2]:>8}{spread:>15}{_from(each):>12}"
         )
-    print(f"\nLRMIN/LRMAX at that LRMAX\n{'':42}{'best':>8}{'within an error':>18}{'first':>10}")
+    print(f"\nmin_lr/max_lr at that max_lr\n{'':42}{'best':>8}{'within an error':>18}{'first':>10}")
     for each in measured:
         low, high = each.fractions.plateau
         bounds = each.bounds
@@ -43,7 +43,7 @@ def tell(measured: Sequence[Measured]) -> None:
 
 
 def _tell_rules(measured: Sequence[Measured]) -> None:
-    print("\nSuggestions beside the best LRMAX; of single seeds the highest over the lowest of ten is the spread")
+    print("\nSuggestions beside the best max_lr; of single seeds the highest over the lowest of ten is the spread")
     print("A multiple: within a factor 2 after division by the median ratio")
     heads = [("within 2x", 10), ("median of best", 16), ("a multiple", 12)]
     heads += [("median spread", 15), ("worst spread", 14), ("loses, median", 15), ("worst", 8)]
@@ -59,7 +59,7 @@ def _tell_rules(measured: Sequence[Measured]) -> None:
 
 
 def _tell_momenta(measured: Sequence[Measured]) -> None:
-    print("\nLRMAX / effective LRMAX, which is LRMAX/(1 - momentum), over the momenta")
+    print("\nmax_lr / effective max_lr, which is max_lr/(1 - momentum), over the momenta")
     print(f"{'':28}{'highest best over lowest':>26}{'failed below survivors':>26}{'bounds of one hold the other':>30}")
     for group in compare_momenta(measured):
         plain, effective, pairs = group.carried

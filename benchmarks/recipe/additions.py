@@ -159,7 +159,7 @@ def table(lines: list[dict[str, Any]]) -> list[str]:
     shipped[AVERAGE] = {seed: line["raw"] for seed, line in runs[ALL].items()}
     runs[AVERAGE] = runs[ALL]
     rows = [
-        "| recipe | LRMAX, LRMIN | accuracy | SD | n | s11.yaml less this one, points |",
+        "| recipe | max_lr, min_lr | accuracy | SD | n | s11.yaml less this one, points |",
         "|---|---|---|---|---|---|",
     ]
     for arm, scores in shipped.items():

@@ -153,12 +153,12 @@ def test_a_target_line_is_a_fraction(refused: Run, main: Callable[[], None], com
 
 
 def test_train_refuses_what_it_would_ignore(refused: Run) -> None:
-    ignored = (
-        "--trial a/t0001: leaves nothing for --set to say; allowed beside it: --name, --storage, --test, --target-line"
+    beside = "--name, --storage, --test, --target-line"
+    assert f"--trial a/t0001: decides what --set would set; it can be combined with {beside}" in refused(
+        "--trial", "a/t0001", "--set", "max_lr=0.1", main=train.main
     )
-    assert ignored in refused("--trial", "a/t0001", "--set", "max_lr=0.1", main=train.main)
-    assert "nothing for --threads to say" in refused("--resume", "mine", "--threads", "1", main=train.main)
-    assert "nothing for --test to say" in refused("--resume", "mine", "--test", main=train.main)
+    assert "decides what --threads would set" in refused("--resume", "mine", "--threads", "1", main=train.main)
+    assert "decides what --test would set" in refused("--resume", "mine", "--test", main=train.main)
 
 
 class TestImageFolders:

@@ -297,7 +297,7 @@ def test_rungs_and_parameters_are_the_folders(pristine: Path, numbers: dict[str,
         "why": None,
     }
     assert "range restriction" in page
-    assert "1 of 2 trials that a rung was to stop ran on" in page
+    assert "1 of 2 trials that a rung would have stopped continued" in page
     assert page.count("complete, audited") == 1
     bounds = load_json(pristine / "lr_range.json")["bounds"]
     assert numbers["parameters"]["momentum"] == {"low": 0.8, "high": 0.98, "log": False}
@@ -314,7 +314,7 @@ def test_finalists_are_the_file_and_the_optimism_their_difference(
     text = html.unescape(page)
     assert "t0002 leads t0000 by 1.50\u202f%" in text
     assert "a tie, because noise explains as much" in text
-    assert "lies 1.50\u202f% above its finalist's mean" in text
+    assert "is 1.50\u202f% above its finalist's mean" in text
 
 
 def test_range_test_and_manifest_are_the_files(pristine: Path, numbers: dict[str, Any], page: str) -> None:

@@ -36,7 +36,7 @@ def test_a_tested_run_has_what_a_winner_has(pristine_run: Path) -> None:
     for shown in (
         f"{100 * scores['ema']:.2f}\u202f%",
         "6 of 6 epochs, seed 0",
-        "Nothing is chosen by this curve, and the accuracy reported is the last epoch's.",
+        "Nothing is chosen by this curve; the accuracy reported is the last epoch's.",
         "does not reach the target, 90 %",
         "The run's schedule",
         "2026-01-02T03:04:05+00:00",

@@ -34,7 +34,7 @@ def test_no_trial_has_finished(empty: Path, write_trial: Write) -> None:
     assert set(report.figures) == {"trials", "best_so_far", "timeline", "parallel", "slices", "range_test"}
     assert report.numbers["best_so_far"][-1]["complete"] is None
     assert report.numbers["pruning"]["rungs"][0]["averaged"] == {"n": 0, "rho": None, "low": None, "high": None}
-    assert report.numbers["pruning"]["audit"]["why"] == "no trial that a rung was to stop has run on"
+    assert report.numbers["pruning"]["audit"]["why"] == "no trial continued that a rung would have stopped"
 
 
 def test_one_trial(empty: Path, write_trial: Write) -> None:
@@ -81,7 +81,7 @@ def test_a_resumed_search_names_its_break(trials_alone: Path) -> None:
     workers = report.numbers["workers"]
     assert workers["break_seconds"] == [36_002.0]  # the first session ends at 17 s, the fourth trial began at 19 s
     assert workers["idle_share"] == pytest.approx(1 - 28.5 / (2 * 16 + 7))
-    assert "is not counted: 10.0 h" in page
+    assert "is left out: 10.0 h" in page
 
 
 def test_equal_scores(empty: Path, write_trial: Write) -> None:
