@@ -141,7 +141,7 @@ def main(
         raise InputError(f"{curves}: trials of {recorded.epochs} epochs: needed are more than {max(GRACES)}")
     n, gone = len(recorded.score), int(recorded.diverged.sum())
     print(f"{curves}: n = {n} configurations, {gone} diverged, {recorded.epochs} epochs; ", end="")
-    print(f"final accuracy on images apart: best {recorded.score.max():.4f}, median {np.median(recorded.score):.4f}")
+    print(f"final accuracy on held-out images: best {recorded.score.max():.4f}, median {np.median(recorded.score):.4f}")
     tell_ranking(recorded)
 
     policies = [Policy(signal, grace, factor) for signal in recorded.signals for grace in GRACES for factor in FACTORS]

@@ -191,7 +191,7 @@ def test_a_storage_that_is_away_for_a_while_costs_nothing(program: Any, machines
     program.wait_for(lambda: bool(rows(search)))
     s3.pause()
     try:
-        program.wait_for(lambda: "the server cannot be reached; the search goes on in" in one.output.read_text())
+        program.wait_for(lambda: "the server cannot be reached; the search continues in" in one.output.read_text())
     finally:
         s3.resume()
     assert process.wait(500) == 0, one.output.read_text()
@@ -211,7 +211,7 @@ def test_what_could_not_be_brought_up_is_brought_up_later(program: Any, machines
     program.wait_for(lambda: bool(rows(search)))
     s3.pause()
     try:
-        program.wait_for(lambda: "the search goes on in" in one.output.read_text())
+        program.wait_for(lambda: "the search continues in" in one.output.read_text())
         process.send_signal(signal.SIGINT)
         assert process.wait(300) == 130
     finally:

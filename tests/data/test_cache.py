@@ -48,7 +48,7 @@ def test_damaged_entries_are_rebuilt(root: Path, monkeypatch: pytest.MonkeyPatch
         (entry / name).write_bytes({"truncated": data[:-3], "altered": data, "emptied": b""}[damage])
     rebuilt = read_folder(root, SIZE)
     assert rebuilt.fingerprint == whole.fingerprint
-    assert rebuilt.notes == (f"decoded anew, for what was kept of them is damaged: {str(entry)!r}",)
+    assert rebuilt.notes == (f"decoded again, because their cached copy is damaged: {str(entry)!r}",)
     assert assert_cached(root, monkeypatch).fingerprint == whole.fingerprint
 
 

@@ -173,7 +173,7 @@ def test_a_storage_that_is_away_is_said_once_and_caught_up_with(
         while (storage / "a/b.json").read() is None:
             time.sleep(0.05)
     assert lines[1:] == [
-        f"storage: {storage}/a: the server cannot be reached; the search goes on in {folder}",
+        f"storage: {storage}/a: the server cannot be reached; the search continues in {folder}",
         f"storage: {storage}/a is back and up to date",
     ]
     with monkeypatch.context() as patch:

@@ -154,9 +154,9 @@ def search(
             raise InputError(f"{error}; train the recipe once with: {program('train')} --test {options}") from None
 
     if dry_run:
-        _told(opened, opened.forecast)
+        _in_one_line(opened, opened.forecast)
         return
-    result = _told(opened, opened.run)
+    result = _in_one_line(opened, opened.run)
     say, path = opened.session.say, opened.path
     if not no_report:
         from tune_s11.cli.outcome import target_lines  # imports torch
@@ -172,7 +172,7 @@ def search(
     say(f"next: {report_command(path)}", copied=True)
 
 
-def _told(opened: "OpenedSearch", step: Callable[[], Outcome]) -> Outcome:
+def _in_one_line(opened: "OpenedSearch", step: Callable[[], Outcome]) -> Outcome:
     """Run a step of the search and return its result; if it fails, print why and exit with the right code."""
     from tune_s11.search import SearchFailedError, SearchInterruptedError
 

@@ -80,7 +80,7 @@ def _decoded(listing: Listing, image_size: int) -> tuple[dict[str, npt.NDArray[A
     except OSError as error:
         notes += (f"decoded images are not kept: cannot write {str(entry.parent)!r}: {error.strerror}",)
     if damaged:
-        notes += (f"decoded anew, for what was kept of them is damaged: {str(entry)!r}",)
+        notes += (f"decoded again, because their cached copy is damaged: {str(entry)!r}",)
     return arrays, notes
 
 

@@ -68,7 +68,7 @@ def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[s
     """
     if before["packages"]["ray"] != ray.__version__:
         raise InputError(
-            f"{folder.path.name}: began under Ray {before['packages']['ray']}, this is {ray.__version__}; "
+            f"{folder.path.name}: started under Ray {before['packages']['ray']}, this is {ray.__version__}; "
             f"allowed is: pip install ray=={before['packages']['ray']}"
         )
     now = config.plain()

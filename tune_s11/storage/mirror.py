@@ -145,7 +145,7 @@ class Mirror(Copy):
             self.push()
         except OSError as error:
             if not self._away:
-                self._say(f"storage: {self.remote}: {remote_trouble(error)}; the search goes on in {self.folder}")
+                self._say(f"storage: {self.remote}: {remote_trouble(error)}; the search continues in {self.folder}")
             self._away = True
             return False
         except InputError as error:

@@ -34,7 +34,7 @@ def test_no_trial_has_finished(empty: Path, write_trial: Write) -> None:
     assert set(report.figures) == {"trials", "best_so_far", "timeline", "parallel", "slices", "range_test"}
     assert report.numbers["best_so_far"][-1]["complete"] is None
     assert report.numbers["pruning"]["rungs"][0]["averaged"] == {"n": 0, "rho": None, "low": None, "high": None}
-    assert report.numbers["pruning"]["audit"]["why"] == "no trial continued that a rung would have stopped"
+    assert report.numbers["pruning"]["audit"]["why"] == "no trial that a rung would stop continued"
 
 
 def test_one_trial(empty: Path, write_trial: Write) -> None:
