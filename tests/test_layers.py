@@ -22,3 +22,10 @@ def test_reading_results_brings_no_heavy_library() -> None:
     program = f"import sys, tune_s11.results; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_every_module_has_tests_of_its_name() -> None:
+    root = Path(__file__).parents[1]
+    modules = [file.relative_to(root / "tune_s11") for file in (root / "tune_s11").rglob("*.py")]
+    named = [file for file in modules if not file.name.startswith("__")]
+    assert [str(file) for file in named if not (root / "tests" / file.parent / f"test_{file.name}").exists()] == []

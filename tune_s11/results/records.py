@@ -42,14 +42,14 @@ class Summary(Record):
 
 
 class AuditRecord(Record):
-    """``audit.json``: the trials that ran on against a rung's verdict."""
+    """``audit.json``: the trials that continued although a rung would have stopped them."""
 
     one_in: int
-    """Number of trials to be stopped of which one runs on; 0: none does."""
+    """Number of trials to be stopped of which one continues; 0: none does."""
     decisions: int
     """Number of trials that were to be stopped so far."""
     trials: dict[str, int]
-    """Trials that ran on, by name, with the epoch of the rung that each passed."""
+    """Trials that continued, by name, with the epoch of the rung that each passed."""
 
 
 class FinalistScores(Record):
