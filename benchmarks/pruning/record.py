@@ -141,11 +141,11 @@ def record(
         low, high = lr_bounds or (header["bounds"]["low"], header["bounds"]["high"])
         print(f"{out}: {len(done)} recorded, {len(missing)} to go; max_lr from {low:.4g} to {high:.4g}", flush=True)
         background.append_results(
-            [background.submit(Material.record, low, high, number) for number in missing], out, _told
+            [background.submit(Material.record, low, high, number) for number in missing], out, _described
         )
 
 
-def _told(line: dict[str, Any]) -> str:
+def _described(line: dict[str, Any]) -> str:
     score = line["score"]
     result = f"diverged in epoch {line['diverged_at']}" if score is None else f"{score['ema']:.4f} at the end"
     return f"t{line['number']:04d}  max_lr {line['config']['max_lr']:<7.4g}  {result}  {line['seconds']['total']:.0f} s"

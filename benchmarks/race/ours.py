@@ -1,4 +1,5 @@
-"""The program as an arm of the race: its own range test, searcher, policy and audit, one trial at a time.
+"""The program as an arm of the race: its range test by ramps, as it was when the race was set up, its searcher, policy
+and audit, one trial at a time.
 
 Ray is left out, which saves time and changes nothing else: :class:`tune_s11.search.simulation.SearchWithoutRay` stands
 in for Tune's controller, and the trials are really trained.

@@ -194,7 +194,7 @@ def measure(material: Material, groups: Sequence[tuple[str, int, int]], workers:
             for condition, jobs in wanted.items():
                 done = lines_of(condition, out)
                 missing += [job for key, job in jobs.items() if key not in done]
-            background.append_results([background.submit(*job) for job in missing], out, _told)
+            background.append_results([background.submit(*job) for job in missing], out, _described)
 
         for conditions in grouped:
             run_missing({condition: ramps_and_rates(condition) for condition in conditions})
@@ -204,7 +204,7 @@ def measure(material: Material, groups: Sequence[tuple[str, int, int]], workers:
             )
 
 
-def _told(line: dict[str, Any]) -> str:
+def _described(line: dict[str, Any]) -> str:
     condition, what = Condition(**line["condition"]), line["what"]
     if what == "ramp":
         return f"{condition}: ramp of seed {line['seed']}"

@@ -129,7 +129,7 @@ def measure(material: Material, workers: int, out: Path) -> None:
             rates = found_rates(material, out) if what == "run" else {}
             tasks = [processes.submit(method, arm, seed, *rates.get(arm, ())) for arm, seed in missing]
             if tasks:
-                processes.append_results(tasks, out, _told)
+                processes.append_results(tasks, out, _described)
 
         run_missing("ramp", range(material.config.search.lr_range_seeds), Material.measure_ramp)
         run_missing("run", SEEDS, Material.train)
@@ -146,7 +146,7 @@ def found_rates(material: Material, out: Path) -> dict[str, tuple[float, float]]
     return rates
 
 
-def _told(line: dict[str, Any]) -> str:
+def _described(line: dict[str, Any]) -> str:
     if line["what"] == "ramp":
         return f"{line['arm']}: ramp of seed {line['seed']}"
     return f"{line['arm']}, seed {line['seed']}: {line.get('ema', line['raw']):.4f}, {line['seconds']:.0f} s"
