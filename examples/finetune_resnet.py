@@ -1,9 +1,9 @@
-"""Fine-tune torchvision's ResNet-18 with AdamW on images of your own, at the learning rate that a range test finds.
+"""Fine-tune torchvision's ResNet-18 with AdamW on your own images, at the learning rate that a range test finds.
 
     python examples/finetune_resnet.py FOLDER --epochs 6
 
 FOLDER holds train/<class>/ and test/<class>/. A fifth of the training images is held out to judge rates by; the test
-images are read once, at the end. Without a network to fetch the pretrained weights from, it starts from random ones.
+images are read once, at the end. If the pretrained weights cannot be downloaded, training starts from random ones.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def accuracy(model: nn.Module, loader: DataLoader) -> float:
 
 
 def main() -> None:
-    """Find a rate, train at it, test."""
+    """Find a rate, train at it, and test the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--epochs", type=int, default=6)

@@ -1,9 +1,9 @@
-"""Images of your own: a search on them, then the winner classifies one.
+"""Search on your own images, and classify one of them with the winner.
 
     python examples/own_data.py FOLDER
 
-FOLDER holds train/<class>/ and test/<class>/; without test/ a fifth of the images is held out as test images. It may be
-a CSV of file and label, too. See docs/own_data.md.
+FOLDER holds train/<class>/ and test/<class>/; without test/, a fifth of the images is held out as test images. It may
+also be a CSV of file and label. See docs/own_data.md.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import tune_s11
 
 
 def main() -> None:
-    """Search, look at the trials, classify."""
+    """Search, look at the trials, and classify an image."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--image", type=Path, help="one to classify at the end")
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=8, help="trials")
     arguments = parser.parse_args()
 
-    # The space file for digits, on other images: small and quick. For photographs take "s11", and "flip": True.
+    # This uses the space file for digits, which is small and quick. For photographs, use "s11" and "flip": True.
     settings = {"dataset": "folder", "data_dir": arguments.folder, "image_size": 32, "epochs": arguments.epochs}
     search = tune_s11.Search("own-data", "quick", settings | {"search.samples": arguments.samples}, workers=2).run()
     print(search.trials)

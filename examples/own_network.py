@@ -1,9 +1,9 @@
-"""A network of your own: a learning rate for it, then a search for the rest of its recipe, on handwritten digits.
+"""Find a learning rate for your own network, then search for the rest of its recipe, on handwritten digits.
 
     python examples/own_network.py
 
 A search names the network by ``module:function``. It is imported wherever a trial runs, from the working directory, the
-folder of the script, or an installed package; so a network that is defined in a notebook has to move into a file.
+folder of the script, or an installed package. So a network that is defined in a notebook must be moved into a file.
 """
 
 import torch
@@ -16,14 +16,14 @@ import tune_s11
 
 
 def build(width: int, num_classes: int, image_size: int) -> nn.Module:
-    """Build a small network with group norm; any ``image_size`` will do.
+    """Build a small network with group norm, for any ``image_size``.
 
     Args:
         width: Channels of the first layer.
         num_classes: Length of the output.
         image_size: Height and width of the images.
     """
-    del image_size  # the last pooling takes what there is
+    del image_size  # the last pooling adapts to any size
 
     def layer(channels_in: int, channels_out: int) -> list[nn.Module]:
         convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
@@ -49,13 +49,13 @@ def loaders() -> tuple[DataLoader, DataLoader]:
 
 
 def main() -> None:
-    """Ask for a rate in a training loop of your own; then let a search find the recipe."""
+    """Find a rate for your own training loop, then let a search find the recipe."""
     torch.manual_seed(0)
     model = build(width=8, num_classes=10, image_size=32)
     found = tune_s11.lr_range_test(model, *loaders(), F.cross_entropy, epochs=12)
     print(f"peak learning rate {found.lr:.2g}, worth trying {found.low:.2g} to {found.high:.2g}")
 
-    # The S11 network's logits are scaled by 0.125; this one's are not, in the loop above as in the search.
+    # The S11 network's logits are scaled by 0.125; those of this network are not, either above or in the search.
     settings = {"model": "own_network:build", "width": 8, "epochs": 12, "logit_scale": 1, "search.samples": 4}
     search = tune_s11.Search("own-network", "quick", settings, workers=2).run()
     print(search.trials)
