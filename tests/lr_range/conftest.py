@@ -1,16 +1,12 @@
-"""Curves made up for the tests; networks made up for them are imported from this folder."""
+"""Curves made up for the tests."""
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from tune_s11.lr_range.curve import LRCurve
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 Floats = npt.NDArray[np.float64]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from made_up_networks import Network, question
 
+from tests.lr_range.made_up_networks import Network, question
 from tune_s11.lr_range.bounds import LRBounds, bounds_of, falls
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.lr_range.rule import recommend

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_networks import CHANCE, Network, question
 
+from tests.lr_range.made_up_networks import CHANCE, Network, question
 from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.lr_range.cycles import Cycle, Outcome
 from tune_s11.lr_range.rule import WIDEST, ask, recommend, rehearse, usual_rate

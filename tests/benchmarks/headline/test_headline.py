@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.headline.tables import notes_of, render
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 TINY = {
     "dataset": "digits",
