@@ -190,3 +190,19 @@ def test_number_hint(text: str, advice: str) -> None:
 def test_did_you_mean() -> None:
     assert did_you_mean("epoch", ["epochs", "width"]) == "; did you mean epochs?"
     assert did_you_mean("xyzzy", ["epochs", "width"]) == "; expected one of epochs, width"
+
+
+@pytest.mark.parametrize("target", [0, 1, -0.1, 90])
+def test_a_target_lies_between_0_and_1(target: float) -> None:
+    assert refusal(SearchSettings, {"target": target}).startswith(f"target: {target}: input should be ")
+
+
+def test_a_target_needs_a_spread_over_seeds() -> None:
+    line = refusal(SearchSettings, {"target": 0.9, "finalist_seeds": 1})
+    assert line == "finalist_seeds 1: must be at least 2 with a target"
+
+
+def test_a_recipe_in_other_epochs_keeps_the_shape_of_its_cycle() -> None:
+    recipe = Recipe(epochs=24, peak_epoch=5)
+    short = recipe.resized(6)
+    assert short.model_dump() == recipe.model_dump() | {"epochs": 6, "peak_epoch": 1.25}

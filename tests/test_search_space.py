@@ -397,6 +397,12 @@ def test_asha_needs_a_rung_before_the_last_epoch() -> None:
     parsed(late % "none").checked_for_search()
 
 
+def test_a_target_finds_the_refits_epochs_so_they_cannot_be_given() -> None:
+    config = load_space("quick").with_overrides({"search.target": "0.9", "refit.epochs": "24"})
+    with pytest.raises(InputError, match=r"^refit.epochs 24: search.target 0.9 finds the refits' epochs; expected one"):
+        config.checked_for_search()
+
+
 def test_every_end_of_the_space_must_fit_the_refit() -> None:
     space = "{recipe: {epochs: 24}, space: {peak_epoch: {uniform: [2, 20]}}, refit: {epochs: %s}}"
     with pytest.raises(InputError, match=r"^refit with space.peak_epoch at 20: peak_epoch 20: .*epochs=12"):

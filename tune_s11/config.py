@@ -130,6 +130,10 @@ class Recipe(Frozen):
                 raise ValueError(f"{name} {getattr(self, name)}: must be less than image_size={self.image_size}")
         return self
 
+    def resized(self, epochs: int) -> "Recipe":
+        """Return the recipe in another number of epochs: its peak scales along, its EMA horizon keeps its epochs."""
+        return self.model_copy(update={"epochs": epochs, "peak_epoch": self.peak_epoch * epochs / self.epochs})
+
     @property
     def min_lr(self) -> float:
         """Lowest learning rate of the schedule."""
@@ -191,6 +195,8 @@ class SearchSettings(Frozen):
     """Seed of the split, the sampler and, with the number of a trial or refit added, its training."""
     max_failures: Annotated[int, Field(ge=0)] = 2
     """Times a trial is resumed from its checkpoint after its worker has died."""
+    target: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Validation accuracy to reach in as few epochs as possible, which the refits then have; None: no target."""
     target_line: Share | None = None
     """Accuracy at which the report's curves have a line, for display only; None: no line."""
 
@@ -199,6 +205,8 @@ class SearchSettings(Frozen):
         low, high = self.lr_range
         if low >= high:
             raise ValueError(f"lr_range [{low:g}, {high:g}]: expected low < high")
+        if self.target is not None and self.finalist_seeds < 2:
+            raise ValueError(f"finalist_seeds {self.finalist_seeds}: must be at least 2 with a target")
         return self
 
 

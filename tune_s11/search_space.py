@@ -95,6 +95,11 @@ class SearchConfig:
         if not self.space:
             raise NothingToSearchError("space: nothing is left to search; it needs one or more recipe fields")
         self.policy.check()
+        if self.search.target is not None and self.refit.epochs is not None:
+            raise InputError(
+                f"refit.epochs {self.refit.epochs}: search.target {self.search.target:g} finds the refits' epochs; "
+                "expected one of the two"
+            )
         refit = self.refit.applied_to(self.recipe).model_dump()
         validated(Recipe, refit, "refit: ", strict=False)
         for name, domain in self.space.items():

@@ -5,7 +5,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune_s11.cli.options import span_of_time, whole_number_or_auto
+from tune_s11.cli.options import fraction, inner_fraction, span_of_time, whole_number_or_auto
 from tune_s11.text import in_time
 
 
@@ -33,3 +33,12 @@ def test_a_number_may_be_left_to_the_program() -> None:
     assert whole_number_or_auto("3") == 3
     with pytest.raises(typer.BadParameter, match=r"^.many.: expected a whole number from 1 or auto$"):
         whole_number_or_auto("many")
+
+
+def test_an_accuracy_is_a_fraction_and_one_to_reach_is_neither_0_nor_1() -> None:
+    assert [fraction("0"), fraction("1"), inner_fraction("0.9")] == [0.0, 1.0, 0.9]
+    for text in ("0", "1", "-0.5", "90", "nan", "much"):
+        with pytest.raises(typer.BadParameter, match=rf"^must be above 0 and below 1 \(got {text}\)$"):
+            inner_fraction(text)
+    with pytest.raises(typer.BadParameter, match=r"^must be between 0 and 1 \(got 90\)$"):
+        fraction("90")

@@ -30,7 +30,7 @@ PACE = Timing(warm_up=2.0, begin=1.0, step=0.1, evaluation=0.5, steps=10, memory
 
 def forecast(finalists: float = 30.0) -> Forecast:
     spread = (100.0, 90.0, 110.0)
-    return Forecast(5.0, 10.0, spread, spread, 10, 12, finalists, 20.0, REPORT, PACE, PACE)
+    return Forecast(5.0, 10.0, spread, spread, 10, 12, finalists, 0.0, 20.0, REPORT, PACE, PACE)
 
 
 def config(epochs: int = 24, **settings: Any) -> SearchConfig:
@@ -112,7 +112,10 @@ def told_of(monkeypatch: pytest.MonkeyPatch, gpus: float, *, compiled: bool = Fa
     inputs: Any = SimpleNamespace(
         recipe=search.recipe, refit_recipe=search.recipe, data=nothing, dataset=nothing, refit_data=lambda: nothing
     )
-    executor, work = Executor(Workers(1, 1, gpus, 1), "auto"), Work(samples=1, ramps=2, finalists=1, refits=2)
+    executor, work = (
+        Executor(Workers(1, 1, gpus, 1), "auto"),
+        Work(samples=1, ramps=2, finalists=1, refits=2, lengths=(2, 3)),
+    )
     return forecast_module.forecast(executor, search, inputs, nothing, work, compiled=compiled)
 
 
@@ -121,6 +124,8 @@ def test_on_a_gpu_each_task_has_a_process_of_its_own(monkeypatch: pytest.MonkeyP
     cpu, gpu = told_of(monkeypatch, 0.0), told_of(monkeypatch, 1.0)
     assert (cpu.range_test, gpu.range_test) == (ready + 2 * ramp, 2 * (ready + ramp))
     assert (cpu.finalists, gpu.finalists) == (2 * run, 2 * (ready + run))
+    lengths = 2 * (PACE.run(2) + PACE.run(3))  # two seeds each
+    assert (cpu.lengths, gpu.lengths) == (lengths, lengths + 4 * ready)
     assert (cpu.refits, gpu.refits) == (ready + 2 * run, 2 * (ready + run))
     assert cpu.trials == gpu.trials
 

@@ -20,11 +20,11 @@ def test_a_second_session_is_kept_off_while_the_first_is_there(tmp_path: Path) -
         pass
 
 
-def test_samples_and_target_line_of_a_search_may_change(tmp_path: Path) -> None:
+def test_samples_target_and_target_line_of_a_search_may_change(tmp_path: Path) -> None:
     folder, config = SearchFolder(tmp_path), load_space("quick")
     before = {"packages": {"ray": ray.__version__}, "search": config.plain()}
     del before["search"]["search"]["target_line"]  # earlier versions had none
-    for changes in ({}, {"search.samples": "9"}, {"search.target_line": "0.9"}):
+    for changes in ({}, {"search.samples": "9"}, {"search.target": "0.9"}, {"search.target_line": "0.9"}):
         check_same_search(folder, config.with_overrides(changes), before)
     with pytest.raises(InputError, match=r"search\.grace: 5: the search started with 4"):
         check_same_search(folder, config.with_overrides({"search.grace": "5"}), before)

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -83,6 +84,40 @@ def test_what_is_done_is_not_forecast_again(search: SearchResult) -> None:
     assert to_come(search.path, 6) == Work(samples=0, ramps=0, finalists=0, refits=0)
     assert to_come(search.path, 7) == Work(samples=1, ramps=0, finalists=2, refits=2)  # what follows is chosen anew
     assert to_come(search.path / "none", 6) == Work(samples=6, ramps=0, finalists=2, refits=2, cycles=((1,) * 6,))
+
+
+def test_a_target_is_work_too(search: SearchResult) -> None:
+    config = search.config.with_overrides({"search.target": "0.5"})
+    done = session_in(search.path, config)._work_left()
+    assert done == Work(samples=0, ramps=0, finalists=0, refits=2, lengths=(3, 4, 5))  # 6 are the finalists'
+    assert session_in(search.path / "none", config)._work_left().lengths == (3, 4, 5)
+
+
+def test_a_target_after_the_search_shortens_the_refits(search: SearchResult, program) -> None:
+    """Trials and finalists stay; the winner is trained in fewer epochs, and refit in the fewest that suffice."""
+    shutil.copytree(search.path, program.storage / "shorter")
+    done = program.run("--resume", "shorter", "--target", "0.02", "--no-report")
+    after = load_search("shorter", program.storage)
+    assert (lengths := after.lengths) is not None
+    assert (fewest := lengths.fewest) is not None
+    assert f"target 0.02: reached by {fewest} epoch" in done.stdout
+    assert [tried.epochs for tried in lengths.tried][:2] == [6, 3]
+    assert all((tried.low >= 0.02) == (tried.epochs >= fewest) for tried in lengths.tried)
+    assert (winner := search.winner) is not None
+    assert after.finalists is not None
+    assert tuple(lengths.tried[0].scores.values()) == after.finalists.trials[winner.name].scores
+    assert after.refit is not None
+    assert (after.refit.recipe.epochs, after.refit.trial) == (fewest, winner.name)
+    assert after.refit.recipe.peak_epoch == pytest.approx(winner.recipe.peak_epoch * fewest / 6)
+    assert [trial.rows for trial in after.trials] == [trial.rows for trial in search.trials]
+    again = program.run("--resume", "shorter", "--no-report")
+    assert f"target 0.02: reached by {fewest} epoch" in again.stdout
+    assert load_search("shorter", program.storage).refit == after.refit
+
+    unreachable = program.run("--resume", "shorter", "--target", "0.999", "--no-report")
+    assert "target 0.999: not reached; 6 epochs with" in unreachable.stdout
+    assert (kept := load_search("shorter", program.storage).refit) is not None
+    assert kept.recipe.epochs == 6
 
 
 def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(

@@ -36,13 +36,25 @@ def whole_number_or_auto(value: str | int | None) -> int | None:
 
 def fraction(value: str | float) -> float:
     """Parse an accuracy, a number from 0 to 1."""
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
+    number = _number(value)
     if not 0 <= number <= 1:
         raise typer.BadParameter(f"must be between 0 and 1 (got {value})")
     return number
+
+
+def inner_fraction(value: str | float) -> float:
+    """Parse an accuracy above 0 and below 1."""
+    number = _number(value)
+    if not 0 < number < 1:
+        raise typer.BadParameter(f"must be above 0 and below 1 (got {value})")
+    return number
+
+
+def _number(value: str | float) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
 
 
 def span_of_time(value: str) -> float:

@@ -22,6 +22,7 @@ from tune_s11.cli.options import (
     SpaceOption,
     StorageOption,
     TargetLineOption,
+    inner_fraction,
     span_of_time,
     whole_number,
     whole_number_or_auto,
@@ -39,7 +40,18 @@ if TYPE_CHECKING:  # Ray and torch take seconds to import
 Outcome = TypeVar("Outcome")
 
 BESIDE_RESUME = (
-    *("samples", "gpus", "trials_per_gpu", "workers", "storage", "precision", "compiled", "address", "stall_timeout"),
+    *(
+        "samples",
+        "target",
+        "gpus",
+        "trials_per_gpu",
+        "workers",
+        "storage",
+        "precision",
+        "compiled",
+        "address",
+        "stall_timeout",
+    ),
     *("budget", "track", "dry_run", "no_report"),
 )
 """Options that can be combined with ``--resume``; a resumed search keeps its recipe, space and name."""
@@ -104,6 +116,15 @@ def search(
         float | None,
         typer.Option("--budget", parser=span_of_time, metavar="TIME", help="End in time, such as 2h, report included."),
     ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            "--target",
+            parser=inner_fraction,
+            metavar="ACCURACY",
+            help="Find the fewest epochs in which the winner reaches this validation accuracy, and refit it in these.",
+        ),
+    ] = None,
     target_line: TargetLineOption = None,
     track: Annotated[
         Literal["wandb", "mlflow", "none"] | None,
@@ -127,6 +148,8 @@ def search(
         config = resolve_config(space, settings, data_dir, model, seed, target_line)
         if no_asha:
             config = config.with_overrides({"search.scheduler": "none"})
+    given = {"search.samples": samples, "search.target": target}
+    changes = {key: value for key, value in given.items() if value is not None}
     with console.status("start"):  # Ray and torch take seconds to import
         from tune_s11.api.search import Search
 
@@ -134,7 +157,7 @@ def search(
             opened = Search(
                 resume_name or name or f"{Path(space).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}",
                 config,
-                {} if samples is None else {"search.samples": samples},
+                changes,
                 lr_bounds=lr_bounds,
                 warm_start=warm_start,
                 storage=storage,

@@ -39,6 +39,5 @@ class Outcome:
 
 
 def shorten(recipe: Recipe, cycle: Cycle) -> Recipe:
-    """Return the recipe of a cycle: the peak scales with the length, the EMA horizon keeps its epochs."""
-    peak = recipe.peak_epoch * cycle.epochs / recipe.epochs
-    return recipe.model_copy(update={"epochs": cycle.epochs, "peak_epoch": peak, "max_lr": cycle.max_lr})
+    """Return the recipe of a cycle."""
+    return recipe.resized(cycle.epochs).model_copy(update={"max_lr": cycle.max_lr})

@@ -135,8 +135,7 @@ class SearchBuilder(ReportBuilder):
             return None
         seeds = [run.seed for run in self.refits.runs]
         first, *others = map(self.search.folder.refit, seeds)
-        recipe = self.search.config.refit.applied_to(self.winner.recipe)
-        return Tested(first, recipe, seeds[0], tuple(others))
+        return Tested(first, self.refits.recipe, seeds[0], tuple(others))
 
 
 class RunBuilder(ReportBuilder):

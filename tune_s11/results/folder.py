@@ -12,7 +12,8 @@ from tune_s11.training.metrics import RunFolder
 CHECKPOINT_PREFIX = "checkpoint_"
 """Prefix of the names of the folders that hold a trial's checkpoints."""
 
-_TRIALS, _FINALISTS, _TENSORBOARD, _WANDB, _MLFLOW = "trials", "finalists", "tensorboard", "wandb", "mlflow.db"
+_TRIALS, _FINALISTS, _LENGTHS = "trials", "finalists", "lengths"
+_TENSORBOARD, _WANDB, _MLFLOW = "tensorboard", "wandb", "mlflow.db"
 _STUDY, _REPORTS, _CHECKPOINT, _TRACKED = "study.log", "result.json", "checkpoint.pt", "tracked.jsonl"
 
 
@@ -137,6 +138,10 @@ class SearchFolder(ReportedFolder):
     """Scores of the finalists, and the winner."""
     finalists = Below(_FINALISTS)
     """Runs of the finalists."""
+    lengths = Below("lengths.json")
+    """Scores of the winner in fewer epochs, and the fewest that reach the target."""
+    length_runs = Below(_LENGTHS)
+    """Runs of the winner in fewer epochs."""
     best = Below("best")
     """Winner and its refits."""
     winner = Below("best/winner.json")
@@ -173,6 +178,10 @@ class SearchFolder(ReportedFolder):
         """Return the folder of a finalist's run from a seed."""
         return RunFolder(self.finalists / trial / f"seed-{seed}")
 
+    def length_run(self, trial: str, epochs: int, seed: int) -> RunFolder:
+        """Return the folder of a run of the winner in fewer epochs."""
+        return RunFolder(self.length_runs / trial / f"{epochs}-epochs" / f"seed-{seed}")
+
     def refit(self, seed: int) -> RefitFolder:
         """Return the folder of the winner's refit from a seed."""
         return RefitFolder(self.best / f"seed-{seed}")
@@ -204,7 +213,7 @@ def _is_written_by_workers(name: str) -> bool:
 def _is_read(name: str) -> bool:
     """Return whether a report may need a file; among checkpoints, it needs only those of refits."""
     part, _, rest = name.partition("/")
-    if part in {_TRIALS, _FINALISTS} and "checkpoint" in rest:
+    if part in {_TRIALS, _FINALISTS, _LENGTHS} and "checkpoint" in rest:
         return False
     return part not in {_TENSORBOARD, _WANDB, _MLFLOW, _TRACKED, _STUDY} and not _is_tunes(name)
 

@@ -88,6 +88,33 @@ class Verdict(Record):
     """Finalists without a run left to compare."""
 
 
+class LengthScores(Record):
+    """Validation accuracy of the winner's recipe, trained in one number of epochs from several seeds."""
+
+    epochs: int
+    scores: dict[int, float]
+    """Score by seed."""
+    mean: float
+    sd: float | None
+    """Sample standard deviation; None for a single score."""
+    n: int
+    low: float | None
+    """Lower confidence limit of the mean; None for a single score."""
+
+
+class Lengths(Record):
+    """``lengths.json``: the search for the fewest epochs in which the winner reaches the target."""
+
+    trial: str
+    target: float
+    confidence: float
+    """Confidence of the lower limits, one-sided."""
+    tried: tuple[LengthScores, ...]
+    """Lengths in the order in which they were tried, the trials' own first."""
+    fewest: int | None
+    """Fewest epochs whose lower limit reaches the target; None: not even the trials' own."""
+
+
 class Winner(Record):
     """``best/winner.json``: the trial and recipe that are refit."""
 

@@ -12,7 +12,7 @@ from tune_s11.results.folder import SearchFolder
 from tune_s11.results.lr_range import read_range_test
 from tune_s11.results.manifest import check_schema
 from tune_s11.results.opening import find, find_search
-from tune_s11.results.records import AuditRecord, Refits, Verdict, read_record, sound_record
+from tune_s11.results.records import AuditRecord, Lengths, Refits, Verdict, read_record, sound_record
 from tune_s11.results.runs import RunResult, load_run
 from tune_s11.results.trials import TrialResult, read_trials
 from tune_s11.search_space import SearchConfig, parse_space
@@ -83,6 +83,15 @@ class SearchResult:
             return None
         verdict = self.finalists
         return contenders[verdict.winner] if verdict else next(iter(contenders.values()))
+
+    @property
+    def lengths(self) -> Lengths | None:
+        """Lengths of the winner that were tried; None if there are none, or the winner or the target has changed."""
+        lengths = sound_record(Lengths, self.folder.lengths)
+        if lengths is None or self.winner is None:
+            return None
+        same = (lengths.trial, lengths.target) == (self.winner.name, self.config.search.target)
+        return lengths if same else None
 
 
 def read_bounds(folder: SearchFolder) -> LRBounds | None:

@@ -13,11 +13,11 @@ def drop_checkpoints(context: Context, number: int) -> None:
 
 
 def drop_needless_checkpoints(context: Context) -> None:
-    """Delete the checkpoints of finished trials, and damaged ones of finalists and refits, which then restart."""
+    """Delete the checkpoints of finished trials, and damaged ones of later runs, which then restart."""
     for trial in context.trials():
         if trial.state != "running":
             drop_checkpoints(context, trial.number)
-    for part in (context.folder.finalists, context.folder.best):
+    for part in (context.folder.finalists, context.folder.length_runs, context.folder.best):
         context.workspace.fetch(part)  # what tasks have written there since the driver last looked
         for file in sorted(part.rglob(RunFolder(part).checkpoint.name)):
             try:

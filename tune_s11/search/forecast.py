@@ -50,6 +50,7 @@ class Forecast:
         samples: Number of trials left.
         epochs_each: Epochs of a complete trial.
         finalists: Time of the finalists' runs; 0 if there are none.
+        lengths: Most time of the winner's runs in fewer epochs; 0 without a target.
         refits: Time of the winner's refits.
         report: Time of the report's pictures and pages.
         trial: Timing of a worker that trains a trial.
@@ -63,6 +64,7 @@ class Forecast:
     samples: int
     epochs_each: int
     finalists: float
+    lengths: float
     refits: float
     report: float
     trial: Timing
@@ -71,7 +73,7 @@ class Forecast:
     @property
     def after_trials(self) -> float:
         """Seconds from the end of the trials to the end of the report."""
-        return self.finalists + self.refits + self.report
+        return self.finalists + self.lengths + self.refits + self.report
 
     @property
     def total(self) -> float:
@@ -92,6 +94,7 @@ class Forecast:
             "range test": in_time(self.range_test) if self.range_test else "",
             "trials": f"{in_time(trials)} ({in_time(least)} to {in_time(most)})" if self.samples else "",
             "finalists": in_time(self.finalists) if self.finalists else "",
+            "lengths": f"{in_time(self.lengths)} at most" if self.lengths else "",
             "refits": in_time(self.refits) if self.refits else "",
             "report": in_time(self.report),
         }
@@ -115,6 +118,7 @@ class Work:
         ramps: Number of ramps of the range test; 0 if ``min_lr`` is not to be found, or the test is done.
         cycles: Epochs of each cycle of the range test, by round.
         finalists: Number of trials to run again.
+        lengths: Epochs of the lengths that are tried for a target, if it takes as many as possible.
         refits: Number of refits of the winner.
     """
 
@@ -123,6 +127,7 @@ class Work:
     finalists: int
     refits: int
     cycles: tuple[tuple[int, ...], ...] = ()
+    lengths: tuple[int, ...] = ()
 
 
 def forecast(
@@ -176,6 +181,7 @@ def forecast(
         samples=work.samples,
         epochs_each=epochs,
         finalists=tasks(work.finalists * settings.finalist_seeds, plain.run(epochs)),
+        lengths=sum(tasks(settings.finalist_seeds, plain.run(length)) for length in work.lengths),
         refits=(work.refits > 0) * first_of_process + tasks(work.refits, refit.run(inputs.refit_recipe.epochs)),
         report=REPORT + REPORT_EACH * settings.samples,
         trial=trial,
@@ -207,9 +213,10 @@ class Budget(Stopper):  # type: ignore[misc]
         """
         least = time.monotonic() - begun + forecast.least
         if seconds < least:
+            lengths = " lengths," if forecast.lengths else ""
             raise InputError(
                 f"--budget {in_time(seconds)}: must be at least {in_time(least)}: so long take start, range test, "
-                "one complete trial, finalists, refits and report"
+                f"one complete trial, finalists,{lengths} refits and report"
             )
         return Budget(begun + seconds, forecast)
 

@@ -30,6 +30,7 @@ from tune_s11.search.forecast import Budget, Forecast, Work, forecast
 from tune_s11.search.inputs import SearchInputs
 from tune_s11.search.resume_checks import check_same_search, earlier_manifest, only_session
 from tune_s11.search.steps.finalists import choose_winner
+from tune_s11.search.steps.lengths import lengths_at_most, shorten_to_target
 from tune_s11.search.steps.lr_range import expected_cycles, find_proposals
 from tune_s11.search.steps.refits import refit_winner
 from tune_s11.search.steps.trials import Limits, run_trials
@@ -130,8 +131,7 @@ class Session:
                 self._begin(ready.inputs.dataset)
                 self._describe(ready)
                 if ready.cluster.dashboard:
-                    where = f"{ready.cluster.dashboard} (asks for a token; `{token_command()}` prints it)"
-                    self.say(f"dashboard: {where}")
+                    self.say(f"dashboard: {ready.cluster.dashboard} (asks for a token; `{token_command()}` prints it)")
                 track()
                 with self._explained(), self.workspace.copying(self.say):
                     self._run_steps(ready, limits, display)
@@ -148,7 +148,7 @@ class Session:
         if limits.budget is not None:
             self._say_unfinished(context)
         winner = choose_winner(context, ready.data)  # 4. finalists
-        refit_winner(context, winner, ready.inputs)  # 5. refit
+        refit_winner(context, winner, shorten_to_target(context, winner, ready.data), ready.inputs)  # 5. refit
 
     def forecast(self, asked: Resources) -> None:
         """Print what is left of the search and its estimated cost. Nothing is written.
@@ -164,7 +164,8 @@ class Session:
             expected = self._forecast(ready)
         for line in expected.lines():
             self.say(line)
-        self.say(f"  disk      up to {in_words(self._bytes_needed(ready.inputs, ready.cluster.workers))}")
+        needed = ready.inputs.bytes_needed(ready.cluster.workers, self.config.search.refit_seeds)
+        self.say(f"  disk      up to {in_words(needed)}")
         self.say("nothing was started (--dry-run)")
 
     @contextmanager
@@ -181,7 +182,7 @@ class Session:
         """
         inputs = self._checked()
         with connect(asked) as cluster:
-            check_room(self.folder.path, self._bytes_needed(inputs, cluster.workers))
+            check_room(self.folder.path, inputs.bytes_needed(cluster.workers, self.config.search.refit_seeds))
             # Stored once: each node fetches the data when it first needs it, and its workers read that copy.
             data = ray.put(inputs.data)
             check_nodes(cluster.nodes, seen_by_all, inputs.recipe, data, fingerprint(inputs.data))
@@ -207,9 +208,6 @@ class Session:
         check_room(path, 0)
         return inputs
 
-    def _bytes_needed(self, inputs: SearchInputs, workers: Workers) -> int:
-        return inputs.bytes_needed(workers, self.config.search.refit_seeds)
-
     def _forecast(self, ready: _Ready) -> Forecast:
         """Forecast the trials that have not ended, and what comes after them."""
         return forecast(
@@ -223,20 +221,22 @@ class Session:
         # While trials are left, there may be as many finalists as the settings ask for.
         contenders = min(settings.finalists, settings.samples) if samples else len(so_far.contenders)
         asked = [name for name, domain in self.config.space.items() if domain == RANGE_TEST and so_far.bounds is None]
+        lengths = lengths_at_most(self.config, contenders) if samples or so_far.lengths is None else ()
         return Work(
             samples=samples,
             ramps=settings.lr_range_seeds if "min_lr_fraction" in asked else 0,
             cycles=expected_cycles(self.config) if asked else (),
             finalists=contenders if contenders > 1 and (samples or so_far.finalists is None) else 0,
-            refits=settings.refit_seeds if samples or so_far.refit is None else 0,
+            lengths=lengths,
+            refits=settings.refit_seeds if samples or lengths or so_far.refit is None else 0,
         )
 
     def _compiles(self, autotuner: Autotuner, workers: Workers, seconds: float) -> bool:
         """Return whether the trials left train a compiled network; with ``auto``, they do as the earlier ones did."""
         if self.compiled != "auto" or not workers.gpus:  # on CPUs it gains nothing (benchmarks/speed/README.md)
             return self.compiled == "on"
-        begun = read_trials(self.folder.path, self.config)
-        before = next((trial.hardware for trial in begun if trial.hardware is not None), None)
+        trials = read_trials(self.folder.path, self.config)
+        before = next((trial.hardware for trial in trials if trial.hardware is not None), None)
         if before is not None:
             return before.compiled
         pays = autotuner.compiling_pays(workers, seconds)

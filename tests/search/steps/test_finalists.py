@@ -87,7 +87,7 @@ def run_again(folder: Path, **changes: float) -> float:
         Worker(Hardware(device="cpu", precision="fp32", threads=1), lambda: None),
         Shared(folder, None, LAYOUT),
     )
-    return finalists._run_again(worker, shared, Recipe(**{**small, **changes}), data, 0)
+    return finalists.run_again(worker, shared, Recipe(**{**small, **changes}), data, 0)
 
 
 @pytest.mark.parametrize("changes", [{}, {"max_lr": 1e30, "min_lr_fraction": 1.0}], ids=["complete", "diverged"])

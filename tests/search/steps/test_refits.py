@@ -40,7 +40,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, results: list[Any]) -> st
     winner: Any = SimpleNamespace(name="t0001", recipe=config.recipe, score=0.9)
     monkeypatch.setattr(Executor, "run_in_folders", lambda *_: results)
     monkeypatch.setattr(refits, "ray", SimpleNamespace(put=lambda value: value))
-    refit_winner(context, winner, inputs)
+    refit_winner(context, winner, winner.recipe, inputs)
     return printed.getvalue()
 
 

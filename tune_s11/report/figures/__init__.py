@@ -2,6 +2,7 @@
 
 from tune_s11.report.figures.canvas import png
 from tune_s11.report.figures.compare import draw_comparison
+from tune_s11.report.figures.lengths import draw_lengths
 from tune_s11.report.figures.lr import draw_range_test, draw_schedule
 from tune_s11.report.figures.parameters import draw_importances, draw_parallel, draw_slices
 from tune_s11.report.figures.predictions import draw_confusion, draw_heat_maps, draw_reliability
@@ -17,6 +18,7 @@ __all__ = [
     "draw_heat_maps",
     "draw_importances",
     "draw_learning_curves",
+    "draw_lengths",
     "draw_parallel",
     "draw_range_test",
     "draw_reliability",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from ray import ObjectRef
 
-from tune_s11.config import Recipe
+from tune_s11.config import Recipe, SearchSettings
 from tune_s11.results import TrialResult
 from tune_s11.results.records import FinalistScores, Margin, Summary, Verdict
 from tune_s11.search.context import Context
@@ -25,6 +25,12 @@ SEEDS_FROM = 1_000_000
 """Offset of the first run's seed from the search's seed, far from the seeds of all trials and refits."""
 
 CONFIDENCE = 0.95
+
+
+def seeds_of(settings: SearchSettings) -> range:
+    """Return the seeds that recipes are compared from after the trials."""
+    first = settings.seed + SEEDS_FROM
+    return range(first, first + settings.finalist_seeds)
 
 
 def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
@@ -77,15 +83,14 @@ def run_finalists(
         data: See :func:`choose_winner`.
         on_progress: Function that is called now and then with the epochs done and the epochs in all.
     """
-    settings = context.config.search
-    seeds = range(settings.seed + SEEDS_FROM, settings.seed + SEEDS_FROM + settings.finalist_seeds)
+    seeds = seeds_of(context.config.search)
     calls = {
         context.folder.finalist(trial.name, seed): (trial.recipe, data, seed) for trial in finalists for seed in seeds
     }
     epochs = finalists[0].recipe.epochs
     names = [f"finalist {trial.name} from seed {seed}" for trial in finalists for seed in seeds]
     results = context.executor.run_in_folders(
-        _run_again,
+        run_again,
         calls,
         epochs,
         context.workspace,
@@ -117,7 +122,8 @@ def comparable(scores: Mapping[str, Mapping[int, float | None]]) -> dict[str, di
     return {name: {seed: row[seed] for seed in seeds} for name, row in whole.items()} if seeds else {}
 
 
-def _run_again(worker: Worker, shared: Shared, recipe: Recipe, data: TrainingData, seed: int) -> float:
+def run_again(worker: Worker, shared: Shared, recipe: Recipe, data: TrainingData, seed: int) -> float:
+    """Train a recipe in a worker, or resume it, and return its last score; the checkpoint is deleted at the end."""
     with shared.opened(worker.alive) as (path, grown):
         folder = RunFolder(path)
         epochs = folder.epochs()

@@ -20,17 +20,18 @@ from tune_s11.text import in_words
 from tune_s11.training.trainer import Trainer, TrainingData
 
 
-def refit_winner(context: Context, winner: TrialResult, inputs: SearchInputs) -> None:
+def refit_winner(context: Context, winner: TrialResult, recipe: Recipe, inputs: SearchInputs) -> None:
     """Train the winner again and test it, in ``best/``. What an earlier session has done is kept.
 
     Args:
         context: Context of the search.
         winner: Winning trial.
+        recipe: Its recipe, perhaps in fewer epochs.
         inputs: Images and recipes of the search.
     """
-    recipe, folder = context.config.refit.applied_to(winner.recipe), context.folder
+    recipe, folder = context.config.refit.applied_to(recipe), context.folder
     chosen = Winner(trial=winner.name, recipe=recipe)
-    if sound_record(Winner, folder.winner) != chosen:  # none yet, or a longer search found a better one
+    if sound_record(Winner, folder.winner) != chosen:  # none yet, or a longer search or a target changed it
         shutil.rmtree(folder.best, ignore_errors=True)
         folder.best.mkdir()
         chosen.write(folder.winner)

@@ -1,0 +1,87 @@
+"""The fewest epochs that reach a target; a search that asks for them is part of test_session.py."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tune_s11.results.records import Lengths
+from tune_s11.search.steps.lengths import bisect, dearest, describe, lengths_at_most, lower_limit, score_length
+from tune_s11.search_space import load_space
+
+
+@given(longest=st.integers(1, 200), data=st.data())
+def test_the_fewest_are_found_with_few_tries(longest: int, data: st.DataObject) -> None:
+    """Where more epochs never reach less: exactly, each length is tried once, and the trials' own first."""
+    fewest = data.draw(st.integers(1, longest + 1))
+    tried: list[int] = []
+
+    def reaches(epochs: int) -> bool:
+        tried.append(epochs)
+        return epochs >= fewest
+
+    assert bisect(longest, reaches) == (None if fewest > longest else fewest)
+    assert tried[0] == longest
+    assert len(tried) == len(set(tried)) <= 2 + longest.bit_length()
+    assert sum(tried) <= sum(dearest(longest))
+
+
+@given(longest=st.integers(1, 100), noise=st.randoms())
+def test_what_is_found_was_tried_and_reached_the_target(longest: int, noise: st.DrawFn) -> None:
+    """However luck has it, the answer is a length that reached the target itself."""
+    outcomes: dict[int, bool] = {}
+
+    def reaches(epochs: int) -> bool:
+        outcomes[epochs] = noise.random() < 0.5  # type: ignore[attr-defined]
+        return outcomes[epochs]
+
+    fewest = bisect(longest, reaches)
+    assert outcomes[longest] == (fewest is not None)
+    assert fewest is None or outcomes[fewest]
+
+
+def test_the_dearest_case_of_24_epochs() -> None:
+    assert dearest(24) == [24, 12, 18, 21, 22, 23]
+    assert dearest(1) == [1]
+    config = load_space("s11")
+    assert lengths_at_most(config, 5) == ()
+    config = config.with_overrides({"search.target": "0.9"})
+    assert lengths_at_most(config, 1) == (24, 12, 18, 21, 22, 23)
+    assert lengths_at_most(config, 5) == (12, 18, 21, 22, 23)
+
+
+def test_the_limit_is_students() -> None:
+    """By hand: the mean of 0.90, 0.92 and 0.94 is 0.92, their standard error 0.02 / sqrt(3), t(0.95, 2) = 2.92."""
+    assert lower_limit([0.90, 0.92, 0.94]) == pytest.approx(0.92 - 2.92 * 0.02 / 3**0.5, abs=1e-5)
+    assert lower_limit([0.9, 0.9]) == pytest.approx(0.9)
+
+
+def test_one_score_has_no_limit() -> None:
+    assert score_length({7: 0.99}, 12).low is None
+    assert score_length({7: 0.91, 8: 0.93}, 12).model_dump() == {
+        "epochs": 12,
+        "scores": {7: 0.91, 8: 0.93},
+        "mean": pytest.approx(0.92),
+        "sd": pytest.approx(0.01 * 2**0.5),
+        "n": 2,
+        "low": pytest.approx(lower_limit([0.91, 0.93])),
+    }
+
+
+def found(fewest: int | None) -> Lengths:
+    tried = tuple(
+        score_length({7: score, 8: score + 0.01}, epochs) for epochs, score in ((24, 0.94), (12, 0.92), (6, 0.8))
+    )
+    return Lengths(trial="t0003", target=0.85, confidence=0.95, tried=tried, fewest=fewest)
+
+
+def test_the_outcome_in_words() -> None:
+    limit = "n = 2, lower 95% limit"
+    assert describe(found(12)) == [
+        f"target 0.85: reached by 12 epochs with validation accuracy 0.9250 ({limit} 0.8934)",
+        f"  too few: 6 epochs with validation accuracy 0.8050 ({limit} 0.7734)",
+    ]
+    assert describe(found(None)) == [
+        f"target 0.85: not reached; 24 epochs with validation accuracy 0.9450 ({limit} 0.9134), "
+        "and the refits keep them"
+    ]
+    assert len(describe(found(6))) == 1

@@ -1,0 +1,176 @@
+"""Between steps 4 and 5 of a search with a target: finds the fewest epochs in which the winner reaches it.
+
+The winner's recipe is trained in fewer and fewer epochs, its peak moved along, on the trials' images and from the
+finalists' seeds. A length counts as reaching the target if the lower confidence limit of its mean validation accuracy
+does, so that one lucky seed does not suffice. The test images play no part in it.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from ray import ObjectRef
+
+from tune_s11.config import Recipe
+from tune_s11.results import TrialResult
+from tune_s11.results.records import Lengths, LengthScores, Summary
+from tune_s11.search.context import Context
+from tune_s11.search.steps.finalists import CONFIDENCE, run_again, seeds_of
+from tune_s11.search_space import SearchConfig
+
+
+def shorten_to_target(context: Context, winner: TrialResult, data: ObjectRef) -> Recipe:
+    """Return the winner's recipe in the fewest epochs that reach the target. What an earlier session found is kept.
+
+    Args:
+        context: Context of the search.
+        winner: Winning trial.
+        data: Images to train on and to validate on, as in the trials, in the object store.
+
+    Returns:
+        The recipe; the trial's own if there is no target, or if no length reaches it.
+
+    Raises:
+        SearchFailedError: All runs of one length have failed.
+    """
+    target = context.config.search.target
+    if target is None:
+        return winner.recipe
+    found = context.search().lengths
+    if found is None:
+        context.display.begin("lengths")
+        found = _find(context, winner, data, target)
+        found.write(context.folder.lengths)
+    for line in describe(found):
+        context.say(line)
+    return winner.recipe if found.fewest is None else winner.recipe.resized(found.fewest)
+
+
+def _find(context: Context, winner: TrialResult, data: ObjectRef, target: float) -> Lengths:
+    tried: dict[int, LengthScores] = {}
+    total = sum(dearest(winner.recipe.epochs))
+
+    def reaches(epochs: int) -> bool:
+        before = sum(tried)
+
+        def on_progress(done: int, of: int) -> None:
+            line = (
+                f"target {target:g}: {epochs} epochs, {done} of {of} over {context.config.search.finalist_seeds} seeds"
+            )
+            context.display.advance((before + epochs * done / of) / total, line)
+
+        tried[epochs] = score_length(_run(context, winner, epochs, data, on_progress), epochs)
+        low = tried[epochs].low
+        return low is not None and low >= target
+
+    fewest = bisect(winner.recipe.epochs, reaches)
+    return Lengths(trial=winner.name, target=target, confidence=CONFIDENCE, tried=tuple(tried.values()), fewest=fewest)
+
+
+def bisect(longest: int, reaches: Callable[[int], bool]) -> int | None:
+    """Return the fewest epochs that reach the target, as if more epochs never reached less.
+
+    Args:
+        longest: Epochs of a trial, which are tried first.
+        reaches: Function that tries a number of epochs.
+
+    Returns:
+        The epochs; None if not even the longest suffices.
+    """
+    if not reaches(longest):
+        return None
+    too_few = 0
+    while longest - too_few > 1:
+        middle = (too_few + longest) // 2
+        if reaches(middle):
+            longest = middle
+        else:
+            too_few = middle
+    return longest
+
+
+def dearest(epochs: int) -> list[int]:
+    """Return the lengths that are tried, in epochs, if only a trial's own reaches the target."""
+    tried: list[int] = []
+
+    def reaches(length: int) -> bool:
+        tried.append(length)
+        return length == epochs
+
+    bisect(epochs, reaches)
+    return tried
+
+
+def lengths_at_most(config: SearchConfig, contenders: int) -> tuple[int, ...]:
+    """Return the lengths, in epochs, that a search trains in the dearest case; none without a target.
+
+    Args:
+        config: Configuration of the search.
+        contenders: Trials that may win. Two or more are finalists, whose runs have a trial's own length.
+    """
+    if config.search.target is None:
+        return ()
+    return tuple(dearest(config.recipe.epochs)[contenders > 1 :])
+
+
+def score_length(scores: dict[int, float], epochs: int) -> LengthScores:
+    """Return the scores of one length with their mean and its lower confidence limit.
+
+    Args:
+        scores: Scores by seed, one or more.
+        epochs: The length.
+    """
+    values = list(scores.values())
+    low = lower_limit(values) if len(values) > 1 else None
+    return LengthScores(epochs=epochs, scores=scores, low=low, **Summary.of(values).model_dump())
+
+
+def lower_limit(scores: Sequence[float]) -> float:
+    """Return Student's one-sided lower confidence limit of the mean of two or more scores."""
+    from scipy.stats import sem, t  # takes a second to import
+
+    return float(np.mean(scores) - t.ppf(CONFIDENCE, len(scores) - 1) * sem(scores))
+
+
+def describe(found: Lengths) -> list[str]:
+    """Return the outcome in one line, and one more on the next shorter length that was tried."""
+    by_epochs = {each.epochs: each for each in found.tried}
+    if found.fewest is None:
+        return [f"target {found.target:g}: not reached; {in_words(found.tried[0])}, and the refits keep them"]
+    lines = [f"target {found.target:g}: reached by {in_words(by_epochs[found.fewest])}"]
+    if shorter := [epochs for epochs in by_epochs if epochs < found.fewest]:
+        lines.append(f"  too few: {in_words(by_epochs[max(shorter)])}")
+    return lines
+
+
+def in_words(length: LengthScores) -> str:
+    """Return a length with its mean validation accuracy and the lower limit of that."""
+    limit = "no second run" if length.low is None else f"lower {CONFIDENCE:.0%} limit {length.low:.4f}"
+    epochs = f"{length.epochs} epoch{'s' if length.epochs > 1 else ''}"
+    return f"{epochs} with validation accuracy {length.mean:.4f} (n = {length.n}, {limit})"
+
+
+def _run(
+    context: Context,
+    winner: TrialResult,
+    epochs: int,
+    data: ObjectRef,
+    on_progress: Callable[[int, int], None],
+) -> dict[int, float]:
+    """Return the scores of one length by seed. The finalists' runs are those of the trials' own length."""
+    verdict = context.search().finalists
+    if verdict is not None and epochs == winner.recipe.epochs:
+        return dict(zip(verdict.seeds, verdict.trials[winner.name].scores, strict=True))
+    seeds = seeds_of(context.config.search)
+    recipe = winner.recipe.resized(epochs)
+    calls = {context.folder.length_run(winner.name, epochs, seed): (recipe, data, seed) for seed in seeds}
+    names = [f"{epochs} epochs from seed {seed}" for seed in seeds]
+    results = context.executor.run_in_folders(
+        run_again,
+        calls,
+        epochs,
+        context.workspace,
+        on_progress,
+        lambda call, reason: context.say_repeated(names[call], reason),
+    )
+    scores = zip(seeds, context.succeeded(names, results), strict=True)
+    return {seed: score for seed, score in scores if score is not None}
