@@ -14,6 +14,7 @@ from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results import State, TrialResult
 from tune_s11.results.records import AuditRecord, sound_record
 from tune_s11.search.simulation import SearchWithoutRay
+from tune_s11.search.study import Proposals
 from tune_s11.search_space import SearchConfig
 from tune_s11.training.metrics import EpochMetrics
 
@@ -121,7 +122,8 @@ class World:
 
         with tempfile.TemporaryDirectory() as folder:
             audit = Path(folder) / "audit.json"
-            time = SearchWithoutRay(start, self.config, self.first, self.config.policy, audit).run(workers.paces)
+            proposals = Proposals(self.config.domains, self.first)
+            time = SearchWithoutRay(start, self.config, proposals, self.config.policy, audit).run(workers.paces)
             record = sound_record(AuditRecord, audit)
         recipe, trials = self.config.recipe, []
         for trial, fated in started:

@@ -28,6 +28,7 @@ from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.pruning import Policy, SuccessiveHalving, Verdicts
 from tune_s11.search.simulation import SearchWithoutRay
+from tune_s11.search.study import Proposals
 from tune_s11.search_space import SearchConfig
 from tune_s11.training.metrics import EpochMetrics
 
@@ -109,7 +110,7 @@ def search(candidates: Candidates, policy: Policy, order: int, metric: str = "em
     with tempfile.TemporaryDirectory() as folder:
         first = tuple({**candidates.configs[row]} for row in rows)
         config = SearchConfig(recipe, {**SPACE}, settings)
-        SearchWithoutRay(start, config, first, policy, Path(folder) / "audit.json").run()
+        SearchWithoutRay(start, config, Proposals(config.domains, first), policy, Path(folder) / "audit.json").run()
     spent = np.array(events[: budget_of(candidates)])
     shipped = ship(History(spent[:, 0], spent[:, 1]), candidates, metric, budget_of(candidates))
     tried = [row for row in rows if any(row == each for each, _ in events)]

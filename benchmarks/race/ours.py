@@ -21,6 +21,7 @@ from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.measuring import ramp, range_test
 from tune_s11.search.simulation import SearchWithoutRay
+from tune_s11.search.study import Proposals
 from tune_s11.search_space import SearchConfig
 
 
@@ -75,6 +76,7 @@ def search(lab: Lab, defaults_first: bool, wall: tuple[float, float] | None = No
         first.append((defaults() if defaults_first else {}) | bounds.first)
         wall = bounds.low, bounds.high
     config = config.with_lr_bounds(*wall)
+    proposals = Proposals(config.domains, tuple(first))
     with tempfile.TemporaryDirectory() as folder:
         audit = Path(folder) / "audit.json"
-        SearchWithoutRay(lambda trial: lab.start(trial["params"]), config, tuple(first), config.policy, audit).run()
+        SearchWithoutRay(lambda trial: lab.start(trial["params"]), config, proposals, config.policy, audit).run()

@@ -53,3 +53,12 @@ def test_without_ramps_lrmin_is_the_recipes_share() -> None:
 def test_the_first_trial_has_the_suggestion_and_a_share_of_it(min_lr: float, fraction: float) -> None:
     first = LRBounds(0.05, 0.8, 0.2, min_lr, {}).first
     assert first == {"max_lr": 0.2, "min_lr_fraction": pytest.approx(fraction)}
+
+
+def test_bounds_follow_the_square_root_of_1_less_momentum() -> None:
+    bounds = LRBounds(0.1, 1.0, 0.3, 0.001, {}, momentum=0.9)
+    assert bounds.scale(0.9) == 1.0
+    assert bounds.scale(0.6) == pytest.approx(2.0)
+    assert bounds.scale(0.975) == pytest.approx(0.5)
+    assert bounds.scale(0.0) == pytest.approx(10**0.5)
+    assert LRBounds(0.1, 1.0, 0.3, 0.001, {}).scale(0.0) == 1.0

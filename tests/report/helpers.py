@@ -16,7 +16,9 @@ HEAT_MAPS = {"heat_maps", "heat_maps_correct"}
 OF_TEST_IMAGES = {"confusion", "reliability"} | HEAT_MAPS
 TEST_CURVE = {"test_curve", "test_changes"}
 OF_REFIT = TEST_CURVE | OF_TEST_IMAGES
-ALL = SEARCH | {"range_test", "schedule", "curves", "changes"} | OF_REFIT
+OF_RANGE_TEST = {"range_test", "lengths"}
+"""Without the range test's cycles, the made-up search has tried a single length."""
+ALL = SEARCH | OF_RANGE_TEST | {"schedule", "curves", "changes"} | OF_REFIT
 TESTED = {"schedule", "test_curve", "test_changes"} | OF_TEST_IMAGES
 SEED_0 = "best/seed-0"
 

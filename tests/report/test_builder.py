@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from tests.report.helpers import (
     ALL,
     HEAT_MAPS,
+    OF_RANGE_TEST,
     OF_REFIT,
     OF_TEST_IMAGES,
     SEED_0,
@@ -86,9 +87,9 @@ def no_mistakes(path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "damage", "what", "why", "lost"),
     [
-        ("lr_range.json", Path.unlink, "the range test", "no such file", {"range_test"}),
-        ("lr_range.json", cut_in_half, "the range test", "holds no range test", {"range_test"}),
-        ("lr_range.json", lambda path: path.write_text("[]"), "the range test", "holds no range test", {"range_test"}),
+        ("lr_range.json", Path.unlink, "the range test", "no such file", OF_RANGE_TEST),
+        ("lr_range.json", cut_in_half, "the range test", "holds no range test", OF_RANGE_TEST),
+        ("lr_range.json", lambda path: path.write_text("[]"), "the range test", "holds no range test", OF_RANGE_TEST),
         ("manifest.json", cut_in_half, "the provenance", "missing or damaged", set()),
         ("best", shutil.rmtree, "the test accuracy", "the winner is not refit yet", OF_REFIT),
         ("best/metrics.json", cut_in_half, "the test accuracy", "metrics.json is damaged", OF_REFIT),

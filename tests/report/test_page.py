@@ -20,7 +20,7 @@ from tune_s11.report import write_report
 from tune_s11.results import load_result, load_search
 
 DRAWN = [
-    *("curves", "range_test", "schedule", "trials", "reliability"),
+    *("curves", "range_test", "lengths", "schedule", "trials", "reliability"),
     *("best_so_far", "changes", "parallel", "slices", "timeline", "test_curve", "test_changes"),
 ]
 PICTURES = [*DRAWN, "confusion", "heat_maps", "heat_maps_correct"]

@@ -28,11 +28,14 @@ def test_bounds_widen_within_a_tenth_of_their_width_in_log_lr(max_lr: float, wid
 def test_bounds_are_the_spaces_or_the_range_tests() -> None:
     curve = LRCurve(np.array([0.1, 1.0]), np.array([[2.0, 1.0]]))
     measured = RangeTest(curve, {}, LRBounds(0.1, 3.0, 0.5, 0.01, {}))
-    assert tables.max_lr_bounds({"max_lr": FloatDistribution(0.2, 0.4)}, measured) == (0.2, 0.4)
-    assert tables.max_lr_bounds({"max_lr": "range_test"}, measured) == (0.1, 3.0)
-    assert tables.max_lr_bounds({"max_lr": "range_test"}, None) is None
-    assert tables.max_lr_bounds({"max_lr": CategoricalDistribution([0.1, 0.2])}, measured) is None
-    assert tables.max_lr_bounds({}, measured) is None
+    assert tables.max_lr_bounds({"max_lr": FloatDistribution(0.2, 0.4)}, measured, 0.5) == (0.2, 0.4)
+    assert tables.max_lr_bounds({"max_lr": "range_test"}, measured, 0.5) == (0.1, 3.0)
+    assert tables.max_lr_bounds({"max_lr": "range_test"}, None, 0.5) is None
+    assert tables.max_lr_bounds({"max_lr": CategoricalDistribution([0.1, 0.2])}, measured, 0.5) is None
+    assert tables.max_lr_bounds({}, measured, 0.5) is None
+    measured = replace(measured, bounds=replace(measured.bounds, momentum=0.9))
+    assert tables.max_lr_bounds({"max_lr": "range_test"}, measured, 0.6) == pytest.approx((0.2, 6.0))
+    assert tables.max_lr_bounds({"max_lr": FloatDistribution(0.2, 0.4)}, measured, 0.6) == (0.2, 0.4)
 
 
 def test_domains_hold_every_trial(make_trial: Callable[..., TrialResult]) -> None:

@@ -36,6 +36,8 @@ SEARCH = {
     "tracked": "tracked.jsonl",
     "verdict": "finalists.json",
     "finalists": "finalists",
+    "lengths": "lengths.json",
+    "length_runs": "lengths",
     "best": "best",
     "winner": "best/winner.json",
     "metrics": "best/metrics.json",
@@ -72,6 +74,7 @@ def test_every_file_has_its_name(folder: object, names: dict[str, str]) -> None:
 def test_parts_of_a_search_have_their_names() -> None:
     folder = SearchFolder(HERE)
     assert folder.finalist("t0007", 1_000_001) == RunFolder(HERE / "finalists/t0007/seed-1000001")
+    assert folder.length_run("t0007", 6, 1_000_001) == RunFolder(HERE / "lengths/t0007/6-epochs/seed-1000001")
     assert folder.refit(2) == RefitFolder(HERE / "best/seed-2")
     assert folder.report_picture("heat_maps") == HERE / "report/heat_maps.png"
     assert folder.report_drawing("trials") == HERE / "report/trials.svg"
@@ -129,6 +132,8 @@ def test_what_there_is_several_times_is_found(tmp_path: Path) -> None:
         ("trials/experiment_state-2026.json", "not_copied"),
         ("finalists/t0000/seed-1000000/metrics.jsonl", "read"),
         ("finalists/t0000/seed-1000000/checkpoint.pt", "last"),
+        ("lengths/t0000/6-epochs/seed-1000000/metrics.jsonl", "read"),
+        ("lengths/t0000/6-epochs/seed-1000000/checkpoint.pt", "last"),
         ("best/seed-0/checkpoint.pt", "last read"),
         ("tensorboard/t0000/events.out", ""),
         ("wandb/offline-run-1/run-1.wandb", ""),

@@ -78,7 +78,7 @@ def test_the_file_is_a_format(tmp_path: Path) -> None:
     assert {name: set(part) for name, part in plain.items()} == {
         "curve": {"lrs", "losses"},
         "suggestions": {"steepest", "valley", "minimum/10", "slide"},
-        "bounds": {"low", "high", "suggestion", "min_lr", "reasons", "unsure"},
+        "bounds": {"low", "high", "suggestion", "min_lr", "reasons", "unsure", "momentum"},
     }
     assert plain["curve"]["losses"][0][-1] is None  # infinite, once the ramp has finished
 

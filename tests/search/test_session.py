@@ -139,9 +139,12 @@ def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(
 def test_every_trial_ends_and_the_study_knows_how(search: SearchResult) -> None:
     study = open_study(search.path)
     assert len(study.trials) == len(search.trials) == 6
+    assert search.bounds is not None
+    assert search.bounds.momentum == 0.9
     for frozen, trial in zip(study.trials, search.trials, strict=True):
         assert frozen.state.name == ("COMPLETE" if trial.state == "complete" else "PRUNED")
-        assert frozen.params == trial.params
+        scale = search.bounds.scale(trial.params["momentum"])  # the study has max_lr at the recipe's momentum
+        assert trial.params == frozen.params | {"max_lr": pytest.approx(scale * frozen.params["max_lr"])}
         assert frozen.intermediate_values == {row.epoch: row.ema_val_accuracy for row in trial.rows}
         assert [row.epoch for row in trial.rows] == list(range(1, trial.epoch + 1))
         assert trial.epoch in {2, 4, 6} or trial.state == "diverged"
@@ -154,7 +157,8 @@ def test_first_trial_is_the_suggestion_clipped_to_the_space(search: SearchResult
     assert first.params["max_lr"] == pytest.approx(bounds.suggestion)
     assert first.params["min_lr_fraction"] == pytest.approx(max(1e-4, min(bounds.min_lr / bounds.suggestion, 0.2)))
     assert first.params["momentum"] == 0.9
-    assert all(bounds.low <= trial.params["max_lr"] <= bounds.high for trial in search.trials)
+    for trial in search.trials:
+        assert bounds.low <= trial.params["max_lr"] / bounds.scale(trial.params["momentum"]) <= bounds.high * (1 + 1e-9)
 
 
 def test_the_winner_is_refit_and_tested(search: SearchResult) -> None:

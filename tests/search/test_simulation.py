@@ -13,6 +13,7 @@ from optuna.distributions import FloatDistribution
 from tune_s11.config import Recipe, SearchSettings
 from tune_s11.pruning import SuccessiveHalving
 from tune_s11.search.simulation import SearchWithoutRay, run_on_workers
+from tune_s11.search.study import Proposals
 from tune_s11.search_space import SearchConfig
 from tune_s11.training.metrics import EpochMetrics
 
@@ -85,7 +86,7 @@ def test_it_tries_the_first_parameters_and_prunes_by_the_policy(workers: int, tm
     config = SearchConfig(Recipe(epochs=EPOCHS, peak_epoch=2), {"max_lr": FloatDistribution(0.1, 0.9)}, settings)
     first = ({"max_lr": 0.9}, {"max_lr": 0.1}, {"max_lr": 0.2})
     policy = SuccessiveHalving(2, 2, EPOCHS)  # rungs 2 and 4
-    search = SearchWithoutRay(start, config, first, policy, tmp_path / "audit.json")
+    search = SearchWithoutRay(start, config, Proposals(config.domains, first), policy, tmp_path / "audit.json")
     time = search.run((2.0,) * workers)
     assert [trial["number"] for trial, _ in started] == list(range(6))
     assert [trial["params"]["max_lr"] for trial, _ in started[:3]] == [0.9, 0.1, 0.2]

@@ -9,13 +9,16 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from tune_s11.config import InputError, Recipe, SearchSettings
+from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import LAYOUT
-from tune_s11.search.study import Interrupted, mend_journal, open_study, settle
+from tune_s11.search.study import Interrupted, Proposals, mend_journal, open_study, settle
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote
 from tune_s11.storage.workspace import Local, Workspace
@@ -191,3 +194,29 @@ def test_workers_elsewhere_read_the_checkpoint_from_the_storage(tmp_path: Path) 
     study, _ = interrupted(tmp_path)
     (again,) = settled(study, Mirror(tmp_path, Remote("s3://bucket/a"), LAYOUT), result(0, 4))
     assert again.checkpoint == "s3://bucket/a/trials/t0000/checkpoint_000001/checkpoint.pt"
+
+
+RATES = {"max_lr": FloatDistribution(0.1, 1.0, log=True), "momentum": FloatDistribution(0.0, 0.98)}
+AT_09 = LRBounds(0.1, 1.0, 0.3, 0.001, {}, momentum=0.9)
+
+
+@given(max_lr=st.floats(0.1, 1.0), momentum=st.floats(0.0, 0.98))
+def test_max_lr_of_the_study_is_that_at_the_momentum_of_the_bounds(max_lr: float, momentum: float) -> None:
+    proposals = Proposals(RATES, (), AT_09)
+    fields = proposals.fields({"max_lr": max_lr, "momentum": momentum})
+    assert fields == {"max_lr": pytest.approx(max_lr * ((1 - momentum) / 0.1) ** 0.5), "momentum": momentum}
+    assert proposals.params(fields) == pytest.approx({"max_lr": max_lr, "momentum": momentum})
+
+
+def test_recipes_to_try_first_are_clipped_where_the_study_has_them() -> None:
+    proposals, recipe = Proposals(RATES, (), AT_09), Recipe(max_lr=2.0, momentum=0.6)
+    assert proposals.params(recipe.model_dump()) == {"max_lr": pytest.approx(1.0), "momentum": 0.6}
+    assert proposals.params(recipe.model_copy(update={"max_lr": 9.0}).model_dump())["max_lr"] == 1.0
+
+
+def test_without_a_momentum_of_bounds_or_trial_rates_stay_what_they_are() -> None:
+    given_bounds = Proposals(RATES, (), None)
+    assert given_bounds.fields({"max_lr": 0.5, "momentum": 0.6}) == {"max_lr": 0.5, "momentum": 0.6}
+    fixed = Proposals({"max_lr": RATES["max_lr"]}, (), AT_09)
+    assert fixed.fields({"max_lr": 0.5}) == {"max_lr": 0.5}
+    assert fixed.params({"max_lr": 0.5}) == {"max_lr": 0.5}

@@ -26,6 +26,8 @@ class LRBounds:
         min_lr: ``min_lr`` to try first.
         reasons: Reason for each of the values above, one line by the value's name.
         unsure: Whether the test was inconclusive, so that these are common values.
+        momentum: Momentum of SGD at which the values for ``max_lr`` hold; at another one they are multiplied by
+            :meth:`scale`. None: they hold as they are.
     """
 
     low: float
@@ -34,6 +36,15 @@ class LRBounds:
     min_lr: float
     reasons: dict[str, str]
     unsure: bool = False
+    momentum: float | None = None
+
+    def scale(self, momentum: float) -> float:
+        """Return the factor on ``max_lr`` at a momentum below 1.
+
+        Best rates follow the square root of 1 - momentum better than 1 - momentum, or than no rule at all
+        (benchmarks/lr_range and benchmarks/race).
+        """
+        return 1.0 if self.momentum is None else math.sqrt((1 - momentum) / (1 - self.momentum))
 
     @property
     def decades(self) -> float:

@@ -94,12 +94,19 @@ def schedule_points(recipe: Recipe, rows: Sequence[Rated]) -> tuple[Floats, Floa
     return epochs, np.array([schedule.lr(epoch) for epoch in epochs])
 
 
-def max_lr_bounds(space: Space, measured: RangeTest | None) -> tuple[float, float] | None:
-    """Return the trials' bounds for ``max_lr``; None if it was fixed, chosen from a list, or is not bounded yet."""
+def max_lr_bounds(space: Space, measured: RangeTest | None, momentum: float) -> tuple[float, float] | None:
+    """Return the bounds for ``max_lr`` of a trial with this momentum.
+
+    Returns:
+        The bounds; None if it was fixed, chosen from a list, or is not bounded yet.
+    """
     domain = space.get("max_lr")
     if isinstance(domain, FloatDistribution):
         return domain.low, domain.high
-    return (measured.bounds.low, measured.bounds.high) if isinstance(domain, str) and measured else None
+    if not isinstance(domain, str) or measured is None:
+        return None
+    scale = measured.bounds.scale(momentum)
+    return scale * measured.bounds.low, scale * measured.bounds.high
 
 
 def trial_domains(

@@ -84,8 +84,8 @@ class SearchWithoutRay:
 
     Args:
         start: Function that starts a trial, given its ``number``, ``params`` and ``seed``; it trains nothing yet.
-        config: Configuration of the search; its space has bounds for every field.
-        first: Parameters to try first, in this order.
+        config: Configuration of the search.
+        proposals: Space, and recipes to try first.
         policy: Pruning policy.
         audit: Path of the audit's file.
     """
@@ -94,7 +94,7 @@ class SearchWithoutRay:
         self,
         start: Callable[[dict[str, Any]], Trained],
         config: SearchConfig,
-        first: tuple[dict[str, Any], ...],
+        proposals: Proposals,
         policy: Policy,
         audit: Path,
     ) -> None:
@@ -102,7 +102,7 @@ class SearchWithoutRay:
         self._start = start
         self._stops = (*policy.rungs, config.recipe.epochs)
         self._scheduler = PolicyScheduler(policy, Audit(audit, config))
-        study, proposals = optuna.create_study(direction="maximize"), Proposals(config.domains, first)
+        study = optuna.create_study(direction="maximize")
         self._searcher = StudySearcher(study, proposals, config.search, config.recipe.epochs)
         self._numbers = iter(range(config.search.samples))
 

@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
 from tune_s11.config import InputError, SearchSettings
+from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results import SearchFolder, TrialResult, trial_name
 from tune_s11.results.folder import TrialFolder
+from tune_s11.search_space import clip
 from tune_s11.storage.workspace import Workspace
 from tune_s11.training.checkpoint import CheckpointError, load_checkpoint
 from tune_s11.training.metrics import EpochMetrics
@@ -35,10 +37,27 @@ class Proposals:
     Attributes:
         space: Distribution of each searched recipe field, with bounds in place of ``range_test``.
         first: Fields of the recipes to try first, in this order; the others come from a sampler.
+        bounds: Bounds of the range test, if ``max_lr`` depends on the momentum of each trial. In the study, ``max_lr``
+            is then that at the momentum of the bounds.
     """
 
     space: dict[str, BaseDistribution]
     first: tuple[dict[str, Any], ...]
+    bounds: LRBounds | None = None
+
+    def fields(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the recipe fields of a trial with these parameters in the study."""
+        return self._scaled(params, 1)
+
+    def params(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of a trial with these recipe fields, clipped to the space, without other fields."""
+        scaled = self._scaled(fields, -1)
+        return {name: clip(domain, scaled[name]) for name, domain in self.space.items() if name in scaled}
+
+    def _scaled(self, values: Mapping[str, Any], power: int) -> dict[str, Any]:
+        if self.bounds is None or not {"max_lr", "momentum"} <= values.keys():
+            return dict(values)
+        return {**values, "max_lr": values["max_lr"] * self.bounds.scale(values["momentum"]) ** power}
 
 
 @dataclass(frozen=True)

@@ -91,14 +91,36 @@ def expected(curve: LRCurve | None = None) -> LRBounds:
             for cycle in cycles
         }
 
-    return bounds_of(recommend(asked, train), curve, CONFIG.recipe.min_lr_fraction)
+    found = bounds_of(recommend(asked, train), curve, CONFIG.recipe.min_lr_fraction)
+    return replace(found, momentum=CONFIG.recipe.momentum)
+
+
+@pytest.mark.parametrize("changes", [{"momentum": "0.5"}, {"optimizer": "adamw"}], ids=["fixed", "AdamW"])
+def test_bounds_follow_a_momentum_that_is_searched_with_sgd(
+    search: "Search", measured: "Measured", changes: dict[str, str]
+) -> None:
+    assert (bounds := search.proposals().bounds) is not None
+    assert bounds.momentum == 0.9
+    (search.folder / "lr_range.json").unlink()
+    assert (bounds := search.proposals(CONFIG.with_overrides(changes)).bounds) is not None
+    assert bounds.momentum is None
+
+
+def test_bounds_of_an_earlier_version_stay_as_they_were(search: "Search", measured: "Measured") -> None:
+    search.proposals()
+    file = search.folder / "lr_range.json"
+    recorded = json.loads(file.read_text())
+    assert recorded["bounds"].pop("momentum") == 0.9
+    file.write_text(json.dumps(recorded))
+    proposals = search.proposals()
+    assert proposals.fields({"max_lr": 0.2, "momentum": 0.5}) == {"max_lr": 0.2, "momentum": 0.5}
 
 
 class Search:
     """One in a folder, with what it prints."""
 
     def __init__(self, folder: Path) -> None:
-        self.printed = io.StringIO()
+        self.folder, self.printed = folder, io.StringIO()
         executor = Executor(Workers(2, 1, 0, 2), "fp32")
         self._context = Context(
             Local(folder, LAYOUT), CONFIG, executor, Console(file=self.printed, width=1000, highlight=False)
@@ -130,7 +152,7 @@ def test_the_range_test_bounds_the_space_and_says_what_comes_first(
     (line,) = search.printed.getvalue().splitlines()
     assert line.endswith(
         f"max_lr between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades), "
-        f"first {bounds.suggestion:.3g}"
+        f"first {bounds.suggestion:.3g} at momentum 0.9"
     )
     assert not measured.curves
     kept = read_range_test(tmp_path / "lr_range.json")

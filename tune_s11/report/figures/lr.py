@@ -24,7 +24,7 @@ def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
 
     Args:
         measured: Range test to draw.
-        winner: The winner's ``max_lr``; None: there is no winner.
+        winner: The winner's ``max_lr``, at the momentum of the bounds if they have one; None: there is no winner.
     """
     bounds = measured.bounds
     rows = bool(measured.cycles) + (measured.curve is not None)
@@ -36,7 +36,8 @@ def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
         axes.axvspan(bounds.low, bounds.high, color=BLUE, alpha=0.1, lw=0, label=width)
         _mark(axes, "max_lr to try first", bounds.suggestion, color=BLUE, ls="-.", lw=1.5)
         if winner is not None:
-            _mark(axes, "the winner's max_lr", winner, color=VERMILION, ls="--", lw=1.8)
+            at = "" if bounds.momentum is None else f", at momentum {bounds.momentum:g}"
+            _mark(axes, f"the winner's max_lr{at}", winner, color=VERMILION, ls="--", lw=1.8)
     if measured.cycles:
         _draw_cycles(panels[0], measured)
     if measured.curve is not None:

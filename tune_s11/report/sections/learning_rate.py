@@ -34,14 +34,16 @@ def _add_range_test(report: SearchBuilder) -> None:
         "cycles": len(measured.cycles),
         "ramps": 0 if measured.curve is None else len(measured.curve.losses),
     }
-    max_lr = report.winner.recipe.max_lr if report.winner else None
+    max_lr = None
+    if report.winner is not None:
+        max_lr = report.winner.recipe.max_lr / measured.bounds.scale(report.winner.recipe.momentum)
     report.draw("range_test", "the range test", lambda: figures.draw_range_test(measured, max_lr))
 
 
 def _add_edge(report: SearchBuilder) -> None:
     if (winner := report.winner) is None:
         return
-    bounds = tables.max_lr_bounds(report.search.config.space, report.range_test)
+    bounds = tables.max_lr_bounds(report.search.config.space, report.range_test, winner.recipe.momentum)
     if bounds and (wider := tables.wider_bounds(winner.recipe.max_lr, *bounds)):
         again = report.commands.get("search")
         report.numbers["edge"] = {

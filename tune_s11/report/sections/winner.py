@@ -26,7 +26,7 @@ def add(report: SearchBuilder) -> None:
 
 def _add_trial(report: SearchBuilder, winner: TrialResult) -> None:
     space = report.search.config.space
-    bounds = tables.max_lr_bounds(space, report.range_test)
+    bounds = tables.max_lr_bounds(space, report.range_test, winner.recipe.momentum)
     report.numbers["winner"] = tables.trial_facts(winner) | {
         "validation_accuracy": winner.score,
         "validation_accuracy_raw": winner.rows[-1].val_accuracy,

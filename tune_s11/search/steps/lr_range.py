@@ -1,6 +1,7 @@
 """Step 1 of a search: runs the LR range test with short cycles, and with ramps if ``min_lr`` is to be found."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import ray
@@ -49,7 +50,7 @@ def find_proposals(context: Context, data: ObjectRef, warm_start: tuple[Recipe, 
         context.folder.range_test_cycles.unlink(missing_ok=True)
         bounds = measured.bounds
         context.say(_in_words(bounds, config))
-    return Proposals(_bounded(config, bounds), (recipe | bounds.first, *others))
+    return Proposals(_bounded(config, bounds), (recipe | bounds.first, *others), bounds)
 
 
 def _in_words(bounds: LRBounds, config: SearchConfig) -> str:
@@ -57,7 +58,8 @@ def _in_words(bounds: LRBounds, config: SearchConfig) -> str:
     found = []
     if config.space.get("max_lr") == RANGE_TEST:
         between = f"max_lr between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades)"
-        found.append(f"{between}, first {bounds.suggestion:.3g}")
+        at = f" at momentum {bounds.momentum:g}" if bounds.momentum is not None else ""
+        found.append(f"{between}, first {bounds.suggestion:.3g}{at}")
     if config.space.get("min_lr_fraction") == RANGE_TEST:
         found.append(f"min_lr {bounds.min_lr:.3g}")
     return f"range test: {unsure}{'; '.join(found)}"
@@ -110,7 +112,10 @@ def measure(context: Context, data: ObjectRef) -> RangeTest:
         # The rule must avoid rates whose cycles fail. Failures are not recorded, so that a resumed test tries again.
         return {cycle: trained.get(cycle, FAILED) for cycle in cycles}
 
-    return RangeTest.of(curve, trained, recommend(question, train), recipe.min_lr_fraction)
+    measured = RangeTest.of(curve, trained, recommend(question, train), recipe.min_lr_fraction)
+    if "momentum" not in space or recipe.optimizer != "sgd":  # AdamW's steps do not grow with its first beta
+        return measured
+    return replace(measured, bounds=replace(measured.bounds, momentum=recipe.momentum))
 
 
 def expected_cycles(config: SearchConfig) -> tuple[tuple[int, ...], ...]:

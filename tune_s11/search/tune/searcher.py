@@ -17,7 +17,6 @@ from ray.tune.search import Searcher
 from tune_s11.config import SearchSettings
 from tune_s11.results.folder import attempt_name
 from tune_s11.search.study import Interrupted, Proposals, build_sampler, report_rows, suggest, tell
-from tune_s11.search_space import clip
 from tune_s11.training.metrics import SCORE, metrics_of
 
 
@@ -42,16 +41,13 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         interrupted: Iterable[Interrupted] = (),
     ) -> None:
         super().__init__(metric=SCORE, mode="max")
-        self._study, self._space, self._seed, self._epochs = study, proposals.space, settings.seed, epochs
+        self._study, self._proposals, self._seed, self._epochs = study, proposals, settings.seed, epochs
         self._interrupted = deque(interrupted)
         self._trials: dict[str, Trial] = {}
         before = study.get_trials(deepcopy=False)
         if not before:
-            for params in itertools.islice(proposals.first, settings.samples):  # any more would wait forever
-                study.enqueue_trial(
-                    {name: clip(domain, params[name]) for name, domain in self._space.items() if name in params},
-                    skip_if_exists=True,
-                )
+            for fields in itertools.islice(proposals.first, settings.samples):  # any more would wait forever
+                study.enqueue_trial(proposals.params(fields), skip_if_exists=True)
         study.sampler = build_sampler(settings, len(before))
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
@@ -60,15 +56,15 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             again = self._interrupted.popleft()
             trial, checkpoint, attempts = again.trial, again.checkpoint, again.attempts
             # If the session was killed during the proposal, some parameters are missing. The others are kept.
-            for name, domain in self._space.items():
+            for name, domain in self._proposals.space.items():
                 suggest(trial, name, domain)
         else:
-            trial, checkpoint, attempts = self._study.ask(self._space), None, 0
+            trial, checkpoint, attempts = self._study.ask(self._proposals.space), None, 0
         self._trials[trial_id] = trial
         return {
             "number": trial.number,
             "folder": attempt_name(trial.number, attempts),
-            "params": trial.params,
+            "params": self._proposals.fields(trial.params),
             "seed": self._seed + trial.number,
             "checkpoint": checkpoint,
         }
