@@ -174,9 +174,9 @@ class SearchSettings(Frozen):
     """Epoch of the first rung; no trial is pruned before it."""
     factor: Annotated[float, Field(gt=1)] = 3.0
     """Ratio of the epochs of successive rungs; each rung keeps one in this many trials."""
-    audit: Fraction = 0.05
+    audit: Fraction = 0.0
     """Share of the trials to be pruned that continue, to estimate what pruning loses; raised to at most one in eight if
-    it gives fewer than three; 0: none."""
+    it gives fewer than three; 0: none. At 0.05 a search of 64 trials takes a tenth more epochs."""
     lr_range: Annotated[tuple[Positive, Positive], BeforeValidator(_split_pair)] = (1e-4, 10.0)
     """Lowest and highest learning rate of the range test; on the command line ``LOW,HIGH``."""
     lr_range_trials: Annotated[int, Field(ge=1, le=3)] = 3

@@ -2,8 +2,8 @@
 
     uv run python -m benchmarks.pruning.audit_coverage
 
-Searches are simulated (``benchmarks.pruning.simulator``) with the default policy of search_spaces/s11.yaml. There the
-final score of every trial is known, including those that were stopped. The last line of the output is JSON.
+Searches are simulated (``benchmarks.pruning.simulator``) with the policy of search_spaces/s11.yaml and an audit. There
+the final score of every trial is known, including those that were stopped. The last line of the output is JSON.
 """
 
 import json
@@ -22,6 +22,9 @@ from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.report.ranking import finalists_lost
 from tune_s11.search_space import load_space
+
+SHARE = 0.05
+"""Share of the trials to be stopped that are audited; by default a search has no audit."""
 
 WIDTHS = (9, 9, 13, 14, 10, 9, 8, 8)
 """Widths of the table's columns after the first."""
@@ -111,7 +114,7 @@ def main(
 ) -> None:
     """Print how often the interval holds the truth, how wide it is, and what the audit costs."""
     recorded = read_curves(curves)
-    world = World.recorded(recorded, load_space("s11"))
+    world = World.recorded(recorded, load_space("s11")).with_search(audit=SHARE)
     settings, n = world.config.search, len(recorded.score)
     print(f"{curves}: n = {n} configurations. The policy of s11.yaml: {settings.samples} trials, grace", end=" ")
     print(

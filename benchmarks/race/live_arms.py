@@ -12,9 +12,9 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
+from benchmarks.race import ours, ours_now
 from benchmarks.race.lab import BudgetSpent, Lab
 from benchmarks.race.log import Log
-from benchmarks.race.ours import measure_bounds, search
 from benchmarks.race.peer import run_peer
 from benchmarks.race.problems import SPACE, WALL, Inputs, defaults
 from tune_s11.config import InputError
@@ -60,11 +60,17 @@ def _defaults_alone(lab: Lab, _defaults_first: bool) -> None:
     lab.start(defaults()).advance(lab.recipe.epochs)
 
 
-def _range_test_and_one_run(lab: Lab, defaults_first: bool) -> None:
+def _ramps_and_one_run(lab: Lab, defaults_first: bool) -> None:
     if defaults_first:
         lab.start(defaults()).advance(lab.recipe.epochs)
-    first = measure_bounds(lab).first
+    first = ours.measure_bounds(lab).first
     lab.start(defaults() | first).advance(lab.recipe.epochs)
+
+
+def _cycles_and_one_run(lab: Lab, defaults_first: bool) -> None:
+    if defaults_first:
+        lab.start(defaults()).advance(lab.recipe.epochs)
+    lab.start(defaults() | ours_now.measure(lab).first).advance(lab.recipe.epochs)
 
 
 def _halving_on_lr(lab: Lab, defaults_first: bool) -> None:
@@ -123,12 +129,8 @@ def _hyperband(epochs: int) -> optuna.pruners.BasePruner:
     return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
 
 
-def _ours(lab: Lab, defaults_first: bool) -> None:
-    search(lab, defaults_first)
-
-
 def _ours_inside_wall(lab: Lab, defaults_first: bool) -> None:
-    search(lab, defaults_first, WALL)
+    ours.search(lab, defaults_first, WALL)
 
 
 def _peer(name: str) -> Callable[[Lab, bool], None]:
@@ -138,17 +140,19 @@ def _peer(name: str) -> Callable[[Lab, bool], None]:
     return run
 
 
-OURS = LiveArm("ours", _ours)
+OURS = LiveArm("ours-now", ours_now.search)
 
 LIVE_ARMS = {
     arm.name: arm
     for arm in (
         LiveArm("defaults", _defaults_alone),
-        LiveArm("range-test-and-one-run", _range_test_and_one_run),
+        LiveArm("ramps-and-one-run", _ramps_and_one_run),
+        LiveArm("cycles-and-one-run", _cycles_and_one_run),
         LiveArm("halving-on-lr", _halving_on_lr),
         LiveArm("tpe-median", _tpe(lambda _epochs: optuna.pruners.MedianPruner())),
         LiveArm("tpe-hyperband", _tpe(_hyperband)),
         OURS,
+        LiveArm("ours-before", ours.search),
         LiveArm("ours-inside-wall", _ours_inside_wall),
         LiveArm("priorband", _peer("priorband")),
         LiveArm("smac", _peer("smac")),

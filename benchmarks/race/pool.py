@@ -27,6 +27,16 @@ def best_file(name: str, pools: Path = POOLS) -> Path:
     return pools / f"{name}-best.jsonl"
 
 
+def cycles_file(name: str, pools: Path = POOLS) -> Path:
+    """Return the file of the configurations' short cycles."""
+    return pools / f"{name}-cycles.jsonl"
+
+
+def range_tests_file(name: str, pools: Path = POOLS) -> Path:
+    """Return the file of the range tests."""
+    return pools / f"{name}-range-tests.jsonl"
+
+
 def defaults_file(name: str, pools: Path = POOLS) -> Path:
     """Return the file of the runs of the recipe's defaults."""
     return pools / f"{name}-defaults.jsonl"

@@ -175,7 +175,7 @@ def test_a_search_goes_on_elsewhere_with_its_files_damaged(program, started, tmp
 
 @pytest.mark.slow
 def test_damaged_results_are_made_again_from_what_is_left(program) -> None:
-    done = program.run("--space", str(program.space), "--name", "damaged")
+    done = program.run("--space", str(program.space), "--name", "damaged", "--set", "search.audit=0.3")
     search = load_search("damaged", program.storage)
     assert_whole(search)
     assert f"results: {search.path}, {size_of(search.path) / 1e6:.1f} MB" in done.stdout

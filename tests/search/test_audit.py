@@ -24,7 +24,8 @@ STOP, CONTINUE = TrialScheduler.STOP, TrialScheduler.CONTINUE
 
 
 def config(**changes: Any) -> SearchConfig:
-    return SearchConfig(Recipe(epochs=24), {}, SearchSettings.model_validate(changes), RefitChanges())
+    settings = SearchSettings.model_validate({"audit": 0.05, **changes})
+    return SearchConfig(Recipe(epochs=24), {}, settings, RefitChanges())
 
 
 def all_audited(**changes: Any) -> SearchConfig:

@@ -43,7 +43,7 @@ def test_truth_is_of_all_that_were_to_be_stopped() -> None:
 
 
 def test_audited_trials_are_told_from_the_search() -> None:
-    found = [examine(WORLD.with_search(seed=seed).simulate(Workers(8)), 5) for seed in range(5)]
+    found = [examine(WORLD.with_search(seed=seed, audit=0.05).simulate(Workers(8)), 5) for seed in range(5)]
     assert all(each.audited >= 2 for each in found)
     assert all(0 < each.extra < 0.25 for each in found)
     unaudited = examine(WORLD.with_search(audit=0.0).simulate(Workers(8)), 5)

@@ -60,7 +60,7 @@ def test_a_search_repeats_itself_and_another_seed_does_not() -> None:
 
 
 def test_audited_trials_run_on() -> None:
-    search = WORLD.with_search(samples=60, grace=8).simulate(Workers(4))
+    search = WORLD.with_search(samples=60, grace=8, audit=0.05).simulate(Workers(4))
     assert search.audit is not None
     audited = set(search.audit.trials)
     assert len(audited) >= 2

@@ -83,7 +83,7 @@ def test_an_arm_that_refuses_is_recorded_with_its_reason(tmp_path: Path, monkeyp
 
 def test_bad_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PROBLEMS, "kept", Problem("kept", tiny_lab.FIELDS, 100, aside=True))
-    with pytest.raises(InputError, match="--arm best: must be one of defaults, range-test-and-one-run, "):
+    with pytest.raises(InputError, match="--arm best: must be one of defaults, ramps-and-one-run, "):
         run(tmp_path, arm=["best"])
     with pytest.raises(InputError, match="PROBLEM kept: is kept until the next policy is fixed; --aside runs on it"):
         run(tmp_path, "kept")

@@ -61,13 +61,13 @@ def test_the_defaults_are_tried_first_where_every_arm_does(name: str) -> None:
 
 
 def test_the_range_test_costs_its_ramps_and_gives_the_first_rate() -> None:
-    log = ran("range-test-and-one-run")
+    log = ran("ramps-and-one-run")
     spent = sum(trial == -1 for trial, _ in log.events)
     assert spent == 14  # two ramps of 20 steps, three steps an epoch
     assert log.rates is not None
     assert log.rates["after"] == spent
     assert log.trials[0]["params"] == log.rates["params"]
-    mine = ran("ours")
+    mine = ran("ours-before")
     assert mine.rates == log.rates
     assert mine.trials[0]["params"]["max_lr"] == log.rates["params"]["max_lr"]
     assert mine.trials[0]["params"]["momentum"] != defaults()["momentum"]
@@ -84,7 +84,7 @@ def test_a_range_test_that_refuses_ends_the_search(monkeypatch: pytest.MonkeyPat
         raise InputError("range test: the loss did not fall")
 
     monkeypatch.setattr(ours, "find_bounds", refuse)
-    log = run("ours")
+    log = run("ours-before")
     assert log.refused == "range test: the loss did not fall"
     assert (len(log.events), log.trials) == (14, [])
 
@@ -120,7 +120,7 @@ def test_ours_decides_as_the_programs_own_policy(monkeypatch: pytest.MonkeyPatch
 def test_an_unfinished_search_is_no_error() -> None:
     with pytest.raises(BudgetSpent):
         ours.measure_bounds(Lab(tiny_lab.inputs(), tiny_lab.hardware(), 10, 0))
-    log = run("ours", budget=10)
+    log = run("ours-before", budget=10)
     assert (len(log.events), log.rates, log.refused) == (10, None, None)
 
 

@@ -39,7 +39,7 @@ def searched(arm: str, repeat: int, fresh: float, at: int = 4, *, defaults_first
 
 
 def test_a_standing_by_hand() -> None:
-    standing = stand([searched("ours", 0, 0.7), searched("ours", 1, 0.9)], POOL)
+    standing = stand([searched("ours-now", 0, 0.7), searched("ours-now", 1, 0.9)], POOL)
     assert standing.values("regret_80").tolist() == pytest.approx([0.5, 0.0])
     assert standing.values("area").tolist() == pytest.approx([0.5, 0.0])
     assert standing.values("points").tolist() == pytest.approx([70, 90])
@@ -48,7 +48,7 @@ def test_a_standing_by_hand() -> None:
 
 
 def test_before_anything_is_trained_the_defaults_count() -> None:
-    standing = stand([searched("ours", 0, 0.9, at=40)], POOL)
+    standing = stand([searched("ours-now", 0, 0.9, at=40)], POOL)
     assert standing.values("regret_20").tolist() == pytest.approx([1.5])
     assert standing.values("regret_40").tolist() == pytest.approx([0.0])
 
@@ -67,9 +67,9 @@ def test_the_smallest_effect_by_hand() -> None:
 
 
 def test_the_table_compares_with_ours() -> None:
-    ours = stand([searched("ours", repeat, 0.7 + repeat / 100) for repeat in range(3)], POOL)
+    ours = stand([searched("ours-now", repeat, 0.7 + repeat / 100) for repeat in range(3)], POOL)
     other = stand([searched("smac", repeat, 0.6 + repeat / 50) for repeat in range(3)], POOL)
-    lines = table({"smac": other, "ours": ours}, 4)
+    lines = table({"smac": other, "ours-now": ours}, 4)
     assert len({line.count("|") for line in lines}) == 1
     smac, mine = lines[2:]
     assert "| -9.0 ± 2.5 |" in smac
@@ -87,7 +87,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     with pytest.raises(InputError, match=r"digits-s11.jsonl: nothing is recorded; uv run python -m "):
         standings.main([name], False, contests, pools)
     refused = searched("smac", 0, 0.5, defaults_first=True) | {"refused": "no", "trials": [], "events": []}
-    lines = [HEADER, searched("ours", 0, 0.7), searched("smac", 0, 0.5), refused]
+    lines = [HEADER, searched("ours-now", 0, 0.7), searched("smac", 0, 0.5), refused]
     for each in lines:
         append_line(contest_file(name, contests), each)
     standings.main([], False, contests, pools)

@@ -1,0 +1,164 @@
+"""Compare ways to begin a search on a recorded pool: range tests, bounds, first trials, with the program's rungs.
+
+    uv run python -m benchmarks.race.starts digits-s11
+
+Each order of the pool goes with one recorded range test (``benchmarks.race.record_range_tests``). Its epochs count, and
+the trial at its rate comes first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from benchmarks.race.arms import RUNGS, random_order
+from benchmarks.race.candidates import FALLBACK, Candidates, History, join, replay
+from benchmarks.race.difficulty import ORDERS
+from benchmarks.race.measures import budget_of, estimate, measure, read_at, ship
+from benchmarks.race.pool import POOLS, Floats, Ints, range_tests_file, read_defaults, read_pool
+from benchmarks.race.problems import WALL, defaults
+from benchmarks.race.replay import with_interval
+from benchmarks.tools.lines import read_lines
+from benchmarks.tools.markdown import markdown_row
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import whole_number
+from tune_s11.config import InputError
+from tune_s11.pruning import SuccessiveHalving
+
+Test = Mapping[str, Any]
+"""A recorded range test; see :func:`benchmarks.race.record_range_tests.record`."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """A way to begin a search."""
+
+    name: str
+    test: str | None = None
+    """Recorded test that is run first, and whose rate the first trial has; None: none."""
+    bounds: tuple[float, float] | None = None
+    """Bounds of ``max_lr`` in place of the test's; None: the test's, or without a test the whole space."""
+    power: float = 0.0
+    """Power of (1 - momentum), over its value with the defaults, by which the bounds are multiplied."""
+
+    def accepts(self, config: Mapping[str, float], test: Test | None) -> bool:
+        """Return whether the search draws this configuration after this test."""
+        low, high = self.bounds or ((test["low"], test["high"]) if test else (0.0, np.inf))
+        scale = ((1 - config["momentum"]) / (1 - defaults()["momentum"])) ** self.power
+        return bool(low * scale <= config["max_lr"] <= high * scale)
+
+
+EVERYTHING = (0.0, np.inf)
+
+CHOICES = (
+    Start("random"),
+    Start("random inside the wall", bounds=WALL),
+    Start("usual rate, bounds around it", "usual"),
+    Start("usual rate, bounds follow sqrt(1 - momentum)", "usual", power=0.5),
+    Start("range test by ramps", "ramps"),
+    Start("range test, first trial only", "cycles", bounds=EVERYTHING),
+    Start("range test", "cycles"),
+    Start("range test, bounds follow sqrt(1 - momentum)", "cycles", power=0.5),
+    Start("range test, bounds follow 1 - momentum", "cycles", power=1.0),
+)
+"""All ways that are compared; the last but one is the program's."""
+
+
+def with_first(candidates: Candidates, test: Test) -> Candidates:
+    """Return the candidates with one more row before the defaults: the trial at the test's rate."""
+    curve = np.zeros(candidates.epochs)
+    curve[: len(test["ema"])] = test["ema"]
+    quality = candidates.quality
+    return replace(
+        candidates,
+        configs=[*candidates.configs[:-1], test["first"], candidates.configs[-1]],
+        signals={"ema": np.vstack([candidates.signals["ema"][:-1], curve, candidates.signals["ema"][-1:]])},
+        epochs_run=np.insert(candidates.epochs_run, -1, len(test["ema"])),
+        diverged=np.insert(candidates.diverged, -1, curve[-1] == 0),
+        quality=np.insert(quality, -1, test["quality"]),
+    )
+
+
+def search(start: Start, candidates: Candidates, test: Test | None, order: int) -> tuple[Candidates, Ints]:
+    """Replay one search.
+
+    Args:
+        start: Way to begin.
+        candidates: Candidates of the pool.
+        test: Test to begin with; None: none.
+        order: Number of the random order.
+
+    Returns:
+        The candidates with the first trial, and the row that is shipped after 0, 1, ... epochs.
+    """
+    n, budget = candidates.n, budget_of(candidates)
+    drawn = [row for row in random_order(n, order).tolist() if start.accepts(candidates.configs[row], test)]
+    spent = 0
+    if test is not None:
+        candidates, drawn, spent = with_first(candidates, test), [n, *drawn], test["epochs"]
+    verdicts = SuccessiveHalving(*RUNGS, candidates.epochs).start()
+    history = replay(candidates, candidates.signals["ema"], drawn, verdicts, budget - spent)
+    before = np.full(spent, FALLBACK), np.zeros(spent, dtype=np.int64)
+    history = History(np.concatenate([before[0], history.rows]), np.concatenate([before[1], history.epochs]))
+    shipped = ship(history, candidates, "ema", budget)
+    if test is not None:
+        untrained = shipped == FALLBACK
+        untrained[:spent] = False
+        shipped[untrained] = n
+    return candidates, shipped
+
+
+def table(candidates: Candidates, tests: list[dict[str, Test]], orders: int) -> list[str]:
+    """Return the Markdown lines of a table.
+
+    Args:
+        candidates: Candidates of the pool.
+        tests: Recorded tests by seed; searches take turns with them.
+        orders: Number of random orders.
+    """
+    points = read_at(candidates.epochs)
+    heads = ["start", "area", *(f"regret at {point}" for point in points.values()), "epochs until close", "close"]
+    lines = [markdown_row([*heads, "area less the wall's"]), markdown_row(["---"] * (len(heads) + 1))]
+    results: dict[str, dict[str, Floats]] = {}
+    for start in CHOICES:
+        found = []
+        for order in range(orders):
+            test = None if start.test is None else tests[order % len(tests)][start.test]
+            extended, shipped = search(start, candidates, test, order)
+            found.append(measure(shipped, extended))
+        results[start.name] = {name: np.array([each[name] for each in found]) for name in found[0]}
+    wall = results[CHOICES[1].name]["area"]
+    for name, figures in results.items():
+        cells = [name, *(with_interval(estimate(figures[each])) for each in ("area", *points))]
+        cells += [with_interval(estimate(figures["epochs"]), 0), f"{figures['close'].mean():.0%}"]
+        lines.append(markdown_row([*cells, with_interval(estimate(figures["area"] - wall))]))
+    return lines
+
+
+app = new_app("Compare ways to begin a search.")
+
+
+@app.command()
+def main(
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="One whose pool and range tests are recorded.")],
+    orders: Annotated[int, typer.Option("--orders", parser=whole_number(1), metavar="N", help="Replays.")] = ORDERS,
+    pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
+) -> None:
+    """Print a table."""
+    pool = read_pool(problem, pools)
+    path = range_tests_file(problem, pools)
+    lines = read_lines(path)[1:]
+    if not lines:
+        command = f"uv run python -m benchmarks.race.record_range_tests {problem}"
+        raise InputError(f"{path}: nothing is recorded; {command} does it")
+    candidates = join(pool, read_defaults(pool, problem, pools))
+    print(f"\n### {problem}, {orders} orders, {len(lines)} range tests, {date.today()}\n")
+    print("\n".join(table(candidates, lines, orders)))
+
+
+if __name__ == "__main__":
+    run(app, "benchmarks.race.starts")
