@@ -66,7 +66,7 @@ def _accuracies(kind: str, entry: dict[str, Any]) -> str:
         rows.append((name, measured["test_accuracy"]))
         rows.append((f"{name}, raw weights", measured["test_accuracy_raw"]))
     lines = ["| recipe | mean | SD | n |", "|---|---|---|---|"]
-    lines += [f"| {name} | {it['mean']:.4f} | {_sd(it['sd'])} | {it['n']} |" for name, it in rows]
+    lines += [f"| {name} | {it['mean']:.4f} | {_sd(it)} | {it['n']} |" for name, it in rows]
     for goal, least in GOALS.get((kind, refit["width"]), []):
         mean = refit["test_accuracy"]["mean"]
         lines.append(
@@ -96,5 +96,6 @@ def _winner(entry: dict[str, Any]) -> str:
     return f"{winner['trial']}, validation accuracy {winner['validation_accuracy']:.4f}: {params}.\n"
 
 
-def _sd(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _sd(summary: dict[str, Any]) -> str:
+    """Return the standard deviation for a table; two runs have one, but it says nothing about the spread."""
+    return f"{summary['sd']:.4f}" if summary["n"] > 2 else "-"
