@@ -186,7 +186,7 @@ class SearchSettings(Frozen):
     lr_range_seeds: Count = 3
     """Number of ramps, whose median counts, where ``range_test`` finds ``min_lr`` and in ``tune-s11 lr``."""
     finalists: Annotated[int, Field(ge=0)] = 5
-    """Number of best complete trials that are run again before the winner is named; below 2: the best one wins."""
+    """Best trials, one of them replaced by the first, that are run again before the winner is named; below 2: none."""
     finalist_seeds: Count = 3
     """Runs of each finalist, from the same seeds."""
     refit_seeds: Count = 3

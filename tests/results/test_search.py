@@ -41,3 +41,43 @@ def test_the_winner_is_the_finalists_or_the_best_score(
     search = SearchResult(tmp_path, config, {}, read_trials(tmp_path, config))
     assert search.winner is not None
     assert search.winner.name == winner
+
+
+@pytest.mark.parametrize(
+    ("finalists", "scores", "entrants"),
+    [
+        (3, [0.7, 0.9, 0.8, 0.85], [1, 3, 0]),  # the first trial in place of the third
+        (3, [0.87, 0.9, 0.8, 0.85], [1, 0, 3]),  # it is among the best itself
+        (2, [0.7, 0.9, 0.8, 0.85], [1, 3]),  # of two none can be spared
+        (0, [0.7, 0.9, 0.8, 0.85], [1]),
+        (3, [None, 0.9, 0.8, 0.85], [1, 3, 2]),  # it was pruned
+    ],
+)
+def test_the_first_trial_is_a_finalist(
+    tmp_path: Path, config: SearchConfig, finalists: int, scores: list[float | None], entrants: list[int]
+) -> None:
+    for number, value in enumerate(scores):
+        report = score(0.5) | {"epoch": 2, "epochs": [row(2, 0.5)]} if value is None else score(value)
+        write_attempt(tmp_path / "trials" / f"t{number:04d}", [report])
+    config = config.with_overrides({"search.finalists": str(finalists)})
+    search = SearchResult(tmp_path, config, {}, read_trials(tmp_path, config))
+    assert [trial.number for trial in search.entrants] == entrants
+
+
+@pytest.mark.parametrize(("judged", "counts"), [([1, 3, 0], True), ([1, 3, 2], True), ([1, 2, 0], False)])
+def test_verdicts_of_earlier_versions_count(
+    tmp_path: Path, config: SearchConfig, judged: list[int], counts: bool
+) -> None:
+    """They have the three best, without the first trial."""
+    for number, value in enumerate([0.7, 0.9, 0.8, 0.85]):
+        write_attempt(tmp_path / "trials" / f"t{number:04d}", [score(value)])
+    scores = {"mean": 0.5, "sd": None, "n": 1, "scores": [0.5]}
+    names = [f"t{number:04d}" for number in judged]
+    verdict = {"seeds": [3], "trials": dict.fromkeys(names, scores), "winner": names[-1], "runner_up": names[0]}
+    verdict |= {"margin": {"mean": 0.0, "low": None, "high": None, "confidence": 0.95}, "tied": True}
+    (tmp_path / "finalists.json").write_text(json.dumps(verdict))
+    config = config.with_overrides({"search.finalists": "3"})
+    search = SearchResult(tmp_path, config, {}, read_trials(tmp_path, config))
+    assert (search.finalists is not None) == counts
+    assert search.winner is not None
+    assert search.winner.name == (names[-1] if counts else "t0001")

@@ -64,13 +64,18 @@ class FinalistScores(Record):
 
 
 class Margin(Record):
-    """The winner's lead: the mean of the differences seed by seed."""
+    """A lead: the mean of the differences seed by seed."""
 
     mean: float
     low: float | None
     """Lower end of Student's interval; None with a single seed."""
     high: float | None
     confidence: float
+
+    @property
+    def by_noise(self) -> bool:
+        """Whether the interval contains 0, or there is no interval."""
+        return self.low is None or self.low <= 0
 
 
 class Verdict(Record):
@@ -86,6 +91,9 @@ class Verdict(Record):
     """Whether the margin's interval contains 0, or there is no interval."""
     failed: tuple[str, ...] = ()
     """Finalists without a run left to compare."""
+    gain: Margin | None = None
+    """Winner's lead over the first trial, which shows what searching has gained; None: that trial won, or was not a
+    finalist."""
 
 
 class LengthScores(Record):

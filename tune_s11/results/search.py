@@ -64,6 +64,19 @@ class SearchResult:
         return ranked[: max(1, self.config.search.finalists)]
 
     @property
+    def entrants(self) -> list[TrialResult]:
+        """Trials that are run again as finalists, best score first: the contenders, but with the first trial.
+
+        If it is complete, the first trial replaces the last of three or more contenders. It has the recipe as it was
+        before any search, at the range test's rate, so the lead over it is what searching has gained.
+        """
+        contenders = self.contenders
+        first = next((trial for trial in self.trials if trial.number == 0 and trial.state == "complete"), None)
+        if first is None or first in contenders or len(contenders) < 3:
+            return contenders
+        return [*contenders[:-1], first]
+
+    @property
     def audit(self) -> AuditRecord | None:
         """Pruning audit; None before any trial was to be stopped."""
         return sound_record(AuditRecord, self.folder.audit)
@@ -72,17 +85,22 @@ class SearchResult:
     def finalists(self) -> Verdict | None:
         """Verdict on the finalists; None if there is none, or if the search has found other contenders since."""
         verdict = sound_record(Verdict, self.folder.verdict)
-        names = {trial.name for trial in self.contenders}
-        return verdict if verdict is not None and {*verdict.trials, *verdict.failed} == names else None
+        if verdict is None:
+            return None
+        judged = {*verdict.trials, *verdict.failed}
+        # In searches of earlier versions the first trial was a finalist only if it was among the best.
+        current = [{trial.name for trial in trials} for trials in (self.entrants, self.contenders)]
+        return verdict if judged in current else None
 
     @property
     def winner(self) -> TrialResult | None:
         """Winner of the finalists; without them, the complete trial with the best score, the earliest of equals."""
-        contenders = {trial.name: trial for trial in self.contenders}
-        if not contenders:
+        if not (contenders := self.contenders):
             return None
         verdict = self.finalists
-        return contenders[verdict.winner] if verdict else next(iter(contenders.values()))
+        if verdict is None:
+            return contenders[0]
+        return next(trial for trial in self.trials if trial.name == verdict.winner)
 
     @property
     def lengths(self) -> Lengths | None:

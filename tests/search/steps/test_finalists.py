@@ -10,7 +10,7 @@ from tune_s11.data import Images
 from tune_s11.hardware import Hardware
 from tune_s11.results.folder import LAYOUT
 from tune_s11.search.steps import finalists
-from tune_s11.search.steps.finalists import comparable, half_interval, judge
+from tune_s11.search.steps.finalists import comparable, half_interval, judge, lead
 from tune_s11.search.workers.parts import Worker
 from tune_s11.storage.sync import Shared
 from tune_s11.training.checkpoint import CheckpointError
@@ -38,6 +38,25 @@ def test_the_best_mean_wins_and_leads_by_the_paired_differences() -> None:
         "sd": pytest.approx(0.01),
         "n": 3,
     }
+
+
+def test_the_lead_over_the_first_trial_is_what_searching_has_gained() -> None:
+    scores = {"t0000": [0.90, 0.92, 0.91], "t0005": [0.94, 0.95, 0.96], "t0002": [0.93, 0.94, 0.95]}
+    verdict = judge(scores, range(3))
+    assert verdict.runner_up == "t0002"
+    assert verdict.gain == lead(scores["t0005"], scores["t0000"])
+    assert verdict.gain.mean == pytest.approx(0.04)
+    assert not verdict.gain.by_noise
+    gained = finalists._gained(verdict)
+    assert gained == "searching has gained 0.0400 (0.0152 to 0.0648) over t0000, the first trial"
+    weak = judge({"t0000": [0.90, 0.92], "t0005": [0.92, 0.91]}, range(2))
+    assert finalists._gained(weak).endswith("over t0000, the first trial, no more than noise explains")
+    won = judge({"t0000": [0.95, 0.96], "t0005": [0.92, 0.91]}, range(2))
+    assert won.gain is None
+    assert finalists._gained(won) == "t0000, the first trial, wins: searching has gained nothing"
+    without = judge({"t0001": [0.95, 0.96], "t0005": [0.92, 0.91]}, range(2))
+    assert without.gain is None
+    assert finalists._gained(without) == "t0000, the first trial, is not among them"
 
 
 @pytest.mark.parametrize(

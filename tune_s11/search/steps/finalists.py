@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ray import ObjectRef
 
 from tune_s11.config import Recipe, SearchSettings
-from tune_s11.results import TrialResult
+from tune_s11.results import TrialResult, trial_name
 from tune_s11.results.records import FinalistScores, Margin, Summary, Verdict
 from tune_s11.search.context import Context
 from tune_s11.search.failures import SearchFailedError
@@ -44,13 +44,13 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
         SearchFailedError: No trial is complete.
     """
     search = context.search()
-    contenders = search.contenders
-    if len(contenders) > 1 and search.finalists is None:
-        names = ", ".join(trial.name for trial in contenders)
+    entrants = search.entrants
+    if len(entrants) > 1 and search.finalists is None:
+        names = ", ".join(trial.name for trial in entrants)
         context.display.begin("finalists")
         run_finalists(
             context,
-            contenders,
+            entrants,
             data,
             lambda done, total: context.display.advance(done / total, f"finalists {names}: epoch {done} of {total}"),
         )
@@ -64,9 +64,21 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
             f"{verdict.trials[winner.name].mean:.4f}, {verdict.margin.mean:.4f} more than {verdict.runner_up}"
             + (", no more than noise explains" if verdict.tied else "")
         )
+        context.say("finalists: " + _gained(verdict))
     context.say(f"winner: {winner.name}, validation accuracy {winner.score:.4f} ({winner.recipe.weights})")
     context.say("  " + ", ".join(f"{name} {value:.4g}" for name, value in winner.params.items()))
     return winner
+
+
+def _gained(verdict: Verdict) -> str:
+    """Return what searching has gained, in words."""
+    gain, first = verdict.gain, trial_name(0)
+    if gain is None:
+        won = verdict.winner == first
+        return f"{first}, the first trial, {'wins: searching has gained nothing' if won else 'is not among them'}"
+    between = "" if gain.low is None or gain.high is None else f" ({gain.low:.4f} to {gain.high:.4f})"
+    noise = ", no more than noise explains" if gain.by_noise else ""
+    return f"searching has gained {gain.mean:.4f}{between} over {first}, the first trial{noise}"
 
 
 def run_finalists(
@@ -141,16 +153,11 @@ def judge(scores: dict[str, list[float]], seeds: Sequence[int]) -> Verdict:
         seeds: Seeds of the scores, in this order.
 
     Returns:
-        The verdict. Its margin is the mean of the differences seed by seed, with the bounds of Student's interval.
+        The verdict; see :func:`lead` for its margins.
     """
     ranked = sorted(scores, key=lambda name: -float(np.mean(scores[name])))
     winner, runner_up = ranked[:2]
-    differences = np.subtract(scores[winner], scores[runner_up])
-    mean = float(np.mean(differences))
-    low = high = None
-    if len(differences) > 1:
-        half = half_interval(differences)
-        low, high = mean - half, mean + half
+    margin, first = lead(scores[winner], scores[runner_up]), trial_name(0)
     return Verdict(
         seeds=tuple(seeds),
         trials={
@@ -158,9 +165,20 @@ def judge(scores: dict[str, list[float]], seeds: Sequence[int]) -> Verdict:
         },
         winner=winner,
         runner_up=runner_up,
-        margin=Margin(mean=mean, low=low, high=high, confidence=CONFIDENCE),
-        tied=low is None or low <= 0,
+        margin=margin,
+        tied=margin.by_noise,
+        gain=lead(scores[winner], scores[first]) if first in scores and first != winner else None,
     )
+
+
+def lead(scores: Sequence[float], others: Sequence[float]) -> Margin:
+    """Return the mean of the differences seed by seed, with the bounds of Student's interval for two seeds or more."""
+    differences = np.subtract(scores, others)
+    mean, half = float(np.mean(differences)), None
+    if len(differences) > 1:
+        half = half_interval(differences)
+    low, high = (None, None) if half is None else (mean - half, mean + half)
+    return Margin(mean=mean, low=low, high=high, confidence=CONFIDENCE)
 
 
 def half_interval(differences: Sequence[float] | npt.NDArray[np.float64]) -> float:
