@@ -67,14 +67,15 @@ class SearchResult:
     def entrants(self) -> list[TrialResult]:
         """Trials that are run again as finalists, best score first: the contenders, but with the first trial.
 
-        If it is complete, the first trial replaces the last of three or more contenders. It has the recipe as it was
-        before any search, at the range test's rate, so the lead over it is what searching has gained.
+        The first trial replaces the last of three or more contenders, even if it was pruned; then it cannot win. It has
+        the recipe as it was before any search, at the range test's rate, so the lead over it is what searching has
+        gained.
         """
         contenders = self.contenders
-        first = next((trial for trial in self.trials if trial.number == 0 and trial.state == "complete"), None)
-        if first is None or first in contenders or len(contenders) < 3:
+        first = [trial for trial in self.trials if trial.number == 0 and trial.state in {"complete", "pruned"}]
+        if not first or first[0] in contenders or len(contenders) < 3:
             return contenders
-        return [*contenders[:-1], first]
+        return [*contenders[:-1], *first]
 
     @property
     def audit(self) -> AuditRecord | None:

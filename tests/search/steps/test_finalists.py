@@ -1,5 +1,6 @@
 """Who wins among the finalists, and when by noise; a whole search of theirs is part of test_session.py."""
 
+from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from tune_s11.config import Recipe
 from tune_s11.data import Images
 from tune_s11.hardware import Hardware
 from tune_s11.results.folder import LAYOUT
+from tune_s11.results.records import Verdict
 from tune_s11.search.steps import finalists
 from tune_s11.search.steps.finalists import comparable, half_interval, judge, lead
 from tune_s11.search.workers.parts import Worker
@@ -20,7 +22,7 @@ from tune_s11.training.trainer import TrainingData
 
 def test_the_best_mean_wins_and_leads_by_the_paired_differences() -> None:
     scores = {"t0001": [0.90, 0.92, 0.91], "t0005": [0.94, 0.95, 0.96], "t0002": [0.80, 0.99, 0.70]}
-    verdict = judge(scores, range(7, 10))
+    verdict = judge(scores, range(7, 10), scores.keys())
     assert list(verdict.trials) == ["t0005", "t0001", "t0002"]
     assert (verdict.winner, verdict.runner_up, verdict.tied) == ("t0005", "t0001", False)
     assert verdict.seeds == (7, 8, 9)
@@ -40,23 +42,33 @@ def test_the_best_mean_wins_and_leads_by_the_paired_differences() -> None:
     }
 
 
+def gained(scores: dict[str, list[float]], may_win: Set[str] | None = None) -> tuple[Verdict, list[str]]:
+    """The verdict, and what it says searching has gained."""
+    verdict = judge(scores, range(len(scores["t0005"])), scores.keys() if may_win is None else may_win)
+    return verdict, finalists._gained(verdict)
+
+
 def test_the_lead_over_the_first_trial_is_what_searching_has_gained() -> None:
     scores = {"t0000": [0.90, 0.92, 0.91], "t0005": [0.94, 0.95, 0.96], "t0002": [0.93, 0.94, 0.95]}
-    verdict = judge(scores, range(3))
+    verdict, lines = gained(scores)
     assert verdict.runner_up == "t0002"
     assert verdict.gain == lead(scores["t0005"], scores["t0000"])
     assert verdict.gain.mean == pytest.approx(0.04)
-    assert not verdict.gain.by_noise
-    gained = finalists._gained(verdict)
-    assert gained == "searching has gained 0.0400 (0.0152 to 0.0648) over t0000, the first trial"
-    weak = judge({"t0000": [0.90, 0.92], "t0005": [0.92, 0.91]}, range(2))
-    assert finalists._gained(weak).endswith("over t0000, the first trial, no more than noise explains")
-    won = judge({"t0000": [0.95, 0.96], "t0005": [0.92, 0.91]}, range(2))
-    assert won.gain is None
-    assert finalists._gained(won) == "t0000, the first trial, wins: searching has gained nothing"
-    without = judge({"t0001": [0.95, 0.96], "t0005": [0.92, 0.91]}, range(2))
-    assert without.gain is None
-    assert finalists._gained(without) == "t0000, the first trial, is not among them"
+    assert lines == ["  searching has gained 0.0400 (0.0152 to 0.0648) over t0000, the first trial"]
+    _, (weak,) = gained({"t0000": [0.90, 0.92], "t0005": [0.92, 0.91]})
+    assert weak.endswith("over t0000, the first trial, no more than noise explains")
+    verdict, lines = gained({"t0000": [0.95, 0.96], "t0005": [0.92, 0.91]})
+    assert verdict.gain is None
+    assert lines == ["  t0000 is the first trial: searching has gained nothing"]
+    assert gained({"t0001": [0.95, 0.96], "t0005": [0.92, 0.91]})[1] == []
+
+
+def test_a_first_trial_that_was_pruned_cannot_win() -> None:
+    scores = {"t0000": [0.97, 0.98], "t0005": [0.94, 0.95], "t0002": [0.92, 0.91]}
+    verdict, (line,) = gained(scores, {"t0002", "t0005"})
+    assert (verdict.winner, verdict.runner_up) == ("t0005", "t0002")
+    assert list(verdict.trials) == ["t0000", "t0005", "t0002"]
+    assert line.startswith("  searching has gained -0.0300")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +80,8 @@ def test_the_lead_over_the_first_trial_is_what_searching_has_gained() -> None:
     ],
 )
 def test_what_noise_explains_is_a_tie(first: list[float], second: list[float]) -> None:
-    verdict = judge({"t0000": first, "t0001": second}, range(len(first)))
+    scores = {"t0000": first, "t0001": second}
+    verdict = judge(scores, range(len(first)), scores.keys())
     assert verdict.winner == "t0000"
     assert verdict.tied
     assert (verdict.margin.low is None) == (len(first) == 1)

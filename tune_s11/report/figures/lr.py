@@ -36,7 +36,7 @@ def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
         axes.axvspan(bounds.low, bounds.high, color=BLUE, alpha=0.1, lw=0, label=width)
         _mark(axes, "max_lr to try first", bounds.suggestion, color=BLUE, ls="-.", lw=1.5)
         if winner is not None:
-            at = "" if bounds.momentum is None else f", at momentum {bounds.momentum:g}"
+            at = "" if bounds.momentum is None else f" at momentum {bounds.momentum:g}:"
             _mark(axes, f"the winner's max_lr{at}", winner, color=VERMILION, ls="--", lw=1.8)
     if measured.cycles:
         _draw_cycles(panels[0], measured)

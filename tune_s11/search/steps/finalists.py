@@ -4,7 +4,7 @@ The best of many trials owes part of its score to luck with its seed and with no
 from seeds that no trial had show which trial is better without that luck, and whether the difference exceeds noise.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -64,21 +64,23 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
             f"{verdict.trials[winner.name].mean:.4f}, {verdict.margin.mean:.4f} more than {verdict.runner_up}"
             + (", no more than noise explains" if verdict.tied else "")
         )
-        context.say("finalists: " + _gained(verdict))
+        for line in _gained(verdict):
+            context.say(line)
     context.say(f"winner: {winner.name}, validation accuracy {winner.score:.4f} ({winner.recipe.weights})")
     context.say("  " + ", ".join(f"{name} {value:.4g}" for name, value in winner.params.items()))
     return winner
 
 
-def _gained(verdict: Verdict) -> str:
-    """Return what searching has gained, in words."""
+def _gained(verdict: Verdict) -> list[str]:
+    """Return a line on what searching has gained; none if the first trial is not among the finalists."""
     gain, first = verdict.gain, trial_name(0)
+    if verdict.winner == first:
+        return [f"  {first} is the first trial: searching has gained nothing"]
     if gain is None:
-        won = verdict.winner == first
-        return f"{first}, the first trial, {'wins: searching has gained nothing' if won else 'is not among them'}"
+        return []
     between = "" if gain.low is None or gain.high is None else f" ({gain.low:.4f} to {gain.high:.4f})"
     noise = ", no more than noise explains" if gain.by_noise else ""
-    return f"searching has gained {gain.mean:.4f}{between} over {first}, the first trial{noise}"
+    return [f"  searching has gained {gain.mean:.4f}{between} over {first}, the first trial{noise}"]
 
 
 def run_finalists(
@@ -111,10 +113,12 @@ def run_finalists(
     )
     found = iter(context.succeeded(names, results))
     scores = comparable({trial.name: {seed: next(found) for seed in seeds} for trial in finalists})
-    if len(scores) < 2:
+    if sum(trial.name in scores and trial.state == "complete" for trial in finalists) < 2:
         context.say("finalists: too many runs failed to compare them; the best trial wins")
         return
-    judged = judge({name: list(row.values()) for name, row in scores.items()}, list(next(iter(scores.values()))))
+    may_win = {trial.name for trial in finalists if trial.state == "complete"}
+    seeds_left = list(next(iter(scores.values())))
+    judged = judge({name: list(row.values()) for name, row in scores.items()}, seeds_left, may_win)
     failed = tuple(trial.name for trial in finalists if trial.name not in scores)
     judged.model_copy(update={"failed": failed}).write(context.folder.verdict)
 
@@ -145,18 +149,19 @@ def run_again(worker: Worker, shared: Shared, recipe: Recipe, data: TrainingData
     return epochs[-1].score
 
 
-def judge(scores: dict[str, list[float]], seeds: Sequence[int]) -> Verdict:
+def judge(scores: dict[str, list[float]], seeds: Sequence[int], may_win: Set[str]) -> Verdict:
     """Name the winner, and by how much it leads.
 
     Args:
         scores: Scores of each trial, one per seed, with the same seeds in the same order for all; two trials or more.
         seeds: Seeds of the scores, in this order.
+        may_win: Trials that may win, two or more.
 
     Returns:
         The verdict; see :func:`lead` for its margins.
     """
     ranked = sorted(scores, key=lambda name: -float(np.mean(scores[name])))
-    winner, runner_up = ranked[:2]
+    winner, runner_up = [name for name in ranked if name in may_win][:2]
     margin, first = lead(scores[winner], scores[runner_up]), trial_name(0)
     return Verdict(
         seeds=tuple(seeds),
