@@ -57,11 +57,12 @@ def best_of_each(search: SearchResult, measured: RangeTest | None, lengths: Leng
 
 
 def _of_cycles(measured: RangeTest) -> Iterable[dict[str, Any]]:
-    best: dict[int, tuple[float, float]] = {}
+    best: dict[int, tuple[float, float, float]] = {}
     for cycle, outcome in measured.cycles.items():
-        if outcome.accuracy is not None:
-            best[cycle.epochs] = max(best.get(cycle.epochs, (0.0, 0.0)), (outcome.accuracy, cycle.max_lr))
-    return (_row(epochs, Summary.of([score]), max_lr, "range test") for epochs, (score, max_lr) in best.items())
+        if outcome.accuracy is not None and outcome.loss is not None:
+            found = outcome.accuracy, -outcome.loss, cycle.max_lr  # of equal accuracies, the lower loss
+            best[cycle.epochs] = max(best.get(cycle.epochs, found), found)
+    return (_row(epochs, Summary.of([score]), max_lr, "range test") for epochs, (score, _, max_lr) in best.items())
 
 
 def _row(epochs: int, accuracy: Summary, max_lr: float, by: str, low: float | None = None) -> dict[str, Any]:
