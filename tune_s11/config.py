@@ -131,7 +131,7 @@ class Recipe(Frozen):
         return self
 
     def resized(self, epochs: int) -> "Recipe":
-        """Return the recipe in another number of epochs: its peak scales along, its EMA horizon keeps its epochs."""
+        """Return the recipe in another number of epochs; its peak is scaled with it, its EMA horizon stays."""
         return self.model_copy(update={"epochs": epochs, "peak_epoch": self.peak_epoch * epochs / self.epochs})
 
     @property
@@ -186,7 +186,7 @@ class SearchSettings(Frozen):
     lr_range_seeds: Count = 3
     """Number of ramps, whose median counts, where ``range_test`` finds ``min_lr`` and in ``tune-s11 lr``."""
     finalists: Annotated[int, Field(ge=0)] = 5
-    """Best trials, one of them replaced by the first, that are run again before the winner is named; below 2: none."""
+    """Trials that are run again before the winner is named: the best, and of three or more the first; below 2: none."""
     finalist_seeds: Count = 3
     """Runs of each finalist, from the same seeds."""
     refit_seeds: Count = 3

@@ -1,5 +1,6 @@
 """Searches begun and resumed from Python."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,17 @@ def test_a_search_that_has_started_keeps_its_space(finished: Path) -> None:
     first = opened(finished / "none", "quick", warm_start=finished)
     assert first.session.warm_start == tuple(trial.recipe for trial in began.contenders)
     assert not first.path.exists()
+
+
+def test_a_target_that_was_given_later_is_kept_unless_another_is_given(finished: Path, tmp_path: Path) -> None:
+    started = load_results("own", finished.parent).config
+    assert started.search.target is None
+    folder = shutil.copytree(finished, tmp_path / "own")
+    space = folder / "search.yaml"
+    space.write_text(space.read_text().replace("target: null", "target: 0.9"))
+    for arguments in ((), (started,)):
+        assert opened(folder, *arguments).session.config.search.target == 0.9
+    assert opened(folder, started, {"search.target": 0.8}).session.config.search.target == 0.8
 
 
 def test_a_search_that_must_have_started(tmp_path: Path) -> None:

@@ -61,4 +61,5 @@ def test_bounds_follow_the_square_root_of_1_less_momentum() -> None:
     assert bounds.scale(0.6) == pytest.approx(2.0)
     assert bounds.scale(0.975) == pytest.approx(0.5)
     assert bounds.scale(0.0) == pytest.approx(10**0.5)
+    assert bounds.comparable(2.0, 0.6) == pytest.approx(1.0)
     assert LRBounds(0.1, 1.0, 0.3, 0.001, {}).scale(0.0) == 1.0

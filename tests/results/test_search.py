@@ -50,6 +50,9 @@ def test_the_winner_is_the_finalists_or_the_best_score(
         (3, [0.87, 0.9, 0.8, 0.85], [1, 0, 3]),  # it is among the best itself
         (2, [0.7, 0.9, 0.8, 0.85], [1, 3]),  # of two none can be spared
         (0, [0.7, 0.9, 0.8, 0.85], [1]),
+        (5, [0.7, 0.9, 0.8, 0.85], [1, 3, 2, 0]),  # complete, and so among the best four of five
+        (5, [None, 0.9, 0.8, 0.85], [1, 3, 2, 0]),  # there is a place left
+        (2, [None, 0.9], [1]),  # nobody to compare it with who can win
         (3, [None, 0.9, 0.8, 0.85], [1, 3, 0]),  # even if it was pruned
     ],
 )

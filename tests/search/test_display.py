@@ -87,7 +87,7 @@ def test_training_is_told_in_epochs_of_a_trial() -> None:
     config = load_space("quick").with_overrides({"refit.width": "16", "search.finalist_seeds": "2"})
     work = training_in(Work(samples=8, ramps=1, finalists=2, refits=3, lengths=(6, 9)), config)
     # Of two trials that begin one trains from epoch 4 on, of those again one from epoch 8 on, of 12: 7 epochs each.
-    expected = {"range test": 1, "trials": 56, "finalists": 48, "lengths": 30, "refits": 3 * 12 * 4 / 0.8}
+    expected = {"range test": 1, "trials": 56, "finalists": 48, "target": 30, "refits": 3 * 12 * 4 / 0.8}
     assert work == pytest.approx(expected)
 
     more = config.with_overrides({"train_images": "500", "refit.train_images": "1000"})

@@ -35,7 +35,7 @@ from tune_s11.training.metrics import EpochMetrics, RunFolder
 
 HEADS = (
     *("search", "data:", "mlflow", "dashboard", "ASHA", "range test", "finalists", "winner", "  max_lr"),
-    *("refit with", "refit over", "test accuracy", "results", "best trials", "next"),
+    *("refit with", "refits of", "refit over", "test accuracy", "results", "best trials", "next"),
 )
 """How the lines of the output begin, but for those on a trial."""
 
@@ -89,8 +89,8 @@ def test_what_is_done_is_not_forecast_again(search: SearchResult) -> None:
 def test_a_target_is_work_too(search: SearchResult) -> None:
     config = search.config.with_overrides({"search.target": "0.5"})
     done = session_in(search.path, config)._work_left()
-    assert done == Work(samples=0, ramps=0, finalists=0, refits=2, lengths=(3, 4, 5))  # 6 are the finalists'
-    assert session_in(search.path / "none", config)._work_left().lengths == (3, 4, 5)
+    assert done == Work(samples=0, ramps=0, finalists=0, refits=2, lengths=(6, 3, 4, 5))
+    assert session_in(search.path / "none", config)._work_left().lengths == (6, 3, 4, 5)
 
 
 def test_a_target_after_the_search_shortens_the_refits(search: SearchResult, program) -> None:
@@ -104,8 +104,8 @@ def test_a_target_after_the_search_shortens_the_refits(search: SearchResult, pro
     assert [tried.epochs for tried in lengths.tried][:2] == [6, 3]
     assert all((tried.low >= 0.02) == (tried.epochs >= fewest) for tried in lengths.tried)
     assert (winner := search.winner) is not None
-    assert after.finalists is not None
-    assert tuple(lengths.tried[0].scores.values()) == after.finalists.trials[winner.name].scores
+    assert after.finalists == search.finalists
+    assert not lengths.tried[0].scores.keys() & {*after.finalists.seeds}
     assert after.refit is not None
     assert (after.refit.recipe.epochs, after.refit.trial) == (fewest, winner.name)
     assert after.refit.recipe.peak_epoch == pytest.approx(winner.recipe.peak_epoch * fewest / 6)
@@ -115,7 +115,10 @@ def test_a_target_after_the_search_shortens_the_refits(search: SearchResult, pro
     assert load_search("shorter", program.storage).refit == after.refit
 
     unreachable = program.run("--resume", "shorter", "--target", "0.999", "--no-report")
-    assert "target 0.999: not reached; 6 epochs with" in unreachable.stdout
+    assert "target 0.999: not reached by 6 epochs with" in unreachable.stdout
+    assert (
+        f"refits of {winner.name} in {fewest} epochs are replaced by those of {winner.name} in 6" in unreachable.stdout
+    )
     assert (kept := load_search("shorter", program.storage).refit) is not None
     assert kept.recipe.epochs == 6
 

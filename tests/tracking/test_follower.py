@@ -129,6 +129,18 @@ def test_another_winner_s_refits_are_other_runs(search_path: Path) -> None:
     assert {"t0000-refit-0", "t0002-refit-0"} <= tracker.named().keys()
 
 
+def test_refits_that_a_target_shortened_are_other_runs(search_path: Path) -> None:
+    tracker = Kept()
+    follow(search_path, tracker).send()
+    metrics = search_path / "best/metrics.json"
+    plain = json.loads(metrics.read_text())
+    plain["recipe"]["epochs"] = 4
+    metrics.write_text(json.dumps(plain))
+    follow(search_path, tracker).send()
+    assert {"t0002-refit-0", "t0002-refit-0-4-epochs"} <= tracker.named().keys()
+    assert tracker.named()["t0002-refit-0-4-epochs"].params["epochs"] == 4
+
+
 @settings(max_examples=30)
 @given(failing=st.dictionaries(st.integers(1, 30), st.booleans(), min_size=1, max_size=8))
 def test_whatever_fails_nothing_is_missing_at_the_end(

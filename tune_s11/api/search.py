@@ -39,7 +39,7 @@ class Search:
         space: Name of a space file that comes with the program, path of one, or one that was read. None: the space that
             the search started with, or ``s11`` for a new search.
         settings: Changes to the space file: recipe fields, ``search.FIELD``, ``refit.FIELD``. A resumed search may have
-            more ``search.samples``.
+            more ``search.samples`` and another ``search.target``; without one, it keeps its own.
         lr_bounds: Lowest and highest ``max_lr``, in place of a range test.
         warm_start: Name, path or address of a search whose best recipes are tried first.
 
@@ -179,6 +179,8 @@ class Search:
             config = self.space if isinstance(self.space, SearchConfig) else load_space(str(self.space or SPACE))
         settings = {key: str(value) if isinstance(value, Path) else value for key, value in self.settings.items()}
         config = config.with_overrides(settings).with_absolute_paths() if settings else config.with_absolute_paths()
+        if begun is not None and config.search.target is None and begun.config.search.target is not None:
+            config = config.with_overrides({"search.target": begun.config.search.target})
         samples = config.search.samples
         if begun is not None and samples < (least := len(begun.trials)):
             raise InputError(f"--samples {samples}: {least} trials have started; expected {least} or more")

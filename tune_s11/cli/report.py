@@ -164,20 +164,22 @@ def lr(
 ) -> None:
     """Draws an LR range test."""
     _check_out(out)
-    max_lr = None
+    winner = None
     if source is not None and Path(source).is_file():
         path = Path(source)
     else:
         search = load_search(source, storage)
-        path = search.folder.range_test
-        max_lr = search.winner.recipe.max_lr if search.winner else None
+        path, winner = search.folder.range_test, search.winner
     measured = read_range_test(path)
+    bounds = measured.bounds
+    max_lr = None if winner is None else bounds.comparable(winner.recipe.max_lr, winner.recipe.momentum)
     from tune_s11.report import figures
 
     figures.save(figures.draw_range_test(measured, max_lr), out)
     for name, rate in measured.suggestions.items():
         print(f"{name:12s} {rate:.4g}")
-    print(f"max_lr bounds {measured.bounds.low:.4g} to {measured.bounds.high:.4g}")
+    at = "" if bounds.momentum is None else f" at momentum {bounds.momentum:g}"
+    print(f"max_lr bounds {bounds.low:.4g} to {bounds.high:.4g}{at}")
     print(f"picture: {out}")
 
 

@@ -122,7 +122,7 @@ def search(
             "--target",
             parser=inner_fraction,
             metavar="ACCURACY",
-            help="Find the fewest epochs in which the winner reaches this validation accuracy, and refit it in these.",
+            help="Find the fewest epochs that reach this validation accuracy; the refits train for as many.",
         ),
     ] = None,
     target_line: TargetLineOption = None,

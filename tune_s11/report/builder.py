@@ -135,7 +135,7 @@ class SearchBuilder(ReportBuilder):
             return None
         seeds = [run.seed for run in self.refits.runs]
         first, *others = map(self.search.folder.refit, seeds)
-        recipe = self.search.config.refit.applied_to(self.winner.recipe)
+        recipe = self.search.config.refit.applied_to(self.winner.recipe)  # with the data's place of today
         if recipe.epochs != self.refits.recipe.epochs:  # a target has shortened it
             recipe = recipe.resized(self.refits.recipe.epochs)
         return Tested(first, recipe, seeds[0], tuple(others))

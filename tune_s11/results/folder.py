@@ -149,7 +149,7 @@ class SearchFolder(ReportedFolder):
     metrics = Below("best/metrics.json")
     """Test accuracy over the refits."""
     export = Below("best/export")
-    """Winner as files for other programs; deleted when another trial wins."""
+    """Winner as files for other programs; deleted when other refits replace these."""
     error = Below("error.txt")
     """Reason why the search failed."""
 

@@ -75,7 +75,7 @@ class Margin(Record):
     @property
     def by_noise(self) -> bool:
         """Whether the interval contains 0, or there is no interval."""
-        return self.low is None or self.low <= 0
+        return self.low is None or self.high is None or self.low <= 0 <= self.high
 
 
 class Verdict(Record):

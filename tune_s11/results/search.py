@@ -65,17 +65,19 @@ class SearchResult:
 
     @property
     def entrants(self) -> list[TrialResult]:
-        """Trials that are run again as finalists, best score first: the contenders, but with the first trial.
+        """Trials that are run again as finalists, best score first: the contenders and the first trial.
 
-        The first trial replaces the last of three or more contenders, even if it was pruned; then it cannot win. It has
-        the recipe as it was before any search, at the range test's rate, so the lead over it is what searching has
-        gained.
+        The first trial has the recipe's own values, at the range test's rate, so the lead over it is what searching has
+        gained. It replaces the last contender if there are three or more and no place is left. If it was pruned, it
+        cannot win.
         """
-        contenders = self.contenders
+        contenders, places = self.contenders, self.config.search.finalists
         first = [trial for trial in self.trials if trial.number == 0 and trial.state in {"complete", "pruned"}]
-        if not first or first[0] in contenders or len(contenders) < 3:
+        if not first or first[0] in contenders or len(contenders) < 2:
             return contenders
-        return [*contenders[:-1], *first]
+        if len(contenders) < places:
+            return [*contenders, *first]
+        return [*contenders[:-1], *first] if places > 2 else contenders
 
     @property
     def audit(self) -> AuditRecord | None:

@@ -148,7 +148,7 @@ def training_in(work: Work, config: SearchConfig) -> dict[str, float]:
         "range test": float(work.ramps + sum(map(sum, work.cycles))),  # a ramp has about an epoch's steps
         "trials": work.samples * recipe.epochs / config.policy.greatest_saving,
         "finalists": float(work.finalists * settings.finalist_seeds * recipe.epochs),
-        "lengths": float(sum(work.lengths) * settings.finalist_seeds),
+        "target": float(sum(work.lengths) * settings.finalist_seeds),
         "refits": work.refits * refit.epochs * images * (refit.width / recipe.width) ** 2,
     }
 

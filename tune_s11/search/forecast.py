@@ -94,7 +94,7 @@ class Forecast:
             "range test": in_time(self.range_test) if self.range_test else "",
             "trials": f"{in_time(trials)} ({in_time(least)} to {in_time(most)})" if self.samples else "",
             "finalists": in_time(self.finalists) if self.finalists else "",
-            "lengths": f"{in_time(self.lengths)} at most" if self.lengths else "",
+            "target": f"{in_time(self.lengths)} at most" if self.lengths else "",
             "refits": in_time(self.refits) if self.refits else "",
             "report": in_time(self.report),
         }
@@ -104,7 +104,7 @@ class Forecast:
             "forecast, from steps timed in all workers at once:",
             f"  epochs    {self.samples * self.epochs_each:,} without pruning, about {epochs:,.0f} with it "
             f"({fewest:,.0f} to {greatest:,.0f}), {in_time(self.trial.epoch)} each",
-            f"  time      about {in_time(self.total)}: {shares}",
+            f"  time      {'at most' if self.lengths else 'about'} {in_time(self.total)}: {shares}",
             f"  memory    {in_words(max(self.trial.memory, self.refit.memory))} a worker{on_gpu}",
         ]
 
@@ -213,10 +213,10 @@ class Budget(Stopper):  # type: ignore[misc]
         """
         least = time.monotonic() - begun + forecast.least
         if seconds < least:
-            lengths = " lengths," if forecast.lengths else ""
+            target = " target," if forecast.lengths else ""
             raise InputError(
                 f"--budget {in_time(seconds)}: must be at least {in_time(least)}: so long take start, range test, "
-                f"one complete trial, finalists,{lengths} refits and report"
+                f"one complete trial, finalists,{target} refits and report"
             )
         return Budget(begun + seconds, forecast)
 

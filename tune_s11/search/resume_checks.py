@@ -14,8 +14,8 @@ from tune_s11.results import SearchFolder
 from tune_s11.search_space import SearchConfig
 from tune_s11.storage.files import read_json
 
-_MAY_CHANGE = {("search", "samples"), ("search", "target"), ("search", "target_line")}
-"""Settings that a resumed search may change."""
+_MAY_CHANGE = {("search", "samples"), ("search", "audit"), ("search", "target"), ("search", "target_line")}
+"""Settings that a resumed search may change; an audit that has started keeps its share."""
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def earlier_manifest(folder: SearchFolder) -> dict[str, Any] | None:
 def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[str, Any]) -> None:
     """Check that a search continues under the same Ray with the same recipe, space and settings.
 
-    Samples, target and target line may change.
+    Samples, audit, target and target line may change.
 
     Args:
         folder: Folder of the search.

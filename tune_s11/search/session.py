@@ -221,7 +221,7 @@ class Session:
         # While trials are left, there may be as many finalists as the settings ask for.
         contenders = min(settings.finalists, settings.samples) if samples else len(so_far.entrants)
         asked = [name for name, domain in self.config.space.items() if domain == RANGE_TEST and so_far.bounds is None]
-        lengths = lengths_at_most(self.config, contenders) if samples or so_far.lengths is None else ()
+        lengths = lengths_at_most(self.config) if samples or so_far.lengths is None else ()
         return Work(
             samples=samples,
             ramps=settings.lr_range_seeds if "min_lr_fraction" in asked else 0,

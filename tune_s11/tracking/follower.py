@@ -61,6 +61,8 @@ class Follower:
 
     def _send_refit(self, refits: Refits, scores: RefitScores) -> None:
         name = f"{refits.trial}-refit-{scores.seed}"
+        if refits.recipe.epochs != self._config.refit.applied_to(self._config.recipe).epochs:
+            name += f"-{refits.recipe.epochs}-epochs"  # for a target, perhaps after refits in full length
         if self._has_ended(name):
             return
         folder = self._folder.refit(scores.seed)

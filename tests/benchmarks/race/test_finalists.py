@@ -46,4 +46,4 @@ def test_the_command_needs_fresh_runs_and_prints_a_table(tmp_path: Path, capsys:
     main("digits-s11", 3, tmp_path)
     rows = [each for each in capsys.readouterr().out.splitlines() if each.startswith("| ")]
     assert rows[0].startswith("| complete trials | best trial wins | 2 finalists |")
-    assert [each.split(" | ")[0] for each in rows[2:]] == ["| 20", "| 40", "| 64"]
+    assert [each.split(" | ")[0] for each in rows[2:]] == ["| 64", "| 128"]

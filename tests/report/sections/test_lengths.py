@@ -65,7 +65,18 @@ def test_a_target_is_reported_with_its_limit(search_path: Path) -> None:
 def test_a_target_that_is_not_reached_is_a_warning(search_path: Path) -> None:
     with_target(search_path, 0.97, None)
     _, _, page = compose_with_gaps(search_path)
-    assert "is not reached in the epochs of a trial, 6" in page
+    assert "is not reached in 6 epochs, those of a trial" in page
+
+
+def test_a_target_that_was_missed_at_once_is_a_warning_too(search_path: Path) -> None:
+    """Without cycles only the trials' own length has been tried."""
+    search = with_target(search_path, 0.97, None)
+    assert search.lengths is not None
+    search.lengths.model_copy(update={"tried": search.lengths.tried[:1]}).write(search.folder.lengths)
+    search.folder.range_test.unlink()
+    report, _, page = compose_with_gaps(search_path)
+    assert "is not reached in 6 epochs, those of a trial" in page
+    assert "lengths" not in report.figures
 
 
 def test_lengths_of_another_winner_or_target_do_not_count(search_path: Path) -> None:

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune_s11.results.records import Lengths
-from tune_s11.search.steps.lengths import bisect, dearest, describe, lengths_at_most, lower_limit, score_length
+from tune_s11.search.steps.finalists import seeds_of
+from tune_s11.search.steps.lengths import (
+    bisect,
+    describe,
+    fresh_seeds,
+    lengths_at_most,
+    lower_limit,
+    score_length,
+    worst_case,
+)
 from tune_s11.search_space import load_space
 
 
@@ -22,7 +31,7 @@ def test_the_fewest_are_found_with_few_tries(longest: int, data: st.DataObject) 
     assert bisect(longest, reaches) == (None if fewest > longest else fewest)
     assert tried[0] == longest
     assert len(tried) == len(set(tried)) <= 2 + longest.bit_length()
-    assert sum(tried) <= sum(dearest(longest))
+    assert sum(tried) <= sum(worst_case(longest))
 
 
 @given(longest=st.integers(1, 100), noise=st.randoms())
@@ -39,14 +48,18 @@ def test_what_is_found_was_tried_and_reached_the_target(longest: int, noise: st.
     assert fewest is None or outcomes[fewest]
 
 
-def test_the_dearest_case_of_24_epochs() -> None:
-    assert dearest(24) == [24, 12, 18, 21, 22, 23]
-    assert dearest(1) == [1]
+def test_the_worst_case_of_24_epochs() -> None:
+    assert worst_case(24) == [24, 12, 18, 21, 22, 23]
+    assert worst_case(1) == [1]
     config = load_space("s11")
-    assert lengths_at_most(config, 5) == ()
-    config = config.with_overrides({"search.target": "0.9"})
-    assert lengths_at_most(config, 1) == (24, 12, 18, 21, 22, 23)
-    assert lengths_at_most(config, 5) == (12, 18, 21, 22, 23)
+    assert lengths_at_most(config) == ()
+    assert lengths_at_most(config.with_overrides({"search.target": "0.9"})) == (24, 12, 18, 21, 22, 23)
+
+
+def test_no_seed_that_chose_the_winner_judges_it() -> None:
+    settings = load_space("s11").search
+    assert len(fresh_seeds(settings)) == settings.finalist_seeds
+    assert not {*fresh_seeds(settings)} & {*seeds_of(settings)}
 
 
 def test_the_limit_is_students() -> None:
@@ -81,7 +94,7 @@ def test_the_outcome_in_words() -> None:
         f"  too few: 6 epochs with validation accuracy 0.8050 ({limit} 0.7734)",
     ]
     assert describe(found(None)) == [
-        f"target 0.85: not reached; 24 epochs with validation accuracy 0.9450 ({limit} 0.9134), "
-        "and the refits keep them"
+        f"target 0.85: not reached by 24 epochs with validation accuracy 0.9450 ({limit} 0.9134); "
+        "the refits train 24 epochs all the same"
     ]
     assert len(describe(found(6))) == 1

@@ -151,8 +151,8 @@ def test_the_range_test_bounds_the_space_and_says_what_comes_first(
     assert first["epochs"] == CONFIG.recipe.epochs
     (line,) = search.printed.getvalue().splitlines()
     assert line.endswith(
-        f"max_lr between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades), "
-        f"first {bounds.suggestion:.3g} at momentum 0.9"
+        f"at momentum 0.9 max_lr between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades), "
+        f"first {bounds.suggestion:.3g}"
     )
     assert not measured.curves
     kept = read_range_test(tmp_path / "lr_range.json")

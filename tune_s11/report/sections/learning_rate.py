@@ -36,7 +36,7 @@ def _add_range_test(report: SearchBuilder) -> None:
     }
     max_lr = None
     if report.winner is not None:
-        max_lr = report.winner.recipe.max_lr / measured.bounds.scale(report.winner.recipe.momentum)
+        max_lr = measured.bounds.comparable(report.winner.recipe.max_lr, report.winner.recipe.momentum)
     report.draw("range_test", "the range test", lambda: figures.draw_range_test(measured, max_lr))
 
 

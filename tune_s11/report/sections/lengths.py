@@ -14,18 +14,19 @@ SHOWN_IN = SearchBuilder
 
 
 def add(report: SearchBuilder) -> None:
-    """Add ``lengths``; it is None before a trial is complete, or if the search has tried one length only."""
+    """Add ``lengths``; it is None before a trial is complete, or if there is neither a target nor a second length."""
     report.numbers["lengths"] = None
     search, found = report.search, report.search.lengths
     rows = best_of_each(search, report.range_test if search.folder.range_test.exists() else None, found)
-    if report.winner is None or len(rows) < 2:
+    if report.winner is None or (len(rows) < 2 and found is None):
         return
     judged = {"target": None, "fewest": None, "confidence": None}
     if found is not None:
         judged = found.model_dump(include={*judged})
     report.numbers["lengths"] = {"rows": rows} | judged
     target = judged["target"]
-    report.draw("lengths", "accuracy over the epochs of a training", lambda: figures.draw_lengths(rows, target))
+    if len(rows) > 1:
+        report.draw("lengths", "accuracy over the epochs of a training", lambda: figures.draw_lengths(rows, target))
 
 
 def best_of_each(search: SearchResult, measured: RangeTest | None, lengths: Lengths | None) -> list[dict[str, Any]]:

@@ -72,15 +72,20 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
 
 
 def _gained(verdict: Verdict) -> list[str]:
-    """Return a line on what searching has gained; none if the first trial is not among the finalists."""
+    """Return a line on what searching has gained; none if the first trial is not among the finalists.
+
+    The gain is an upper bound, because the same runs have chosen the winner.
+    """
     gain, first = verdict.gain, trial_name(0)
     if verdict.winner == first:
         return [f"  {first} is the first trial: searching has gained nothing"]
     if gain is None:
         return []
     between = "" if gain.low is None or gain.high is None else f" ({gain.low:.4f} to {gain.high:.4f})"
+    if gain.mean < 0 and not gain.by_noise:
+        return [f"  {first}, the first trial, is better by {-gain.mean:.4f}; it was pruned, so it cannot win"]
     noise = ", no more than noise explains" if gain.by_noise else ""
-    return [f"  searching has gained {gain.mean:.4f}{between} over {first}, the first trial{noise}"]
+    return [f"  searching has gained at most {gain.mean:.4f}{between} over {first}, the first trial{noise}"]
 
 
 def run_finalists(
@@ -93,7 +98,7 @@ def run_finalists(
 
     Args:
         context: Context of the search.
-        finalists: Two or more complete trials.
+        finalists: Two or more trials; those that were pruned cannot win.
         data: See :func:`choose_winner`.
         on_progress: Function that is called now and then with the epochs done and the epochs in all.
     """

@@ -1,8 +1,8 @@
 """Between steps 4 and 5 of a search with a target: finds the fewest epochs in which the winner reaches it.
 
-The winner's recipe is trained in fewer and fewer epochs, its peak moved along, on the trials' images and from the
-finalists' seeds. A length counts as reaching the target if the lower confidence limit of its mean validation accuracy
-does, so that one lucky seed does not suffice. The test images play no part in it.
+The winner's recipe is trained in fewer and fewer epochs, its peak scaled with them, on the trials' images and from
+seeds by which nothing was chosen. A length counts as reaching the target if the lower confidence limit of its mean
+validation accuracy does, so that one lucky seed does not suffice. The test images play no part in it.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from ray import ObjectRef
 
-from tune_s11.config import Recipe
+from tune_s11.config import Recipe, SearchSettings
 from tune_s11.results import TrialResult
 from tune_s11.results.records import Lengths, LengthScores, Summary
 from tune_s11.search.context import Context
@@ -37,9 +37,12 @@ def shorten_to_target(context: Context, winner: TrialResult, data: ObjectRef) ->
         return winner.recipe
     found = context.search().lengths
     if found is None:
-        context.display.begin("lengths")
+        context.display.begin("target")
         found = _find(context, winner, data, target)
-        found.write(context.folder.lengths)
+        if all(tried.n == context.config.search.finalist_seeds for tried in found.tried):
+            found.write(context.folder.lengths)
+        else:  # not the last word: a resumed search tries the failed runs again, and finds the others on disk
+            context.say("target: runs are missing, so the epochs found may be too many; --resume tries them again")
     for line in describe(found):
         context.say(line)
     return winner.recipe if found.fewest is None else winner.recipe.resized(found.fewest)
@@ -47,7 +50,7 @@ def shorten_to_target(context: Context, winner: TrialResult, data: ObjectRef) ->
 
 def _find(context: Context, winner: TrialResult, data: ObjectRef, target: float) -> Lengths:
     tried: dict[int, LengthScores] = {}
-    total = sum(dearest(winner.recipe.epochs))
+    total = sum(worst_case(winner.recipe.epochs))
 
     def reaches(epochs: int) -> bool:
         before = sum(tried)
@@ -64,6 +67,12 @@ def _find(context: Context, winner: TrialResult, data: ObjectRef, target: float)
 
     fewest = bisect(winner.recipe.epochs, reaches)
     return Lengths(trial=winner.name, target=target, confidence=CONFIDENCE, tried=tuple(tried.values()), fewest=fewest)
+
+
+def fresh_seeds(settings: SearchSettings) -> range:
+    """Return as many seeds as a finalist has, which come after the finalists' own: those have chosen the winner."""
+    last = seeds_of(settings).stop
+    return range(last, last + settings.finalist_seeds)
 
 
 def bisect(longest: int, reaches: Callable[[int], bool]) -> int | None:
@@ -88,7 +97,7 @@ def bisect(longest: int, reaches: Callable[[int], bool]) -> int | None:
     return longest
 
 
-def dearest(epochs: int) -> list[int]:
+def worst_case(epochs: int) -> list[int]:
     """Return the lengths that are tried, in epochs, if only a trial's own reaches the target."""
     tried: list[int] = []
 
@@ -100,16 +109,9 @@ def dearest(epochs: int) -> list[int]:
     return tried
 
 
-def lengths_at_most(config: SearchConfig, contenders: int) -> tuple[int, ...]:
-    """Return the lengths, in epochs, that a search trains in the dearest case; none without a target.
-
-    Args:
-        config: Configuration of the search.
-        contenders: Trials that may win. Two or more are finalists, whose runs have a trial's own length.
-    """
-    if config.search.target is None:
-        return ()
-    return tuple(dearest(config.recipe.epochs)[contenders > 1 :])
+def lengths_at_most(config: SearchConfig) -> tuple[int, ...]:
+    """Return the lengths, in epochs, that a search trains in the worst case; none without a target."""
+    return () if config.search.target is None else tuple(worst_case(config.recipe.epochs))
 
 
 def score_length(scores: dict[int, float], epochs: int) -> LengthScores:
@@ -135,7 +137,9 @@ def describe(found: Lengths) -> list[str]:
     """Return the outcome in one line, and one more on the next shorter length that was tried."""
     by_epochs = {each.epochs: each for each in found.tried}
     if found.fewest is None:
-        return [f"target {found.target:g}: not reached; {in_words(found.tried[0])}, and the refits keep them"]
+        longest = found.tried[0]
+        kept = f"the refits train {longest.epochs} epochs all the same"
+        return [f"target {found.target:g}: not reached by {in_words(longest)}; {kept}"]
     lines = [f"target {found.target:g}: reached by {in_words(by_epochs[found.fewest])}"]
     if shorter := [epochs for epochs in by_epochs if epochs < found.fewest]:
         lines.append(f"  too few: {in_words(by_epochs[max(shorter)])}")
@@ -156,11 +160,8 @@ def _run(
     data: ObjectRef,
     on_progress: Callable[[int, int], None],
 ) -> dict[int, float]:
-    """Return the scores of one length by seed. The finalists' runs are those of the trials' own length."""
-    verdict = context.search().finalists
-    if verdict is not None and epochs == winner.recipe.epochs:
-        return dict(zip(verdict.seeds, verdict.trials[winner.name].scores, strict=True))
-    seeds = seeds_of(context.config.search)
+    """Return the scores of one length by seed."""
+    seeds = fresh_seeds(context.config.search)
     recipe = winner.recipe.resized(epochs)
     calls = {context.folder.length_run(winner.name, epochs, seed): (recipe, data, seed) for seed in seeds}
     names = [f"{epochs} epochs from seed {seed}" for seed in seeds]

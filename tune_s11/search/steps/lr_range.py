@@ -57,9 +57,9 @@ def _in_words(bounds: LRBounds, config: SearchConfig) -> str:
     unsure = "could not tell, no cycle learned anything; " if bounds.unsure else ""
     found = []
     if config.space.get("max_lr") == RANGE_TEST:
-        between = f"max_lr between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades)"
-        at = f" at momentum {bounds.momentum:g}" if bounds.momentum is not None else ""
-        found.append(f"{between}, first {bounds.suggestion:.3g}{at}")
+        at = f"at momentum {bounds.momentum:g} " if bounds.momentum is not None else ""
+        between = f"{at}max_lr between {bounds.low:.3g} and {bounds.high:.3g} ({bounds.decades:.1f} decades)"
+        found.append(f"{between}, first {bounds.suggestion:.3g}")
     if config.space.get("min_lr_fraction") == RANGE_TEST:
         found.append(f"min_lr {bounds.min_lr:.3g}")
     return f"range test: {unsure}{'; '.join(found)}"

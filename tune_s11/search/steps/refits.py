@@ -31,7 +31,11 @@ def refit_winner(context: Context, winner: TrialResult, recipe: Recipe, inputs: 
     """
     recipe, folder = context.config.refit.applied_to(recipe), context.folder
     chosen = Winner(trial=winner.name, recipe=recipe)
-    if sound_record(Winner, folder.winner) != chosen:  # none yet, or a longer search or a target changed it
+    before = sound_record(Winner, folder.winner)
+    if before != chosen:  # none yet, or a longer search or a target changed it
+        if before is not None and folder.metrics.exists():
+            earlier = f"{before.trial} in {before.recipe.epochs} epochs"
+            context.say(f"refits of {earlier} are replaced by those of {chosen.trial} in {recipe.epochs} epochs")
         shutil.rmtree(folder.best, ignore_errors=True)
         folder.best.mkdir()
         chosen.write(folder.winner)
