@@ -13,6 +13,7 @@ pytestmark = pytest.mark.browser
 
 OF_SEARCH = [
     "The winning recipe",
+    "Accuracy against cost",
     "Learning rate",
     "Learning curves",
     "Training and test",
