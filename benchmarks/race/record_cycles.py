@@ -17,10 +17,10 @@ import typer
 
 from benchmarks.race.pool import POOLS, Floats, Pool, cycles_file
 from benchmarks.race.problems import SEED, Inputs, draw, find_problem, load_inputs
-from benchmarks.race.record import subject
+from benchmarks.race.record import missing_tasks, subject
 from benchmarks.race.trial import FRESH, processor_kind, rounded
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.processes import Worker, interrupt, resume_file, run_all
+from benchmarks.tools.processes import Worker, interrupt, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
@@ -105,10 +105,9 @@ def main(
             raise InputError(f"--epochs {length}: must be at most {inputs.recipe.epochs}")
     hardware = choose_hardware(threads=1, gpu=False)
     path = cycles_file(problem, pools)
-    lines = resume_file(path, subject(inputs, dataset.fingerprint, hardware), dataset)
-    done = {Task(line["number"], line["epochs"]) for line in lines}
-    missing = [task for length in epochs for number in range(count) if (task := Task(number, length)) not in done]
-    print(f"{path}: {len(done)} recorded, {len(missing)} to go", flush=True)
+    of = subject(inputs, dataset.fingerprint, hardware)
+    tasks = [Task(number, length) for length in epochs for number in range(count)]
+    missing = missing_tasks(path, of, dataset, tasks, lambda line: Task(line["number"], line["epochs"]))
     run_all(Worker(inputs, hardware, train), missing, path, workers, _summary)
 
 

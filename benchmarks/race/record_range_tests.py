@@ -17,9 +17,9 @@ from benchmarks.race import ours, ours_now
 from benchmarks.race.lab import SEEDS_APART, SEEDS_FROM, Lab
 from benchmarks.race.pool import POOLS, range_tests_file
 from benchmarks.race.problems import Inputs, defaults, find_problem, load_inputs
-from benchmarks.race.record import subject
+from benchmarks.race.record import missing_tasks, subject
 from benchmarks.race.trial import processor_kind, rounded
-from benchmarks.tools.processes import Worker, interrupt, resume_file, run_all
+from benchmarks.tools.processes import Worker, interrupt, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
@@ -51,15 +51,12 @@ def record(inputs: Inputs, hardware: Hardware, seed: int) -> dict[str, Any]:
 def _test(inputs: Inputs, hardware: Hardware, seed: int, test: str) -> dict[str, Any] | None:
     lab = Lab(inputs, hardware, BEYOND, seed)
     try:
-        if test == "cycles":
-            bounds = ours_now.measure(lab)
-            low, high, rates = bounds.low, bounds.high, bounds.first
-        elif test == "ramps":
-            bounds = ours.measure_bounds(lab)
-            low, high, rates = bounds.low, bounds.high, bounds.first
-        else:
+        if test == "usual":
             usual, half = usual_rate("sgd", defaults()["momentum"], lab.recipe.logit_scale), 10 ** (WIDEST / 2)
             low, high, rates = usual / half, usual * half, {"max_lr": usual}
+        else:
+            bounds = ours_now.measure(lab) if test == "cycles" else ours.measure_bounds(lab)
+            low, high, rates = bounds.low, bounds.high, bounds.first
     except InputError:
         return None
     first = defaults() | rates
@@ -99,10 +96,8 @@ def main(
     inputs, dataset = load_inputs(find_problem(problem, aside, "records it, once"), data_dir)
     hardware = choose_hardware(threads=1, gpu=False)
     path = range_tests_file(problem, pools)
-    lines = resume_file(path, subject(inputs, dataset.fingerprint, hardware), dataset)
-    done = {line["seed"] for line in lines}
-    missing = [seed for seed in range(seeds) if seed not in done]
-    print(f"{path}: {len(done)} recorded, {len(missing)} to go", flush=True)
+    of = subject(inputs, dataset.fingerprint, hardware)
+    missing = missing_tasks(path, of, dataset, range(seeds), lambda line: int(line["seed"]))
     run_all(Worker(inputs, hardware, record), missing, path, workers, _summary)
 
 

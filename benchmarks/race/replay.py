@@ -9,6 +9,7 @@ recipe's defaults first; in the other none does. The last line of the output is 
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -67,18 +68,35 @@ def search(arm: Arm, candidates: Candidates, orders: int, defaults_first: bool) 
     return Searches(by_name, np.array(trials), np.array(spent))
 
 
+def figure_heads(epochs: int) -> list[str]:
+    """Return the heads of the columns that every table of the race has.
+
+    Args:
+        epochs: Epochs of a complete trial.
+    """
+    return ["area", *(f"regret at {point}" for point in read_at(epochs).values()), "epochs until close", "close"]
+
+
+def figure_cells(figures: Mapping[str, Floats], epochs: int) -> list[str]:
+    """Return the cells of these columns.
+
+    Args:
+        figures: Figures by name, see :func:`benchmarks.race.measures.measure`; each (searches,).
+        epochs: Epochs of a complete trial.
+    """
+    cells = [with_interval(estimate(figures[name])) for name in ("area", *read_at(epochs))]
+    return [*cells, with_interval(estimate(figures["epochs"]), 0), f"{figures['close'].mean():.0%}"]
+
+
 def table(searches: dict[str, Searches], candidates: Candidates) -> list[str]:
     """Return the Markdown lines of a track's table."""
     budget = budget_of(candidates)
-    points = read_at(candidates.epochs)
-    heads = ["arm", "area", *(f"regret at {point}" for point in points.values()), "epochs until close", "close"]
+    heads = ["arm", *figure_heads(candidates.epochs)]
     heads += ["area less random's", "area less the wall's", "trials", "ran out"]
     lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     for name, of_arm in searches.items():
-        found = {key: estimate(values) for key, values in of_arm.figures.items()}
         out = of_arm.ran_out < budget
-        cells = [name, *(with_interval(found[key]) for key in ("area", *points)), with_interval(found["epochs"], 0)]
-        cells.append(f"{found['close'].mean:.0%}")
+        cells = [name, *figure_cells(of_arm.figures, candidates.epochs)]
         for other in (RANDOM.name, INSIDE_WALL.name):
             cells.append("." if name == other else with_interval(of_arm.against(searches[other])["area"]))
         cells.append(f"{np.median(of_arm.trials):.0f}")

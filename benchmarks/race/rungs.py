@@ -19,11 +19,11 @@ import typer
 from benchmarks.race.arms import random_order
 from benchmarks.race.candidates import Candidates, History, join
 from benchmarks.race.difficulty import ORDERS
-from benchmarks.race.measures import budget_of, estimate, measure, read_at, ship
+from benchmarks.race.measures import budget_of, estimate, measure, ship
 from benchmarks.race.pool import POOLS, Floats, read_defaults, read_pool
 from benchmarks.race.problems import WALL
 from benchmarks.race.record_cycles import read_cycles
-from benchmarks.race.replay import with_interval
+from benchmarks.race.replay import figure_cells, figure_heads, with_interval
 from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -138,9 +138,9 @@ def table(candidates: Candidates, cycles: dict[int, Floats], orders: int, max_lr
     """
     n, budget = candidates.n, budget_of(candidates)
     accepted = {row for row in range(n) if max_lr[0] <= candidates.configs[row]["max_lr"] <= max_lr[1]}
-    extended, points = with_cycles(candidates, cycles), read_at(candidates.epochs)
-    heads = ["rungs", "area", *(f"regret at {point}" for point in points.values()), "epochs until close", "close"]
-    lines = [markdown_row([*heads, "area less none's"]), markdown_row(["---"] * (len(heads) + 1))]
+    extended = with_cycles(candidates, cycles)
+    heads = ["rungs", *figure_heads(candidates.epochs), "area less none's"]
+    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     without: Floats | None = None
     for rungs in CHOICES:
         found = []
@@ -150,8 +150,7 @@ def table(candidates: Candidates, cycles: dict[int, Floats], orders: int, max_lr
             found.append(measure(ship(history, extended, "ema", budget), extended))
         figures = {name: np.array([each[name] for each in found]) for name in found[0]}
         without = figures["area"] if without is None else without
-        cells = [str(rungs), *(with_interval(estimate(figures[name])) for name in ("area", *points))]
-        cells += [with_interval(estimate(figures["epochs"]), 0), f"{figures['close'].mean():.0%}"]
+        cells = [str(rungs), *figure_cells(figures, candidates.epochs)]
         lines.append(markdown_row([*cells, with_interval(estimate(figures["area"] - without))]))
     return lines
 

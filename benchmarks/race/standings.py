@@ -22,10 +22,10 @@ from scipy.stats import t
 from benchmarks.race.contest import CONTESTS, contest_file
 from benchmarks.race.live_arms import LIVE_ARMS, OURS
 from benchmarks.race.log import Log, candidates_of, ship_of
-from benchmarks.race.measures import TRIALS, Estimate, estimate, measure, read_at
+from benchmarks.race.measures import TRIALS, Estimate, estimate, measure
 from benchmarks.race.pool import POOLS, Floats, Pool, read_pool
 from benchmarks.race.problems import PROBLEMS, find_problem
-from benchmarks.race.replay import TRACKS, with_interval
+from benchmarks.race.replay import TRACKS, figure_cells, figure_heads, with_interval
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
@@ -105,16 +105,13 @@ def table(standings: dict[str, Standing], epochs: int) -> list[str]:
         standings: Standings by arm.
         epochs: Epochs of a complete trial.
     """
-    points = read_at(epochs)
-    heads = ["arm", "n", "area", *(f"regret at {point}" for point in points.values()), "epochs until close", "close"]
-    heads += ["area less ours", "points less ours", "trials"]
+    heads = ["arm", "n", *figure_heads(epochs), "area less ours", "points less ours", "trials"]
     lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     ours = standings.get(OURS.name)
     for name, standing in standings.items():
         cells = [f"{name} (refused {standing.refused})" if standing.refused else name, str(len(standing.figures))]
-        cells += [with_interval(estimate(standing.values(figure))) for figure in ("area", *points)]
-        cells.append(with_interval(estimate(standing.values("epochs")), 0))
-        cells.append(f"{standing.values('close').mean():.0%}")
+        names = next(iter(standing.figures.values()))
+        cells += figure_cells({figure: standing.values(figure) for figure in names}, epochs)
         for figure, digits in (("area", 3), ("points", 1)):
             differences = np.array([]) if ours is None or name == OURS.name else standing.less(ours, figure)
             cells.append(with_interval(estimate(differences), digits) if len(differences) else ".")

@@ -18,10 +18,10 @@ import typer
 from benchmarks.race.arms import RUNGS, random_order
 from benchmarks.race.candidates import FALLBACK, Candidates, History, join, replay
 from benchmarks.race.difficulty import ORDERS
-from benchmarks.race.measures import budget_of, estimate, measure, read_at, ship
+from benchmarks.race.measures import budget_of, estimate, measure, ship
 from benchmarks.race.pool import POOLS, Floats, Ints, range_tests_file, read_defaults, read_pool
 from benchmarks.race.problems import WALL, defaults
-from benchmarks.race.replay import with_interval
+from benchmarks.race.replay import figure_cells, figure_heads, with_interval
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
@@ -102,9 +102,9 @@ def search(start: Start, candidates: Candidates, test: Test | None, order: int) 
         candidates, drawn, spent = with_first(candidates, test), [n, *drawn], test["epochs"]
     verdicts = SuccessiveHalving(*RUNGS, candidates.epochs).start()
     history = replay(candidates, candidates.signals["ema"], drawn, verdicts, budget - spent)
-    before = np.full(spent, FALLBACK), np.zeros(spent, dtype=np.int64)
-    history = History(np.concatenate([before[0], history.rows]), np.concatenate([before[1], history.epochs]))
-    shipped = ship(history, candidates, "ema", budget)
+    rows = np.concatenate([np.full(spent, FALLBACK), history.rows])
+    epochs = np.concatenate([np.zeros(spent, dtype=np.int64), history.epochs])
+    shipped = ship(History(rows, epochs), candidates, "ema", budget)
     if test is not None:
         untrained = shipped == FALLBACK
         untrained[:spent] = False
@@ -120,9 +120,8 @@ def table(candidates: Candidates, tests: list[dict[str, Test]], orders: int) -> 
         tests: Recorded tests by seed; searches take turns with them.
         orders: Number of random orders.
     """
-    points = read_at(candidates.epochs)
-    heads = ["start", "area", *(f"regret at {point}" for point in points.values()), "epochs until close", "close"]
-    lines = [markdown_row([*heads, "area less the wall's"]), markdown_row(["---"] * (len(heads) + 1))]
+    heads = ["start", *figure_heads(candidates.epochs), "area less the wall's"]
+    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
     results: dict[str, dict[str, Floats]] = {}
     for start in CHOICES:
         found = []
@@ -133,8 +132,7 @@ def table(candidates: Candidates, tests: list[dict[str, Test]], orders: int) -> 
         results[start.name] = {name: np.array([each[name] for each in found]) for name in found[0]}
     wall = results[CHOICES[1].name]["area"]
     for name, figures in results.items():
-        cells = [name, *(with_interval(estimate(figures[each])) for each in ("area", *points))]
-        cells += [with_interval(estimate(figures["epochs"]), 0), f"{figures['close'].mean():.0%}"]
+        cells = [name, *figure_cells(figures, candidates.epochs)]
         lines.append(markdown_row([*cells, with_interval(estimate(figures["area"] - wall))]))
     return lines
 

@@ -108,20 +108,12 @@ def run_finalists(
     }
     epochs = finalists[0].recipe.epochs
     names = [f"finalist {trial.name} from seed {seed}" for trial in finalists for seed in seeds]
-    results = context.executor.run_in_folders(
-        run_again,
-        calls,
-        epochs,
-        context.workspace,
-        on_progress,
-        lambda call, reason: context.say_repeated(names[call], reason),
-    )
-    found = iter(context.succeeded(names, results))
+    found = iter(run_all_again(context, calls, names, epochs, on_progress))
     scores = comparable({trial.name: {seed: next(found) for seed in seeds} for trial in finalists})
-    if sum(trial.name in scores and trial.state == "complete" for trial in finalists) < 2:
+    may_win = {trial.name for trial in finalists if trial.name in scores and trial.state == "complete"}
+    if len(may_win) < 2:
         context.say("finalists: too many runs failed to compare them; the best trial wins")
         return
-    may_win = {trial.name for trial in finalists if trial.state == "complete"}
     seeds_left = list(next(iter(scores.values())))
     judged = judge({name: list(row.values()) for name, row in scores.items()}, seeds_left, may_win)
     failed = tuple(trial.name for trial in finalists if trial.name not in scores)
@@ -141,6 +133,39 @@ def comparable(scores: Mapping[str, Mapping[int, float | None]]) -> dict[str, di
     whole = {name: {seed: score for seed, score in row.items() if score is not None} for name, row in left.items()}
     seeds = [seed for seed in next(iter(scores.values())) if all(seed in row for row in whole.values())]
     return {name: {seed: row[seed] for seed in seeds} for name, row in whole.items()} if seeds else {}
+
+
+def run_all_again(
+    context: Context,
+    calls: Mapping[RunFolder, tuple[Recipe, ObjectRef, int]],
+    names: Sequence[str],
+    epochs: int,
+    on_progress: Callable[[int, int], None],
+) -> list[float | None]:
+    """Train recipes in workers, or resume them.
+
+    Args:
+        context: Context of the search.
+        calls: Recipe, data and seed of each run, by its folder.
+        names: Names of the runs, for the lines on those that fail.
+        epochs: Epochs of each run.
+        on_progress: Function that is called now and then with the epochs done and the epochs in all.
+
+    Returns:
+        The last score of each run; None for one that has failed for good.
+
+    Raises:
+        SearchFailedError: All runs have failed.
+    """
+    results = context.executor.run_in_folders(
+        run_again,
+        calls,
+        epochs,
+        context.workspace,
+        on_progress,
+        lambda call, reason: context.say_repeated(names[call], reason),
+    )
+    return context.succeeded(names, results)
 
 
 def run_again(worker: Worker, shared: Shared, recipe: Recipe, data: TrainingData, seed: int) -> float:

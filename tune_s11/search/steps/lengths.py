@@ -14,7 +14,7 @@ from tune_s11.config import Recipe, SearchSettings
 from tune_s11.results import TrialResult
 from tune_s11.results.records import Lengths, LengthScores, Summary
 from tune_s11.search.context import Context
-from tune_s11.search.steps.finalists import CONFIDENCE, run_again, seeds_of
+from tune_s11.search.steps.finalists import CONFIDENCE, run_all_again, seeds_of
 from tune_s11.search_space import SearchConfig
 
 
@@ -165,13 +165,5 @@ def _run(
     recipe = winner.recipe.resized(epochs)
     calls = {context.folder.length_run(winner.name, epochs, seed): (recipe, data, seed) for seed in seeds}
     names = [f"{epochs} epochs from seed {seed}" for seed in seeds]
-    results = context.executor.run_in_folders(
-        run_again,
-        calls,
-        epochs,
-        context.workspace,
-        on_progress,
-        lambda call, reason: context.say_repeated(names[call], reason),
-    )
-    scores = zip(seeds, context.succeeded(names, results), strict=True)
+    scores = zip(seeds, run_all_again(context, calls, names, epochs, on_progress), strict=True)
     return {seed: score for seed, score in scores if score is not None}
