@@ -19,9 +19,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -37,9 +39,9 @@ ROWS = Path(__file__).parent / "recordings" / "stages.jsonl"
 SPACE = """
 recipe: {dataset: digits, image_size: 8, val_fraction: 0.2, width: 4, epochs: 24, peak_epoch: 6, batch_size: 64,
          pad: 1, cutout: 2, flip: false}
-space: {max_lr: range_test, momentum: {uniform: [0.8, 0.98]}}
+space: {max_lr: range_test, min_lr_fraction: range_test, momentum: {uniform: [0.8, 0.98]}}
 search: {samples: 2, scheduler: none, lr_range_steps: 40, lr_range_seeds: 2, lr_range_trials: 1,
-         finalists: 2, finalist_seeds: 2, refit_seeds: 2}
+         finalists: 2, finalist_seeds: 2, target: 0.5, refit_seeds: 2}
 """
 
 NET = '''
@@ -104,8 +106,9 @@ class Stage(NamedTuple):
 STAGES = {
     "ramps": Stage("_measure_ramp", 30),
     "cycles": Stage("_train_cycle", 40),
-    "finalists": Stage("_run_again", 500),
-    "refits": Stage("_refit", 600),
+    "finalists": Stage("run_again", 400),
+    "target": Stage("run_again", 400),
+    "refits": Stage("_refit", 20),
 }
 FAULTS = ("killed", "frozen", "hanging", "out-of-memory", "driver-killed")
 
@@ -198,13 +201,16 @@ def _undo(folder: SearchFolder, stage: str) -> None:
     elif stage == "finalists":
         folder.verdict.unlink()
         shutil.rmtree(folder.finalists)
+    elif stage == "target":
+        folder.lengths.unlink()
+        shutil.rmtree(folder.length_runs)
     else:
         shutil.rmtree(folder.best)
 
 
 def _concluded(folder: SearchFolder, stage: str) -> Any:
     """Return the results that a stage wrote."""
-    files = {"finalists": folder.verdict, "refits": folder.metrics}
+    files = {"finalists": folder.verdict, "target": folder.lengths, "refits": folder.metrics}
     concluded = read_json(files.get(stage, folder.range_test))
     if concluded and "cycles" in concluded:  # in the order in which they finished
         concluded["cycles"].sort(key=lambda cycle: (cycle["epochs"], cycle["max_lr"]))
@@ -223,25 +229,38 @@ app = new_app("Try what each stage beside the trials survives.")
 
 @app.command()
 def record(
-    tries: Annotated[int, typer.Option(help="Of each fault in each stage, those of earlier runs included.")] = 10,
-    rows: Annotated[Path, typer.Option(help="Where the rows are.")] = ROWS,
+    tries: Annotated[int, typer.Option(help="Tries of each fault in each stage, recorded ones included.")] = 10,
+    workers: Annotated[int, typer.Option(help="Searches that run at once, each on two CPUs.")] = 1,
+    rows: Annotated[Path, typer.Option(help="File of the rows.")] = ROWS,
 ) -> None:
-    """Make and record the tries that are missing."""
+    """Make and record the tries that are missing. A try whose fault found no occasion is made again the next time."""
     done = {(row["stage"], row["fault"], row["seed"]) for row in read_lines(rows)}
     wanted = [(stage, fault, seed) for seed in range(tries) for fault in FAULTS for stage in STAGES]
-    with searches() as made:
-        for each in wanted:
-            if each not in done:
-                row = made.attempt(*each)
+    free: SimpleQueue[Searches] = SimpleQueue()
+
+    def attempt(each: tuple[str, str, int]) -> dict[str, Any]:
+        made = free.get()
+        try:
+            return made.attempt(*each)
+        finally:
+            free.put(made)
+
+    with ExitStack() as stack:
+        for _ in range(workers):
+            free.put(stack.enter_context(searches()))
+        pool = stack.enter_context(ThreadPoolExecutor(workers))
+        for attempted in as_completed(pool.submit(attempt, each) for each in wanted if each not in done):
+            row = attempted.result()
+            if row["struck"]:
                 append_line(rows, row)
-                print(json.dumps(row), flush=True)
+            print(json.dumps(row), flush=True)
 
 
 @app.command()
 def table(rows: Annotated[Path, typer.Option(help="Where the rows are.")] = ROWS) -> None:
     """Print the table of docs/reliability.md."""
     print("| stage | fault | tried | survived | s, median |\n|---|---|---|---|---|")
-    found = [row for row in read_lines(rows) if row["struck"]]
+    found = read_lines(rows)
     for stage in STAGES:
         for fault in FAULTS:
             each = [row for row in found if (row["stage"], row["fault"]) == (stage, fault)]

@@ -66,7 +66,7 @@ def test_a_node_that_comes_gets_a_trial_and_one_that_goes_loses_none(joined, nod
     ("task", "part", "settings"),
     [
         ("_train_cycle", "range test: cycle at max_lr", ("epochs=900", "search.samples=1", "search.grace=800")),
-        ("_run_again", "finalist t", ("epochs=60", "search.grace=30", "search.finalists=2")),
+        ("run_again", "finalist t", ("epochs=60", "search.grace=30", "search.finalists=2")),
         ("_refit", "refit from seed", ("refit.epochs=200", "search.finalists=0")),
     ],
 )

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from tune_s11.config import InputError, Recipe, SearchSettings
+from tune_s11.config import Recipe, SearchSettings
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import LAYOUT
-from tune_s11.search.study import Interrupted, Proposals, mend_journal, open_study, settle
+from tune_s11.search.study import Interrupted, Proposals, open_study, settle
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote
 from tune_s11.storage.workspace import Local, Workspace
@@ -28,66 +28,6 @@ from tune_s11.training.metrics import EpochMetrics
 SPACE = {"momentum": FloatDistribution(0.8, 0.98)}
 SETTINGS = SearchSettings(samples=4)
 EPOCHS = 6
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    """Of three trials that have ended."""
-    path = tmp_path / "study.log"
-    study = open_study(path, SETTINGS)
-    for score in (0.5, 0.7, 0.6):
-        trial = study.ask(SPACE)
-        for epoch in range(1, EPOCHS + 1):
-            trial.report(score, epoch)
-        study.tell(trial, score)
-    return path
-
-
-def values(path: Path) -> list[float | None]:
-    return [trial.value for trial in open_study(path, SETTINGS).trials]
-
-
-def test_a_whole_journal_stays_as_it_is(journal: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    before = journal.read_bytes()
-    mend_journal(journal, said.append)
-    mend_journal(tmp_path / "none.log", said.append)
-    assert journal.read_bytes() == before
-    assert said == []
-
-
-@pytest.mark.parametrize("cut", [2, 20, 60])
-@pytest.mark.parametrize("tail", [b"", b"\0" * 40, b"\n"], ids=["cut short", "zeros after it", "a line's end after it"])
-def test_a_half_line_goes_and_what_follows_is_kept(journal: Path, cut: int, tail: bytes) -> None:
-    whole = journal.read_bytes()
-    journal.write_bytes(whole[:-cut] + tail)
-    said: list[str] = []
-    mend_journal(journal, said.append)
-    assert said == [f"{journal}: its last line is half written and left out"]
-    assert whole.startswith(journal.read_bytes())
-    study = open_study(journal, SETTINGS)
-    study.tell(study.ask(SPACE), 0.9)
-    assert values(journal)[:2] == [0.5, 0.7]
-    assert values(journal)[3] == 0.9
-
-
-def test_the_lock_of_a_killed_session_goes(journal: Path, tmp_path: Path) -> None:
-    """Also where the folder has been moved since, so that the lock, a link, leads nowhere."""
-    journal.with_name("study.log.lock").symlink_to(tmp_path / "elsewhere" / "study.log")
-    mend_journal(journal, print)
-    study = open_study(journal, SETTINGS)
-    study.tell(study.ask(SPACE), 0.9)
-    assert values(journal) == [0.5, 0.7, 0.6, 0.9]
-
-
-def test_an_earlier_line_that_is_damaged_is_named(journal: Path) -> None:
-    lines = journal.read_bytes().split(b"\n")
-    lines[3] = lines[3][:10]
-    journal.write_bytes(b"\n".join(lines))
-    with pytest.raises(InputError) as caught:
-        mend_journal(journal, print)
-    assert str(caught.value).startswith(f"{journal}: line 4 is damaged; ")
-    assert journal.read_bytes() == b"\n".join(lines)
 
 
 def interrupted(path: Path) -> tuple[optuna.Study, Path]:

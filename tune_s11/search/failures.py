@@ -53,6 +53,10 @@ class Silence:
         self._heard[name] = time.monotonic()
         self._longest = max(self._longest, seconds)
 
+    def forget(self, name: str) -> None:
+        """Forget a worker; another one of this name counts from when it is first seen."""
+        self._heard.pop(name, None)
+
     def since(self, name: str) -> float:
         """Return the seconds since the last sign of life of a watched worker."""
         return time.monotonic() - self._heard[name]

@@ -28,13 +28,14 @@ from tune_s11.search.display import Display, print_best, training_in
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.forecast import Budget, Forecast, Work, forecast
 from tune_s11.search.inputs import SearchInputs
+from tune_s11.search.journal import mend_journal
 from tune_s11.search.resume_checks import check_same_search, earlier_manifest, only_session
 from tune_s11.search.steps.finalists import choose_winner
 from tune_s11.search.steps.lengths import lengths_at_most, shorten_to_target
 from tune_s11.search.steps.lr_range import expected_cycles, find_proposals
 from tune_s11.search.steps.refits import refit_winner
 from tune_s11.search.steps.trials import Limits, run_trials
-from tune_s11.search.study import mend_journal, open_study
+from tune_s11.search.study import open_study
 from tune_s11.search.workers.cluster import Cluster, Resources, Workers, connect
 from tune_s11.search.workers.executor import Executor
 from tune_s11.search.workers.preflight import check_nodes, fingerprint

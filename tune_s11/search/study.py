@@ -5,8 +5,6 @@ opened belongs to an interrupted session; :func:`settle` decides what becomes of
 """
 
 import itertools
-import json
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,14 +14,13 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
-from tune_s11.config import InputError, SearchSettings
+from tune_s11.config import SearchSettings
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results import SearchFolder, TrialResult, trial_name
 from tune_s11.results.folder import TrialFolder
+from tune_s11.search.journal import Journal, together
 from tune_s11.search_space import clip
 from tune_s11.storage.workspace import Workspace
 from tune_s11.training.checkpoint import CheckpointError, load_checkpoint
@@ -74,40 +71,11 @@ def open_study(path: Path, settings: SearchSettings) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(
         study_name="tune_s11",
-        storage=JournalStorage(JournalFileBackend(str(path))),
+        storage=Journal(path),
         direction="maximize",
         load_if_exists=True,
         sampler=build_sampler(settings, 0),
     )
-
-
-def mend_journal(path: Path, say: Callable[[str], None]) -> None:
-    """Remove what an interrupted session may leave: its lock, and a truncated last line.
-
-    What is written after a truncated line would be lost with it. Optuna waits half a minute for a lock whose owner was
-    killed, and forever once the folder has been moved, because the lock is a link that contains the folder's path.
-
-    Args:
-        path: Path of the journal file, which nobody else writes. It need not exist.
-        say: Function that is called with a line if the last line is removed.
-
-    Raises:
-        InputError: An earlier line is damaged.
-    """
-    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            json.loads(line)
-        except ValueError:
-            if number < len(lines) - 1 or lines[-1]:
-                raise InputError(
-                    f"{path}: line {number} is damaged; the search cannot be resumed, its trials can still be read"
-                ) from None
-            lines[number - 1 :] = [line]
-    if lines[-1]:
-        say(f"{path}: its last line is half written and left out")
-        os.truncate(path, sum(len(line) + 1 for line in lines[:-1]))
 
 
 def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
@@ -125,21 +93,24 @@ def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
         return TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
 
-def suggest(trial: Trial, name: str, domain: BaseDistribution) -> None:
-    """Give a trial a value of a parameter, if it has none yet."""
-    if isinstance(domain, FloatDistribution):
-        trial.suggest_float(name, domain.low, domain.high, log=domain.log)
-    else:
-        assert isinstance(domain, CategoricalDistribution)
-        trial.suggest_categorical(name, domain.choices)
+def suggest(trial: Trial, space: Mapping[str, BaseDistribution]) -> None:
+    """Give a trial a value of each parameter that has none yet."""
+    with together(trial.storage):
+        for name, domain in space.items():
+            if isinstance(domain, FloatDistribution):
+                trial.suggest_float(name, domain.low, domain.high, log=domain.log)
+            else:
+                assert isinstance(domain, CategoricalDistribution)
+                trial.suggest_categorical(name, domain.choices)
 
 
 def report_rows(trial: Trial, rows: Iterable[EpochMetrics]) -> None:
     """Report a trial's value for each epoch that has none yet."""
-    known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
-    for row in rows:
-        if row.epoch not in known:
-            trial.report(row.score, row.epoch)
+    known = trial.storage.get_trial(trial._trial_id).intermediate_values
+    with together(trial.storage):
+        for row in rows:
+            if row.epoch not in known:
+                trial.report(row.score, row.epoch)
 
 
 def tell(trial: Trial, last: EpochMetrics, epochs: int) -> None:

@@ -75,6 +75,17 @@ def test_a_new_worker_begins_with_a_clean_slate(clock: Clock, tmp_path: Path) ->
     assert clock.killed == ["worker", "another"]
 
 
+def test_looks_are_a_second_apart(clock: Clock, tmp_path: Path) -> None:
+    watch, silent = StallWatch(0.5, 0.0), trial(tmp_path)
+    watch.on_step_end(0, [silent])
+    clock.now += 0.9
+    watch.on_step_end(0, [silent])
+    assert clock.killed == []
+    clock.now += 0.1
+    watch.on_step_end(0, [silent])
+    assert clock.killed == ["worker"]
+
+
 def test_a_failure_of_another_kind_keeps_its_reason(tmp_path: Path) -> None:
     failed = trial(tmp_path)
     StallWatch(30, 0.0).on_trial_error(0, [], failed)

@@ -1,5 +1,6 @@
 """Kills the workers of trials that hang, and ends a search in which trial after trial fails."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from ray.tune.result import TIME_THIS_ITER_S
 from tune_s11.results import last_error, trial_name
 from tune_s11.search.failures import SearchFailedError, Silence
 from tune_s11.search.ray_internals import worker_of
+
+LOOK_SECONDS = 1.0
+"""Seconds between two looks for workers that hang. Each look goes through all trials of the search."""
 
 LEAST_FAILURES = 3
 """Failed trials in a row that end a search, or its number of workers if that is greater."""
@@ -26,6 +30,7 @@ class StallWatch(Callback):  # type: ignore[misc]
     def __init__(self, seconds: float | None, longest: float) -> None:
         self._silence = Silence(seconds, longest)
         self._killed: dict[str, str] = {}
+        self._looked = float("-inf")
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: Tune pickles its callbacks only for its own restore, which is not used here."""
@@ -43,6 +48,9 @@ class StallWatch(Callback):  # type: ignore[misc]
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Kill workers that hang. Tune calls this after each event, or after a tenth of a second without one."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
         workers = {trial.trial_id: worker_of(trial) for trial in trials}
         for name in self._silence.silent(name for name, worker in workers.items() if worker is not None):
             if name not in self._killed:
@@ -50,8 +58,9 @@ class StallWatch(Callback):  # type: ignore[misc]
                 ray.kill(workers[name])
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Explain the failure of a trial that will be resumed."""
+        """Explain the failure of a trial that will be resumed, with another worker."""
         self._explain(trial)
+        self._silence.forget(trial.trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Explain the failure of a trial that has failed for good."""

@@ -1,10 +1,17 @@
-"""Writes TensorBoard event files, one run per trial, under names that distinguish the trials."""
+"""Writes TensorBoard event files, one run per trial, under names that distinguish the trials.
 
+tensorboardX's ``SummaryWriter`` would start a thread and a queue between processes for each trial, and pass it each
+figure on its own. With 100 trials at a time, that was a fifth of the driver's work.
+"""
+
+import time
 from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
-from tensorboardX import SummaryWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.summary_pb2 import Summary
 
 from tune_s11.results import trial_name
 from tune_s11.tracking.tags import tagged
@@ -40,7 +47,7 @@ class TensorBoardFiles(Callback):  # type: ignore[misc]
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._writers: dict[str, SummaryWriter] = {}
+        self._writers: dict[str, EventsWriter] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: Tune pickles its callbacks only for its own restore, which is not used here."""
@@ -53,10 +60,11 @@ class TensorBoardFiles(Callback):  # type: ignore[misc]
         writer = self._writers.get(trial.trial_id)
         if writer is None:
             folder = self._folder / run_name(trial.config["number"], trial.config["params"])
-            writer = self._writers[trial.trial_id] = SummaryWriter(str(folder))
+            folder.mkdir(parents=True, exist_ok=True)
+            writer = self._writers[trial.trial_id] = EventsWriter(str(folder / "events"))
         for row in result["epochs"]:
-            for tag, value in tagged(row).items():
-                writer.add_scalar(tag, value, row["epoch"])
+            values = [Summary.Value(tag=tag, simple_value=value) for tag, value in tagged(row).items()]
+            writer.write_event(Event(wall_time=time.time(), step=row["epoch"], summary=Summary(value=values)))
         writer.flush()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -55,11 +55,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if self._interrupted:
             again = self._interrupted.popleft()
             trial, checkpoint, attempts = again.trial, again.checkpoint, again.attempts
-            # If the session was killed during the proposal, some parameters are missing. The others are kept.
-            for name, domain in self._proposals.space.items():
-                suggest(trial, name, domain)
         else:
-            trial, checkpoint, attempts = self._study.ask(self._proposals.space), None, 0
+            trial, checkpoint, attempts = self._study.ask(), None, 0
+        suggest(trial, self._proposals.space)  # an interrupted trial has none if the session was killed before this
         self._trials[trial_id] = trial
         return {
             "number": trial.number,

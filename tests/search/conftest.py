@@ -1,0 +1,22 @@
+"""A study on disk."""
+
+from pathlib import Path
+
+import pytest
+from optuna.distributions import FloatDistribution
+
+from tune_s11.config import SearchSettings
+from tune_s11.search.study import open_study
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """The file of a study with three finished trials of six epochs."""
+    path = tmp_path / "study.log"
+    study = open_study(path, SearchSettings(samples=4))
+    for score in (0.5, 0.7, 0.6):
+        trial = study.ask({"momentum": FloatDistribution(0.8, 0.98)})
+        for epoch in range(1, 7):
+            trial.report(score, epoch)
+        study.tell(trial, score)
+    return path

@@ -1,0 +1,88 @@
+"""The file of the Optuna study: written entry by entry or several at once, and mended after an interruption."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from tune_s11.config import InputError
+
+
+class Journal(JournalStorage):
+    """A study's storage in a journal file, which optuna-dashboard can show.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = _File(str(path))
+        super().__init__(self._file)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Return a context whose entries are written at its end, all at once. Until then they cannot be read back.
+
+        Each write takes a lock and waits for the disk; a report of eight epochs would wait eight times.
+        """
+        return self._file.together()
+
+
+class _File(JournalFileBackend):
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._held: list[dict[str, Any]] | None = None
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        if self._held is None:
+            super().append_logs(logs)
+        else:
+            self._held += logs
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            if held:
+                super().append_logs(held)
+
+
+def together(storage: BaseStorage) -> AbstractContextManager[None]:
+    """Return :meth:`Journal.together` of a journal; for storages in memory, a context without effect."""
+    return storage.together() if isinstance(storage, Journal) else nullcontext()
+
+
+def mend_journal(path: Path, say: Callable[[str], None]) -> None:
+    """Remove what an interrupted session may leave: its lock, and a truncated last line.
+
+    What is written after a truncated line would be lost with it. Optuna waits half a minute for a lock whose owner was
+    killed, and forever once the folder has been moved, because the lock is a link that contains the folder's path.
+
+    Args:
+        path: Path of the journal file, which nobody else writes. It need not exist.
+        say: Function that is called with a line if the last line is removed.
+
+    Raises:
+        InputError: An earlier line is damaged.
+    """
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            json.loads(line)
+        except ValueError:
+            if number < len(lines) - 1 or lines[-1]:
+                raise InputError(
+                    f"{path}: line {number} is damaged; the search cannot be resumed, its trials can still be read"
+                ) from None
+            lines[number - 1 :] = [line]
+    if lines[-1]:
+        say(f"{path}: its last line is half written and left out")
+        os.truncate(path, sum(len(line) + 1 for line in lines[:-1]))
