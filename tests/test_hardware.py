@@ -1,6 +1,9 @@
 """Which device, precision and threads a run gets."""
 
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +111,26 @@ def test_why_no_gpu_with_a_torch_that_has_no_cuda(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.usefixtures("on_gpu")
 def test_a_gpu_is_left_alone_where_it_is_not_to_be_taken() -> None:
     assert choose_hardware("fp32", 1, gpu=False).device == "cpu"
+
+
+FAULTS = """
+import resource, torch
+from tune_s11.hardware import Hardware
+
+def page_faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.empty(2**24).fill_(1)  # 64 MiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print(page_faults())
+Hardware(device="cpu", precision="fp32", threads=1).activate()
+print(min(page_faults() for _ in range(6)))  # the heap grows at first
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left as they are")
+def test_the_cpu_uses_freed_memory_again() -> None:
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before >= 2**26 / (2 * 2**20)  # one for each page, even if all were huge
+    assert after == 0

@@ -3,8 +3,10 @@
 Torch takes a second to import, so it is imported only inside functions: reading what a run used does not need it.
 """
 
+import ctypes
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +32,8 @@ class Hardware(Frozen):
         import torch
 
         torch.set_num_threads(self.threads)
+        if self.device == "cpu":
+            keep_freed_memory()
 
 
 def choose_hardware(
@@ -50,6 +54,24 @@ def choose_hardware(
         native = torch.cuda.get_device_capability() >= (8, 0) if device == "cuda" else _cpu_multiplies_bf16()
         precision = "bf16" if native else "fp32"
     return Hardware(device=device, precision=precision, threads=threads or usable_cores(), compiled=compiled)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep freed memory for the next step rather than return it to the system.
+
+    By default, glibc maps each block above 32 MiB anew, as most activations are, and the kernel clears its pages:
+    600 MB a step at width 64. What this saves, and what a process holds for it, is in benchmarks/speed/README.md. Other
+    C libraries are left as they are.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if libc is not None and hasattr(libc, "gnu_get_libc_version"):
+        for parameter, value in _KEEP.items():
+            libc.mallopt(parameter, value)
+
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
+_KEEP = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: -1, _M_TOP_PAD: 256 * 2**20}
+"""No block is mapped on its own, the heap is never trimmed, and it grows by 256 MiB at a time. See mallopt(3)."""
 
 
 def usable_cores() -> int:

@@ -12,9 +12,8 @@ trains the recipe's defaults three times, each from its own seed.
 """
 
 import signal
-from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -27,14 +26,11 @@ from benchmarks.tools.processes import Worker, interrupt, resume_file, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
-from tune_s11.data import Dataset
 from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.models import build_model
 
 REPEATS = 2
 """Number of runs from fresh seeds, for each of the best configurations and for the defaults."""
-
-Missing = TypeVar("Missing", bound=Hashable)
 
 Task = tuple[int, int]
 """Number of a configuration, and its repeat, which is 0 in the pool itself."""
@@ -67,27 +63,6 @@ def subject(inputs: Inputs, fingerprint: str, hardware: Hardware) -> dict[str, A
         "fingerprint": fingerprint,
         "hardware": hardware.model_dump(exclude_defaults=True),
     }
-
-
-def missing_tasks(
-    path: Path, of: dict[str, Any], dataset: Dataset, tasks: Iterable[Missing], key: Callable[[dict[str, Any]], Missing]
-) -> list[Missing]:
-    """Return the tasks whose lines a file does not hold yet, and print how many there are.
-
-    Args:
-        path: File to resume.
-        of: Subject of the recording; see :func:`benchmarks.tools.processes.resume_file`.
-        dataset: Dataset for the manifest.
-        tasks: All tasks.
-        key: Function that returns the task of a line.
-
-    Raises:
-        InputError: The file is a recording of something else.
-    """
-    done = {key(line) for line in resume_file(path, of, dataset)}
-    missing = [task for task in tasks if task not in done]
-    print(f"{path}: {len(done)} recorded, {len(missing)} to go", flush=True)
-    return missing
 
 
 def choose_best(pool: Path, count: int, best: int) -> list[int]:

@@ -17,10 +17,10 @@ import typer
 
 from benchmarks.race.pool import POOLS, Floats, Pool, cycles_file
 from benchmarks.race.problems import SEED, Inputs, draw, find_problem, load_inputs
-from benchmarks.race.record import missing_tasks, subject
+from benchmarks.race.record import subject
 from benchmarks.race.trial import FRESH, processor_kind, rounded
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.processes import Worker, interrupt, run_all
+from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError

@@ -17,9 +17,9 @@ from benchmarks.race import ours, ours_now
 from benchmarks.race.lab import SEEDS_APART, SEEDS_FROM, Lab
 from benchmarks.race.pool import POOLS, range_tests_file
 from benchmarks.race.problems import Inputs, defaults, find_problem, load_inputs
-from benchmarks.race.record import missing_tasks, subject
+from benchmarks.race.record import subject
 from benchmarks.race.trial import processor_kind, rounded
-from benchmarks.tools.processes import Worker, interrupt, run_all
+from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError

@@ -5,12 +5,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.race.problems import SEED, Inputs
 from benchmarks.tools.lines import append_line, completed_subject, read_lines
@@ -20,6 +20,8 @@ from tune_s11.hardware import Hardware
 from tune_s11.results.manifest import build_manifest
 
 Line = dict[str, Any]
+
+Missing = TypeVar("Missing", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,27 @@ def resume_file(path: Path, of: dict[str, Any], dataset: Dataset) -> list[Line]:
     if not lines:
         append_line(path, {"of": of, "manifest": build_manifest(dataset, SEED)})
     return lines[1:]
+
+
+def missing_tasks(
+    path: Path, of: dict[str, Any], dataset: Dataset, tasks: Iterable[Missing], key: Callable[[dict[str, Any]], Missing]
+) -> list[Missing]:
+    """Return the tasks whose lines a file does not hold yet, and print how many there are.
+
+    Args:
+        path: File to resume.
+        of: Subject of the recording; see :func:`resume_file`.
+        dataset: Dataset for the manifest.
+        tasks: All tasks.
+        key: Function that returns the task of a line.
+
+    Raises:
+        InputError: The file is a recording of something else.
+    """
+    done = {key(line) for line in resume_file(path, of, dataset)}
+    missing = [task for task in tasks if task not in done]
+    print(f"{path}: {len(done)} recorded, {len(missing)} to go", flush=True)
+    return missing
 
 
 def run_all(worker: Worker, tasks: Sequence[Any], path: Path, workers: int, summarise: Callable[[Line], str]) -> None:

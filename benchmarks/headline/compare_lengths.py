@@ -1,0 +1,176 @@
+"""Compare the recordings of :mod:`benchmarks.headline.lengths`: a table, a picture, and the epochs that are saved.
+
+uv run python -m benchmarks.headline.compare_lengths
+uv run python -m benchmarks.headline.compare_lengths --picture docs/lengths.png
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import typer
+from matplotlib.figure import Figure
+
+from benchmarks.headline.lengths import LENGTHS, RECORDINGS, RecordingsOption, WidthOption
+from benchmarks.tools.lines import read_lines
+from benchmarks.tools.markdown import markdown_row
+from tune_s11.cli.app import new_app, run
+from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, in_style, mark_target, spread_accuracy
+from tune_s11.search.steps.lengths import lower_limit
+
+KINDS = {"untuned": "one cycle, untuned", "cycle": "one cycle, tuned", "steps": "steps, tuned"}
+"""Names of the recipes."""
+
+RESAMPLES = 2000
+
+Scores = Mapping[int, Mapping[int, float]]
+"""Test accuracies: epochs -> seed -> accuracy."""
+
+
+class Interval(NamedTuple):
+    """An estimate with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def read_scores(path: Path) -> Scores:
+    """Return the test accuracies of a recording; none if there is no file."""
+    found: dict[int, dict[int, float]] = {}
+    for line in read_lines(path)[1:]:
+        found.setdefault(line["epochs"], {})[line["seed"]] = line["test"]
+    return dict(sorted(found.items()))
+
+
+def fewest(scores: Scores, target: float) -> int | None:
+    """Return the fewest epochs of which the one-sided 95% lower limit of the mean reaches the target."""
+    return next(
+        (
+            epochs
+            for epochs, by_seed in scores.items()
+            if len(by_seed) > 1 and lower_limit(list(by_seed.values())) >= target
+        ),
+        None,
+    )
+
+
+def epochs_at(lengths: Sequence[int], means: Sequence[float], accuracy: float) -> float:
+    """Return the epochs at which a recipe's mean reaches an accuracy, between its lengths by interpolation.
+
+    Args:
+        lengths: Its lengths in epochs, ascending.
+        means: Mean accuracy of each; between them it is taken to be linear in the logarithm of the epochs.
+        accuracy: The accuracy.
+
+    Returns:
+        The epochs; the least length if that exceeds the accuracy, infinity if no length reaches it.
+    """
+    if means[0] >= accuracy:
+        return float(lengths[0])
+    for index in range(1, len(lengths)):
+        if means[index] >= accuracy:
+            share = (accuracy - means[index - 1]) / (means[index] - means[index - 1])
+            return float(lengths[index - 1] * (lengths[index] / lengths[index - 1]) ** share)
+    return math.inf
+
+
+def saved(scores: Scores, others: Scores, at: int) -> Interval | None:
+    """Return the epochs in which a recipe is as accurate as another one after ``at`` epochs.
+
+    The interval is a percentile bootstrap over the seeds, which both recipes share.
+
+    Args:
+        scores: Test accuracies of the recipe.
+        others: Test accuracies of the other one.
+        at: Length of the other one.
+
+    Returns:
+        The estimate; None unless both have recorded two seeds in common at all of these lengths.
+    """
+    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in [*scores.values(), others.get(at, {})])))
+    if len(seeds) < 2:
+        return None
+    lengths = list(scores)
+    table = np.array([[by_seed[seed] for seed in seeds] for by_seed in scores.values()])
+    level = np.array([others[at][seed] for seed in seeds])
+
+    def estimate(chosen: Sequence[int] | np.ndarray) -> float:
+        return epochs_at(lengths, list(table[:, chosen].mean(axis=1)), float(level[chosen].mean()))
+
+    generator = np.random.default_rng(0)
+    draws = [estimate(generator.integers(0, len(seeds), len(seeds))) for _ in range(RESAMPLES)]
+    low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
+    return Interval(estimate(range(len(seeds))), float(low), float(high))
+
+
+@in_style
+def draw(recorded: Mapping[str, Scores], target: float) -> Figure:
+    """Draw test accuracy over epochs, one line for each recipe; bars are one standard deviation over seeds."""
+    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
+    axes = figure.add_subplot(xlabel="epochs of the training", ylabel="test accuracy (log error scale)", xscale="log")
+    for colour, (kind, scores) in zip((GREY, BLUE, ORANGE), recorded.items(), strict=False):
+        values = [list(by_seed.values()) for by_seed in scores.values()]
+        means, spreads = [float(np.mean(each)) for each in values], [float(np.std(each)) for each in values]
+        axes.errorbar(list(scores), means, spreads, fmt="o-", color=colour, capsize=4, label=KINDS[kind])
+    mark_target(axes, target)
+    spread_accuracy(axes)
+    axes.set_xticks(LENGTHS, [str(epochs) for epochs in LENGTHS])
+    axes.minorticks_off()
+    axes.legend(loc="lower right")
+    return figure
+
+
+def cell(by_seed: Mapping[int, float]) -> str:
+    """Return mean, standard deviation and number of a length's accuracies in percent."""
+    if not by_seed:
+        return ""
+    values = 100 * np.array(list(by_seed.values()))
+    spread = f" ± {values.std(ddof=1):.2f}" if len(values) > 2 else ""  # two values have no spread to speak of
+    return f"{values.mean():.2f}{spread} (n = {len(values)})"
+
+
+def in_words(interval: Interval | None) -> str:
+    """Return an estimate of epochs in words."""
+    if interval is None:
+        return "not recorded"
+    value, low, high = (f"more than {max(LENGTHS)}" if math.isinf(end) else f"{end:.1f}" for end in interval)
+    return f"{value} ({low} to {high})"
+
+
+app = new_app("Compare how short the trainings of three recipes may be.")
+
+
+@app.command()
+def main(
+    width: WidthOption = 16,
+    target: Annotated[float, typer.Option("--target", min=0.0, max=1.0, help="Test accuracy to reach.")] = 0.9,
+    recordings: RecordingsOption = RECORDINGS,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Draw into this file, too.")] = None,
+) -> None:
+    """Print the table, the fewest epochs to the target, and the epochs that cycle and tuning save."""
+    recorded = {kind: read_scores(recordings / f"{kind}-{width}.jsonl") for kind in KINDS}
+    print(markdown_row(["test accuracy, %", *(f"{epochs} epochs" for epochs in LENGTHS)]))
+    print(markdown_row(["---"] * (len(LENGTHS) + 1)))
+    for kind, scores in recorded.items():
+        print(markdown_row([KINDS[kind], *(cell(scores.get(epochs, {})) for epochs in LENGTHS)]))
+    print()
+    for kind, scores in recorded.items():
+        print(f"- {KINDS[kind]}: {target:.0%} in {fewest(scores, target) or 'none of these'} epochs")
+    longest = max(LENGTHS)
+    for kind, other in (("cycle", "steps"), ("cycle", "untuned")):
+        epochs = saved(recorded[kind], recorded[other], longest) if recorded[kind] else None
+        print(f"- as accurate as {KINDS[other]} after {longest} epochs, {KINDS[kind]}: {in_words(epochs)} epochs")
+    file = recordings / "recipes.json"
+    for kind, found in (json.loads(file.read_text()) if file.exists() else {}).items():
+        print(f"- the search of {KINDS[kind]}: {found['trials']} trials, {found['epochs']} epochs")
+    if picture is not None:
+        draw({kind: scores for kind, scores in recorded.items() if scores}, target).savefig(picture, dpi=130)
+        print(f"picture: {picture}")
+
+
+if __name__ == "__main__":
+    run(app, "benchmarks.headline.compare_lengths")

@@ -1,0 +1,212 @@
+"""Measure how short the training may be: test accuracy after cycles of 5 to 24 epochs, for three recipes.
+
+    uv run python -m benchmarks.headline.lengths tune cycle --data-dir CIFAR10   # a search with 12 epochs a trial
+    uv run python -m benchmarks.headline.lengths tune steps --data-dir CIFAR10   # the same under ReduceLROnPlateau
+    uv run python -m benchmarks.headline.lengths record untuned --data-dir CIFAR10 --workers 2
+    uv run python -m benchmarks.headline.lengths record cycle --data-dir CIFAR10 --workers 2
+    uv run python -m benchmarks.headline.lengths record steps --data-dir CIFAR10 --workers 2
+    uv run python -m benchmarks.headline.compare_lengths
+
+``CIFAR10`` is an image folder. What the searches find by validation is written to ``recipes.json``, to be committed
+before anything is recorded; the test accuracy of their one refit is not used. All three recipes have the same network,
+batch, augmentation and seeds, and train on the same images: a tenth is held out, because ReduceLROnPlateau needs it.
+Each run is one line of JSON; it is tested once, after its last epoch. The same command resumes where an interrupted one
+stopped, and within a run from its checkpoint.
+"""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import torch
+import typer
+
+from benchmarks.headline.refits import accuracy
+from benchmarks.race.problems import Inputs
+from benchmarks.race.trial import processor_kind
+from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
+from tune_s11.cli.app import new_app, run
+from tune_s11.cli.arguments import resolve_config
+from tune_s11.cli.options import RESULTS, DataDirOption, SetOption, StorageOption, whole_number
+from tune_s11.config import InputError, Recipe
+from tune_s11.data import load_dataset
+from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.results import SearchResult, load_search
+from tune_s11.storage.files import read_json, write_whole
+from tune_s11.training.fitting import fit
+from tune_s11.training.metrics import RunFolder
+from tune_s11.training.trainer import Trainer, TrainingData
+
+ROOT = Path(__file__).parents[2]
+RECORDINGS = Path(__file__).parent / "recordings"
+LENGTHS = (5, 6, 9, 12, 16, 24)
+"""Epochs of the cycles."""
+
+TUNED_AT = 12
+"""Epochs of the trials of both searches."""
+
+STEPS = {"schedule": "plateau", "min_lr_fraction": 1e-4}
+"""Fields for ReduceLROnPlateau, which divides the learning rate by ten at a time; its floor must not bind early."""
+
+SEARCHES: dict[str, tuple[str, ...]] = {
+    "cycle": (),
+    "steps": (
+        *(part for name, value in STEPS.items() for part in ("--set", f"{name}={value}")),
+        *("--lr-bounds", "0.01", "1"),  # the range test trains cycles
+    ),
+}
+"""Further options of each search; both have the same trials and epochs."""
+
+Kind = Literal["untuned", "cycle", "steps"]
+
+
+class Task(NamedTuple):
+    """One run: a cycle of so many epochs from a seed."""
+
+    epochs: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Training and test of one task, in a worker process. Its folder goes once its line is known."""
+
+    folder: Path
+
+    def __call__(self, inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
+        """Train and test one task.
+
+        Returns:
+            ``epochs`` and ``seed``; ``test`` and ``raw``: test accuracies of EMA and raw weights; ``validation``: EMA
+            accuracies on the held-out images after each epoch; ``steps``; ``seconds``: wall time of the epochs.
+        """
+        folder = RunFolder(self.folder / f"{task.epochs}-epochs" / f"seed-{task.seed}")
+        trainer = Trainer(inputs.recipe.resized(task.epochs), inputs.data, hardware, task.seed)
+        rows = fit(trainer, folder)
+        line = {
+            **task._asdict(),
+            "test": accuracy(trainer, inputs.held_out),
+            "raw": accuracy(trainer, inputs.held_out, raw=True),
+            "validation": [row.ema_val_accuracy for row in rows],
+            "steps": trainer.epoch * trainer.steps_per_epoch,
+            "seconds": round(sum(row.seconds for row in rows), 1),
+        }
+        shutil.rmtree(folder.path)
+        return line
+
+
+def processor(hardware: Hardware) -> str:
+    """Return the GPU's name, or the kind of processor; runs are compared within one."""
+    return torch.cuda.get_device_name() if hardware.device == "cuda" else processor_kind()
+
+
+def epochs_of(search: SearchResult) -> int:
+    """Return the epochs that a search has trained before its refits."""
+    cycles = (read_json(search.folder.range_test) or {}).get("cycles", [])
+    verdict = search.finalists
+    again = sum(len(row.scores) for row in verdict.trials.values()) if verdict else 0
+    trained = [cycle["epochs"] for cycle in cycles] + [trial.epoch for trial in search.trials]
+    return sum(map(int, trained)) + again * search.config.recipe.epochs
+
+
+def recipe_of(kind: Kind, recipe: Recipe, recipes: Path) -> Recipe:
+    """Return the recipe of a kind: the given one, or with the fields that its search has found.
+
+    Raises:
+        InputError: Its search has not been run.
+    """
+    if kind == "untuned":
+        return recipe
+    found = json.loads(recipes.read_text()) if recipes.exists() else {}
+    if kind not in found:
+        raise InputError(f"{kind}: {recipes} has no such recipe yet; expected tune {kind}, and then this")
+    return recipe.model_copy(update=found[kind]["fields"])
+
+
+app = new_app("Measure how short the training may be.")
+
+RecordingsOption = Annotated[Path, typer.Option("--recordings", help="Folder of recipes.json and the rows.")]
+WidthOption = Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Of the network.")]
+
+
+@app.command()
+def tune(
+    kind: Annotated[Literal["cycle", "steps"], typer.Argument(metavar="KIND", help="cycle or steps.")],
+    data_dir: DataDirOption = None,
+    width: WidthOption = 16,
+    samples: Annotated[int, typer.Option("--samples", parser=whole_number(1), metavar="N", help="Trials.")] = 16,
+    settings: SetOption = None,
+    storage: StorageOption = RESULTS,
+    recordings: RecordingsOption = RECORDINGS,
+) -> None:
+    """Search a recipe, and write what wins to recipes.json. An interrupted search is resumed."""
+    name = f"lengths-{kind}-{width}"
+    if (Path(storage) / name).exists():
+        arguments = ["--resume", name]
+    else:
+        fixed = (f"width={width}", f"epochs={TUNED_AT}", f"peak_epoch={TUNED_AT * 5 / 24}", "search.refit_seeds=1")
+        arguments = ["--space", "s11", "--name", name, "--samples", str(samples), *SEARCHES[kind]]
+        arguments += [part for setting in (*fixed, *(settings or ())) for part in ("--set", setting)]
+        arguments += ["--data-dir", str(data_dir)] if data_dir else []
+    program = [sys.executable, str(ROOT / "run_search.py"), *arguments, "--storage", str(storage), "--no-report"]
+    subprocess.run(program, check=True)
+    search = load_search(name, storage)
+    assert search.winner is not None
+    fields = search.winner.params | (STEPS if kind == "steps" else {})
+    file = recordings / "recipes.json"
+    recipes = json.loads(file.read_text()) if file.exists() else {}
+    recipes[kind] = {"fields": fields, "trials": len(search.trials), "epochs": epochs_of(search), "width": width}
+    write_whole(file, json.dumps(recipes, indent=1) + "\n")
+    print(f"{file}: {kind} is {fields}")
+
+
+@app.command()
+def record(
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="untuned, cycle or steps.")],
+    data_dir: DataDirOption = None,
+    width: WidthOption = 16,
+    seeds: Annotated[int, typer.Option("--seeds", parser=whole_number(1), metavar="N", help="Seeds 0 to N-1.")] = 5,
+    lengths: Annotated[
+        list[int] | None, typer.Option("--epochs", parser=whole_number(1), metavar="N", help="Lengths; repeatable.")
+    ] = None,
+    all_images: Annotated[bool, typer.Option("--all-images", help="Hold nothing out; not for steps.")] = False,
+    workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
+    settings: SetOption = None,
+    storage: StorageOption = RESULTS,
+    recordings: RecordingsOption = RECORDINGS,
+) -> None:
+    """Train and test the cycles of a recipe, except those that its file already holds."""
+    signal.signal(signal.SIGTERM, interrupt)
+    if kind == "steps" and all_images:
+        raise InputError("--all-images: must not be given for steps, which watch the held-out images")
+    fixed = (f"width={width}", *(settings or ()))
+    recipe = recipe_of(kind, resolve_config("s11", list(fixed), data_dir).recipe, recordings / "recipes.json")
+    dataset = load_dataset(recipe)
+    divide = TrainingData.to_refit if all_images else TrainingData.to_choose
+    inputs = Inputs(recipe, divide(dataset, recipe, 0), dataset.test)
+    hardware = choose_hardware(threads=None if workers == 1 else 1)
+    name = f"{kind}-{width}" + ("-all" if all_images else "")
+    of = {
+        "recipe": recipe.model_dump(mode="json", exclude={"data_dir"}),
+        "images": len(inputs.data.train),
+        "fingerprint": dataset.fingerprint,
+        "hardware": hardware.model_dump(exclude={"threads"}, exclude_defaults=True),
+        "processor": processor(hardware),
+    }
+    tasks = [Task(epochs, seed) for seed in range(seeds) for epochs in lengths or LENGTHS]
+    path = recordings / f"{name}.jsonl"
+    missing = missing_tasks(path, of, dataset, tasks, lambda line: Task(line["epochs"], line["seed"]))
+    worker = Worker(inputs, hardware, Run(Path(storage).resolve() / f"lengths-{name}"))
+    begun = time.monotonic()
+    run_all(worker, missing, path, workers, lambda line: f"{line['epochs']} epochs  {line['test']:.4f}")
+    print(f"{path}: {len(missing)} runs in {(time.monotonic() - begun) / 60:.0f} min")
+
+
+if __name__ == "__main__":
+    run(app, "benchmarks.headline.lengths")

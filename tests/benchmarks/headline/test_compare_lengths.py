@@ -1,0 +1,85 @@
+"""What is read off recorded lengths: the fewest epochs to a target, and the epochs that one recipe saves."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.headline.compare_lengths import Interval, cell, epochs_at, fewest, in_words, main, read_scores, saved
+from benchmarks.headline.lengths import LENGTHS
+
+CURVE = {5: 0.80, 6: 0.82, 9: 0.86, 12: 0.88, 16: 0.89, 24: 0.90}
+
+
+def scores(curve: dict[int, float], shifts: tuple[float, ...] = (-0.001, 0.0, 0.001)) -> dict[int, dict[int, float]]:
+    return {epochs: {seed: mean + shift for seed, shift in enumerate(shifts)} for epochs, mean in curve.items()}
+
+
+@given(st.sampled_from(LENGTHS))
+def test_at_its_own_accuracy_a_recipe_has_its_own_length(epochs: int) -> None:
+    assert epochs_at(list(CURVE), list(CURVE.values()), CURVE[epochs]) == pytest.approx(epochs)
+
+
+@given(st.floats(0.7, 0.95), st.floats(0.7, 0.95))
+def test_more_accuracy_takes_no_fewer_epochs(one: float, other: float) -> None:
+    low, high = (epochs_at(list(CURVE), list(CURVE.values()), value) for value in sorted((one, other)))
+    assert 5 <= low <= high
+
+
+def test_an_accuracy_beyond_the_last_length_takes_more_than_that() -> None:
+    assert epochs_at(list(CURVE), list(CURVE.values()), 0.91) == math.inf
+
+
+def test_a_recipe_against_itself_saves_nothing() -> None:
+    assert saved(scores(CURVE), scores(CURVE), 24) == pytest.approx(Interval(24, 24, 24))
+
+
+def test_the_interval_is_as_wide_as_the_seeds_differ() -> None:
+    better = {epochs: mean + 0.02 for epochs, mean in CURVE.items()}
+    exact, noisy = saved(scores(better), scores(CURVE), 24), saved(scores(better, (-0.02, 0, 0.02)), scores(CURVE), 24)
+    assert exact is not None
+    assert noisy is not None
+    assert exact.value == pytest.approx(12)
+    assert noisy.low < exact.low <= 12 <= exact.high < noisy.high
+
+
+def test_one_seed_in_common_has_no_interval() -> None:
+    assert saved(scores(CURVE, (0.0,)), scores(CURVE), 24) is None
+    assert saved(scores(CURVE), {}, 24) is None
+
+
+def test_a_length_reaches_the_target_if_its_lower_limit_does() -> None:
+    assert fewest(scores(CURVE), 0.875) == 12
+    assert fewest(scores(CURVE), 0.8799) == 16  # the mean of twelve epochs does, its limit does not
+    assert fewest(scores(CURVE, (0.0,)), 0.5) is None
+    assert fewest({}, 0.5) is None
+
+
+def test_two_values_have_no_spread() -> None:
+    assert cell({0: 0.9, 1: 0.92}) == "91.00 (n = 2)"
+    assert cell({0: 0.9, 1: 0.91, 2: 0.92}) == "91.00 ± 1.00 (n = 3)"
+    assert cell({}) == ""
+    assert in_words(Interval(12.04, 9.96, math.inf)) == "12.0 (10.0 to more than 24)"
+
+
+def test_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, gain in (("cycle", 0.02), ("steps", 0.0)):
+        rows = [
+            {"epochs": epochs, "seed": seed, "test": score + gain}
+            for epochs, by_seed in scores(CURVE).items()
+            for seed, score in by_seed.items()
+        ]
+        file = tmp_path / f"{kind}-16.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in [{}, *rows]))
+        assert read_scores(file).keys() == CURVE.keys()
+    main(16, 0.9, tmp_path, tmp_path / "lengths.png")
+    said = capsys.readouterr().out
+    assert "| one cycle, tuned | 82.00 ± 0.10 (n = 3) |" in said
+    assert "- one cycle, tuned: 90% in 16 epochs" in said
+    assert "- steps, tuned: 90% in none of these epochs" in said
+    assert "- as accurate as steps, tuned after 24 epochs, one cycle, tuned: 12.0 (" in said
+    assert "- as accurate as one cycle, untuned after 24 epochs, one cycle, tuned: not recorded" in said
+    assert (tmp_path / "lengths.png").stat().st_size > 10_000
