@@ -105,7 +105,7 @@ class Stage(NamedTuple):
 
 STAGES = {
     "ramps": Stage("_measure_ramp", 30),
-    "cycles": Stage("_train_cycle", 40),
+    "cycles": Stage("_train_cycle", 30),
     "finalists": Stage("run_again", 400),
     "target": Stage("run_again", 400),
     "refits": Stage("_refit", 20),

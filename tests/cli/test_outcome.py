@@ -4,7 +4,7 @@ from typing import Any
 
 from tune_s11.cli.outcome import search_lines
 
-SEARCH = {"name": "mine", "begun": 3, "samples": 8, "weights": "EMA weights"}
+SEARCH = {"name": "mine", "started": 3, "samples": 8, "weights": "EMA weights"}
 
 
 def numbers(**parts: Any) -> dict[str, Any]:

@@ -313,9 +313,9 @@ def test_finalists_are_the_file_and_the_optimism_their_difference(
     assert numbers["finalists"] == load_json(pristine / "finalists.json") | earlier
     assert numbers["optimism"] == {"over_again": pytest.approx(0.84 - 0.825), "over_test": None}
     text = html.unescape(page)
-    assert "t0002 leads t0000 by 1.50\u202f%" in text
+    assert "t0002 leads t0000 by 1.50\u202fpercentage points" in text
     assert "a tie, because noise explains as much" in text
-    assert "is 1.50\u202f% above its finalist's mean" in text
+    assert "is 1.50\u202fpercentage points above its finalist's mean" in text
 
 
 def test_range_test_and_manifest_are_the_files(pristine: Path, numbers: dict[str, Any], page: str) -> None:

@@ -16,7 +16,7 @@ def search_lines(numbers: dict[str, Any]) -> list[str]:
     """
     search, winner, test = (numbers[key] for key in ("search", "winner", "test"))
     if winner is None:
-        return [f"{search['name']}: no winner yet, {search['begun']} of {search['samples']} trials started"]
+        return [f"{search['name']}: no winner yet, {search['started']} of {search['samples']} trials started"]
     weights = search["weights"]
     lines = [f"{search['name']}: {winner['trial']}, validation accuracy {winner['score']:.4f} ({weights})"]
     if test is not None:

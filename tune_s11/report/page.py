@@ -77,7 +77,7 @@ def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "number": _number, "duration": _duration}
+    environment.filters |= {"percent": _percent, "points": _points, "number": _number, "duration": _duration}
     # The manifest's copy of the configuration is there for a resume to compare; the page has its main part above.
     circumstances = _flat({key: value for key, value in numbers["manifest"].items() if key != "search"})
     weights = (numbers["run"] if "run" in numbers else numbers["search"])["weights"]
@@ -88,6 +88,11 @@ def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
 
 def _percent(fraction: float | None, digits: int = 2) -> str:
     return _NONE if fraction is None else f"{100 * fraction:.{digits}f}\u202f%"
+
+
+def _points(difference: float) -> str:
+    """Return a difference of two accuracies in percentage points."""
+    return f"{100 * difference:.2f}\u202fpercentage points"
 
 
 def _number(value: Any) -> str:

@@ -24,8 +24,8 @@ def record_digits(kind: Any, folder: Path, **changes: Any) -> list[dict[str, Any
 
 def test_each_length_is_trained_and_tested_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     header, *rows = record_digits("untuned", tmp_path)
-    assert [(row["epochs"], row["seed"]) for row in rows] == [(1, 0), (2, 0), (1, 1), (2, 1)]
-    assert [len(row["validation"]) for row in rows] == [1, 2, 1, 2]
+    assert sorted((row["epochs"], row["seed"]) for row in rows) == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    assert all(len(row["validation"]) == row["epochs"] for row in rows)
     assert all(row["steps"] == row["epochs"] * 17 and 0 <= row["test"] <= 1 for row in rows)
     assert header["of"]["images"] == 1150
     assert not list(tmp_path.glob("lengths-*/*/seed-*"))  # checkpoints go

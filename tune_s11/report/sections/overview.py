@@ -17,7 +17,7 @@ def add(report: SearchBuilder) -> None:
     numbers["search"] = {
         "name": search.path.name,
         "samples": settings.samples,
-        "begun": len(trials),
+        "started": len(trials),
         "states": dict(Counter(trial.state for trial in trials)),
         "trial_epochs": recipe.epochs,
         "weights": recipe.weights,
