@@ -29,6 +29,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from benchmarks.tools.lines import append_line, read_lines
+from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.results import SearchFolder
 from tune_s11.storage.files import read_json
@@ -258,15 +259,14 @@ def record(
 
 @app.command()
 def table(rows: Annotated[Path, typer.Option(help="Where the rows are.")] = ROWS) -> None:
-    """Print the table of docs/reliability.md."""
-    print("| stage | fault | tried | survived | s, median |\n|---|---|---|---|---|")
+    """Print the table of docs/reliability.md: tries that survived, of each fault in each stage."""
     found = read_lines(rows)
+    print(markdown_row(["stage", *(fault.replace("-", " ") for fault in FAULTS)]))
+    print(markdown_row(["---"] * (len(FAULTS) + 1)))
     for stage in STAGES:
-        for fault in FAULTS:
-            each = [row for row in found if (row["stage"], row["fault"]) == (stage, fault)]
-            seconds = sorted(row["seconds"] for row in each)
-            middle = f"{seconds[len(seconds) // 2]:.0f}" if seconds else ""
-            print(f"| {stage} | {fault} | {len(each)} | {sum(row['survived'] for row in each)} | {middle} |")
+        of_stage = [row for row in found if row["stage"] == stage]
+        survived = ([row["survived"] for row in of_stage if row["fault"] == fault] for fault in FAULTS)
+        print(markdown_row([stage, *(f"{sum(tries)} of {len(tries)}" for tries in survived)]))
 
 
 if __name__ == "__main__":
