@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from psutil import Process
+from psutil import NoSuchProcess, Process, ZombieProcess
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -75,8 +75,14 @@ class Nodes:
 
     def busy_with(self, task: str) -> int:
         """How many workers of the cluster run a task of this name."""
-        family = Process(self._process.pid).children(recursive=True)
-        return sum(process.cmdline()[:1] == [f"ray::{task}"] for process in family if process.is_running())
+
+        def runs(process: Process) -> bool:
+            try:
+                return process.cmdline()[:1] == [f"ray::{task}"]
+            except (NoSuchProcess, ZombieProcess):  # it has just ended
+                return False
+
+        return sum(map(runs, Process(self._process.pid).children(recursive=True)))
 
     def end(self) -> None:
         self._process.communicate("", timeout=120)
