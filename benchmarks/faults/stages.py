@@ -189,7 +189,11 @@ class Searches:
             )
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> tuple[int, str]:
-        return process.wait(timeout=1200), (self._folder / "output").read_text()
+        try:
+            code = process.wait(timeout=1200)
+        finally:
+            process.kill()  # a search that hangs must not meet the next try's fault
+        return code, (self._folder / "output").read_text()
 
 
 def _undo(folder: SearchFolder, stage: str) -> None:
@@ -235,7 +239,7 @@ def record(
     rows: Annotated[Path, typer.Option(help="File of the rows.")] = ROWS,
 ) -> None:
     """Make and record the tries that are missing. A try whose fault found no occasion is made again the next time."""
-    done = {(row["stage"], row["fault"], row["seed"]) for row in read_lines(rows)}
+    done = {(row["stage"], row["fault"], row["seed"]) for row in read_lines(rows) if row["struck"]}
     wanted = [(stage, fault, seed) for seed in range(tries) for fault in FAULTS for stage in STAGES]
     free: SimpleQueue[Searches] = SimpleQueue()
 
@@ -249,18 +253,18 @@ def record(
     with ExitStack() as stack:
         for _ in range(workers):
             free.put(stack.enter_context(searches()))
-        pool = stack.enter_context(ThreadPoolExecutor(workers))
+        pool = ThreadPoolExecutor(workers)
+        stack.callback(pool.shutdown, cancel_futures=True)
         for attempted in as_completed(pool.submit(attempt, each) for each in wanted if each not in done):
             row = attempted.result()
-            if row["struck"]:
-                append_line(rows, row)
+            append_line(rows, row)
             print(json.dumps(row), flush=True)
 
 
 @app.command()
 def table(rows: Annotated[Path, typer.Option(help="Where the rows are.")] = ROWS) -> None:
     """Print the table of docs/reliability.md: tries that survived, of each fault in each stage."""
-    found = read_lines(rows)
+    found = [row for row in read_lines(rows) if row["struck"]]
     print(markdown_row(["stage", *(fault.replace("-", " ") for fault in FAULTS)]))
     print(markdown_row(["---"] * (len(FAULTS) + 1)))
     for stage in STAGES:

@@ -4,7 +4,6 @@ uv run python -m benchmarks.headline.compare_lengths
 uv run python -m benchmarks.headline.compare_lengths --picture docs/lengths.png
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import typer
 from matplotlib.figure import Figure
 
-from benchmarks.headline.lengths import LENGTHS, RECORDINGS, RecordingsOption, WidthOption
+from benchmarks.headline.lengths import LENGTHS, RECORDINGS, RecordingsOption, WidthOption, read_recipes
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
@@ -78,7 +77,7 @@ def epochs_at(lengths: Sequence[int], means: Sequence[float], accuracy: float) -
     return math.inf
 
 
-def saved(scores: Scores, others: Scores, at: int) -> Interval | None:
+def as_accurate_in(scores: Scores, others: Scores, at: int) -> Interval | None:
     """Return the epochs in which a recipe is as accurate as another one after ``at`` epochs.
 
     The interval is a percentile bootstrap over the seeds, which both recipes share.
@@ -114,7 +113,8 @@ def draw(recorded: Mapping[str, Scores], target: float) -> Figure:
     axes = figure.add_subplot(xlabel="epochs of the training", ylabel="test accuracy (log error scale)", xscale="log")
     for colour, (kind, scores) in zip((GREY, BLUE, ORANGE), recorded.items(), strict=False):
         values = [list(by_seed.values()) for by_seed in scores.values()]
-        means, spreads = [float(np.mean(each)) for each in values], [float(np.std(each)) for each in values]
+        means = [float(np.mean(each)) for each in values]
+        spreads = [float(np.std(each, ddof=1)) if len(each) > 1 else 0.0 for each in values]
         axes.errorbar(list(scores), means, spreads, fmt="o-", color=colour, capsize=4, label=KINDS[kind])
     mark_target(axes, target)
     spread_accuracy(axes)
@@ -137,8 +137,14 @@ def in_words(interval: Interval | None) -> str:
     """Return an estimate of epochs in words."""
     if interval is None:
         return "not recorded"
-    value, low, high = (f"more than {max(LENGTHS)}" if math.isinf(end) else f"{end:.1f}" for end in interval)
+    value, low, high = map(_epochs_in_words, interval)
     return f"{value} ({low} to {high})"
+
+
+def _epochs_in_words(epochs: float) -> str:
+    if math.isinf(epochs):
+        return f"more than {max(LENGTHS)}"
+    return f"at most {epochs:g}" if epochs == min(LENGTHS) else f"{epochs:.1f}"
 
 
 app = new_app("Compare how short the trainings of three recipes may be.")
@@ -162,11 +168,11 @@ def main(
         print(f"- {KINDS[kind]}: {target:.0%} in {fewest(scores, target) or 'none of these'} epochs")
     longest = max(LENGTHS)
     for kind, other in (("cycle", "steps"), ("cycle", "untuned")):
-        epochs = saved(recorded[kind], recorded[other], longest) if recorded[kind] else None
+        epochs = as_accurate_in(recorded[kind], recorded[other], longest) if recorded[kind] else None
         print(f"- as accurate as {KINDS[other]} after {longest} epochs, {KINDS[kind]}: {in_words(epochs)} epochs")
-    file = recordings / "recipes.json"
-    for kind, found in (json.loads(file.read_text()) if file.exists() else {}).items():
-        print(f"- the search of {KINDS[kind]}: {found['trials']} trials, {found['epochs']} epochs")
+    for kind, recipe in KINDS.items():
+        if found := read_recipes(recordings).get(f"{kind}-{width}"):
+            print(f"- the search of {recipe}: {found['trials']} trials, {found['epochs']} epochs")
     if picture is not None:
         draw({kind: scores for kind, scores in recorded.items() if scores}, target).savefig(picture, dpi=130)
         print(f"picture: {picture}")

@@ -14,6 +14,7 @@ Each run is one line of JSON; it is tested once, after its last epoch. The same 
 stopped, and within a run from its checkpoint.
 """
 
+import hashlib
 import json
 import shutil
 import signal
@@ -115,18 +116,26 @@ def epochs_of(search: SearchResult) -> int:
     return sum(map(int, trained)) + again * search.config.recipe.epochs
 
 
-def recipe_of(kind: Kind, recipe: Recipe, recipes: Path) -> Recipe:
-    """Return the recipe of a kind: the given one, or with the fields that its search has found.
+def read_recipes(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what the searches have found, by kind and width: ``cycle-16``."""
+    file = folder / "recipes.json"
+    found: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.exists() else {}
+    return found
+
+
+def recipe_of(kind: Kind, recipe: Recipe, folder: Path) -> Recipe:
+    """Return the recipe of a kind: the given one, or with the fields that the search at its width has found.
 
     Raises:
-        InputError: Its search has not been run.
+        InputError: That search has not been run.
     """
     if kind == "untuned":
         return recipe
-    found = json.loads(recipes.read_text()) if recipes.exists() else {}
-    if kind not in found:
-        raise InputError(f"{kind}: {recipes} has no such recipe yet; expected tune {kind}, and then this")
-    return recipe.model_copy(update=found[kind]["fields"])
+    found = read_recipes(folder).get(f"{kind}-{recipe.width}")
+    if found is None:
+        command = f"tune {kind} --width {recipe.width}"
+        raise InputError(f"{kind}: {folder / 'recipes.json'} has no such recipe yet; expected {command}, and then this")
+    return recipe.model_copy(update=found["fields"])
 
 
 app = new_app("Measure how short the training may be.")
@@ -159,11 +168,10 @@ def tune(
     search = load_search(name, storage)
     assert search.winner is not None
     fields = search.winner.params | (STEPS if kind == "steps" else {})
-    file = recordings / "recipes.json"
-    recipes = json.loads(file.read_text()) if file.exists() else {}
-    recipes[kind] = {"fields": fields, "trials": len(search.trials), "epochs": epochs_of(search), "width": width}
+    found = {"fields": fields, "trials": len(search.trials), "epochs": epochs_of(search)}
+    file, recipes = recordings / "recipes.json", read_recipes(recordings) | {f"{kind}-{width}": found}
     write_whole(file, json.dumps(recipes, indent=1) + "\n")
-    print(f"{file}: {kind} is {fields}")
+    print(f"{file}: {kind} at width {width} is {fields}")
 
 
 @app.command()
@@ -186,7 +194,7 @@ def record(
     if kind == "steps" and all_images:
         raise InputError("--all-images: must not be given for steps, which watch the held-out images")
     fixed = (f"width={width}", *(settings or ()))
-    recipe = recipe_of(kind, resolve_config("s11", list(fixed), data_dir).recipe, recordings / "recipes.json")
+    recipe = recipe_of(kind, resolve_config("s11", list(fixed), data_dir).recipe, recordings)
     dataset = load_dataset(recipe)
     divide = TrainingData.to_refit if all_images else TrainingData.to_choose
     inputs = Inputs(recipe, divide(dataset, recipe, 0), dataset.test)
@@ -202,7 +210,9 @@ def record(
     tasks = [Task(epochs, seed) for seed in range(seeds) for epochs in lengths or LENGTHS]
     path = recordings / f"{name}.jsonl"
     missing = missing_tasks(path, of, dataset, tasks, lambda line: Task(line["epochs"], line["seed"]))
-    worker = Worker(inputs, hardware, Run(Path(storage).resolve() / f"lengths-{name}"))
+    # Its checkpoints lie in a folder of their own, where no other recipe can resume them.
+    digest = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:12]
+    worker = Worker(inputs, hardware, Run(Path(storage).resolve() / f"runs-{name}-{digest}"))
     begun = time.monotonic()
     run_all(worker, missing, path, workers, lambda line: f"{line['epochs']} epochs  {line['test']:.4f}")
     print(f"{path}: {len(missing)} runs in {(time.monotonic() - begun) / 60:.0f} min")

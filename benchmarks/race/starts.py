@@ -42,6 +42,8 @@ class Start:
     """Recorded test that is run first, and whose rate the first trial has; None: none."""
     bounds: tuple[float, float] | None = None
     """Bounds of ``max_lr`` in place of the test's; None: the test's, or without a test the whole space."""
+    second: str | None = None
+    """Recorded test whose rate the second trial has; None: the second trial is drawn. Its epochs do not count."""
     power: float = 0.0
     """Power of (1 - momentum), over its value with the defaults, by which the bounds are multiplied."""
 
@@ -64,8 +66,9 @@ CHOICES = (
     Start("range test", "cycles"),
     Start("range test, bounds follow sqrt(1 - momentum)", "cycles", power=0.5),
     Start("range test, bounds follow 1 - momentum", "cycles", power=1.0),
+    Start("range test, bounds follow sqrt(1 - momentum), usual rate second", "cycles", second="usual", power=0.5),
 )
-"""All ways that are compared; the last but one is the program's."""
+"""All ways that are compared; the last but two is the program's."""
 
 
 def with_first(candidates: Candidates, test: Test) -> Candidates:
@@ -83,23 +86,27 @@ def with_first(candidates: Candidates, test: Test) -> Candidates:
     )
 
 
-def search(start: Start, candidates: Candidates, test: Test | None, order: int) -> tuple[Candidates, Ints]:
+def search(start: Start, candidates: Candidates, tests: Mapping[str, Test], order: int) -> tuple[Candidates, Ints]:
     """Replay one search.
 
     Args:
         start: Way to begin.
         candidates: Candidates of the pool.
-        test: Test to begin with; None: none.
+        tests: Recorded tests of one seed, by name.
         order: Number of the random order.
 
     Returns:
-        The candidates with the first trial, and the row that is shipped after 0, 1, ... epochs.
+        The candidates with the first trials, and the row that is shipped after 0, 1, ... epochs.
     """
     n, budget = candidates.n, budget_of(candidates)
+    test = None if start.test is None else tests[start.test]
     drawn = [row for row in random_order(n, order).tolist() if start.accepts(candidates.configs[row], test)]
     spent = 0
     if test is not None:
-        candidates, drawn, spent = with_first(candidates, test), [n, *drawn], test["epochs"]
+        first = [test] if start.second is None else [test, tests[start.second]]
+        for each in first:
+            candidates = with_first(candidates, each)
+        drawn, spent = [*range(n, candidates.n), *drawn], test["epochs"]
     verdicts = SuccessiveHalving(*RUNGS, candidates.epochs).start()
     history = replay(candidates, candidates.signals["ema"], drawn, verdicts, budget - spent)
     rows = np.concatenate([np.full(spent, FALLBACK), history.rows])
@@ -126,8 +133,7 @@ def table(candidates: Candidates, tests: list[dict[str, Test]], orders: int) -> 
     for start in CHOICES:
         found = []
         for order in range(orders):
-            test = None if start.test is None else tests[order % len(tests)][start.test]
-            extended, shipped = search(start, candidates, test, order)
+            extended, shipped = search(start, candidates, tests[order % len(tests)], order)
             found.append(measure(shipped, extended))
         results[start.name] = {name: np.array([each[name] for each in found]) for name in found[0]}
     wall = results[CHOICES[1].name]["area"]

@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import typer
 
-from benchmarks.speed.trial import MEAN, STD, noise
+from benchmarks.speed.noise import MEAN, STD, noise
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import Recipe

@@ -11,11 +11,11 @@ from tune_s11.training.trainer import Trainer
 
 
 class FusedTrials:
-    """Trains K trials at once that have the same network, precision and batch size, and SGD.
+    """Trains K trials at once that differ at most in seed, schedule, momentum and weight decay, with SGD.
 
-    Each keeps its own weights, learning rate, momentum, weight decay and batches, so it computes what its trainer would
-    on its own (tests/benchmarks/speed/test_fused.py). The stacking follows torch's tutorial on model ensembling; the
-    update is that of ``torch.optim.SGD``.
+    Each keeps its own weights and batches, so it computes what its trainer would on its own
+    (tests/benchmarks/speed/test_fused.py). The stacking follows torch's tutorial on model ensembling; the update is
+    that of ``torch.optim.SGD``.
 
     Attributes:
         params: Weights by name, (K, ...).

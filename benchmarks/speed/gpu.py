@@ -23,7 +23,8 @@ import typer
 from torch import Tensor
 
 from benchmarks.speed.fused import FusedTrials
-from benchmarks.speed.trial import MEAN, STD, Measure, noise, take_turns, wait
+from benchmarks.speed.noise import MEAN, STD, noise, wait
+from benchmarks.speed.trial import Measure, take_turns
 from benchmarks.tools.lines import append_line
 from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
@@ -32,8 +33,8 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.training.trainer import Trainer, TrainingData
 
-BASE = {"compiling": "eager", "augmenting": "each step", "sharing": "1 process"}
-"""The side of each question to which the others are compared."""
+PATIENCE = 120.0
+"""Seconds after which processes that share the device are taken to have failed."""
 
 
 class Sizes(NamedTuple):
@@ -122,9 +123,9 @@ class Processes:
         weakref.finalize(self, self._barrier.abort)
 
     def __call__(self) -> float:
-        self._barrier.wait()
+        self._barrier.wait(PATIENCE)
         begun = time.perf_counter()
-        self._barrier.wait()
+        self._barrier.wait(PATIENCE)
         return self._images / (time.perf_counter() - begun)
 
 
@@ -184,7 +185,7 @@ def main(
     asked += [(augmenting, width) for width in sizes.wide] + [(sharing, width) for width in sizes.narrow]
     for question, width in asked:
         rates = take_turns(question(width, sizes, hardware), rounds)
-        base = rates[BASE[question.__name__]]
+        base = next(iter(rates.values()))
         for side, values in rates.items():
             ratios = [value / first for value, first in zip(values, base, strict=True)]
             spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"

@@ -17,7 +17,7 @@ import torch
 import typer
 from ray import ObjectRef
 
-from benchmarks.speed.trial import FULL, MEAN, STD, noise
+from benchmarks.speed.noise import FULL, MEAN, STD, noise
 from benchmarks.tools.goals import at_most, judged
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number

@@ -14,7 +14,7 @@ import ray
 import torch
 import typer
 
-from benchmarks.speed.trial import FULL, MEAN, STD, noise
+from benchmarks.speed.noise import FULL, MEAN, STD, noise
 from benchmarks.tools.goals import judged
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import PrecisionOption, whole_number

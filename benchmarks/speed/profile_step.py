@@ -17,7 +17,7 @@ import typer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.speed.trial import MEAN, STD, noise
+from benchmarks.speed.noise import MEAN, STD, noise
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import PrecisionOption, whole_number
 from tune_s11.config import Recipe

@@ -3,44 +3,30 @@
     uv run python -m benchmarks.speed.trial
 
 The training images per second of :class:`tune_s11.training.trainer.Trainer`, everything included, are compared with the
-bare loop (the same network and precision on one fixed batch, and nothing else) and with the usual way: fp32, NCHW, one
-image at a time through Albumentations or torchvision's transforms in a DataLoader. All sides take turns in one run;
-ratios are taken within a turn. The images are noise, because their content does not affect the time.
+bare loop (the same network and precision on one fixed batch, and nothing else) and with the usual way: one image at a
+time through Albumentations or torchvision's transforms in a DataLoader, in fp32 and NCHW, or, tuned, in the trainer's
+precision and channels-last. All sides take turns in one run; ratios are taken within a turn. The images are noise.
 """
 
 import json
 import statistics
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
-import albumentations as A
-import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
-from albumentations.pytorch import ToTensorV2
-from PIL import Image
-from torch import Tensor
-from torch.utils.data import DataLoader
-from torchvision.datasets import VisionDataset
-from torchvision.transforms import v2
 
+from benchmarks.speed.noise import FULL, MEAN, STD, noise, wait
+from benchmarks.speed.usual import Usual, albumentations_transform, torchvision_transform
 from benchmarks.tools.goals import Goal, at_least, at_most, judged
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import PrecisionOption, whole_number
-from tune_s11.config import Recipe
-from tune_s11.data import Images, normalise
-from tune_s11.data.pipeline import recipe_pipeline
-from tune_s11.hardware import Hardware, choose_hardware, usable_cores
-from tune_s11.models import build_model
-from tune_s11.training.optimizer import build_optimizer
+from tune_s11.config import InputError, Recipe
+from tune_s11.data import normalise
+from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.training.trainer import Trainer, TrainingData
-
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-FULL = 45_000, 5_000
-"""Numbers of training and validation images into which a search divides CIFAR-10's training images."""
 
 
 class Length(TypedDict):
@@ -64,18 +50,6 @@ CUDA_GOALS = {64: {"trainer / Albumentations": 10.0}}
 
 Measure = Callable[[], float]
 """Function that trains for one stretch and returns its training images per second."""
-
-
-def noise(count: int, size: int = 32) -> Images:
-    generator = np.random.default_rng(0)
-    pixels = generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-    return Images(pixels, generator.integers(0, 10, count))
-
-
-def wait(device: torch.device) -> None:
-    """Wait until the device has done all its work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 class Training:
@@ -111,82 +85,6 @@ class Bare:
         return self._steps * len(self._labels) / (time.perf_counter() - begun)
 
 
-class NoiseDataset(VisionDataset):  # type: ignore[misc]  # untyped
-    """Images in memory, returned as torchvision's CIFAR10 does."""
-
-    def __init__(self, images: Images, transform: Callable[[Any], Tensor]) -> None:
-        super().__init__(root="", transform=transform)
-        self._images = images
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        assert self.transform is not None
-        return self.transform(Image.fromarray(self._images.pixels[index])), int(self._images.labels[index])
-
-
-def albumentations_transform(recipe: Recipe) -> Callable[[Any], Tensor]:
-    pipeline = A.Compose([recipe_pipeline(recipe, MEAN), A.Normalize(MEAN, STD), ToTensorV2()])
-    return partial(_through, pipeline)
-
-
-def _through(pipeline: A.Compose, image: Image.Image) -> Tensor:
-    result: Tensor = pipeline(image=np.asarray(image))["image"]
-    return result
-
-
-def torchvision_transform(recipe: Recipe) -> Callable[[Any], Tensor]:
-    share = (recipe.cutout / recipe.image_size) ** 2
-    pipeline: Callable[[Any], Tensor] = v2.Compose(
-        [
-            v2.RandomCrop(recipe.image_size, padding=recipe.pad, padding_mode="reflect"),
-            v2.RandomHorizontalFlip(),
-            v2.ToImage(),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(MEAN, STD),
-            v2.RandomErasing(p=1, scale=(share, share), ratio=(1, 1)),
-        ]
-    )
-    return pipeline
-
-
-class Usual:
-    """The usual way: fp32, NCHW, images one by one in a DataLoader with a worker for each core.
-
-    A stretch starts when the first batch is requested from workers that are already running. All of its images are
-    augmented within it, as in an epoch, and none beforehand.
-    """
-
-    def __init__(self, recipe: Recipe, hardware: Hardware, steps: int, transform: Callable[[Any], Tensor]) -> None:
-        self._device, self._batch = torch.device(hardware.device), recipe.batch_size
-        torch.manual_seed(0)
-        self._model = build_model(recipe, 10).to(self._device)
-        self._optimizer = build_optimizer(self._model, recipe)
-        self._loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-            NoiseDataset(noise(steps * self._batch), transform),
-            self._batch,
-            shuffle=True,
-            drop_last=True,
-            num_workers=usable_cores(),
-            persistent_workers=True,
-            pin_memory=hardware.device == "cuda",
-        )
-
-    def __call__(self) -> float:
-        self._model.train()
-        begun, count = time.perf_counter(), 0
-        for batch in self._loader:
-            images, labels = (each.to(self._device, non_blocking=True) for each in batch)
-            loss = F.cross_entropy(self._model(images), labels)
-            self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self._optimizer.step()
-            count += len(labels)
-        wait(self._device)
-        return count / (time.perf_counter() - begun)
-
-
 def sides(recipe: Recipe, hardware: Hardware, length: Length, *, compiled: bool = False) -> dict[str, Measure]:
     """Return the sides that take turns, by name."""
     steps, usual = length["steps"], length["usual_steps"]
@@ -196,7 +94,9 @@ def sides(recipe: Recipe, hardware: Hardware, length: Length, *, compiled: bool 
         "trainer": Training(recipe, hardware, steps, validate=False),
         "validating": Training(recipe, hardware, steps, validate=True),
         "Albumentations": Usual(recipe, hardware, usual, albumentations_transform(recipe)),
+        "Albumentations, tuned": Usual(recipe, hardware, usual, albumentations_transform(recipe), tuned=True),
         "torchvision v2": Usual(recipe, hardware, usual, torchvision_transform(recipe)),
+        "torchvision v2, tuned": Usual(recipe, hardware, usual, torchvision_transform(recipe), tuned=True),
     }
 
 
@@ -212,11 +112,12 @@ def take_turns(measures: dict[str, Measure], rounds: int) -> dict[str, list[floa
     return rates
 
 
+LIBRARIES = ("Albumentations", "Albumentations, tuned", "torchvision v2", "torchvision v2, tuned")
+
 RATIOS = {
     "trainer / bare": ("trainer", "bare"),
     "validating / bare": ("validating", "bare"),
-    "trainer / Albumentations": ("trainer", "Albumentations"),
-    "trainer / torchvision v2": ("trainer", "torchvision v2"),
+    **{f"trainer / {name}": ("trainer", name) for name in LIBRARIES},
     "compiled / trainer": ("compiled", "trainer"),
 }
 
@@ -226,7 +127,7 @@ def compare(rates: dict[str, list[float]]) -> dict[str, list[float]]:
     return {
         name: [a / b for a, b in zip(rates[over], rates[under], strict=True)]
         for name, (over, under) in RATIOS.items()
-        if over in rates
+        if {over, under} <= rates.keys()
     }
 
 
@@ -282,15 +183,23 @@ def main(
     rounds: Annotated[
         int, typer.Option("--rounds", parser=whole_number(1), metavar="N", help="Turns of each side.")
     ] = 5,
+    widths: Annotated[
+        list[int] | None,
+        typer.Option("--width", parser=whole_number(1), metavar="N", help="Width, 64 or 16; may be repeated.  [both]"),
+    ] = None,
     compiled: Annotated[bool, typer.Option("--compiled", help="The trainer through torch.compile too.")] = False,
 ) -> None:
-    """Print images per second and ratios at widths 64 and 16, and on a GPU whole trials too."""
+    """Print images per second and ratios at each width, and on a GPU whole trials too."""
     hardware = choose_hardware(precision)
     hardware.activate()
     print(f"{hardware.device}, {hardware.precision}, {hardware.threads} threads, torch {torch.__version__}")
     goals: dict[str, Goal] = {}
     wanted = CPU_GOALS if hardware.device == "cpu" else CUDA_GOALS
-    for width, length in LENGTHS[hardware.device].items():
+    lengths = LENGTHS[hardware.device]
+    for width in widths or lengths:
+        if width not in lengths:
+            raise InputError(f"--width {width}: must be one of {', '.join(map(str, lengths))}")
+        length = lengths[width]
         recipe = Recipe(width=width, epochs=10_000, max_lr=1e-3)  # noise teaches nothing, and must not diverge
         rates = take_turns(sides(recipe, hardware, length, compiled=compiled), rounds)
         ratios = compare(rates)

@@ -65,21 +65,20 @@ def test_a_node_that_comes_gets_a_trial_and_one_that_goes_loses_none(joined, nod
 @pytest.mark.parametrize(
     ("task", "part", "settings"),
     [
-        ("_train_cycle", "range test: cycle at max_lr", ("epochs=900", "search.samples=1", "search.grace=800")),
-        ("run_again", "finalist t", ("epochs=60", "search.grace=30", "search.finalists=2")),
-        ("_refit", "refit from seed", ("refit.epochs=200", "search.finalists=0")),
+        ("_train_cycle", "range test: cycle at max_lr", ("epochs=400", "search.samples=1", "refit.epochs=20")),
+        ("run_again", "finalist t", ("epochs=60", "search.samples=2", "search.finalists=2")),
+        ("_refit", "refit from seed", ("refit.epochs=200", "search.samples=1")),
     ],
 )
 def test_a_node_lost_under_another_stage_costs_nothing_of_it(
     joined, nodes, task: str, part: str, settings: tuple[str, ...]
 ) -> None:
     name = task.strip("_")
-    bounds = () if task == "_train_cycle" else ("--lr-bounds", "0.01", "0.2")
-    options = [argument for setting in settings for argument in ("--set", setting)]
+    more = ["--no-asha"] if task == "_train_cycle" else ["--no-asha", "--lr-bounds", "0.01", "0.2"]
+    for setting in settings:
+        more += ["--set", setting]
     nodes.add(name)
-    running = joined.start(
-        *("--space", str(joined.space), "--name", name, "--address", nodes.address, "--samples", "2", *bounds, *options)
-    )
+    running = joined.start("--space", str(joined.space), "--name", name, "--address", nodes.address, *more)
     joined.wait_for(lambda: nodes.busy_with(task) == 2, 500)  # one of them on the node, for each has a single CPU
     nodes.remove(name)
     assert running.wait(timeout=500) == 0, joined.output.read_text()

@@ -108,9 +108,9 @@ def test_a_disk_that_fills_up_ends_the_search_and_nothing_of_it(program, started
 )
 def test_a_disk_that_fills_up_under_another_stage(program, started, mount, begun: str) -> None:
     storage = mount("size=64m")
-    long = ("--set", "epochs=80", "--set", "search.grace=20", "--set", "refit.epochs=160", "--samples", "2")
-    running = started("--storage", str(storage), "--space", str(program.space), "--name", "a", *long)
-    program.wait_for(lambda: any((storage / "a").glob(begun)), 900)
+    two_finalists = ("--set", "epochs=40", "--set", "refit.epochs=120", "--samples", "2", "--no-asha")
+    running = started("--storage", str(storage), "--space", str(program.space), "--name", "a", *two_finalists)
+    program.wait_for(lambda: any((storage / "a").glob(begun)) or running.poll() is not None, 900)
     with (storage / "filler").open("wb", buffering=0) as filler:
         while (free := shutil.disk_usage(storage).free) > 0:
             filler.write(bytes(min(free, 2**20)))

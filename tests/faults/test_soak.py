@@ -136,8 +136,8 @@ def test_fifteen_hundred_trials_ten_kills_and_a_storage_that_goes_away_twice(
     kills = [trials * number // 11 for number in range(1, 11)]
     outages = [trials // 3, trials * 2 // 3]
     while running.poll() is None and watch.look():
-        if kills and watch.ended >= kills[0]:
-            os.kill(chance.choice(watch.workers()), signal.SIGKILL)
+        if kills and watch.ended >= kills[0] and (workers := watch.workers()):
+            os.kill(chance.choice(workers), signal.SIGKILL)
             kills.pop(0)
         if outages and watch.ended >= outages[0]:
             away = 3 - len(outages)

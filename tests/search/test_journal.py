@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.storages import InMemoryStorage
@@ -102,5 +103,14 @@ def test_nothing_together_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_storage_in_memory_is_as_ever() -> None:
-    with together(InMemoryStorage()):
+    storage = InMemoryStorage()
+    trial = optuna.create_study(storage=storage).ask()
+    with together(storage):
+        trial.report(0.5, 1)
+        assert storage.get_trial(trial._trial_id).intermediate_values == {1: 0.5}
+
+
+def test_one_context_within_another_is_a_mistake(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "study.log")
+    with journal.together(), pytest.raises(AssertionError), journal.together():
         pass

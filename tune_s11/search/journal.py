@@ -25,9 +25,10 @@ class Journal(JournalStorage):
         super().__init__(self._file)
 
     def together(self) -> AbstractContextManager[None]:
-        """Return a context whose entries are written at its end, all at once. Until then they cannot be read back.
+        """Return a context whose entries are written at its end, all at once.
 
-        Each write takes a lock and waits for the disk; a report of eight epochs would wait eight times.
+        Each write takes a lock and waits for the disk; a report of eight epochs would wait eight times. The context is
+        for values of trials that exist: other changes, such as a new trial, are read back at once, and would be missed.
         """
         return self._file.together()
 
@@ -45,6 +46,7 @@ class _File(JournalFileBackend):
 
     @contextmanager
     def together(self) -> Iterator[None]:
+        assert self._held is None  # a context within another would lose what that holds
         self._held = []
         try:
             yield

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.headline.compare_lengths import Interval, cell, epochs_at, fewest, in_words, main, read_scores, saved
+from benchmarks.headline.compare_lengths import (
+    Interval,
+    as_accurate_in,
+    cell,
+    epochs_at,
+    fewest,
+    in_words,
+    main,
+    read_scores,
+)
 from benchmarks.headline.lengths import LENGTHS
 
 CURVE = {5: 0.80, 6: 0.82, 9: 0.86, 12: 0.88, 16: 0.89, 24: 0.90}
@@ -34,12 +43,13 @@ def test_an_accuracy_beyond_the_last_length_takes_more_than_that() -> None:
 
 
 def test_a_recipe_against_itself_saves_nothing() -> None:
-    assert saved(scores(CURVE), scores(CURVE), 24) == pytest.approx(Interval(24, 24, 24))
+    assert as_accurate_in(scores(CURVE), scores(CURVE), 24) == pytest.approx(Interval(24, 24, 24))
 
 
 def test_the_interval_is_as_wide_as_the_seeds_differ() -> None:
     better = {epochs: mean + 0.02 for epochs, mean in CURVE.items()}
-    exact, noisy = saved(scores(better), scores(CURVE), 24), saved(scores(better, (-0.02, 0, 0.02)), scores(CURVE), 24)
+    exact = as_accurate_in(scores(better), scores(CURVE), 24)
+    noisy = as_accurate_in(scores(better, (-0.02, 0, 0.02)), scores(CURVE), 24)
     assert exact is not None
     assert noisy is not None
     assert exact.value == pytest.approx(12)
@@ -47,8 +57,8 @@ def test_the_interval_is_as_wide_as_the_seeds_differ() -> None:
 
 
 def test_one_seed_in_common_has_no_interval() -> None:
-    assert saved(scores(CURVE, (0.0,)), scores(CURVE), 24) is None
-    assert saved(scores(CURVE), {}, 24) is None
+    assert as_accurate_in(scores(CURVE, (0.0,)), scores(CURVE), 24) is None
+    assert as_accurate_in(scores(CURVE), {}, 24) is None
 
 
 def test_a_length_reaches_the_target_if_its_lower_limit_does() -> None:
@@ -63,6 +73,7 @@ def test_two_values_have_no_spread() -> None:
     assert cell({0: 0.9, 1: 0.91, 2: 0.92}) == "91.00 ± 1.00 (n = 3)"
     assert cell({}) == ""
     assert in_words(Interval(12.04, 9.96, math.inf)) == "12.0 (10.0 to more than 24)"
+    assert in_words(Interval(6.0, 5.0, 7.0)) == "6.0 (at most 5 to 7.0)"
 
 
 def test_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,6 +86,7 @@ def test_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         file = tmp_path / f"{kind}-16.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in [{}, *rows]))
         assert read_scores(file).keys() == CURVE.keys()
+    (tmp_path / "recipes.json").write_text(json.dumps({"cycle-16": {"fields": {}, "trials": 9, "epochs": 80}}))
     main(16, 0.9, tmp_path, tmp_path / "lengths.png")
     said = capsys.readouterr().out
     assert "| one cycle, tuned | 82.00 ± 0.10 (n = 3) |" in said
@@ -82,4 +94,5 @@ def test_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "- steps, tuned: 90% in none of these epochs" in said
     assert "- as accurate as steps, tuned after 24 epochs, one cycle, tuned: 12.0 (" in said
     assert "- as accurate as one cycle, untuned after 24 epochs, one cycle, tuned: not recorded" in said
+    assert "- the search of one cycle, tuned: 9 trials, 80 epochs" in said
     assert (tmp_path / "lengths.png").stat().st_size > 10_000

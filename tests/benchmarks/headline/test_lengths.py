@@ -28,7 +28,8 @@ def test_each_length_is_trained_and_tested_once(tmp_path: Path, capsys: pytest.C
     assert all(len(row["validation"]) == row["epochs"] for row in rows)
     assert all(row["steps"] == row["epochs"] * 17 and 0 <= row["test"] <= 1 for row in rows)
     assert header["of"]["images"] == 1150
-    assert not list(tmp_path.glob("lengths-*/*/seed-*"))  # checkpoints go
+    assert list(tmp_path.glob("runs-untuned-2-*/*-epochs"))
+    assert not list(tmp_path.glob("runs-*/*/seed-*"))  # checkpoints go
 
     assert len(record_digits("untuned", tmp_path, lengths=[1, 2, 3])) == 7
     assert "4 recorded, 2 to go" in capsys.readouterr().out
@@ -40,16 +41,18 @@ def test_rows_of_two_recipes_do_not_mix(tmp_path: Path) -> None:
     record_digits("untuned", tmp_path, lengths=[1], seeds=1)
     with pytest.raises(InputError, match="recorded with another recipe"):
         record_digits("untuned", tmp_path, settings=[*DIGITS, "momentum=0.8"])
+    (tmp_path / "recordings" / "untuned-2.jsonl").unlink()
+    record_digits("untuned", tmp_path, lengths=[1], seeds=1, settings=[*DIGITS, "momentum=0.8"])
+    assert len(list(tmp_path.glob("runs-untuned-2-*"))) == 2  # nor do their checkpoints
 
 
 def test_the_tuned_recipe_is_that_of_the_file(tmp_path: Path) -> None:
-    file = tmp_path / "recipes.json"
-    with pytest.raises(InputError, match=r"^cycle: .*recipes.json has no such recipe yet; expected tune cycle"):
-        recipe_of("cycle", Recipe(), file)
-    file.write_text(json.dumps({"cycle": {"fields": {"max_lr": 0.7, "momentum": 0.95}}}))
-    found = recipe_of("cycle", Recipe(width=4), file)
+    (tmp_path / "recipes.json").write_text(json.dumps({"cycle-4": {"fields": {"max_lr": 0.7, "momentum": 0.95}}}))
+    with pytest.raises(InputError, match=r"^cycle: .* no such recipe yet; expected tune cycle --width 8"):
+        recipe_of("cycle", Recipe(width=8), tmp_path)
+    found = recipe_of("cycle", Recipe(width=4), tmp_path)
     assert (found.max_lr, found.momentum, found.width) == (0.7, 0.95, 4)
-    assert recipe_of("untuned", Recipe(), file) == Recipe()
+    assert recipe_of("untuned", Recipe(), tmp_path) == Recipe()
 
 
 def test_steps_need_images_that_are_held_out(tmp_path: Path) -> None:
@@ -64,7 +67,7 @@ def test_a_search_finds_the_recipe(tmp_path: Path, kind: Any) -> None:
     recordings = tmp_path / "recordings"
     recordings.mkdir()
     tune(kind, width=2, samples=2, settings=small, storage=str(tmp_path), recordings=recordings)
-    found = json.loads((recordings / "recipes.json").read_text())[kind]
+    found = json.loads((recordings / "recipes.json").read_text())[f"{kind}-2"]
     assert found["trials"] == 2
     assert found["epochs"] >= 2 * 2 * 12
     assert found["fields"].items() >= (STEPS.items() if kind == "steps" else set())

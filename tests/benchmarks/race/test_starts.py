@@ -50,13 +50,22 @@ def candidates() -> Candidates:
 
 def test_a_test_costs_its_epochs_and_its_first_trial_is_shipped_until_a_better_one_is_complete() -> None:
     pool = candidates()
-    extended, shipped = search(CHOICES[-3], pool, TEST, 0)
+    extended, shipped = search(Start("", "cycles"), pool, {"cycles": TEST}, 0)
     first = pool.n
     assert extended.quality[first] == 0.85
     assert shipped[:3].tolist() == [-1, -1, -1]
     assert shipped[3] == first  # as the rate to ship the defaults at
     assert shipped[7] == first  # as a complete trial
     assert shipped[-1] == first  # 0.8, and the others end below
+
+
+def test_a_second_trial_follows_the_first_and_is_shipped_if_it_is_better() -> None:
+    pool = candidates()
+    usual = TEST | {"epochs": 100, "ema": [0.2, 0.5, 0.7, 0.9], "quality": 0.95}
+    extended, shipped = search(Start("", "cycles", second="usual"), pool, {"cycles": TEST, "usual": usual}, 0)
+    assert extended.n == pool.n + 2
+    assert shipped[10] == pool.n  # the second has not ended
+    assert extended.quality[shipped[11]] == 0.95  # 3 epochs of the test and 4 of each trial
 
 
 def test_the_command_needs_recorded_tests_and_prints_a_table(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmarks.speed.fused import FusedTrials
-from benchmarks.speed.trial import MEAN, STD, noise
+from benchmarks.speed.noise import MEAN, STD, noise
 from tune_s11.config import Recipe
 from tune_s11.hardware import Hardware
 from tune_s11.training.trainer import Trainer, TrainingData

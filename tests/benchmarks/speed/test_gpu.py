@@ -9,6 +9,8 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks.speed.gpu import DRY, AugmentedAtOnce, app, build_trainer
+from benchmarks.speed.noise import MEAN, STD
+from tune_s11.data.augmentation import BatchedAugmentation
 from tune_s11.hardware import Hardware
 from tune_s11.training.trainer import Trainer
 
@@ -34,11 +36,16 @@ def test_a_dry_run_asks_each_question(tmp_path: Path) -> None:
         assert child.exitcode == 0
 
 
-def test_an_epoch_that_is_augmented_at_once_has_the_same_images() -> None:
-    once, each = (build_trainer(2, DRY, CPU, kind) for kind in (AugmentedAtOnce, Trainer))
-    labels = [torch.cat([labels for _, labels in trainer.batches(0)]) for trainer in (once, each)]
-    assert torch.equal(labels[0].sort().values, labels[1].sort().values)
-    assert all(images.shape == (16, 3, 32, 32) for images, _ in once.batches(0))
+def test_an_epoch_that_is_augmented_at_once_has_the_same_images_with_their_labels() -> None:
+    found = []
+    for kind in (AugmentedAtOnce, Trainer):
+        trainer = build_trainer(2, DRY, CPU, kind)
+        trainer.augment = BatchedAugmentation(MEAN, STD, pad=0, flip=False, cutout=0)
+        images, labels = (torch.cat(each) for each in zip(*trainer.batches(0), strict=True))
+        order = images[:, 0, 0, :3].sum(1).argsort()
+        found.append((images[order], labels[order]))
+    assert found[0][0].shape == (32, 3, 32, 32)
+    assert all(torch.equal(once, each) for once, each in zip(*found, strict=True))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

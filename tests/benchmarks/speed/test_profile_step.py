@@ -2,8 +2,8 @@
 
 import pytest
 
+from benchmarks.speed.noise import MEAN, STD, noise
 from benchmarks.speed.profile_step import part_of, plain_step, shares, trainers_step
-from benchmarks.speed.trial import MEAN, STD, noise
 from tune_s11.config import Recipe
 from tune_s11.hardware import Hardware
 from tune_s11.training.trainer import Trainer, TrainingData

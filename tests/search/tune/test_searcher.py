@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from tune_s11.config import Recipe, SearchSettings
@@ -102,6 +103,22 @@ def test_each_end_is_told(
     assert told.state == state
     assert told.value == value
     assert told.intermediate_values == {it.epoch: it.score for it in rows}
+
+
+def test_a_suggestion_and_a_report_are_written_once_each(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each write waits for the disk. One more asks for the trial, and two end it."""
+    writes: list[int] = []
+    write = JournalFileBackend.append_logs
+    monkeypatch.setattr(
+        JournalFileBackend, "append_logs", lambda self, logs: writes.append(len(logs)) or write(self, logs)
+    )
+    asked = searcher(study, [{"max_lr": 0.3}])
+    del writes[:]  # what to try first
+    asked.suggest("id")
+    assert len(writes) == 2
+    assert writes[1] >= len(SPACE)
+    asked.on_trial_result("id", report([row(epoch, 0.5) for epoch in range(1, EPOCHS)]))
+    assert writes[2:] == [EPOCHS - 1]
 
 
 def test_a_trial_that_never_reported_failed(study: optuna.Study) -> None:

@@ -57,7 +57,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             trial, checkpoint, attempts = again.trial, again.checkpoint, again.attempts
         else:
             trial, checkpoint, attempts = self._study.ask(), None, 0
-        suggest(trial, self._proposals.space)  # an interrupted trial has none if the session was killed before this
+        suggest(trial, self._proposals.space)  # an interrupted trial may lack some, if the session was killed here
         self._trials[trial_id] = trial
         return {
             "number": trial.number,

@@ -1,0 +1,25 @@
+"""Images of noise, as CIFAR-10 has them: their content does not affect the time that a step takes."""
+
+import numpy as np
+import torch
+
+from tune_s11.data import Images
+
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+"""Mean and standard deviation of CIFAR-10's channels."""
+
+FULL = 45_000, 5_000
+"""Numbers of training and validation images into which a search divides CIFAR-10's training images."""
+
+
+def noise(count: int, size: int = 32) -> Images:
+    """Return images of uniform noise, of ten classes."""
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    return Images(pixels, generator.integers(0, 10, count))
+
+
+def wait(device: torch.device) -> None:
+    """Wait until the device has done all its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
