@@ -25,7 +25,8 @@ from benchmarks.tools.goals import at_least, at_most, judged
 from tune_s11.cli.app import new_app, run
 from tune_s11.results import SearchResult, TrialResult, load_search
 from tune_s11.results.folder import LAYOUT
-from tune_s11.search import Resources, Session
+from tune_s11.search.session import Session
+from tune_s11.search.workers.cluster import Resources
 from tune_s11.search_space import load_space
 from tune_s11.storage.workspace import Local
 

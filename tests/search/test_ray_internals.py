@@ -1,55 +1,47 @@
-"""What Tune alone would get wrong of a worker that dies while a trial is handed over to it."""
+"""Signs of life cost the cluster's store one write a second, however often they are given."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ray.exceptions import RayActorError
-from ray.tune.execution.tune_controller import TuneController
-from ray.tune.experiment import Trial
 
 from tune_s11.search import ray_internals
-from tune_s11.search.ray_internals import recover_failed_resets, worker_of
-
-
-class AnyTrial:
-    def __init__(self, status: str) -> None:
-        self.status = status
-        self.temporary_state = SimpleNamespace(ray_actor=None)
+from tune_s11.search.ray_internals import SIGN_SECONDS, SignsOfLife
 
 
 @pytest.fixture
-def failed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The trials that Tune gives up."""
-    trials: list[Any] = []
-    monkeypatch.setattr(TuneController, "_trial_task_failure", TuneController._trial_task_failure)  # as it was, at last
-    monkeypatch.setattr(ray_internals, "_forgetful_task_failure", lambda _, trial, exception: trials.append(trial))
-    recover_failed_resets()
-    return trials
+def store(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The cluster's key-value store."""
+    kept: dict[str, Any] = {}
+
+    def forget(prefix: str, del_by_prefix: bool) -> None:
+        assert del_by_prefix
+        for key in [key for key in kept if key.startswith(prefix)]:
+            del kept[key]
+
+    kv = ray_internals.internal_kv
+    monkeypatch.setattr(kv, "_internal_kv_put", lambda key, value, overwrite: kept.update({key: value}))
+    monkeypatch.setattr(kv, "_internal_kv_get", kept.get)
+    monkeypatch.setattr(kv, "_internal_kv_del", forget)
+    return kept
 
 
-@pytest.mark.parametrize(
-    ("status", "resetting", "error", "recovered"),
-    [
-        (Trial.PENDING, True, RayActorError(), True),  # it waits for another worker already
-        (Trial.PENDING, True, ValueError(), False),
-        (Trial.RUNNING, True, RayActorError(), False),
-        (Trial.PENDING, False, RayActorError(), False),
-    ],
-)
-def test_only_what_waits_for_another_worker_is_recovered(
-    failed: list[Any], status: str, resetting: bool, error: Exception, recovered: bool
-) -> None:
-    trial = AnyTrial(status)
-    controller = SimpleNamespace(_resetting_trials={trial} if resetting else set())
-    TuneController._trial_task_failure(controller, trial, error)
-    assert failed == ([] if recovered else [trial])
-    if recovered:
-        assert controller._resetting_trials == set()
+def test_a_sign_is_written_once_a_second(store: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    signs = SignsOfLife()
+    give = signs.giver("cycle 3")
+    assert signs.count("cycle 3") == 0
+    for steps in range(1, 4):
+        for _ in range(100):
+            give()
+        assert signs.count("cycle 3") == steps
+        clock[0] += SIGN_SECONDS
 
 
-def test_a_trial_without_a_worker_has_none() -> None:
-    trial: Any = AnyTrial(Trial.PENDING)
-    assert worker_of(trial) is None
-    trial.temporary_state.ray_actor = "actor"
-    assert worker_of(trial) == "actor"
+def test_workers_have_signs_of_their_own_and_all_are_forgotten(store: dict[str, Any]) -> None:
+    signs, others = SignsOfLife(), SignsOfLife()
+    signs.giver("a")()
+    others.giver("a")()
+    assert (signs.count("a"), signs.count("b"), others.count("a")) == (1, 0, 1)
+    signs.forget()
+    assert (signs.count("a"), others.count("a")) == (0, 1)

@@ -25,9 +25,9 @@ from tune_s11.results import SearchResult, load_search
 from tune_s11.results.folder import LAYOUT
 from tune_s11.results.records import RefitScores, Winner, read_record
 from tune_s11.results.tested_epochs import read_test_curve
-from tune_s11.search import Session
 from tune_s11.search import session as session_module
 from tune_s11.search.forecast import Work
+from tune_s11.search.session import Session
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.search_space import SearchConfig
 from tune_s11.storage.workspace import Local

@@ -22,7 +22,8 @@ from tune_s11.tracking.record import tracker_of
 from tune_s11.tracking.trackers import TrackerName, tracker_name
 
 if TYPE_CHECKING:  # Ray takes seconds to import
-    from tune_s11.search import Resources, Session
+    from tune_s11.search.session import Session
+    from tune_s11.search.workers.cluster import Resources
 
 SPACE = "s11"
 """Space that is searched if none is named."""
@@ -135,7 +136,8 @@ class Search:
         if self.address is None and "RAY_ADDRESS" not in os.environ:
             # If Ray is started here, it must listen on loopback only; it reads this variable when it is imported.
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        from tune_s11.search import Resources, Session
+        from tune_s11.search.session import Session
+        from tune_s11.search.workers.cluster import Resources
 
         storage = self.storage if isinstance(self.storage, Remote) else parse_storage(str(self.storage))
         earlier = () if self.warm_start is None else _best_of(str(self.warm_start), storage)

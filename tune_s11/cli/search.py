@@ -197,7 +197,8 @@ def search(
 
 def _in_one_line(opened: "OpenedSearch", step: Callable[[], Outcome]) -> Outcome:
     """Run a step of the search and return its result; if it fails, print why and exit with the right code."""
-    from tune_s11.search import SearchFailedError, SearchInterruptedError
+    from tune_s11.search.failures import SearchFailedError
+    from tune_s11.search.interruption import SearchInterruptedError
 
     again = f"resume with: {resume_command(opened.path)}"
     try:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ray.tune import Callback
 from rich.console import Console
 
 from tune_s11.results import SearchFolder, SearchResult, TrialResult, load_search, read_trials
@@ -16,6 +15,9 @@ from tune_s11.search_space import SearchConfig
 from tune_s11.storage.files import write_whole
 from tune_s11.storage.workspace import Workspace
 from tune_s11.text import say
+
+if TYPE_CHECKING:  # Tune takes seconds to import, and workers beside the trials do not need it
+    from ray.tune import Callback
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Context:
     executor: Executor
     console: Console
     display: Display = field(default_factory=lambda: Display(Console(quiet=True), {}))
-    callbacks: tuple[Callback, ...] = ()
+    callbacks: "tuple[Callback, ...]" = ()
 
     @property
     def folder(self) -> SearchFolder:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -12,9 +13,11 @@ from rich.text import Text
 
 from tune_s11.live import panel
 from tune_s11.results import SearchResult
-from tune_s11.search.forecast import Work
 from tune_s11.search_space import SearchConfig
 from tune_s11.text import in_time, say
+
+if TYPE_CHECKING:  # it imports Tune, which takes seconds to import, and workers beside the trials do not need it
+    from tune_s11.search.forecast import Work
 
 QUARTERS = 4
 """Lines in a log for a stage that prints no others, at most."""
@@ -134,7 +137,7 @@ def one_line(line: str) -> Text:
     return Text(line, no_wrap=True, overflow="ellipsis")
 
 
-def training_in(work: Work, config: SearchConfig) -> dict[str, float]:
+def training_in(work: "Work", config: SearchConfig) -> dict[str, float]:
     """Return the work left in a search by stage, in epochs of a trial or what takes as long.
 
     The time of a step grows with the square of the network's width.

@@ -2,7 +2,7 @@
 
 :mod:`tune_s11.search.callbacks.failures` watches trials; :mod:`tune_s11.search.workers.parts` watches and repeats the
 parts of the other stages. A trial whose worker dies, for whatever reason, is resumed by Tune from its last checkpoint,
-``max_failures`` times; :func:`tune_s11.search.ray_internals.recover_failed_resets` covers the one case that Tune
+``max_failures`` times; :func:`tune_s11.search.tune.internals.recover_failed_resets` covers the one case that Tune
 misses.
 """
 

@@ -10,7 +10,7 @@ from ray.tune.result import TIME_THIS_ITER_S
 
 from tune_s11.results import last_error, trial_name
 from tune_s11.search.failures import SearchFailedError, Silence
-from tune_s11.search.ray_internals import worker_of
+from tune_s11.search.tune.internals import worker_of
 
 LOOK_SECONDS = 1.0
 """Seconds between two looks for workers that hang. Each look goes through all trials of the search."""

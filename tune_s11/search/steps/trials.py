@@ -20,8 +20,8 @@ from tune_s11.search.checkpoints import drop_checkpoints
 from tune_s11.search.context import Context
 from tune_s11.search.forecast import Budget
 from tune_s11.search.journal import mend_journal
-from tune_s11.search.ray_internals import recover_failed_resets
 from tune_s11.search.study import Proposals, open_study, settle
+from tune_s11.search.tune.internals import recover_failed_resets
 from tune_s11.search.tune.scheduler import PolicyScheduler
 from tune_s11.search.tune.searcher import StudySearcher
 from tune_s11.search.tune.trainable import TrialTrainable

@@ -12,7 +12,7 @@ from ray.tune.result import DONE, SHOULD_CHECKPOINT, TIME_THIS_ITER_S
 
 from tune_s11.config import Recipe, validated
 from tune_s11.results.folder import checkpoint_file, checkpoint_folder
-from tune_s11.search.ray_internals import saved
+from tune_s11.search.tune.internals import saved
 from tune_s11.search.workers.executor import Executor
 from tune_s11.storage.remote import Remote, local_file
 from tune_s11.training.checkpoint import load_checkpoint, save_checkpoint
