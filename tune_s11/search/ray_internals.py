@@ -1,7 +1,6 @@
 """Holds all uses of Ray Core that are not public, for Ray 2.60. Each says what would make it unnecessary.
 
-Those of Tune are in :mod:`tune_s11.search.tune.internals`: Tune takes seconds to import, which only the driver and trials
-need.
+Those of Tune are in :mod:`tune_s11.search.tune.internals`: it takes seconds to import, and few need it.
 """
 
 import time
