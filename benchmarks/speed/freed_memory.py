@@ -1,6 +1,7 @@
 """Measure what keeping freed memory saves in a training step on CPUs, and what a process holds for it.
 
     uv run python -m benchmarks.speed.freed_memory
+    uv run python -m benchmarks.speed.freed_memory --rounds 1 --trials 50   # does memory grow from trial to trial?
 
 Each round trains in a fresh process for each side, in turn: with the C library's defaults; with
 :func:`tune_s11.hardware.keep_freed_memory`, as the program does; and with huge pages in addition, which torch asks for
@@ -19,6 +20,7 @@ from unittest.mock import patch
 import typer
 
 from benchmarks.speed.noise import MEAN, STD, noise
+from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import Recipe
@@ -31,14 +33,18 @@ SIDES = {"default": {"DEFAULT": "1"}, "kept": {}, "kept, huge pages": {"THP_MEM_
 
 
 class Used(NamedTuple):
-    """Seconds of a training step, the median of several, and the most bytes that its process has held."""
+    """What the trials of a process have used."""
 
     seconds: float
+    """Of a training step: the median of those of the first trial, without two in which the process grows."""
+    held_first: int
+    """Most bytes that the process has held by the end of its first trial."""
     held: int
+    """Most bytes that it has held by the end."""
 
 
-def train(width: int, steps: int) -> Used:
-    """Train in this process. The first two steps do not count, because in them the process grows."""
+def train(width: int, steps: int, trials: int) -> Used:
+    """Train one trial after another in this process."""
     hardware = choose_hardware(gpu=False)
     if "DEFAULT" in os.environ:
         with patch("tune_s11.hardware.keep_freed_memory"):
@@ -46,20 +52,23 @@ def train(width: int, steps: int) -> Used:
     else:
         hardware.activate()
     recipe = Recipe(width=width, max_lr=1e-3)
-    trainer = Trainer(recipe, TrainingData(noise(recipe.batch_size * 2), None, 10, MEAN, STD), hardware, seed=0)
-    times: list[float] = []
-    while len(times) < steps + 2:
-        for images, labels in trainer.batches(0):
+    data = TrainingData(noise(recipe.batch_size * 2), None, 10, MEAN, STD)
+    times, held = [], []
+    for trial in range(trials):
+        trainer = Trainer(recipe, data, hardware, seed=trial)
+        for _ in range(steps + 2):
+            images, labels = next(trainer.batches(0))
             begun = time.perf_counter()
             trainer.step(images, labels, 1e-3)
             trainer.average.update()
             times.append(time.perf_counter() - begun)
-    return Used(statistics.median(times[2:]), peak_memory())
+        held.append(peak_memory())
+    return Used(statistics.median(times[2 : steps + 2]), held[0], held[-1])
 
 
-def measure(side: str, width: int, steps: int) -> Used:
+def measure(side: str, width: int, steps: int, trials: int) -> Used:
     """Train in a process of its own."""
-    command = [sys.executable, "-m", __spec__.name, "train", str(width), str(steps)]
+    command = [sys.executable, "-m", __spec__.name, "train", str(width), str(steps), str(trials)]
     done = subprocess.run(command, env=os.environ | SIDES[side], check=True, capture_output=True, text=True)
     return Used(*json.loads(done.stdout))
 
@@ -77,24 +86,27 @@ app = new_app("Measure what keeping freed memory saves on CPUs.")
 def main(
     width: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Width of the network.")] = 16,
     rounds: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Rounds in turn.")] = 15,
-    steps: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Measured steps a process.")] = 5,
+    steps: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Measured steps a trial.")] = 5,
+    trials: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Trials a process.")] = 1,
 ) -> None:
     """Print a row for each side: the time of a step, over the default's of the same round, and memory likewise."""
-    found = [{side: measure(side, width, steps) for side in SIDES} for _ in range(rounds)]
-    print(f"width {width}, n = {rounds}\n\n| | ms a step | speed | MiB held | memory |\n|---|---|---|---|---|")
+    found = [{side: measure(side, width, steps, trials) for side in SIDES} for _ in range(rounds)]
+    print(f"width {width}, n = {rounds}, MiB held after the first trial, and after {trials}\n")
+    print("| | ms a step | speed | MiB | memory | MiB at last |\n|---|---|---|---|---|---|")
     for side in SIDES:
         times = [1000 * used[side].seconds for used in found]
         speeds = [used["default"].seconds / used[side].seconds for used in found]
-        held = [used[side].held / 2**20 for used in found]
-        more = [used[side].held / used["default"].held for used in found]
-        print(f"| {side} | {in_brackets(times, 0)} | {in_brackets(speeds, 2)} | {in_brackets(held, 0)} | ", end="")
-        print(f"{in_brackets(more, 2)} |", flush=True)
+        held = [used[side].held_first / 2**20 for used in found]
+        more = [used[side].held_first / used["default"].held_first for used in found]
+        at_last = [used[side].held / 2**20 for used in found]
+        cells = [in_brackets(times, 0), in_brackets(speeds, 2), in_brackets(held, 0), in_brackets(more, 2)]
+        print(markdown_row([side, *cells, in_brackets(at_last, 0)]), flush=True)
 
 
 @app.command("train", hidden=True)
-def train_and_print(width: int, steps: int) -> None:
+def train_and_print(width: int, steps: int, trials: int) -> None:
     """Train in this process, and print what it used."""
-    print(json.dumps(train(width, steps)))
+    print(json.dumps(train(width, steps, trials)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Homes that are unfriendly: no room, another locale, strange paths, folders of somebody else."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tune_s11.results import load_search
+from tune_s11.results.records import AuditRecord, read_record
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # for a busy machine
 
@@ -38,12 +40,16 @@ def assert_done(program: Any, storage: Path, name: str, result: tuple[int, str, 
     assert search.folder.report_page.exists()
 
 
-def test_a_home_that_cannot_be_written(program: Any, mount: Callable[[str], Path]) -> None:
-    home = mount("ro,size=1m")
-    result = run(
-        program, "--space", str(program.space), "--name", "homeless", *SHORT, HOME=str(home), XDG_CACHE_HOME=""
-    )
-    assert_done(program, program.storage, "homeless", result)
+@pytest.mark.parametrize("kind", ["cannot be written", "is full"])
+def test_a_home_without_room(program: Any, mount: Callable[[str], Path], kind: str) -> None:
+    home = mount("ro,size=1m" if kind == "cannot be written" else "size=64k")
+    if kind == "is full":
+        with contextlib.suppress(OSError), (home / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+    name = f"a home that {kind}"
+    result = run(program, "--space", str(program.space), "--name", name, *SHORT, HOME=str(home), XDG_CACHE_HOME="")
+    assert_done(program, program.storage, name, result)
     assert "RAY_AUTH_TOKEN_PATH=/tmp/tune_s11-token-" in result[1]
 
 
@@ -67,6 +73,62 @@ def test_a_path_with_spaces_and_quotes_is_quoted_where_it_is_printed(program: An
     )
     words = subprocess.run(shell, shell=True, capture_output=True, text=True, check=True).stdout.splitlines()
     assert words == [name, "--storage", str(storage)]
+
+
+@pytest.mark.parametrize("storage", ["two\nlines", "a\x1bbell", "bytes\udcff"], ids=ascii)
+def test_a_path_that_no_line_can_show_is_refused(program: Any, tmp_path: Path, storage: str) -> None:
+    code, stdout, stderr = run(program, "--storage", str(tmp_path / storage), "--name", "a", *SHORT)
+    assert code == 2, stdout + stderr
+    assert len(stderr.splitlines()) == 1, stderr
+    assert stderr.startswith("error: --storage")
+    assert list(tmp_path.iterdir()) == []
+
+
+CLOCK = """
+import os, time
+
+begun, now = time.time(), time.time
+
+
+def jumping():
+    passed = now() - begun
+    return now() + (0 if passed < 15 else -86400 if passed < 30 else 86400)
+
+
+time.time = jumping
+"""
+
+
+def test_a_clock_that_is_set_back_and_forth_while_trials_run(program: Any, tmp_path: Path) -> None:
+    """By a day, 15 and 30 s after each process has started, which is while it trains."""
+    (tmp_path / "sitecustomize.py").write_text(CLOCK)
+    long = ("--set", "epochs=200", "--set", "search.grace=50", "--stall-timeout", "120")
+    result = run(program, "--space", str(program.space), "--name", "jumps", *SHORT, *long, PYTHONPATH=str(tmp_path))
+    assert_done(program, program.storage, "jumps", result)
+    assert "runs again" not in result[1]
+    search = load_search("jumps", program.storage)
+    assert {trial.state for trial in search.trials} <= {"complete", "pruned"}
+    assert [[row.epoch for row in trial.rows] for trial in search.trials] == [
+        list(range(1, trial.epoch + 1)) for trial in search.trials
+    ]
+
+
+def test_an_audited_trial_whose_number_comes_again_is_a_trial_like_others(program: Any) -> None:
+    """As in a copy of a search whose study is older than its audit."""
+    audited = ("--set", "search.audit=0.5")
+    assert run(program, "--space", str(program.space), "--name", "again", *SHORT, *audited)[0] == 0
+    folder = load_search("again", program.storage).folder
+    record = AuditRecord(one_in=2, decisions=4, trials={"t0002": 4, "t0009": 4})
+    record.write(folder.audit)
+    result = run(program, "--resume", "again", "--samples", "4")
+    assert_done(program, program.storage, "again", result)
+    assert "t0009" not in folder.audit.read_text()
+    after = read_record(AuditRecord, folder.audit)
+    assert after.one_in == 2
+    search = load_search("again", program.storage)
+    assert [trial.number for trial in search.trials] == [0, 1, 2, 3]
+    for name in after.trials:  # only what a rung of this search would have stopped
+        assert search.trials[int(name[1:])].epoch > after.trials[name]
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o700], ids=oct)
