@@ -149,6 +149,6 @@ def test_fifteen_hundred_trials_ten_kills_and_a_storage_that_goes_away_twice(
     assert kills + outages == []
     assert watch.zombies == set()
     assert program.output.read_text().count("is back and up to date") == 2
-    search = load_search("long", str(storage))
+    search = load_search("long", storage)
     assert [trial.state for trial in search.trials] == ["complete"] * trials
     watch.assert_nothing_grew(trials)
