@@ -13,9 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tune_s11 import search
 from tune_s11.cli import lr, main, report, train
 from tune_s11.config import SEARCHABLE, InputError, Recipe, RefitChanges, SearchSettings
+from tune_s11.search import session
 from tune_s11.search_space import SearchConfig, load_space, parse_space
 
 OFTEN, DEEP = 200, 2000
@@ -47,7 +47,7 @@ def reached(*_: object, **__: object) -> None:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to be in; searches and training begin no more there, and a bomb that goes off leaves a crater."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(search.Session, "run", reached)
+    monkeypatch.setattr(session.Session, "run", reached)
     for module in (train, lr):
         monkeypatch.setattr(module, "load_dataset", reached)
     monkeypatch.setattr("webbrowser.open", reached)
