@@ -24,6 +24,14 @@ def test_reading_results_brings_no_heavy_library() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_workers_beside_the_trials_import_no_tune() -> None:
+    """It takes seconds, in each of them."""
+    steps = ", ".join(f"tune_s11.search.steps.{name}" for name in ("lr_range", "finalists", "lengths", "refits"))
+    program = f"import sys, {steps}; print('ray.tune' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_every_module_has_tests_of_its_name() -> None:
     root = Path(__file__).parents[1]
     modules = [file.relative_to(root / "tune_s11") for file in (root / "tune_s11").rglob("*.py")]

@@ -170,8 +170,9 @@ def main(
     for kind, other in (("cycle", "steps"), ("cycle", "untuned")):
         epochs = as_accurate_in(recorded[kind], recorded[other], longest) if recorded[kind] else None
         print(f"- as accurate as {KINDS[other]} after {longest} epochs, {KINDS[kind]}: {in_words(epochs)} epochs")
+    recipes = read_recipes(recordings)
     for kind, recipe in KINDS.items():
-        if found := read_recipes(recordings).get(f"{kind}-{width}"):
+        if found := recipes.get(f"{kind}-{width}"):
             print(f"- the search of {recipe}: {found['trials']} trials, {found['epochs']} epochs")
     if picture is not None:
         draw({kind: scores for kind, scores in recorded.items() if scores}, target).savefig(picture, dpi=130)

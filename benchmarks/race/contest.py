@@ -25,7 +25,7 @@ from benchmarks.race.log import Log, candidates_of, ship_of
 from benchmarks.race.measures import TRIALS
 from benchmarks.race.problems import Inputs, find_problem, load_inputs
 from benchmarks.race.record import subject
-from benchmarks.race.trial import processor_kind
+from benchmarks.race.trial import held_out_accuracy, processor_kind
 from benchmarks.tools.processes import Worker, interrupt, resume_file, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -92,11 +92,7 @@ def retrain(inputs: Inputs, hardware: Hardware, log: Log, repeat: int) -> dict[i
 
 def _train_fresh(inputs: Inputs, hardware: Hardware, params: dict[str, float], seed: int) -> float:
     trainer = Trainer(inputs.recipe.model_copy(update=params), inputs.data, hardware, seed)
-    for _ in trainer:
-        pass
-    if trainer.diverged:
-        return 1 / inputs.data.num_classes
-    return round(trainer.evaluate(trainer.average.model, trainer.on_device(inputs.held_out))[1], 4)
+    return round(held_out_accuracy(trainer, inputs), 4)
 
 
 def plan(arms: list[str], repeats: int, defaults_first: bool) -> list[Task]:

@@ -18,7 +18,7 @@ from benchmarks.race.lab import SEEDS_APART, SEEDS_FROM, Lab
 from benchmarks.race.pool import POOLS, range_tests_file
 from benchmarks.race.problems import Inputs, defaults, find_problem, load_inputs
 from benchmarks.race.record import subject
-from benchmarks.race.trial import processor_kind, rounded
+from benchmarks.race.trial import held_out_accuracy, processor_kind, rounded
 from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -66,9 +66,7 @@ def _test(inputs: Inputs, hardware: Hardware, seed: int, test: str) -> dict[str,
             inputs.recipe.model_copy(update=first), inputs.data, hardware, SEEDS_FROM + SEEDS_APART * (seed + 1) + again
         )
         curves.append([rounded(metrics.score) for metrics in trainer])
-        held_out = trainer.on_device(inputs.held_out)
-        chance = 1 / inputs.data.num_classes
-        scores.append(chance if trainer.diverged else trainer.evaluate(trainer.average.model, held_out)[1])
+        scores.append(held_out_accuracy(trainer, inputs))
     return {
         "low": low,
         "high": high,

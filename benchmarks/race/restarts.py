@@ -17,7 +17,7 @@ import typer
 
 from benchmarks.race.measures import estimate
 from benchmarks.race.problems import Inputs, defaults, find_problem, load_inputs
-from benchmarks.race.trial import FRESH, processor_kind
+from benchmarks.race.trial import FRESH, held_out_accuracy, processor_kind
 from benchmarks.tools.markdown import markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -35,15 +35,6 @@ def recipe_of(inputs: Inputs) -> Recipe:
     fields = defaults()
     rate = usual_rate("sgd", fields["momentum"], inputs.recipe.logit_scale)
     return inputs.recipe.model_copy(update=fields | {"max_lr": rate})
-
-
-def held_out_accuracy(trainer: Trainer, inputs: Inputs) -> float:
-    """Train to the end; return the accuracy of the EMA weights on the held-out images, chance if it diverges."""
-    for _ in trainer:
-        pass
-    if trainer.diverged:
-        return 1 / inputs.data.num_classes
-    return trainer.evaluate(trainer.average.model, trainer.on_device(inputs.held_out))[1]
 
 
 def run_restarted(inputs: Inputs, hardware: Hardware, seed: int) -> list[float]:

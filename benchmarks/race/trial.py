@@ -58,6 +58,15 @@ def train(inputs: Inputs, hardware: Hardware, number: int, repeat: int = 0) -> d
     }
 
 
+def held_out_accuracy(trainer: Trainer, inputs: Inputs) -> float:
+    """Train what is left; return the accuracy of the EMA weights on the held-out images, chance if it diverges."""
+    for _ in trainer:
+        pass
+    if trainer.diverged:
+        return 1 / inputs.data.num_classes
+    return trainer.evaluate(trainer.average.model, trainer.on_device(inputs.held_out))[1]
+
+
 def processor_kind() -> str:
     """Return the fastest instruction set of this processor that training uses; arms are compared within one kind.
 

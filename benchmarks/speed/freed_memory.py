@@ -19,14 +19,14 @@ from unittest.mock import patch
 
 import typer
 
-from benchmarks.speed.noise import MEAN, STD, noise
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.speed.noise import noise_data
+from benchmarks.tools.markdown import in_brackets, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import Recipe
 from tune_s11.hardware import choose_hardware
 from tune_s11.search.workers.timing import peak_memory
-from tune_s11.training.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer
 
 SIDES = {"default": {"DEFAULT": "1"}, "kept": {}, "kept, huge pages": {"THP_MEM_ALLOC_ENABLE": "1"}}
 """Environment of each side's process."""
@@ -52,7 +52,7 @@ def train(width: int, steps: int, trials: int) -> Used:
     else:
         hardware.activate()
     recipe = Recipe(width=width, max_lr=1e-3)
-    data = TrainingData(noise(recipe.batch_size * 2), None, 10, MEAN, STD)
+    data = noise_data(recipe.batch_size * 2)
     times, held = [], []
     for trial in range(trials):
         trainer = Trainer(recipe, data, hardware, seed=trial)
@@ -71,12 +71,6 @@ def measure(side: str, width: int, steps: int, trials: int) -> Used:
     command = [sys.executable, "-m", __spec__.name, "train", str(width), str(steps), str(trials)]
     done = subprocess.run(command, env=os.environ | SIDES[side], check=True, capture_output=True, text=True)
     return Used(*json.loads(done.stdout))
-
-
-def in_brackets(values: list[float], digits: int) -> str:
-    """Return a median with the least and the greatest value in brackets."""
-    middle, least, most = (f"{f(values):.{digits}f}" for f in (statistics.median, min, max))
-    return f"{middle} ({least} to {most})"
 
 
 app = new_app("Measure what keeping freed memory saves on CPUs.")

@@ -23,15 +23,15 @@ import typer
 from torch import Tensor
 
 from benchmarks.speed.fused import FusedTrials
-from benchmarks.speed.noise import MEAN, STD, noise, wait
+from benchmarks.speed.noise import noise_data, wait
 from benchmarks.speed.trial import Measure, take_turns
 from benchmarks.tools.lines import append_line
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import in_brackets, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError, Recipe
 from tune_s11.hardware import Hardware, choose_hardware
-from tune_s11.training.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer
 
 PATIENCE = 120.0
 """Seconds after which processes that share the device are taken to have failed."""
@@ -66,7 +66,7 @@ DRY = Sizes((4,), (2,), 2, 16, (1, 2), (2,), ())
 def build_trainer(width: int, sizes: Sizes, hardware: Hardware, of: type[Trainer] = Trainer, seed: int = 0) -> Trainer:
     """Build a trainer that learns nothing from noise, at a rate at which it does not diverge."""
     recipe = Recipe(width=width, batch_size=sizes.batch, epochs=10_000, max_lr=1e-3)
-    return of(recipe, TrainingData(noise(sizes.steps * sizes.batch), None, 10, MEAN, STD), hardware, seed)
+    return of(recipe, noise_data(sizes.steps * sizes.batch), hardware, seed)
 
 
 class OneEpoch:
@@ -188,9 +188,8 @@ def main(
         base = next(iter(rates.values()))
         for side, values in rates.items():
             ratios = [value / first for value, first in zip(values, base, strict=True)]
-            spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
             middle = f"{statistics.median(values):,.0f}"
-            print(markdown_row([question.__name__, str(width), side, middle, spread]), flush=True)
+            print(markdown_row([question.__name__, str(width), side, middle, in_brackets(ratios, 2)]), flush=True)
             if rows is not None:
                 row = {"question": question.__name__, "width": width, "side": side, "rates": values}
                 append_line(rows, {"device": name} | row)

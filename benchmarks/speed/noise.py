@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from tune_s11.data import Images
+from tune_s11.training.trainer import TrainingData
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 """Mean and standard deviation of CIFAR-10's channels."""
@@ -17,6 +18,11 @@ def noise(count: int, size: int = 32) -> Images:
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     return Images(pixels, generator.integers(0, 10, count))
+
+
+def noise_data(train: int, validation: int = 0) -> TrainingData:
+    """Return so many images to train and to validate on, for :class:`tune_s11.training.trainer.Trainer`."""
+    return TrainingData(noise(train), noise(validation) if validation else None, 10, MEAN, STD)
 
 
 def wait(device: torch.device) -> None:

@@ -14,7 +14,7 @@ import ray
 import torch
 import typer
 
-from benchmarks.speed.noise import FULL, MEAN, STD, noise
+from benchmarks.speed.noise import FULL, noise_data
 from benchmarks.tools.goals import judged
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import PrecisionOption, whole_number
@@ -24,7 +24,6 @@ from tune_s11.search.workers.cluster import MOST_ON_A_GPU, Resources, connect
 from tune_s11.search.workers.executor import Executor
 from tune_s11.search.workers.timing import Timing, start_all, time_workers
 from tune_s11.text import in_words
-from tune_s11.training.trainer import TrainingData
 
 app = new_app("Measure how many trials should share a GPU, or the cores.")
 
@@ -37,8 +36,7 @@ def main(
 ) -> None:
     """Print a step's time, trials per minute and what a worker holds, for each number of trials at a time."""
     recipe = Recipe(width=width)
-    train, validation = (noise(count) for count in FULL)
-    images = TrainingData(train, validation, 10, MEAN, STD)
+    images = noise_data(*FULL)
     on_gpu = torch.cuda.is_available()
     numbers = range(1, MOST_ON_A_GPU + 1) if on_gpu else range(1, min(MOST_ON_A_GPU, usable_cores()) + 1)
     found: dict[int, list[Timing]] = {number: [] for number in numbers}
@@ -48,7 +46,7 @@ def main(
             with connect(asked) as cluster:
                 executor = Executor(cluster.workers, precision)
                 start_all(executor)
-                found[number].append(time_workers(executor, recipe, ray.put(images), len(validation)))
+                found[number].append(time_workers(executor, recipe, ray.put(images), FULL[1]))
     rates = {n: [timing.trials_a_minute(n, recipe.epochs) for timing in timings] for n, timings in found.items()}
     print(f"{'at a time':>9}{'ms a step':>12}{'trials a minute':>30}{'a worker holds':>18}{'of its GPU':>14}")
     for number, timings in found.items():

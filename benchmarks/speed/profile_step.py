@@ -17,13 +17,13 @@ import typer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.speed.noise import MEAN, STD, noise
+from benchmarks.speed.noise import noise_data
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import PrecisionOption, whole_number
 from tune_s11.config import Recipe
 from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.models import build_model
-from tune_s11.training.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer
 
 PARTS = {
     "convolution": ("convolution", "conv2d", "mkldnn_conv", "cudnn_conv"),
@@ -105,7 +105,7 @@ def main(
     hardware.activate()
     for width in (64, 16):
         recipe = Recipe(width=width, max_lr=1e-3)
-        trainer = Trainer(recipe, TrainingData(noise(recipe.batch_size), None, 10, MEAN, STD), hardware, seed=0)
+        trainer = Trainer(recipe, noise_data(recipe.batch_size), hardware, seed=0)
         (plain, plain_sum), (own, own_sum) = (
             shares(step, steps, hardware.device) for step in (plain_step(trainer), trainers_step(trainer))
         )

@@ -7,7 +7,6 @@ pixels are matrix products. They take turns, and ratios are taken within a round
 """
 
 import statistics
-import time
 from typing import Annotated
 
 import torch
@@ -17,15 +16,12 @@ import typer
 from torch import Tensor
 
 from benchmarks.race.trial import processor_kind
-from benchmarks.speed.noise import MEAN, STD, noise
-from benchmarks.speed.trial import Measure, take_turns
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.speed.trial import Bare, take_turns
+from benchmarks.tools.markdown import in_brackets, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import PrecisionOption, whole_number
 from tune_s11.config import Recipe
-from tune_s11.data import normalise
-from tune_s11.hardware import Hardware, choose_hardware
-from tune_s11.training.trainer import Trainer, TrainingData
+from tune_s11.hardware import choose_hardware
 
 
 def convolve(images: Tensor, weight: Tensor) -> Tensor:
@@ -64,23 +60,6 @@ def replace(model: nn.Module) -> None:
             module.__class__ = SmallConvolution
 
 
-class Steps:
-    """Steps of a trainer on one batch; called, it trains some and returns the images per second."""
-
-    def __init__(self, recipe: Recipe, hardware: Hardware, steps: int, *, small: bool) -> None:
-        self._trainer = Trainer(recipe, TrainingData(noise(recipe.batch_size), None, 10, MEAN, STD), hardware, seed=0)
-        if small:
-            replace(self._trainer.model)
-        pixels, self._labels = self._trainer.train
-        self._images, self._steps = normalise(pixels, MEAN, STD), steps
-
-    def __call__(self) -> float:
-        begun = time.perf_counter()
-        for _ in range(self._steps):
-            self._trainer.step(self._images, self._labels, 1e-3)
-        return self._steps * len(self._labels) / (time.perf_counter() - begun)
-
-
 app = new_app("Compare convolutions of small images as matrix products with oneDNN's.")
 
 
@@ -102,15 +81,12 @@ def main(
     print(markdown_row(["---"] * 4))
     for width in widths or [64, 16]:
         recipe, steps = Recipe(width=width, batch_size=batch, max_lr=1e-3), max(1, 64 // width)
-        sides: dict[str, Measure] = {
-            "oneDNN": Steps(recipe, hardware, steps, small=False),
-            "products": Steps(recipe, hardware, steps, small=True),
-        }
+        sides = {name: Bare(recipe, hardware, steps) for name in ("oneDNN", "products")}
+        replace(sides["products"].trainer.model)
         rates = take_turns(sides, rounds)
         ratios = [products / usual for products, usual in zip(rates["products"], rates["oneDNN"], strict=True)]
         middles = (f"{statistics.median(values):,.0f}" for values in rates.values())
-        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(markdown_row([str(width), *middles, spread]), flush=True)
+        print(markdown_row([str(width), *middles, in_brackets(ratios, 2)]), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,22 +11,23 @@ precision and channels-last. All sides take turns in one run; ratios are taken w
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, TypedDict
 
 import torch
 import torch.nn.functional as F
 import typer
 
-from benchmarks.speed.noise import FULL, MEAN, STD, noise, wait
+from benchmarks.speed.noise import FULL, MEAN, STD, noise_data, wait
 from benchmarks.speed.usual import Usual, albumentations_transform, torchvision_transform
 from benchmarks.tools.goals import Goal, at_least, at_most, judged
+from benchmarks.tools.markdown import in_brackets
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import PrecisionOption, whole_number
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import normalise
 from tune_s11.hardware import Hardware, choose_hardware
-from tune_s11.training.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer
 
 
 class Length(TypedDict):
@@ -57,8 +58,7 @@ class Training:
 
     def __init__(self, recipe: Recipe, hardware: Hardware, steps: int, *, validate: bool) -> None:
         count = steps * recipe.batch_size
-        validation = noise(count // 9) if validate else None
-        self._trainer = Trainer(recipe, TrainingData(noise(count), validation, 10, MEAN, STD), hardware, seed=0)
+        self._trainer = Trainer(recipe, noise_data(count, count // 9 if validate else 0), hardware, seed=0)
 
     def __call__(self) -> float:
         metrics = self._trainer.run_epoch()
@@ -69,12 +69,12 @@ class Bare:
     """Forward, backward and optimizer step of the trainer's network, on one batch that is ready."""
 
     def __init__(self, recipe: Recipe, hardware: Hardware, steps: int) -> None:
-        self._trainer = Trainer(recipe, TrainingData(noise(recipe.batch_size), None, 10, MEAN, STD), hardware, seed=0)
-        pixels, self._labels = self._trainer.train
+        self.trainer = Trainer(recipe, noise_data(recipe.batch_size), hardware, seed=0)
+        pixels, self._labels = self.trainer.train
         self._images, self._steps = normalise(pixels, MEAN, STD), steps
 
     def __call__(self) -> float:
-        trainer, begun = self._trainer, time.perf_counter()
+        trainer, begun = self.trainer, time.perf_counter()
         trainer.model.train()
         for _ in range(self._steps):
             loss = F.cross_entropy(trainer.logits(trainer.model, self._images), self._labels)
@@ -100,7 +100,7 @@ def sides(recipe: Recipe, hardware: Hardware, length: Length, *, compiled: bool 
     }
 
 
-def take_turns(measures: dict[str, Measure], rounds: int) -> dict[str, list[float]]:
+def take_turns(measures: Mapping[str, Measure], rounds: int) -> dict[str, list[float]]:
     """Return each side's images per second in each round, after one for warm-up; each round starts with another."""
     names = list(measures)
     rates: dict[str, list[float]] = {name: [] for name in names}
@@ -162,8 +162,7 @@ def share_of_augmentation(trainer: Trainer, steps: int = 50) -> float:
 
 def whole_trials(hardware: Hardware, rounds: int) -> tuple[list[float], float]:
     """Return the seconds of 24 validated epochs of the recipe at width 64, and the augmentation's share of a step."""
-    train, validation = (noise(count) for count in FULL)
-    data = TrainingData(train, validation, 10, MEAN, STD)
+    data = noise_data(*FULL)
     seconds = []
     for seed in range(rounds + 1):
         begun = time.perf_counter()
@@ -208,7 +207,7 @@ def main(
             goals[f"{name}, width {width}"] = at_least(statistics.median(ratios[name]), goal)
     if hardware.device == "cuda":
         seconds, share = whole_trials(hardware, rounds)
-        print(f"\n24 epochs at width 64: {statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})")
+        print(f"\n24 epochs at width 64: {in_brackets(seconds, 2)} s")
         goals["seconds of a trial"] = at_most(statistics.median(seconds), 10.0, digits=2)
         goals["seconds of a trial, stretch"] = at_most(statistics.median(seconds), 7.0, digits=2)
         goals["augmentation's share of a step"] = at_most(share, 0.05)

@@ -1,6 +1,15 @@
-"""Tables in Markdown."""
+"""Tables in Markdown, and figures in their cells."""
+
+import statistics
+from collections.abc import Sequence
 
 
 def markdown_row(cells: list[str]) -> str:
     """Return a row of a table."""
     return f"| {' | '.join(cells)} |"
+
+
+def in_brackets(values: Sequence[float], digits: int) -> str:
+    """Return a median with the least and the greatest value in brackets."""
+    middle, least, most = (f"{f(values):.{digits}f}" for f in (statistics.median, min, max))
+    return f"{middle} ({least} to {most})"

@@ -35,9 +35,9 @@ def test_the_first_round_does_not_count_and_each_begins_with_another_side() -> N
 
 def test_the_bare_loop_learns() -> None:
     side = Bare(RECIPE, CPU, 2)
-    before = side._trainer.model.linear.weight.clone()
+    before = side.trainer.model.linear.weight.clone()
     side()
-    assert not torch.equal(side._trainer.model.linear.weight, before)
+    assert not torch.equal(side.trainer.model.linear.weight, before)
 
 
 @pytest.mark.parametrize("width", [7, 0])
