@@ -1,4 +1,4 @@
-"""The floors of the house: a module imports only from those below it."""
+"""The layers: a module imports only from those below it."""
 
 import subprocess
 import sys
