@@ -105,7 +105,7 @@ def test_why_no_gpu_tells_a_driver_from_a_device(monkeypatch: pytest.MonkeyPatch
 
 def test_why_no_gpu_with_a_torch_that_has_no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "cuda", None)
-    assert why_no_gpu() == "this torch build is without CUDA"
+    assert why_no_gpu() == "this torch build has no CUDA support"
 
 
 @pytest.mark.usefixtures("on_gpu")

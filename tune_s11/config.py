@@ -118,7 +118,7 @@ class Recipe(Frozen):
         if self.dataset == "folder" and self.data_dir is None:
             raise ValueError("dataset folder: needs data_dir, a folder that holds train/<class>/, or a CSV")
         if self.dataset != "folder" and self.test_fraction is not None:
-            raise ValueError(f"test_fraction {self.test_fraction:g}: dataset {self.dataset} has test images of its own")
+            raise ValueError(f"test_fraction {self.test_fraction:g}: dataset {self.dataset} has its own test images")
         for name in ("plateau_patience", "plateau_factor"):
             value = getattr(self, name)
             if self.schedule != "plateau" and value != type(self).model_fields[name].default:
@@ -186,7 +186,7 @@ class SearchSettings(Frozen):
     lr_range_seeds: Count = 3
     """Number of ramps, whose median counts, where ``range_test`` finds ``min_lr`` and in ``tune-s11 lr``."""
     finalists: Annotated[int, Field(ge=0)] = 5
-    """Trials that are run again before the winner is named: the best, and of three or more the first; below 2: none."""
+    """Trials run again before the winner is named: the best and, if three or more, the first trial; below 2: none."""
     finalist_seeds: Count = 3
     """Runs of each finalist, from the same seeds."""
     refit_seeds: Count = 3
@@ -196,7 +196,7 @@ class SearchSettings(Frozen):
     max_failures: Annotated[int, Field(ge=0)] = 2
     """Times a trial is resumed from its checkpoint after its worker has died."""
     target: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Validation accuracy to reach in as few epochs as possible, which the refits then have; None: no target."""
+    """Validation accuracy to reach in as few epochs as possible; the refits train for as many; None: no target."""
     target_line: Share | None = None
     """Accuracy at which the report's curves have a line, for display only; None: no line."""
 

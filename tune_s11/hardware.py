@@ -84,7 +84,7 @@ def why_no_gpu() -> str:
     import torch
 
     if torch.version.cuda is None:
-        return "this torch build is without CUDA"
+        return "this torch build has no CUDA support"
     try:
         torch.cuda.init()
     except RuntimeError as error:

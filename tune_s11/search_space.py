@@ -214,7 +214,7 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
         raise InputError(f"{where}: {value!r:.80}: expected a mapping of keys to values")
     for key in value:
         if not (isinstance(key, str) and key.isprintable()):
-            raise InputError(f"{where}: {key!r:.80}: keys are text of one line")
+            raise InputError(f"{where}: {key!r:.80}: a key must be one line of text")
     return value
 
 

@@ -59,7 +59,7 @@ def test_one_trial_at_the_rates_found_its_refits_and_its_report(program) -> None
 @pytest.mark.slow
 def test_a_plateau_in_a_search_keeps_the_validation_images_from_its_refits(program) -> None:
     search, output = run_seed(program, "plateau", schedule="plateau", plateau_patience=1, plateau_factor=0.5, epochs=8)
-    assert "refit on 1,150 training images: schedule plateau needs the 287 validation images" in output
+    assert "refit on 1,150 training images: schedule plateau follows the 287 validation images" in output
     for seed in (0, 1):
         rows = search.folder.refit(seed).epochs()
         assert len(rows) == 8

@@ -151,7 +151,7 @@ def test_a_trial_of_which_only_the_rows_were_copied_begins_anew(program: Any, ma
         (search / name).delete()
 
     output = two.run("--resume", "ahead", "--no-report", "--workers", "1").stdout
-    assert output.count("the study does not know it; it restarts, and its files are in ") == 2
+    assert output.count("not in the study; the trial restarts, and its files are in ") == 2
     assert [[row["epoch"] for row in again] for again in rows(search).values()] == [
         [row["epoch"] for row in before] for before in whole.values()
     ]

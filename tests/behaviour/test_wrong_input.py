@@ -68,7 +68,7 @@ def write_images(folder: Path, count: int = 20, size: int = 32) -> None:
         (["--lr-bounds", "0", "1"], ["--lr-bounds 0 1"]),
         (["--lr-bounds", "0.1", "1", "--set", "max_lr=0.3"], ["--lr-bounds 0.1 1", "max_lr is not searched"]),
         (["--space", "seed", "--lr-bounds", "0.1", "1"], ["--lr-bounds 0.1 1", "min_lr_fraction needs", "must be set"]),
-        (["--dry-run", "--budget", "2h"], ["--budget", "--dry-run", "one of the two"]),
+        (["--dry-run", "--budget", "2h"], ["--budget: cannot be combined with --dry-run"]),
         (["--set", "plateau_patience=3"], ["plateau_patience 3", "needs schedule plateau (got one_cycle)"]),
         (["--set", "schedule=plateau", "--set", "plateau_patience=0"], ["plateau_patience: '0'", "equal to 1"]),
         (["--set", "schedule=plateau", "--set", "plateau_factor=1"], ["plateau_factor: '1'", "less than 1"]),
@@ -77,7 +77,7 @@ def write_images(folder: Path, count: int = 20, size: int = 32) -> None:
         (["--resume", "x", "--space", "s11"], ["--resume x", "--space", "--samples"]),  # even what is the default
         (["--resume", "x", "--set", "width=8"], ["--resume x", "--set", "--samples"]),
         (["--data-dir", "nowhere"], ["--data-dir nowhere: must be a folder that holds train/<class>/, or a .csv file"]),
-        (["--set", "test_fraction=0.2"], ["test_fraction 0.2: dataset digits has test images of its own"]),
+        (["--set", "test_fraction=0.2"], ["test_fraction 0.2: dataset digits has its own test images"]),
         (["--model", "no_such_module:build"], ["no_such_module:build", "cannot be imported"]),
         (["--model", "math"], ["'math'", "package.module:function"]),
         (["--model", "builtins:dict"], ["builtins:dict", "torch.nn.Module"]),
@@ -211,4 +211,4 @@ def build(width, num_classes, image_size):
     return Net(width, num_classes)
 """)
     line = refused("--space", "quick", "--model", "raising_net:build")
-    assert "model raising_net:build: it fails on two images: ValueError: too narrow" in line
+    assert "model raising_net:build: fails on two images: ValueError: too narrow" in line

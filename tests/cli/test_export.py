@@ -16,7 +16,7 @@ def test_export_says_what_it_has_written_and_compared(tune: Tune, tmp_path: Path
     first, second, third = tune("export", "own").splitlines()
     assert first.startswith("results/own/best/export/model.safetensors: logits differ from the refit's by ")
     assert second.startswith("and by ")
-    assert second.endswith(" from those recorded of its test images")
+    assert second.endswith(" from those recorded for its test images")
     assert third == "model card: results/own/best/export/README.md"
     tune("export", "own", "--format", "torch", "--out", str(tmp_path / "elsewhere"))
     assert sorted(file.name for file in (tmp_path / "elsewhere").iterdir()) == ["README.md", "model.pt2"]
@@ -27,7 +27,7 @@ def test_export_refuses(tune: Tune, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for arguments, problem in (
         (("nobody",), "error: nobody: no such search"),
         (("own", "--format", "tflite"), "'tflite'"),
-        (("own", "--out", str(tmp_path / "file")), "must be a folder, or a new one"),
+        (("own", "--out", str(tmp_path / "file")), "must be a folder, existing or new"),
     ):
         assert problem in tune("export", *arguments, code=2)
     monkeypatch.setattr("tune_s11.winner.export.TOLERANCE", -1)

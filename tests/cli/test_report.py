@@ -53,7 +53,7 @@ def test_best_writes_the_report_of_the_latest_search(report: Report, monkeypatch
     assert lines[1].startswith("test accuracy: 0.")
     assert "(n = 2, EMA weights)" in lines[1]
     assert lines[2].startswith("not shown: the parameters' importance: needs at least 10 complete trials")
-    assert any("--layer 'layer9': the network has none of that name" in line for line in lines)
+    assert any("--layer 'layer9': the network has no such layer" in line for line in lines)
     assert lines[-1] == f"report: {index}"
 
 
@@ -158,7 +158,7 @@ def test_compare_sets_runs_side_by_side(report: Report) -> None:
         "0.8400",
     ]
     assert lines[2].split()[:3] == ["other", "winner", "one_cycle"]
-    assert "to level: first epoch with 0.8100, likewise, which the worst of them ends with" in lines
+    assert "to level: first epoch that reaches 0.8100, the lowest final accuracy (EMA, else raw)" in lines
     assert lines[-1] == "picture: compare.png"
     assert Path("compare.png").read_bytes().startswith(b"\x89PNG")
     plain = json.loads(report("compare", "own", "other", "--json"))
@@ -168,14 +168,12 @@ def test_compare_sets_runs_side_by_side(report: Report) -> None:
 def test_compare_takes_one_alone(report: Report, tested_path: Path) -> None:
     lines = report("compare", "tested", "--out", "compare.png").splitlines()
     assert lines[1].split()[:5] == ["tested", "run", "one_cycle", "test", "6"]
-    assert "to target: first epoch with 0.9 or more, likewise" in lines
+    assert "to target: first epoch that reaches 0.9 (EMA, else raw)" in lines
     assert not any(line.startswith("to level") for line in lines)
     assert Path("compare.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads(report("compare", "own", "--json"))["target"] is None
     both = report("compare", "own", "tested").splitlines()
-    assert both[-1].startswith(
-        "not judged on the same images, for they differ in: whether they are tested or validated"
-    )
+    assert both[-1].startswith("not judged on the same images; they differ in: whether they are tested or validated")
 
 
 @pytest.mark.parametrize("source", [[], ["own"], ["results/own/lr_range.json"]])

@@ -73,7 +73,8 @@ def test_a_run_with_a_test_leaves_a_winners_page(run, tmp_path: Path, capsys: py
     run(*TINY, "--set", "max_lr=0.3", "--set", "epochs=3", "--name", "tested", "--test", "--target-line", "0.2")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
-        "trains on all 1,437 training images and is tested on 360 images after each epoch, by which nothing is chosen"
+        "trains on all 1,437 training images and is tested on 360 images after each epoch; "
+        "nothing is chosen by these tests"
     )
     assert [line.split()[1] for line in lines if line.startswith("epoch ")] == ["1/3", "2/3", "3/3"]
     folder = tmp_path / "tested"
@@ -103,7 +104,7 @@ def test_a_tested_run_without_an_ema_speaks_of_its_raw_weights(
     plateau = ("--set", "schedule=plateau", "--set", "plateau_patience=1")
     run(*TINY, *plateau, "--set", "ema_horizon=0", "--name", "raw", "--test", "--target-line", "1")
     lines = capsys.readouterr().out.splitlines()
-    assert "schedule plateau follows the training loss: no image is held out to validate on" in lines
+    assert "schedule plateau follows the training loss: no image is held out for validation" in lines
     raw = json.loads((tmp_path / "raw" / "scores.json").read_text())["raw"]
     epochs = len(read_test_curve(tmp_path / "raw" / "test_curve.jsonl"))
     assert f"test accuracy: {raw:.4f} after epoch {epochs} (raw weights); nothing was chosen by it" in lines
@@ -163,6 +164,20 @@ def test_a_trials_recipe_is_trained_on_all_images_and_tested(
     assert len(read_test_curve(again.folder.test_curve)) == 6
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_trial_that_is_not_there_is_refused(
+    search_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], begun: bool
+) -> None:
+    if not begun:
+        shutil.rmtree(search_path / "trials")
+    monkeypatch.setattr("sys.argv", ["train", "--trial", "own/t0099", "--storage", str(search_path.parent)])
+    with pytest.raises(SystemExit) as exit:
+        train.main()
+    assert exit.value.code == 2
+    has = "t0000 to t0005" if begun else "none yet"
+    assert capsys.readouterr().err == f"error: --trial own/t0099: {search_path} has no such trial; it has {has}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -185,7 +200,7 @@ def test_a_max_lr_that_nobody_set_is_named(
     assert [line.startswith(says) for line in lines] == ([True] if says else [])
     if "range test" in says:
         typed = " ".join(arguments).replace("=", " ", 1)
-        again = f"find rates with: tune-s11 lr {typed} --set width=4, and set them, such as with: --set max_lr=LR"
+        again = f"find rates with: tune-s11 lr {typed} --set width=4, and set them with, for example: --set max_lr=LR"
         assert again in lines[0]
 
 

@@ -107,6 +107,6 @@ def test_a_folder_that_a_node_does_not_see_is_refused(network, program, tmp_path
     command[command.index("--storage") + 1] = "/mnt/results"
     line = first.run(shlex.join(command), network.mnt / "search.log", code=2)
     assert line.count("\n") == 1
-    assert f"--storage /mnt/results: the node {other.address} does not see this folder; on a cluster" in line
+    assert f"--storage /mnt/results: node {other.address} cannot see this folder; on a cluster" in line
     assert list(apart.iterdir()) == []
     assert {file.suffix for file in network.mnt.iterdir()} == {".log"}

@@ -34,7 +34,7 @@ def test_machines_of_your_own_and_a_job(network) -> None:
 
     job = commands("As a job")
     said = first.run(job.replace("--storage /mnt/results", ""), network.mnt / "refused.log", cwd=ROOT, code=1)
-    assert "--storage results: lies in this Ray job's temporary copy of the working directory" in said
+    assert "--storage results: is inside this Ray job's temporary copy of the working directory" in said
     said = first.run(job, network.mnt / "job.log", cwd=ROOT)
     assert "succeeded" in said
     refit = load_search("job", network.mnt / "results").refit

@@ -30,7 +30,7 @@ def test_second_reading_comes_from_the_cache(root: Path, monkeypatch: pytest.Mon
     first = read_folder(root, SIZE)
     again = assert_cached(root, monkeypatch)
     assert again.fingerprint == first.fingerprint
-    assert again.notes == first.notes == ("1 grey image made RGB",)
+    assert again.notes == first.notes == ("1 grey image converted to RGB",)
     assert type(again.train.pixels) is np.ndarray
     assert [path.suffix for path in entries()] == [""], "a scratch folder was left behind"
 
@@ -65,7 +65,7 @@ def test_without_a_writable_cache_images_are_read_all_the_same(root: Path, monke
     dataset = read_folder(root, SIZE)
     assert shades(dataset) == ([10, 20, 30, 40], [50, 60])
     (note,) = dataset.notes
-    assert note.startswith("decoded images are not kept: cannot write")
+    assert note.startswith("decoded images are not cached: cannot write")
     assert note.endswith("Not a directory")
 
 

@@ -69,7 +69,7 @@ def test_other_sizes_are_resized_with_antialiasing(tmp_path: Path) -> None:
 
 def test_changes_in_words() -> None:
     assert describe_changes(Counter({RESIZED: 1234, GREY: 1}), 32) == (
-        "1 grey image made RGB",
+        "1 grey image converted to RGB",
         "1,234 images resized to 32x32",
     )
 

@@ -74,7 +74,7 @@ def test_changes_to_images_become_notes_with_counts(root: Path) -> None:
     picture(10, "L").save(root / "train" / "cat" / "0.png")
     picture(50, "L", (20, 10)).save(root / "test" / "cat" / "0.png")
     dataset = read_folder(root, SIZE)
-    assert dataset.notes == ("2 grey images made RGB", "1 image resized to 8x8")
+    assert dataset.notes == ("2 grey images converted to RGB", "1 image resized to 8x8")
     assert shades(dataset) == ([10, 20, 30, 40], [50, 60])
 
 

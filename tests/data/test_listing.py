@@ -58,7 +58,7 @@ def test_test_images_are_held_out_where_there_are_none(root: Path) -> None:
     for images in (dataset.train, dataset.test):
         assert ((images.pixels[:, 0, 0, 0] >= 100) == images.labels).all()
     assert dataset.notes == (
-        "20 grey images made RGB",
+        "20 grey images converted to RGB",
         "no test images by class: 4 of 20 images are held out as such (test_fraction 0.2)",
     )
     again = read_folder(root, SIZE)  # out of the cache
@@ -110,21 +110,21 @@ def test_a_flat_test_folder_is_passed_over_with_a_line_that_says_so(root: Path) 
     dataset = read_folder(root, SIZE)
     assert 250 not in itertools.chain(*shades(dataset))
     assert len(dataset.test) == 4
-    assert dataset.notes[0] == "test/ has no class folders: passed over, with its 3 images"
+    assert dataset.notes[0] == "test/ has no class folders: ignored, with its 3 images"
 
 
 def test_a_share_beside_test_images_is_refused(root: Path) -> None:
     for name in ("cat", "dog"):
         save(root / "test" / name / "0.png", 200)
     assert shades(read_folder(root, SIZE))[1] == [200, 200]
-    refuse(root, f"test_fraction 0.3: must be left out, for {str(root)!r} has test images of its own", 0.3)
+    refuse(root, f"test_fraction 0.3: must be omitted, because {str(root)!r} has its own test images", 0.3)
 
 
 def test_too_few_images_to_hold_any_out(root: Path) -> None:
     refuse(root, "test_fraction 0.01: 20 images would be divided into 20 and 0", 0.01)
     for number in range(1, 10):
         os.remove(root / "train" / "dog" / f"{number}.png")
-    refuse(root, "test_fraction 0.2: only 1 of 11 images shows class 1: needed are 2 of each class")
+    refuse(root, "test_fraction 0.2: only 1 of 11 images shows class 1; expected at least 2 of each class")
 
 
 # --- a CSV
@@ -183,7 +183,7 @@ def test_a_csv_may_say_which_are_test_images(root: Path) -> None:
         ("file,label\n\ntrain/cat/0.png, \n", "line 3: label: must not be empty"),
         ("file,label\n,cat\n", "line 2: file: must not be empty"),
         ("file,label\nnowhere.png,cat\n", "nowhere.png': no such file; paths are relative to the CSV's folder"),
-        ("file,label\ntrain/cat/0.png,a\ntrain/./cat/0.png,b\n", "must be listed once; line 2 has it too"),
+        ("file,label\ntrain/cat/0.png,a\ntrain/./cat/0.png,b\n", "must be listed only once; line 2 has it too"),
         ("file,label,split\ntrain/cat/0.png,cat,dev\n", "line 2: split: must be train or test (got 'dev')"),
         ('file,label\n"train/cat/0.png,cat\n', "cannot be read as CSV: unexpected end of data"),
         ("file,label\ntrain/cat,a\ntrain/dog,b\n", "train/cat': cannot be decoded as an image: is not a regular file"),

@@ -83,13 +83,21 @@ def test_one_validation_image_a_class_is_enough() -> None:
 @pytest.mark.parametrize(
     ("counts", "fields", "problem"),
     [
-        ((20, 1), {}, "val_fraction 0.1: only 1 of 21 images shows class 1: needed are 2 of each class"),
+        ((20, 1), {}, "val_fraction 0.1: only 1 of 21 images shows class 1; expected at least 2 of each class"),
         ((500, 5), {"train_images": 100}, "train_images 100, val_fraction 0.1: only 1 of 100 images shows class 1"),
-        ((10, 10), {"val_fraction": 0.05}, "20 images would be divided into 19 and 1: needed are 2 in each part"),
-        ((10, 10), {"val_fraction": 0.95}, "20 images would be divided into 1 and 19: needed are 2 in each part"),
-        ((10, 10), {"train_images": 19}, "20 images would be divided into 1 and 19: needed are 2 in each part"),
-        ((10, 10), {"train_images": 21}, "train_images 21: must be at most 20, all there are"),
-        ((10, 10), {"train_images": 1}, "20 images would be divided into 19 and 1: needed are 2 in each part"),
+        (
+            (10, 10),
+            {"val_fraction": 0.05},
+            "20 images would be divided into 19 and 1; expected at least 2 in each part",
+        ),
+        (
+            (10, 10),
+            {"val_fraction": 0.95},
+            "20 images would be divided into 1 and 19; expected at least 2 in each part",
+        ),
+        ((10, 10), {"train_images": 19}, "20 images would be divided into 1 and 19; expected at least 2 in each part"),
+        ((10, 10), {"train_images": 21}, "train_images 21: must be at most 20, the number of training images"),
+        ((10, 10), {"train_images": 1}, "20 images would be divided into 19 and 1; expected at least 2 in each part"),
     ],
 )
 def test_too_few_images_to_stratify(counts: tuple[int, ...], fields: dict, problem: str) -> None:

@@ -64,7 +64,7 @@ def assert_whole(search: SearchResult) -> None:
 def test_a_read_only_disk_is_refused_before_anything_starts(program, mount) -> None:
     storage = mount("ro,size=1m")
     line = refused(program, storage, "--space", str(program.space), "--name", "a", *BOUNDS)
-    assert line == f"error: --storage: {storage} cannot be written; expected a folder that can"
+    assert line == f"error: --storage: {storage} cannot be written; expected a writable folder"
 
 
 @pytest.mark.slow
@@ -166,7 +166,7 @@ def test_a_search_goes_on_elsewhere_with_its_files_damaged(program, started, tmp
     assert unfinished
     for files in unfinished.values():
         assert f"{files[-1]}: cannot be read as a checkpoint; the trial resumes from epoch " in output
-    assert f"{there / 'study.log'}: its last line is half written and left out" in output
+    assert f"{there / 'study.log'}: its last line is incomplete and ignored" in output
     search = load_search("moved", there.parent)
     assert_whole(search)
     for number, trial in ended.items():

@@ -102,7 +102,7 @@ def test_a_model_that_raises_ends_the_search_early(program: Any, faults: Any) ->
         )
     finally:
         faults.disarm("raise")
-    assert refused.stderr.splitlines()[-1].startswith("error: 3 trials in a row have failed, at last t000")
+    assert refused.stderr.splitlines()[-1].startswith("error: 3 trials in a row have failed, most recently t000")
     assert refused.stderr.endswith(": ValueError: too narrow by far\n")
     assert "Traceback" not in refused.stdout + refused.stderr
     search = load_search("raising", program.storage)

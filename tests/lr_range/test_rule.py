@@ -118,7 +118,7 @@ def test_what_is_left_may_not_pay_for_a_refinement() -> None:
     assert len(network.asked) == 1
     # A decade around the only rate that is kept would be wider than bounds may be.
     assert (answer.low, answer.high) == (pytest.approx(answer.first / 10**0.75), pytest.approx(answer.first * 10**0.75))
-    assert "at most 5.6 times from the first rate" in answer.reasons["high"]
+    assert "at most 5.6 times away from the first rate" in answer.reasons["high"]
 
 
 def test_what_is_too_short_for_a_scan_tries_rates_near_the_usual_one() -> None:

@@ -104,7 +104,7 @@ def no_mistakes(path: Path) -> None:
             "best/metrics.json",
             lambda path: edit(path, lambda plain: plain.update(trial="t0000")),
             "the test accuracy",
-            "best/ holds t0000, which t0002 has outdone since",
+            "best/ holds t0000, which t0002 has since outperformed",
             OF_REFIT,
         ),
         (f"{SEED_0}/test_logits.npz", Path.unlink, "the errors on", "no such file", OF_TEST_IMAGES),
@@ -113,7 +113,7 @@ def no_mistakes(path: Path) -> None:
         (f"{SEED_0}/test_logits.npz", other_labels, "what the network looks at", "are not those", HEAT_MAPS),
         (f"{SEED_0}/test_logits.npz", no_mistakes, "what the network looks at", "every test image", {"heat_maps"}),
         (f"{SEED_0}/test_logits.npz", four_classes, "the errors on", "of 4 classes; the data has 3", OF_TEST_IMAGES),
-        (f"{SEED_0}/test_logits.npz", labels_of_more_classes, "the errors on", "outside of the 3", OF_TEST_IMAGES),
+        (f"{SEED_0}/test_logits.npz", labels_of_more_classes, "the errors on", "outside the 3", OF_TEST_IMAGES),
         (f"{SEED_0}/test_logits.npz", no_images, "the errors on", "no finite logits", OF_TEST_IMAGES),
         (f"{SEED_0}/test_logits.npz", no_correct_frog, "what the network looks at in frog", "no test image", set()),
         (

@@ -137,10 +137,10 @@ def test_layer_before_an_inplace_activation_is_seen_as_it_was() -> None:
     [
         (
             "layer9",
-            "--layer 'layer9': the network has none of that name; expected one of prep, layer1, layer2, layer3, pool",
+            "--layer 'layer9': the network has no such layer; expected one of prep, layer1, layer2, layer3, pool",
         ),
-        ("", "--layer '': the network has none of that name"),
-        ("linear", r"--layer 'linear': its output is \(1, 10\); expected a layer that puts out maps"),
+        ("", "--layer '': the network has no such layer"),
+        ("linear", r"--layer 'linear': its output is \(1, 10\); expected a layer that outputs maps"),
     ],
 )
 def test_layer_that_gives_no_maps(model: S11ResNet, layer: str, says: str) -> None:
@@ -150,7 +150,7 @@ def test_layer_that_gives_no_maps(model: S11ResNet, layer: str, says: str) -> No
 
 def test_layer_that_is_not_passed_through(model: S11ResNet) -> None:
     model.add_module("spare", nn.Conv2d(3, 3, 1))
-    with pytest.raises(InputError, match="--layer 'spare': the network does not pass through it"):
+    with pytest.raises(InputError, match="--layer 'spare': the network does not use it"):
         heat_maps(model, torch.randn(1, 3, 32, 32), torch.tensor([0]), "spare")
 
 
@@ -160,5 +160,5 @@ def test_the_network_names_its_layer_or_its_last_maps_are_taken(model: S11ResNet
     pooled = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)]
     assert choose_layer(nn.Sequential(*pooled), image) == "1"
     assert not any(module._forward_hooks for module in pooled)
-    with pytest.raises(InputError, match="no layer that puts out maps"):
+    with pytest.raises(InputError, match="no layer that outputs maps"):
         choose_layer(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2)), image)

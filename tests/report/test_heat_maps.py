@@ -11,7 +11,7 @@ from tune_s11.training.checkpoint import save_checkpoint
 def test_layer_that_the_network_lacks(pristine: Path) -> None:
     report = compose_search(pristine, layer="layer7")
     (gap,) = report.numbers["not_shown"]
-    assert gap["why"].startswith("--layer 'layer7': the network has none of that name")
+    assert gap["why"].startswith("--layer 'layer7': the network has no such layer")
     assert set(report.figures) == ALL - HEAT_MAPS
 
 
@@ -56,7 +56,7 @@ def test_ones_own_network_has_layers_of_its_own(search_path: Path, monkeypatch: 
     average = build(3, 3, 32).state_dict()
     save_checkpoint(search_path / SEED_0 / "checkpoint.pt", {"average": average})
     (gap,) = compose_search(search_path, layer="layer3").numbers["not_shown"]
-    assert "--layer 'layer3': the network has none of that name; expected one of 0, 1, 2, 3" in gap["why"]
+    assert "--layer 'layer3': the network has no such layer; expected one of 0, 1, 2, 3" in gap["why"]
     for layer in (None, "0.0"):  # without one: its last maps
         report = compose_search(search_path, layer)
         assert report.numbers["not_shown"] == []

@@ -51,12 +51,12 @@ def test_what_cannot_be_told_is_refused(make_trial: Make) -> None:
     def by_momentum(params: dict) -> float:
         return params["momentum"] / 2
 
-    with pytest.raises(InputError, match="at least 10 complete trials, and there are 9"):
+    with pytest.raises(InputError, match="at least 10 complete trials, but there are 9"):
         importances(draw(make_trial, 9, by_momentum), DOMAINS)
-    with pytest.raises(InputError, match="at least 10 complete trials, and there are none"):
+    with pytest.raises(InputError, match="at least 10 complete trials, but there are none"):
         importances([], DOMAINS)
     one = {"momentum": DOMAINS["momentum"], "width": CategoricalDistribution([64])}
-    with pytest.raises(InputError, match="at least 2 parameters that vary, and there is 1"):
+    with pytest.raises(InputError, match="at least 2 parameters that vary, but there is 1"):
         importances(draw(make_trial, 12, by_momentum), one)
     with pytest.raises(InputError, match="all 12 complete trials have the same score"):
         importances(draw(make_trial, 12, lambda params: 0.5), DOMAINS)

@@ -297,7 +297,7 @@ def test_rungs_and_parameters_are_the_folders(pristine: Path, numbers: dict[str,
         "why": None,
     }
     assert "range restriction" in page
-    assert "1 of 2 trials that a rung would have stopped continued" in page
+    assert "1 of 2 trials that a rung would have stopped were continued" in page
     assert page.count("complete, audited") == 1
     bounds = load_json(pristine / "lr_range.json")["bounds"]
     assert numbers["parameters"]["momentum"] == {"low": 0.8, "high": 0.98, "log": False}
@@ -314,7 +314,7 @@ def test_finalists_are_the_file_and_the_optimism_their_difference(
     assert numbers["optimism"] == {"over_again": pytest.approx(0.84 - 0.825), "over_test": None}
     text = html.unescape(page)
     assert "t0002 leads t0000 by 1.50\u202fpercentage points" in text
-    assert "a tie, because noise explains as much" in text
+    assert "a tie, because noise alone can explain the difference" in text
     assert "is 1.50\u202fpercentage points above its finalist's mean" in text
 
 

@@ -104,6 +104,6 @@ def test_recorded_intervals_stay_what_they_are(
 
 def test_an_audit_of_nothing_says_so(make_trial: Callable[..., TrialResult]) -> None:
     trials = [make_trial(0, [0.5, 0.6]), make_trial(1, [0.1], state="pruned")]
-    assert finalists_lost(trials, None, 5)["why"] == "no trial that a rung would stop continued"
+    assert finalists_lost(trials, None, 5)["why"] == "no trial continued past a rung that would have stopped it"
     audit = AuditRecord(one_in=1, decisions=1, trials={"t0000": 1})
     assert finalists_lost(trials, audit, 5)["why"] == "no other trial is complete"

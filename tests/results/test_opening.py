@@ -89,7 +89,7 @@ def test_two_machines_cannot_begin_under_one_name_at_once(storage: Remote, on: A
     first.folder.mkdir()
     (first.folder / "search.yaml").write_text("first")
     first.flush()
-    with pytest.raises(InputError, match="another machine has gone on with it"):
+    with pytest.raises(InputError, match="another machine has continued it"):
         second.flush()
     assert (storage / "a/search.yaml").read() == b"first"
 

@@ -176,7 +176,7 @@ def test_a_budget_that_is_spent_leaves_a_winner_and_what_a_resume_needs(program,
     ended = len(search.trials) - len(unfinished)
     assert f"the budget ends the trials: {ended} of 2000 have finished\n" in done.stdout
     again = f"python run_search.py --resume brief --storage {program.storage}"
-    assert f"the other trials, when there is time: {again}\n" in done.stdout
+    assert f"to run the remaining trials: {again}\n" in done.stdout
     states = [trial.state for trial in open_study(search.path / "study.log", search.config.search).trials]
     assert states.count(TrialState.RUNNING) == len(unfinished)
     kept = {folder.parent.name for folder in search.path.glob("trials/t*/checkpoint_*")}

@@ -36,7 +36,7 @@ def test_a_half_line_goes_and_what_follows_is_kept(journal: Path, cut: int, tail
     journal.write_bytes(whole[:-cut] + tail)
     said: list[str] = []
     mend_journal(journal, said.append)
-    assert said == [f"{journal}: its last line is half written and left out"]
+    assert said == [f"{journal}: its last line is incomplete and ignored"]
     assert whole.startswith(journal.read_bytes())
     study = open_study(journal, SETTINGS)
     study.tell(study.ask(SPACE), 0.9)

@@ -63,7 +63,7 @@ def test_room(tmp_path: Path) -> None:
 
 def test_a_file_is_no_place_for_results(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="file cannot be written; expected a folder that can"):
+    with pytest.raises(InputError, match="file cannot be written; expected a writable folder"):
         check_room(tmp_path / "file" / "a", 0)
 
 

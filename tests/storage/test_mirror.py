@@ -64,7 +64,7 @@ def test_what_two_machines_have_made_of_it_is_never_mixed(storage: Remote, on: A
     second.push()
     on("one")
     (one / "search.yaml").write_text("one")
-    with pytest.raises(InputError, match="another machine has gone on with it, and so has this one"):
+    with pytest.raises(InputError, match="another machine has continued it, and so has this one"):
         first.push()
     with pytest.raises(InputError, match=rf"{one}; move that folder away"):
         resume(storage, "a")
@@ -180,7 +180,7 @@ def test_a_storage_that_is_away_is_said_once_and_caught_up_with(
         patch.setattr(Remote, "read", away)
         with pytest.raises(NotCopiedError) as error:
             mirror.finish()
-    reason = "is not up to date, for it cannot be reached; all is in"
+    reason = "is not up to date, because it cannot be reached; everything is in"
     assert str(error.value) == f"{storage}/a: {reason} {folder}"
     assert error.value.folder == folder
 

@@ -62,8 +62,8 @@ def test_a_storage_that_can_be_written(place: Remote) -> None:
 @pytest.mark.parametrize(
     ("address", "complaint"),
     [
-        ("s3://key:hush@bucket/a", "s3://bucket/a: holds a user or a password"),
-        ("s3://bucket/a?secret_key=hush", "s3://bucket/a?secret_key=...: allowed after the path are"),
+        ("s3://key:hush@bucket/a", "s3://bucket/a: contains a user name or a password"),
+        ("s3://bucket/a?secret_key=hush", "s3://bucket/a?secret_key=...: unknown key; expected one of"),
         ("s3:///a", "expected SCHEME://BUCKET/PATH"),
         ("s3://bucket/a#b", "expected SCHEME://BUCKET/PATH"),
         ("nonsense://bucket/a", "Protocol not known: nonsense"),

@@ -73,7 +73,7 @@ def test_a_tracker_that_hangs_is_given_up_at_the_end(search_path: Path) -> None:
     with Tracking("mlflow", SearchFolder(search_path), said.append, patience=0.5) as tracking:
         tracking.begin()
     assert said[1:] == [
-        "--track mlflow: has taken nothing for 0.5 s; the search continues without it, --resume sends the rest"
+        "--track mlflow: has accepted nothing for 0.5 s; the search continues without it, --resume sends the rest"
     ]
 
 

@@ -26,8 +26,7 @@ def test_wandb_offline_over_two_sessions(
             begin()
     assert (
         said
-        == [f"wandb: project tune_s11, group own; offline, to be sent with: wandb sync {folder.wandb}/offline-run-*"]
-        * 2
+        == [f"wandb: project tune_s11, group own; offline, send it with: wandb sync {folder.wandb}/offline-run-*"] * 2
     )
     runs = wandb_runs(folder)
     for name, (epochs, state) in states.items():

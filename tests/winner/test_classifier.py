@@ -63,7 +63,7 @@ def test_pillow_images_are_prepared_as_the_training_images_were(classifier: Clas
         (torch.zeros((3, 16, 16), dtype=torch.uint8), r"got uint8 \(3, 16, 16\)"),
         (torch.zeros((2, 16, 16, 3), dtype=torch.uint8), r"got uint8 \(2, 16, 16, 3\)"),
         (["a.png"], "must be a uint8 tensor, a Pillow image or a list of Pillow images"),
-        ([], "must be one or more"),
+        ([], "must hold at least one image"),
     ],
 )
 def test_anything_else_is_refused(classifier: Classifier, images: object, problem: str) -> None:

@@ -107,7 +107,7 @@ def test_a_network_beyond_a_format(own_network: Path) -> None:
     assert left(own_network) == []
     # Weights alone go, and want their network named when they come back.
     file = str(export_from(own_network, "safetensors").path)
-    with pytest.raises(InputError, match="its network is deciding_net:build; if you trust it, say --model deciding"):
+    with pytest.raises(InputError, match="its network is deciding_net:build; if you trust it, pass --model deciding"):
         load_best(file, Path())
     assert load_best(file, Path(), "deciding_net:build").classes == ("<b>cat", "dog & co", "frog")
     with pytest.raises(InputError, match="its network is deciding_net:build"):
@@ -145,7 +145,7 @@ def test_another_card_is_neither_lost_nor_made_to_lie(finished: Path) -> None:
 def test_the_export_goes_with_a_winner_that_is_outdone(finished: Path) -> None:
     other = copy_of(finished, "other")
     edit(other / "best" / "metrics.json", trial="t0000")
-    with pytest.raises(InputError, match="other: best/ holds t0000, which t0002 has outdone since"):
+    with pytest.raises(InputError, match="other: best/ holds t0000, which t0002 has since outperformed"):
         export_from(other, "safetensors")
 
 

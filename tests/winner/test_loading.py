@@ -68,7 +68,7 @@ def test_manifests_of_before_have_no_mean(finished: Path) -> None:
 
 def test_what_is_missing_is_named(finished: Path) -> None:
     (finished / "manifest.json").write_text("{}")
-    refuse(finished, "manifest.json: is missing or damaged: it must name the classes")
+    refuse(finished, "manifest.json: is missing or damaged; it must name the classes")
     (finished / "best" / "seed-0" / "checkpoint.pt").write_bytes(b"")
     edit(finished / "manifest.json", data={"classes": ["a", "b", "c"], "mean": [0, 0, 0], "std": [1, 1, 1]})
     refuse(finished, "checkpoint.pt: cannot be read as a checkpoint")
@@ -76,7 +76,7 @@ def test_what_is_missing_is_named(finished: Path) -> None:
     refuse(finished, "own: its winner, t0002, is not refit yet")
     for number in (0, 2):
         (finished / "trials" / f"t{number:04d}" / "result.json").unlink()
-    refuse(finished, "own: has no winner yet, for no trial is complete")
+    refuse(finished, "own: has no winner yet, because no trial is complete")
     with pytest.raises(InputError, match="nobody: no such search"):
         load_best("nobody", finished.parent)
 

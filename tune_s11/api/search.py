@@ -147,7 +147,7 @@ class Search:
             workspace = begin(storage, check_name(self.name))
             if "working_dir_files" in workspace.folder.parts:  # where Ray unpacks what `ray job submit` sends
                 raise InputError(
-                    f"--storage {storage}: lies in this Ray job's temporary copy of the working directory; "
+                    f"--storage {storage}: is inside this Ray job's temporary copy of the working directory; "
                     "expected an absolute path, such as a network mount that all nodes share"
                 )
         config = config.checked_for_search()

@@ -33,7 +33,7 @@ def export(
     search = load_search(name, storage)
     folder = out or search.folder.export
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: must be a folder, or a new one")
+        raise InputError(f"--out {folder}: must be a folder, existing or new")
     try:
         exported = write_export(read_best(search), kind, folder)
     except ExportError as error:
@@ -41,9 +41,9 @@ def export(
         sys.exit(1)
     print(f"{shown_path(exported.path)}: logits differ from the refit's by {exported.difference:.2g} of the largest")
     if exported.recorded is None:
-        print("compared on noise: the search's test images are not here")
+        print("compared on noise: the search's test images are not available")
     else:
-        print(f"and by {exported.recorded:.2g} from those recorded of its test images")
+        print(f"and by {exported.recorded:.2g} from those recorded for its test images")
     print(f"model card: {shown_path(folder / CARD)}")
     if out is None:
         try:

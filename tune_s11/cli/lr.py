@@ -40,14 +40,14 @@ def lr(
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
     linear: Annotated[bool, typer.Option("--linear", help="Raise ramps linearly (default: exponentially).")] = False,
-    out: Annotated[Path, typer.Option("--out", help="File to write, new; its picture is written beside it.")] = Path(
+    out: Annotated[Path, typer.Option("--out", help="New file to write; its picture is written beside it.")] = Path(
         "lr_range.json"
     ),
 ) -> None:
     """Runs the LR range test, prints what it recommends, and writes its measurements and their picture."""
     picture = out.with_suffix(".png")
     if out.exists() or picture.exists() or picture == out or not out.parent.is_dir():
-        raise InputError(f"--out {out}: must name a new file in a folder that exists, beside no {picture.name}")
+        raise InputError(f"--out {out}: must name a new file in an existing folder, with no {picture.name} beside it")
     config = resolve_config(space, settings, data_dir, model, seed)
     recipe, search = config.recipe, config.search
     hardware = choose_hardware(precision, threads)

@@ -72,7 +72,7 @@ RESULTS = Path("results")
 SpaceOption = Annotated[str, typer.Option("--space", help="Space file: s11, seed, quick, wide, or a path.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, search.KEY or refit.KEY. Repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, search.KEY or refit.KEY. Repeatable."),
 ]
 TargetLineOption = Annotated[
     float | None,
@@ -80,7 +80,7 @@ TargetLineOption = Annotated[
         "--target-line",
         parser=fraction,
         metavar="ACCURACY",
-        help="Draw a line at this accuracy, such as 0.9, and name the first epoch that reaches it. For show alone.",
+        help="Draw a line at this accuracy, such as 0.9, and name the first epoch that reaches it. For display only.",
     ),
 ]
 DataDirOption = Annotated[
@@ -88,15 +88,15 @@ DataDirOption = Annotated[
     typer.Option(
         "--data-dir",
         metavar="DIR|CSV",
-        help="Images of your own: DIR/{train,test}/<class>/*.png, or a CSV of file and label.",
+        help="Your own images: DIR/{train,test}/<class>/*.png, or a CSV of file and label.",
     ),
 ]
-ModelOption = Annotated[str | None, typer.Option("--model", help="A network of your own: package.module:function.")]
+ModelOption = Annotated[str | None, typer.Option("--model", help="Your own network: package.module:function.")]
 SeedOption = Annotated[
-    int | None, typer.Option("--seed", parser=whole_number(0), metavar="N", help="In place of the space file's seed.")
+    int | None, typer.Option("--seed", parser=whole_number(0), metavar="N", help="Seed, in place of the space file's.")
 ]
 PrecisionOption = Annotated[
-    Precision, typer.Option("--precision", help="auto: bf16 where the device multiplies it natively.")
+    Precision, typer.Option("--precision", help="auto: bf16 where the hardware supports it natively, else fp32.")
 ]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", parser=whole_number(1), metavar="N", help="CPU threads (default: all cores).")

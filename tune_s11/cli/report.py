@@ -33,7 +33,7 @@ ResultArgument = Annotated[
     str | None, typer.Argument(metavar="[SEARCH|RUN]", help="Name or path (default: the latest).")
 ]
 SearchArgument = Annotated[str | None, typer.Argument(metavar="[SEARCH]", help="Name or path (default: the latest).")]
-OutOption = Annotated[Path, typer.Option("--out", help="Picture to write: SVG if its name ends so, else PNG.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Picture to write: SVG if its name ends in .svg, else PNG.")]
 
 
 @app.command()
@@ -45,8 +45,8 @@ def best(
         str | None,
         typer.Option(
             "--layer",
-            help="Module whose output Grad-CAM weighs, by its dotted name. Default: what the network names in its "
-            "attribute gradcam_layer, else its last maps.",
+            help="Dotted name of the module whose output Grad-CAM uses (default: the network's attribute "
+            "gradcam_layer, else the last module that outputs maps).",
         ),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
@@ -114,10 +114,10 @@ def compare(
     target_line: TargetLineOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Picture to write too: SVG if its name ends so, else PNG.")
+        Path | None, typer.Option("--out", help="Also write a picture: SVG if its name ends in .svg, else PNG.")
     ] = None,
 ) -> None:
-    """Sets runs and winners of searches side by side."""
+    """Compares runs and winners of searches side by side."""
     if out is not None:
         _check_out(out)
     compared = read_compared(names, storage)
@@ -138,15 +138,15 @@ def compare(
     # In a file or a pipe, lines need no wrapping.
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
     print(
-        "raw, EMA: accuracy after the last epoch by weights; best: EMA, or raw where there is none, with its epoch, of "
-        "validated runs"
+        "raw, EMA: accuracy of these weights after the last epoch; best: highest accuracy of a validated run "
+        "(EMA, else raw), with its epoch"
     )
     if found["level"] is not None:
-        print(f"to level: first epoch with {found['level']:.4f}, likewise, which the worst of them ends with")
+        print(f"to level: first epoch that reaches {found['level']:.4f}, the lowest final accuracy (EMA, else raw)")
     if target is not None:
-        print(f"to target: first epoch with {target:g} or more, likewise")
+        print(f"to target: first epoch that reaches {target:g} (EMA, else raw)")
     if found["differ"]:
-        print(f"not judged on the same images, for they differ in: {', '.join(found['differ'])}")
+        print(f"not judged on the same images; they differ in: {', '.join(found['differ'])}")
     if out is not None:
         print(f"picture: {out}")
 
@@ -191,7 +191,7 @@ def zigzag(
     max_lr: Annotated[float, typer.Option("--max-lr", help="Peak learning rate.")] = 0.4,
     period: Annotated[float, typer.Option("--period", help="Epochs of one cycle, up and down.")] = 10.0,
 ) -> None:
-    """Draws the triangular schedule, up and down again and again."""
+    """Draws the triangular schedule, which rises and falls repeatedly."""
     _check_out(out)
     if not 0 <= min_lr < max_lr < float("inf"):
         raise InputError(f"--min-lr {min_lr:g} --max-lr {max_lr:g}: expected 0 <= min_lr < max_lr")

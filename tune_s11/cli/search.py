@@ -67,7 +67,7 @@ def search(
     gpus: Annotated[
         int | None,
         typer.Option(
-            "--gpus", parser=whole_number(0), metavar="N", help="At most so many GPUs (default: all; 0: CPU)."
+            "--gpus", parser=whole_number(0), metavar="N", help="Use at most this many GPUs (default: all; 0: CPU)."
         ),
     ] = None,
     trials_per_gpu: Annotated[
@@ -85,22 +85,25 @@ def search(
     ] = None,
     data_dir: DataDirOption = None,
     model: ModelOption = None,
-    name: Annotated[str | None, typer.Option("--name", help="Of the results folder (default: space and time).")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the results folder (default: space and time).")
+    ] = None,
     storage: StorageOption = RESULTS,
     seed: SeedOption = None,
     precision: PrecisionOption = "auto",
     compiled: Annotated[
         Compile,
-        typer.Option("--compile", help="Train through torch.compile (auto: on GPUs, where it pays within the search)."),
+        typer.Option("--compile", help="Train through torch.compile (auto: on GPUs, where it saves time overall)."),
     ] = "auto",
     lr_bounds: Annotated[
         tuple[float, float] | None,
         typer.Option("--lr-bounds", metavar="LOW HIGH", help="Bounds of max_lr, in place of a range test."),
     ] = None,
-    no_asha: Annotated[bool, typer.Option("--no-asha", help="Run every trial to its end.")] = False,
+    no_asha: Annotated[bool, typer.Option("--no-asha", help="Run every trial to its last epoch.")] = False,
     resume_name: Annotated[str | None, typer.Option("--resume", metavar="NAME", help="Resume this search.")] = None,
     warm_start: Annotated[
-        str | None, typer.Option("--warm-start", metavar="SEARCH", help="Try first what was best in an earlier search.")
+        str | None,
+        typer.Option("--warm-start", metavar="SEARCH", help="Try the best trials of an earlier search first."),
     ] = None,
     address: Annotated[str | None, typer.Option("--address", help="A running Ray cluster: auto or HOST:PORT.")] = None,
     stall_timeout: Annotated[
@@ -109,12 +112,17 @@ def search(
             "--stall-timeout",
             parser=whole_number(1),
             metavar="SECONDS",
-            help="Kill a worker that reports nothing for so long (default: 20 times the longest report, from 600).",
+            help="Kill a worker silent for this long (default: 20 times the longest report, at least 600).",
         ),
     ] = None,
     budget: Annotated[
         float | None,
-        typer.Option("--budget", parser=span_of_time, metavar="TIME", help="End in time, such as 2h, report included."),
+        typer.Option(
+            "--budget",
+            parser=span_of_time,
+            metavar="TIME",
+            help="Finish within this time, such as 2h, report included.",
+        ),
     ] = None,
     target: Annotated[
         float | None,
@@ -128,7 +136,7 @@ def search(
     target_line: TargetLineOption = None,
     track: Annotated[
         Literal["wandb", "mlflow", "none"] | None,
-        typer.Option("--track", help="Send trials and refits there, too (default: where a resumed search sent them)."),
+        typer.Option("--track", help="Also send trials and refits there (default: where a resumed search sent them)."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only forecast what the search will cost.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
@@ -139,7 +147,7 @@ def search(
     follows the validation images, so the refits, too, train without them.
     """
     if dry_run and budget is not None:
-        raise InputError("--budget: a --dry-run has none; expected one of the two")
+        raise InputError("--budget: cannot be combined with --dry-run")
     console = Console(highlight=False)
     config = None  # a resumed search has its own
     if resume_name is not None:
@@ -191,7 +199,7 @@ def search(
         say(f"report: {shown_path(index)}", copied=True)
         opened.workspace.finish()
     if sum(trial.state != "running" for trial in result.trials) < result.config.search.samples:
-        say(f"the other trials, when there is time: {resume_command(path)}", copied=True)
+        say(f"to run the remaining trials: {resume_command(path)}", copied=True)
     say(f"next: {report_command(path)}", copied=True)
 
 
@@ -216,4 +224,4 @@ def _in_one_line(opened: "OpenedSearch", step: Callable[[], Outcome]) -> Outcome
         trouble = disk_trouble(error)
         if trouble is None:
             raise
-        raise InputError(f"{trouble}; all that {opened.path} holds is kept; {again}") from None
+        raise InputError(f"{trouble}; everything in {opened.path} is kept; {again}") from None

@@ -63,13 +63,13 @@ def train(
     ] = None,
     resume_name: Annotated[str | None, typer.Option("--resume", help="Resume the run of this name.")] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="Of the run's folder (default: run- and the time).")
+        str | None, typer.Option("--name", help="Name of the run folder (default: run- and the time).")
     ] = None,
     storage: StorageOption = RESULTS,
     test: Annotated[
         bool,
         typer.Option(
-            "--test", help="Train on all training images, test after each epoch, and end with the report's page."
+            "--test", help="Train on all training images, test after each epoch, and write the report at the end."
         ),
     ] = False,
     target_line: TargetLineOption = None,
@@ -77,7 +77,7 @@ def train(
     """Trains one recipe once on the GPU, else on the CPU; validates, or with --test tests, after each epoch.
 
     The schedule is one cycle. --set schedule=plateau is the baseline, reduce on plateau (ReduceLROnPlateau), with
-    plateau_patience and plateau_factor; with --test it follows the training loss, for no image is held out.
+    plateau_patience and plateau_factor; with --test it follows the training loss, as no image is held out.
     --set schedule=triangular is the zigzag.
     """
     console, notes = Console(highlight=False), list[str]()
@@ -118,10 +118,10 @@ def train(
     if planned.options.test:
         notes.append(
             f"trains on all {len(data.train):,} training images and is tested on {len(dataset.test):,} images after "
-            "each epoch, by which nothing is chosen"
+            "each epoch; nothing is chosen by these tests"
         )
         if planned.recipe.schedule == "plateau":
-            notes.append("schedule plateau follows the training loss: no image is held out to validate on")
+            notes.append("schedule plateau follows the training loss: no image is held out for validation")
     if how_to_find is not None:
         tell(how_to_find, copied=True)
     for note in (*notes, *dataset.notes):
@@ -151,8 +151,8 @@ def _own_rates(config: SearchConfig, options: str) -> str:
         return f"{line}: the space searches it; set it with: --set max_lr=LR"
     if config.space.get("min_lr_fraction") == RANGE_TEST:
         line += f", as is min_lr_fraction {config.recipe.min_lr_fraction:g}"
-    line += ": the space leaves this to the LR range test, which a single run does not do; "
-    return f"{line}find rates with: {program('lr')} {options}, and set them, such as with: --set max_lr=LR"
+    line += ": the space leaves this to the LR range test, which a single run skips; "
+    return f"{line}find rates with: {program('lr')} {options}, and set them with, for example: --set max_lr=LR"
 
 
 def _finish(result: RunResult, tell: Callable[..., None]) -> None:
@@ -219,9 +219,8 @@ def _run_of_trial(trial: str, storage: Storage, test: bool, target_line: float |
     search = load_search(search_name, storage)
     found = {found.name: found for found in search.trials}.get(trial_name)
     if found is None:
-        raise InputError(
-            f"--trial {trial}: {search.path} has no such trial; it has t0000 to t{len(search.trials) - 1:04d}"
-        )
+        has = f"t0000 to t{len(search.trials) - 1:04d}" if search.trials else "none yet"
+        raise InputError(f"--trial {trial}: {search.path} has no such trial; it has {has}")
     if found.hardware is None:
         raise InputError(f"--trial {trial}: the trial has reported nothing yet")
     target = search.config.search.target_line if target_line is None else target_line

@@ -15,9 +15,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", "
 # formats stay disabled: some of them call other programs.
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")
 
-GREY = "{count:,} grey {images} made RGB"
-PALETTE = "{count:,} palette {images} made RGB"
-OTHER = "{count:,} {images} of other colour spaces made RGB"
+GREY = "{count:,} grey {images} converted to RGB"
+PALETTE = "{count:,} palette {images} converted to RGB"
+OTHER = "{count:,} {images} in other colour spaces converted to RGB"
 TRANSPARENT = "{count:,} {images} with transparency made opaque"
 SIXTEEN_BIT = "{count:,} 16-bit {images} reduced to 8 bits"
 RESIZED = "{count:,} {images} resized to {size}x{size}"

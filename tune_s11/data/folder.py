@@ -50,7 +50,7 @@ def read_folder(source: Path, image_size: int, test_fraction: float | None = Non
     listing = list_images(source)
     if listing.test is not None and test_fraction is not None:
         raise InputError(
-            f"test_fraction {test_fraction:g}: must be left out, for {str(source)!r} has test images of its own"
+            f"test_fraction {test_fraction:g}: must be omitted, because {str(source)!r} has its own test images"
         )
     arrays, notes = _decoded(listing, image_size)
     train, notes = Images(arrays["train_pixels"], arrays["train_labels"]), (*listing.notes, *notes)
@@ -78,7 +78,7 @@ def _decoded(listing: Listing, image_size: int) -> tuple[dict[str, npt.NDArray[A
     try:
         write_entry(entry, arrays, {"notes": notes})
     except OSError as error:
-        notes += (f"decoded images are not kept: cannot write {str(entry.parent)!r}: {error.strerror}",)
+        notes += (f"decoded images are not cached: cannot write {str(entry.parent)!r}: {error.strerror}",)
     if damaged:
         notes += (f"decoded again, because their cached copy is damaged: {str(entry)!r}",)
     return arrays, notes

@@ -86,7 +86,7 @@ def _list_folder(root: Path) -> Listing:
     elif (root / "test").is_dir():
         count = sum(1 for _ in _walk(str(root / "test"), set()))
         images = "1 image" if count == 1 else f"{count:,} images"
-        notes.append(f"test/ has no class folders: passed over, with its {images}")
+        notes.append(f"test/ has no class folders: ignored, with its {images}")
     _check_several(classes, f"data_dir {str(root)!r}", "class folders in train/")
     return Listing(
         root,
@@ -173,7 +173,7 @@ def _read_rows(source: Path) -> list[_Row]:
                 where = f"data_dir {str(source)!r}: line {reader.line_num}"
                 row = _row(cells, columns, source.parent, where)
                 if (before := lines_of.setdefault(row.path, reader.line_num)) != reader.line_num:
-                    raise InputError(f"{where}: {row.path!r} must be listed once; line {before} has it too")
+                    raise InputError(f"{where}: {row.path!r} must be listed only once; line {before} has it too")
                 rows.append(row)
     except FileNotFoundError:
         raise InputError(f"data_dir {str(source)!r}: no such file") from None

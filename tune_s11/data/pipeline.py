@@ -59,7 +59,7 @@ class AlbumentationsAugmentation:
         found = (getattr(augmented, "shape", None), str(getattr(augmented, "dtype", type(augmented).__name__)))
         if found != (image.shape, "uint8"):
             raise InputError(
-                f"augmentation {self.name!r}: gives shape {found[0]}, {found[1]}: expected {image.shape}, uint8"
+                f"augmentation {self.name!r}: returns shape {found[0]}, {found[1]}; expected {image.shape}, uint8"
             )
         result: Pixels = augmented
         return result

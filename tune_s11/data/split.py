@@ -50,7 +50,9 @@ def split(images: Images, recipe: Recipe, seed: int) -> tuple[Images, Images]:
         InputError: There are fewer images than ``train_images``, or too few to have every class in both parts.
     """
     if recipe.train_images is not None and recipe.train_images > len(images):
-        raise InputError(f"train_images {recipe.train_images}: must be at most {len(images)}, all there are")
+        raise InputError(
+            f"train_images {recipe.train_images}: must be at most {len(images)}, the number of training images"
+        )
     chosen = np.arange(len(images))
     given = f"val_fraction {recipe.val_fraction:g}"
     if recipe.train_images is not None and recipe.train_images != len(images):
@@ -70,12 +72,13 @@ def _divide(images: Images, indices: Indices, size: int, seed: int, given: str) 
     rarest = min(classes, key=lambda label: counts[label])
     if counts[rarest] < 2:
         raise InputError(
-            f"{given}: only {counts[rarest]} of {len(indices)} images shows class {rarest}: needed are 2 of each class"
+            f"{given}: only {counts[rarest]} of {len(indices)} images shows class {rarest}; "
+            "expected at least 2 of each class"
         )
     if min(size, len(indices) - size) < len(classes):
         raise InputError(
-            f"{given}: {len(indices)} images would be divided into {len(indices) - size} and {size}: "
-            f"needed are {len(classes)} in each part, as many as there are classes"
+            f"{given}: {len(indices)} images would be divided into {len(indices) - size} and {size}; "
+            f"expected at least {len(classes)} in each part, one for each class"
         )
     rest, taken = train_test_split(indices, test_size=size, stratify=labels, random_state=seed)
     return np.sort(rest), np.sort(taken)

@@ -74,7 +74,7 @@ def bounds_of(answer: Answer, curve: LRCurve | None, min_lr_fraction: float) -> 
         why += ": the ramps' loss never fell"
     elif curve is not None:
         min_lr = min(begins_to_fall(curve), HIGHEST_FRACTION * answer.first)
-        why = "where the ramps' loss has made the first twentieth of its way down, at most a hundredth of max_lr"
+        why = "where the ramps' loss has completed a twentieth of its drop, at most a hundredth of max_lr"
     return LRBounds(
         low=answer.low,
         high=answer.high,

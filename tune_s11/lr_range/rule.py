@@ -160,7 +160,7 @@ def recommend(question: Question, train: Train) -> Answer:
     first = _rate((low + high) / 2)
     half = 10 ** (WIDEST / 2)
     below, above = max(_rate(low - apart), first / half), min(_rate(high + apart), first * half)
-    kept = f"cycle that ended with a loss within {KEPT - 1:.0%} of the lowest"
+    kept = f"rate whose cycle finished with a loss within {KEPT - 1:.0%} of the lowest loss"
     margin = "a third of a decade" if apart == 1 else "a decade"
     return Answer(
         low=max(lowest, below),
@@ -170,13 +170,13 @@ def recommend(question: Question, train: Train) -> Answer:
         reasons={
             "low": f"{margin} below the lowest {kept}" + _widest(below > _rate(low - apart)),
             "high": f"{margin} above the highest {kept}" + _widest(above < _rate(high + apart)),
-            "suggestion": "the middle of these cycles",
+            "suggestion": "the middle of these rates",
         },
     )
 
 
 def _widest(applies: bool) -> str:
-    return f", at most {10 ** (WIDEST / 2):.1f} times from the first rate" if applies else ""
+    return f", at most {10 ** (WIDEST / 2):.1f} times away from the first rate" if applies else ""
 
 
 class _Test:

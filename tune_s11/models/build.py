@@ -21,7 +21,7 @@ def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
     try:
         model = build(width=recipe.width, num_classes=num_classes, image_size=recipe.image_size)
     except Exception as error:  # a user's own network may raise anything, and a wide one may exhaust the memory
-        raise InputError(f"model {recipe.model}: it cannot be built: {type(error).__name__}: {error}") from error
+        raise InputError(f"model {recipe.model}: cannot be built: {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"model {recipe.model}: returned {type(model).__name__}, expected a torch.nn.Module")
     return model

@@ -48,7 +48,7 @@ def choose_layer(model: nn.Module, image: Tensor) -> str:
         for hook in hooks:
             hook.remove()
     if not last:
-        raise InputError("the network has no layer that puts out maps (N, C, h, w)")
+        raise InputError("the network has no layer that outputs maps (N, C, h, w)")
     return last
 
 
@@ -97,7 +97,7 @@ def _find_layer(model: nn.Module, name: str) -> nn.Module:
     if not name or name not in modules:
         children = ", ".join(child for child, _ in model.named_children())
         raise InputError(
-            f"--layer {name!r}: the network has none of that name; expected one of {children} or a layer inside"
+            f"--layer {name!r}: the network has no such layer; expected one of {children} or a layer inside"
         )
     return modules[name]
 
@@ -107,7 +107,7 @@ def _check_maps(model: nn.Module, image: Tensor, target: nn.Module, name: str) -
     with torch.no_grad(), target.register_forward_hook(lambda module, inputs, output: outputs.append(output)):
         model(image)
     if not outputs:
-        raise InputError(f"--layer {name!r}: the network does not pass through it")
+        raise InputError(f"--layer {name!r}: the network does not use it")
     shape = tuple(outputs[0].shape) if isinstance(outputs[0], Tensor) else type(outputs[0]).__name__
     if len(shape) != 4:
-        raise InputError(f"--layer {name!r}: its output is {shape}; expected a layer that puts out maps (N, C, h, w)")
+        raise InputError(f"--layer {name!r}: its output is {shape}; expected a layer that outputs maps (N, C, h, w)")

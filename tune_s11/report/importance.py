@@ -51,9 +51,9 @@ def importances(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistrib
     complete = [trial for trial in trials if trial.state == "complete"]
     searched = {name: domain for name, domain in domains.items() if not domain.single()}
     if len(searched) < 2:
-        raise InputError(f"needs at least 2 parameters that vary, and there {_are(len(searched))}")
+        raise InputError(f"needs at least 2 parameters that vary, but there {_are(len(searched))}")
     if len(complete) < LEAST:
-        raise InputError(f"needs at least {LEAST} complete trials, and there {_are(len(complete))}")
+        raise InputError(f"needs at least {LEAST} complete trials, but there {_are(len(complete))}")
     if len({trial.score for trial in complete}) == 1:
         raise InputError(f"all {len(complete)} complete trials have the same score")
     study = _study(complete, searched)

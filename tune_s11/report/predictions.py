@@ -147,5 +147,5 @@ def read_predictions(folder: RefitFolder, classes: int | None = None) -> Predict
     if classes not in (None, logits.shape[1]):
         raise InputError(f"{path}: holds logits of {logits.shape[1]} classes; the data has {classes}")
     if labels.min() < 0 or labels.max() >= logits.shape[1]:
-        raise InputError(f"{path}: holds labels outside of the {logits.shape[1]} classes of its logits")
+        raise InputError(f"{path}: holds labels outside the {logits.shape[1]} classes of its logits")
     return Predictions(labels, torch.softmax(torch.from_numpy(logits), dim=1).numpy())

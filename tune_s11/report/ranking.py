@@ -120,7 +120,9 @@ def finalists_lost(trials: Sequence[TrialResult], audit: AuditRecord | None, fin
         "extra_epochs": sum(trial.epoch - passed[trial.name] for trial in trials if trial.name in passed),
     }
     if not ended or not let_through:
-        result["why"] = "no trial that a rung would stop continued" if not ended else "no other trial is complete"
+        result["why"] = (
+            "no trial continued past a rung that would have stopped it" if not ended else "no other trial is complete"
+        )
         return result
     threshold = let_through[: max(1, finalists)][-1]
     n, found = len(ended), sum((trial.score or 0.0) >= threshold for trial in ended)

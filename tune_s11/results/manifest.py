@@ -33,7 +33,7 @@ def check_schema(manifest: dict[str, Any], where: str) -> None:
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise InputError(
             f"{where}: schema_version {version!r}: must be at most {SCHEMA_VERSION}; "
-            f"a tune_s11 later than {__version__} wrote this, and can read it"
+            f"it was written by a tune_s11 later than {__version__}, which can read it"
         )
 
 

@@ -158,7 +158,7 @@ def _local(folder: Path) -> Local:
     """
     folder = folder.resolve()
     if not str(folder).isprintable():
-        reason = "must be a path without line breaks and control characters, in the encoding of the locale"
+        reason = "must be a path without line breaks or control characters, in the encoding of the locale"
         raise InputError(f"--storage {str(folder.parent)!r}: {reason}")
     return Local(folder, LAYOUT)
 

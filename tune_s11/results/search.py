@@ -178,5 +178,5 @@ def read_refits(search: SearchResult, winner: TrialResult) -> Refits:
     if not refits.runs:
         raise InputError(f"{folder.metrics} is damaged")
     if refits.trial != winner.name:
-        raise InputError(f"{folder.best.name}/ holds {refits.trial}, which {winner.name} has outdone since")
+        raise InputError(f"{folder.best.name}/ holds {refits.trial}, which {winner.name} has since outperformed")
     return refits

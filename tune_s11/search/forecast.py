@@ -215,7 +215,7 @@ class Budget(Stopper):  # type: ignore[misc]
         if seconds < least:
             target = " target," if forecast.lengths else ""
             raise InputError(
-                f"--budget {in_time(seconds)}: must be at least {in_time(least)}: so long take start, range test, "
+                f"--budget {in_time(seconds)}: must be at least {in_time(least)}, the time for start, range test, "
                 f"one complete trial, finalists,{target} refits and report"
             )
         return Budget(begun + seconds, forecast)

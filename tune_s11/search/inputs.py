@@ -83,7 +83,7 @@ def _try_out(recipe: Recipe, data: TrainingData) -> int:
     try:
         shape = tuple(trainer.predict(trainer.model, trainer.train[0][:2]).shape)
     except Exception as error:  # a network of the user's own may raise anything
-        raise InputError(f"model {recipe.model}: it fails on two images: {type(error).__name__}: {error}") from error
+        raise InputError(f"model {recipe.model}: fails on two images: {type(error).__name__}: {error}") from error
     if shape != (2, data.num_classes):
         raise InputError(f"model {recipe.model}: logits of shape {shape}, expected (N, {data.num_classes})")
     weights: int = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())

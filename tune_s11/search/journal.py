@@ -82,9 +82,9 @@ def mend_journal(path: Path, say: Callable[[str], None]) -> None:
         except ValueError:
             if number < len(lines) - 1 or lines[-1]:
                 raise InputError(
-                    f"{path}: line {number} is damaged; the search cannot be resumed, its trials can still be read"
+                    f"{path}: line {number} is damaged; the search cannot be resumed, but its trials can still be read"
                 ) from None
             lines[number - 1 :] = [line]
     if lines[-1]:
-        say(f"{path}: its last line is half written and left out")
+        say(f"{path}: its last line is incomplete and ignored")
         os.truncate(path, sum(len(line) + 1 for line in lines[:-1]))

@@ -32,7 +32,7 @@ def only_session(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{path.name}: another session is working on it; only one can at a time") from None
+            raise InputError(f"{path.name}: another session is working on it; expected only one at a time") from None
         except OSError:
             pass
         yield
@@ -69,7 +69,7 @@ def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[s
     if before["packages"]["ray"] != ray.__version__:
         raise InputError(
             f"{folder.path.name}: started under Ray {before['packages']['ray']}, this is {ray.__version__}; "
-            f"allowed is: pip install ray=={before['packages']['ray']}"
+            f"expected the same: pip install ray=={before['packages']['ray']}"
         )
     now = config.plain()
     kinds: dict[str, type[Frozen]] = {"recipe": Recipe, "search": SearchSettings}

@@ -242,7 +242,7 @@ class Session:
             return before.compiled
         pays = autotuner.compiling_pays(workers, seconds)
         if pays:
-            self.say("the network is compiled: that saves more than it takes (--compile off)")
+            self.say("the network is compiled, which saves time overall (--compile off turns it off)")
         return pays
 
     def _say_unfinished(self, context: Context) -> None:

@@ -44,7 +44,7 @@ def check_room(folder: Path, need: int) -> None:
     """
     there = existing(folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"--storage: {there} cannot be written; expected a folder that can")
+        raise InputError(f"--storage: {there} cannot be written; expected a writable folder")
     free = shutil.disk_usage(there).free
     if free < need:
         raise InputError(

@@ -165,8 +165,8 @@ class Mirror(Copy):
             InputError: The storage cannot be brought up to date; all results are in the folder.
         """
         if not self._attempt():
-            reason = "another machine has gone on with it" if self._conflict else "it cannot be reached"
-            line = f"{self.remote}: is not up to date, for {reason}; all is in {self.folder}"
+            reason = "another machine has continued it" if self._conflict else "it cannot be reached"
+            line = f"{self.remote}: is not up to date, because {reason}; everything is in {self.folder}"
             raise InputError(line) if self._conflict else NotCopiedError(line, self.folder)
 
     def snapshot(self) -> str | None:
@@ -176,6 +176,6 @@ class Mirror(Copy):
 
     def _both_changed(self) -> str:
         return (
-            f"{self.remote}: another machine has gone on with it, and so has this one, in {self.folder}; "
-            "move that folder away to continue with what the storage has"
+            f"{self.remote}: another machine has continued it, and so has this one, in {self.folder}; "
+            "move that folder away to continue from the storage"
         )

@@ -38,7 +38,7 @@ _REASONS = {
     "ACCESS_DENIED": "access is denied; expected credentials that may read and write it",
     "INVALID_ACCESS_KEY_ID": "the access key is unknown; expected credentials that may read and write it",
     "SIGNATURE_DOES_NOT_MATCH": "the secret key is wrong; expected credentials that may read and write it",
-    "UNKNOWN": "the server refuses; are there credentials that may read and write it?",
+    "UNKNOWN": "the server refuses access; expected credentials that may read and write it",
 }
 """Reasons in words, by the names that pyarrow gives to AWS errors."""
 
@@ -183,9 +183,11 @@ def parse_storage(text: str | Path) -> Storage:
         except pa.ArrowInvalid:
             raise InputError(f"{shown}: expected file:///PATH, or the path alone") from None
     if "@" in parts.netloc:
-        raise InputError(f"{shown}: holds a user or a password; expected credentials in the environment or ~/.aws")
+        raise InputError(
+            f"{shown}: contains a user name or a password; expected credentials in the environment or ~/.aws"
+        )
     if strange := [key for key, _ in parse_qsl(parts.query, keep_blank_values=True) if key not in _QUERY]:
-        raise InputError(f"{shown}?{strange[0]}=...: allowed after the path are {', '.join(_QUERY)}")
+        raise InputError(f"{shown}?{strange[0]}=...: unknown key; expected one of {', '.join(_QUERY)}")
     if not parts.netloc or parts.fragment:
         raise InputError(f"{shown}: expected SCHEME://BUCKET/PATH")
     remote = Remote(urlunsplit(parts._replace(path=parts.path.rstrip("/"))))
@@ -215,7 +217,7 @@ def check_writable(remote: Remote) -> None:
             raise InputError(f"--storage {remote}: is a file; expected a folder, or a name that is not taken")
         probe.write(content)
         if probe.read() != content:
-            raise InputError(f"--storage {remote}: does not give back what was written there")
+            raise InputError(f"--storage {remote}: does not return what was written there")
         probe.delete()
     except (OSError, NotImplementedError) as error:  # such as http, which can only read
         raise InputError(f"--storage {remote}: {remote_trouble(error)}") from None

@@ -229,7 +229,7 @@ def patiently(action: Callable[[], object], on_wait: Callable[[], None] = lambda
             if error.errno is not None:  # a disk's error: pyarrow's errors of a server have no errno
                 raise
             if time.monotonic() > deadline:
-                away = f"the storage has been away for {PATIENCE / 60:.0f} minutes: {remote_trouble(error)}"
+                away = f"the storage has been unreachable for {PATIENCE / 60:.0f} minutes: {remote_trouble(error)}"
                 raise InputError(f"{away}; the search can be resumed once it is back") from None
         time.sleep(2)
         on_wait()

@@ -78,7 +78,7 @@ class MlflowTracker:
                 f"--track mlflow: MLFLOW_TRACKING_URI must be sqlite:///FILE, a database or a server (got {self._uri})"
             )
         show = f"uvx mlflow@{VERSION} ui --backend-store-uri {shlex.quote(_public(self._uri))}"
-        return f"mlflow: experiment {self._experiment}, to be seen with: {show}"
+        return f"mlflow: experiment {self._experiment}, view it with: {show}"
 
     def open(self, name: str, kind: str, params: Mapping[str, Any], id: str | None) -> MlflowRun:
         """See :meth:`tune_s11.tracking.trackers.Tracker.open`."""

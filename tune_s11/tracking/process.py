@@ -119,7 +119,7 @@ class Tracking:
             while self._listener.is_alive():
                 silent = time.monotonic() - self._heard
                 if silent > patience and error is None:
-                    self._give_up(f"has taken nothing for {patience:g} s")
+                    self._give_up(f"has accepted nothing for {patience:g} s")
                 if silent > patience:
                     break
                 self._listener.join(patience - silent + 0.01)

@@ -80,4 +80,4 @@ def check_installed(name: TrackerName) -> None:
     try:
         importlib.metadata.version(_PACKAGES[name])
     except importlib.metadata.PackageNotFoundError:
-        raise InputError(f"--track {name}: is not installed; it comes with: pip install 'tune-s11[{name}]'") from None
+        raise InputError(f"--track {name}: is not installed; install it with: pip install 'tune-s11[{name}]'") from None

@@ -68,7 +68,7 @@ class WandbTracker:
         if settings.mode == _DISABLED:
             return f"{where}; WANDB_MODE=disabled: nothing is sent"
         if settings.mode in _OFFLINE:
-            return f"{where}; offline, to be sent with: wandb sync {shlex.quote(str(self._written))}/offline-run-*"
+            return f"{where}; offline, send it with: wandb sync {shlex.quote(str(self._written))}/offline-run-*"
         try:
             known = wandb.login(prompt=False, verify=False)
         except wandb.Error as error:

@@ -96,6 +96,6 @@ class Classifier(nn.Module):
         if not all(isinstance(image, Image.Image) for image in opened):
             raise ValueError("images: must be a uint8 tensor, a Pillow image or a list of Pillow images")
         if not opened:
-            raise ValueError("images: must be one or more")
+            raise ValueError("images: must hold at least one image")
         pixels = np.stack([to_pixels(image, self.image_size)[0] for image in opened])
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).to(self.logits.scale.device)

@@ -119,7 +119,9 @@ def _files_of_card(folder: Path, best: Best) -> list[str]:
     except OSError:
         return []
     if best.classifier.logits.fingerprint not in there:
-        raise InputError(f"--out {folder}: must be a new folder, or this winner's; its {CARD} is another's")
+        raise InputError(
+            f"--out {folder}: must be a new folder, or this winner's; its {CARD} belongs to another winner"
+        )
     return [name for name in FILES.values() if f"`{name}`" in there and (folder / name).exists()]
 
 

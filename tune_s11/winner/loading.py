@@ -89,7 +89,7 @@ def read_best(search: SearchResult) -> Best:
     """
     where, winner = search.path.name, search.winner
     if winner is None:
-        raise NoWinnerError(search.path, "has no winner yet, for no trial is complete")
+        raise NoWinnerError(search.path, "has no winner yet, because no trial is complete")
     if not search.folder.metrics.exists():
         raise NoWinnerError(search.path, f"its winner, {winner.name}, is not refit yet")
     try:
@@ -102,7 +102,7 @@ def read_best(search: SearchResult) -> Best:
     data = search.manifest.get("data")
     classes = data.get("classes") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(classes, list):
-        raise InputError(f"{search.folder.manifest}: is missing or damaged: it must name the classes")
+        raise InputError(f"{search.folder.manifest}: is missing or damaged; it must name the classes")
     recipe = refits.recipe
     try:
         network = read_network(search.folder.refit(run.seed), recipe, len(classes))

@@ -25,7 +25,7 @@ def trials(pristine: Path) -> list[TrialResult]:
 def test_trials_by_state(trials: list[TrialResult]) -> None:
     figure = figures.draw_trials(trials, "t0002", rungs=[2, 4], epochs=6)
     assert texts(figure) == (
-        "winner t0002; complete (1); pruned (1); running (1); diverged (1); failed (1); rung: the lower ones are pruned"
+        "winner t0002; complete (1); pruned (1); running (1); diverged (1); failed (1); rung: low scores are pruned"
     )
     width_and_height(figure)
 
@@ -57,7 +57,7 @@ def test_test_curve_has_its_own_names() -> None:
     untested = (None, None, None, None)
     rows = [TrainTestEpoch(1, 0.1, 0.5, 0.5, *untested), TrainTestEpoch(2, 0.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)]
     figure = figures.draw_learning_curves(rows, np.array([0.0, 2.0]), np.array([0.1, 0.2]), held_out="test")
-    assert texts(figure) == "training (augmented, weights in motion); test, raw weights; test, EMA weights"
+    assert texts(figure) == "training (augmented, mean over the epoch); test, raw weights; test, EMA weights"
     assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 1, 1]  # type: ignore[arg-type]
     width_and_height(figure)
 
@@ -66,7 +66,7 @@ def test_changes_are_differences(make_trial: Make) -> None:
     rows = make_trial(0, FULL).rows
     figure = figures.draw_changes(rows)
     assert drawn(figure) == [
-        "training (augmented, weights in motion)",
+        "training (augmented, mean over the epoch)",
         "validation, raw weights",
         "validation, EMA weights",
     ]

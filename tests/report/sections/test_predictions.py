@@ -22,7 +22,7 @@ def test_of_many_classes_the_table_has_those_of_lowest_recall(
     monkeypatch.setattr("tune_s11.report.sections.predictions.WORST", 2)
     report = compose_search(search_path)
     page = render(report.numbers, dict.fromkeys(report.figures, ""))
-    assert "The 2 of lowest recall, of 3 classes." in page
+    assert "The 2 classes with the lowest recall, of 3." in page
     assert len(report.numbers["recall"]["by_class"]) == 3
 
 

@@ -30,17 +30,17 @@ def test_no_trial_has_finished(empty: Path, write_trial: Write) -> None:
     write_trial(empty / "trials", 0, 0.9, [0.2, 0.5, 0.6], done=False)
     report, gaps, _ = compose_with_gaps(empty)
     assert set(gaps) == {"the parameters' importance", "the winner and its test accuracy"}
-    assert gaps["the parameters' importance"] == "needs at least 10 complete trials, and there are none"
+    assert gaps["the parameters' importance"] == "needs at least 10 complete trials, but there are none"
     assert set(report.figures) == {"trials", "best_so_far", "timeline", "parallel", "slices", "range_test"}
     assert report.numbers["best_so_far"][-1]["complete"] is None
     assert report.numbers["pruning"]["rungs"][0]["averaged"] == {"n": 0, "rho": None, "low": None, "high": None}
-    assert report.numbers["pruning"]["audit"]["why"] == "no trial that a rung would stop continued"
+    assert report.numbers["pruning"]["audit"]["why"] == "no trial continued past a rung that would have stopped it"
 
 
 def test_one_trial(empty: Path, write_trial: Write) -> None:
     write_trial(empty / "trials", 0, 0.9, FULL, done=True)
     report, gaps, _ = compose_with_gaps(empty)
-    assert gaps["the parameters' importance"] == "needs at least 10 complete trials, and there is 1"
+    assert gaps["the parameters' importance"] == "needs at least 10 complete trials, but there is 1"
     assert set(gaps) == {"the parameters' importance", "the test accuracy"}
     assert report.numbers["workers"]["sessions"] == [{"workers": 1, "seconds": 11.0}]
     assert report.numbers["workers"]["idle_share"] == pytest.approx(2 / 11)
@@ -68,7 +68,7 @@ def test_reports_without_times(trials_alone: Path) -> None:
     for number in (0, 4):
         change(trials_alone / "trials" / f"t{number:04d}" / "result.json", lambda line: line.pop("timestamp"))
     report, gaps, page = compose_with_gaps(trials_alone)
-    assert gaps["the best score so far and what the workers did"] == "reports without times, of t0000, t0004"
+    assert gaps["the best score so far and what the workers did"] == "some reports have no times: t0000, t0004"
     assert not {"best_so_far", "timeline"} & set(report.figures)
     assert report.numbers["cost"]["trials"]["core_hours"] == pytest.approx(19 * 1.5 / 3600)
     assert "The workers were idle" not in page
@@ -98,7 +98,7 @@ def test_a_single_parameter(trials_alone: Path) -> None:
     space(trials_alone, "{momentum: {uniform: [0.8, 0.98]}}")
     report, gaps, _ = compose_with_gaps(trials_alone)
     assert gaps["the trials across their parameters"] == "only one parameter is searched"
-    assert gaps["the parameters' importance"] == "needs at least 2 parameters that vary, and there is 1"
+    assert gaps["the parameters' importance"] == "needs at least 2 parameters that vary, but there is 1"
     assert "slices" in report.figures
 
 

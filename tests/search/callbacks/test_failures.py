@@ -102,7 +102,9 @@ def test_failures_in_a_row_end_the_search(tmp_path: Path, workers: int, limit: i
         counted.on_trial_error(0, [], failed)
     counted.on_step_end(0, [])
     counted.on_trial_error(0, [], failed)
-    with pytest.raises(SearchFailedError, match=f"{limit} trials in a row have failed, at last t0007: The actor is"):
+    with pytest.raises(
+        SearchFailedError, match=f"{limit} trials in a row have failed, most recently t0007: The actor is"
+    ):
         counted.on_step_end(0, [])
 
 

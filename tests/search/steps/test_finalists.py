@@ -56,7 +56,7 @@ def test_the_lead_over_the_first_trial_is_what_searching_has_gained() -> None:
     assert verdict.gain.mean == pytest.approx(0.04)
     assert lines == ["  searching has gained at most 0.0400 (0.0152 to 0.0648) over t0000, the first trial"]
     _, (weak,) = gained({"t0000": [0.90, 0.92], "t0005": [0.92, 0.91]})
-    assert weak.endswith("over t0000, the first trial, no more than noise explains")
+    assert weak.endswith("over t0000, the first trial, within noise")
     verdict, lines = gained({"t0000": [0.95, 0.96], "t0005": [0.92, 0.91]})
     assert verdict.gain is None
     assert lines == ["  t0000 is the first trial: searching has gained nothing"]
@@ -72,7 +72,7 @@ def test_a_first_trial_that_was_pruned_cannot_win() -> None:
     noisy = {**scores, "t0000": [0.99, 0.93, 0.98]}
     _, (line,) = gained(noisy, {"t0002", "t0005"})
     assert line.startswith("  searching has gained at most -0.0200 (")
-    assert line.endswith("over t0000, the first trial, no more than noise explains")
+    assert line.endswith("over t0000, the first trial, within noise")
 
 
 @pytest.mark.parametrize(

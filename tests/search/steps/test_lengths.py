@@ -95,6 +95,6 @@ def test_the_outcome_in_words() -> None:
     ]
     assert describe(found(None)) == [
         f"target 0.85: not reached by 24 epochs with validation accuracy 0.9450 ({limit} 0.9134); "
-        "the refits train 24 epochs all the same"
+        "the refits still train for 24 epochs"
     ]
     assert len(describe(found(6))) == 1

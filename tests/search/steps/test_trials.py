@@ -42,7 +42,7 @@ def test_trials_without_a_study_are_left_as_they_are(search: Search, state: str)
     with pytest.raises(InputError) as caught:
         search.run()
     assert str(caught.value) == (
-        f"{journal}: is {state}; without it the search cannot be resumed, its trials can still be read"
+        f"{journal}: is {state}; without it the search cannot be resumed, but its trials can still be read"
     )
     assert search.trials == [0]
 
@@ -51,6 +51,6 @@ def test_all_that_the_study_knows_stay(search: Search) -> None:
     search.know(running=1)
     search.begin("t0000", "t0001")
     search.run()
-    assert not [line for line in search.lines if "does not know" in line]
+    assert not [line for line in search.lines if "not in the study" in line]
     assert search.trials == [0, 1]
     assert not (search.path / "unknown").exists()

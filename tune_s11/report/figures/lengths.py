@@ -19,7 +19,7 @@ def draw_lengths(rows: Sequence[dict[str, Any]], target: float | None) -> Figure
         target: Accuracy to reach; None: there is none.
     """
     figure = Figure(figsize=(8.5, 3.8), layout="constrained")
-    axes = figure.add_subplot(xlabel="epochs of a training", ylabel="validation accuracy (log error scale)")
+    axes = figure.add_subplot(xlabel="length of training (epochs)", ylabel="validation accuracy (log error scale)")
     axes.plot([row["epochs"] for row in rows], [row["accuracy"]["mean"] for row in rows], color=BLUE, lw=1, alpha=0.5)
     for several, filled, name in ((True, BLUE, "mean over seeds"), (False, "white", "a single run")):
         here = [row for row in rows if (row["accuracy"]["n"] > 1) == several]

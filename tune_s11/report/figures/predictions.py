@@ -145,7 +145,7 @@ def draw_reliability(calibration: Calibration) -> Figure:
         label="gap to the mean confidence",
         **bar,
     )
-    accuracy.plot([0, 1], [0, 1], color="black", ls="--", lw=1.2, label="as sure as it is right")
+    accuracy.plot([0, 1], [0, 1], color="black", ls="--", lw=1.2, label="perfect calibration")
     accuracy.set_ylabel("accuracy")
     accuracy.set_ylim(0, 1)
     accuracy.set_title(f"Expected calibration error {100 * calibration.error:.2f} %")

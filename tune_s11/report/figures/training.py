@@ -82,7 +82,7 @@ def _looks(held_out: HeldOut) -> dict[str, dict[str, Any]]:
     """Return the looks of a run's three lines, by the prefix of their metrics' names."""
     prefix = {"validation": "val", "test": "test"}[held_out]
     return {
-        "train": _LOOKS["train"] | {"ms": 4, "label": "training (augmented, weights in motion)"},
+        "train": _LOOKS["train"] | {"ms": 4, "label": "training (augmented, mean over the epoch)"},
         prefix: _LOOKS["val"] | {"ms": 4, "label": f"{held_out}, raw weights"},
         f"ema_{prefix}": _LOOKS["ema_val"] | {"ms": 4, "label": f"{held_out}, EMA weights"},
     }
@@ -173,7 +173,7 @@ def draw_trials(trials: Sequence[TrialResult], winner: str | None, rungs: Sequen
         place = 1.9 if state == "pruned" else 2  # below the others, which are fewer
         draw(group, f"{state} ({len(group)})", lw=0.9, ms=5, alpha=0.8, zorder=place, **look)
     for rung in rungs:
-        rule = axes.axvline(rung, color="#555555", lw=0.9, ls="--", zorder=1, label="rung: the lower ones are pruned")
+        rule = axes.axvline(rung, color="#555555", lw=0.9, ls="--", zorder=1, label="rung: low scores are pruned")
     axes.legend(handles=[*handles, rule] if rungs else handles, loc="lower right")
     spread_accuracy(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

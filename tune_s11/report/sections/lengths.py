@@ -26,7 +26,7 @@ def add(report: SearchBuilder) -> None:
     report.numbers["lengths"] = {"rows": rows} | judged
     target = judged["target"]
     if len(rows) > 1:
-        report.draw("lengths", "accuracy over the epochs of a training", lambda: figures.draw_lengths(rows, target))
+        report.draw("lengths", "accuracy over the length of training", lambda: figures.draw_lengths(rows, target))
 
 
 def best_of_each(search: SearchResult, measured: RangeTest | None, lengths: Lengths | None) -> list[dict[str, Any]]:

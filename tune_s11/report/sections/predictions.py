@@ -139,8 +139,8 @@ def _add_mistakes(report: ReportBuilder, explained: Explained, shown: list[dict[
     captions = [(_short(it["true"]), f"→ {_short(it['predicted'])}, {100 * it['confidence']:.1f} %") for it in shown]
     maps = (explained.of_predicted, explained.of_true)
     note = (
-        "Above: true class → predicted class, confidence. From left to right: the image, what speaks for the predicted "
-        "class, what speaks for the true one (dark: nothing, bright: most)"
+        "Above: true class → predicted class, confidence. From left to right: the image, evidence for the predicted "
+        "class, evidence for the true one (dark: none, bright: most)"
     )
     report.draw("heat_maps", "the heat maps", lambda: figures.draw_heat_maps(explained.pixels, maps, captions, note))
 
@@ -149,7 +149,7 @@ def _add_typical(report: ReportBuilder, explained: Explained, shown: list[dict[s
     report.numbers["typical"] = {"layer": explained.layer, "most": CLASSES, "shown": shown}
     captions = [(_short(it["true"]), f"{100 * it['confidence']:.1f} %") for it in shown]
     maps = (explained.of_true,)
-    note = "Each: class and confidence, the image, what speaks for its class (dark: nothing, bright: most)"
+    note = "Each: class and confidence, the image, evidence for its class (dark: none, bright: most)"
     report.draw(
         "heat_maps_correct",
         "the heat maps of correctly classified images",

@@ -33,7 +33,7 @@ def _add_clock(report: SearchBuilder, best: str | None) -> None:
     timeline = build_timeline(trials)
     if (undated := without_times(trials)) or timeline is None:
         names = ", ".join(trial.name for trial in undated)
-        report.leave_out("the best score so far and what the workers did", f"reports without times, of {names}")
+        report.leave_out("the best score so far and what the workers did", f"some reports have no times: {names}")
         return
     report.numbers["workers"] = {
         "sessions": [
@@ -57,7 +57,7 @@ def _add_parameters(report: SearchBuilder, best: str | None) -> None:
     trials = [trial for trial in report.search.trials if trial.rows]
     domains = tables.trial_domains(report.search.config.space, report.range_test, trials)
     if not domains:
-        report.leave_out("the parameters", "the space is empty: the trials differ in their seeds alone")
+        report.leave_out("the parameters", "the space is empty: the trials differ only in their seeds")
         return
     report.numbers["parameters"] = {name: _plain(domain) for name, domain in domains.items()}
     report.draw("slices", "the score over each parameter", lambda: figures.draw_slices(trials, domains, best))

@@ -100,4 +100,4 @@ class FailureLimit(Callback):  # type: ignore[misc]
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """End the search at the limit. Tune lets exceptions through here, but not where a trial fails."""
         if self._in_a_row >= self._limit:
-            raise SearchFailedError(f"{self._in_a_row} trials in a row have failed, at last {self._last}")
+            raise SearchFailedError(f"{self._in_a_row} trials in a row have failed, most recently {self._last}")

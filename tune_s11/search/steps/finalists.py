@@ -62,7 +62,7 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
         context.say(
             f"finalists: {len(verdict.trials)} trials from {len(verdict.seeds)} seeds each; {winner.name} has "
             f"{verdict.trials[winner.name].mean:.4f}, {verdict.margin.mean:.4f} more than {verdict.runner_up}"
-            + (", no more than noise explains" if verdict.tied else "")
+            + (", within noise" if verdict.tied else "")
         )
         for line in _gained(verdict):
             context.say(line)
@@ -84,7 +84,7 @@ def _gained(verdict: Verdict) -> list[str]:
     between = "" if gain.low is None or gain.high is None else f" ({gain.low:.4f} to {gain.high:.4f})"
     if gain.mean < 0 and not gain.by_noise:
         return [f"  {first}, the first trial, is better by {-gain.mean:.4f}; it was pruned, so it cannot win"]
-    noise = ", no more than noise explains" if gain.by_noise else ""
+    noise = ", within noise" if gain.by_noise else ""
     return [f"  searching has gained at most {gain.mean:.4f}{between} over {first}, the first trial{noise}"]
 
 

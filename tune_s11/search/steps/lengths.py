@@ -42,7 +42,7 @@ def shorten_to_target(context: Context, winner: TrialResult, data: ObjectRef) ->
         if all(tried.n == context.config.search.finalist_seeds for tried in found.tried):
             found.write(context.folder.lengths)
         else:  # not the last word: a resumed search tries the failed runs again, and finds the others on disk
-            context.say("target: runs are missing, so the epochs found may be too many; --resume tries them again")
+            context.say("target: runs are missing, so the epochs found may be too many; --resume retries them")
     for line in describe(found):
         context.say(line)
     return winner.recipe if found.fewest is None else winner.recipe.resized(found.fewest)
@@ -138,7 +138,7 @@ def describe(found: Lengths) -> list[str]:
     by_epochs = {each.epochs: each for each in found.tried}
     if found.fewest is None:
         longest = found.tried[0]
-        kept = f"the refits train {longest.epochs} epochs all the same"
+        kept = f"the refits still train for {longest.epochs} epochs"
         return [f"target {found.target:g}: not reached by {in_words(longest)}; {kept}"]
     lines = [f"target {found.target:g}: reached by {in_words(by_epochs[found.fewest])}"]
     if shorter := [epochs for epochs in by_epochs if epochs < found.fewest]:

@@ -59,8 +59,8 @@ def _refit_all(context: Context, chosen: Winner, score: float | None, inputs: Se
     data = inputs.refit_data()
     if data.validation is not None:
         context.say(
-            f"refit on {len(data.train):,} training images: schedule plateau needs the {len(data.validation):,} "
-            "validation images to reduce the rate by"
+            f"refit on {len(data.train):,} training images: schedule plateau follows the {len(data.validation):,} "
+            "validation images"
         )
     runs = refit(context, chosen.recipe, data, inputs.dataset.test, folders)
     if len(runs) < len(folders):

@@ -138,7 +138,9 @@ def _check_study(context: Context) -> None:
     journal = context.folder.study
     if context.folder.all_attempts() and not (journal.exists() and journal.stat().st_size):
         reason = "is empty" if journal.exists() else "is missing"
-        raise InputError(f"{journal}: {reason}; without it the search cannot be resumed, its trials can still be read")
+        raise InputError(
+            f"{journal}: {reason}; without it the search cannot be resumed, but its trials can still be read"
+        )
 
 
 def _set_aside_unknown(context: Context, known: int) -> None:
@@ -159,7 +161,7 @@ def _set_aside_unknown(context: Context, known: int) -> None:
             aside.mkdir(parents=True)
             for attempt in attempts:
                 attempt.path.rename(aside / attempt.path.name)
-            context.say(f"{attempts[0].path}: the study does not know it; it restarts, and its files are in {aside}")
+            context.say(f"{attempts[0].path}: not in the study; the trial restarts, and its files are in {aside}")
 
 
 def _best(ended: list[FrozenTrial]) -> tuple[float, int] | None:

@@ -64,7 +64,7 @@ def check_nodes(nodes: Iterable[Node], folder: Path | None, recipe: Recipe, data
                 raise InputError(f"node {node.name}: trials cannot run on it: {reason}") from None
             if folder is not None and not seen:
                 raise InputError(
-                    f"--storage {folder.parent}: the node {node.name} does not see this folder; on a cluster "
+                    f"--storage {folder.parent}: node {node.name} cannot see this folder; on a cluster "
                     "it must be one that all nodes share, such as a network mount"
                 )
             if received != expected:

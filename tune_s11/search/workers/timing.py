@@ -157,7 +157,7 @@ def _on_each(executor: Executor, function: Callable[..., Any], *arguments: objec
     results = executor.run(_call, [(function, *arguments)] * executor.workers.slots, compiled=compiled)
     failed = next((result for result in results if isinstance(result, Failed)), None)
     if failed is not None:
-        raise SearchFailedError(f"a worker fails in its first steps: {failed.reason}")
+        raise SearchFailedError(f"a worker failed in its first steps: {failed.reason}")
     return results
 
 
