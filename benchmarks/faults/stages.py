@@ -1,11 +1,11 @@
-"""Measure which faults the stages other than the trials survive in real searches, with a row of JSON for each try.
+"""Measure which faults each stage of a real search survives, except the trials; record a row of JSON per try.
 
     uv run python -m benchmarks.faults.stages record --tries 10
     uv run python -m benchmarks.faults.stages table
 
 Each try resumes a copy of one finished search, from which the results of a stage have been removed, while a fault waits
 for that stage. Repeating the command skips the tries that are already recorded, so it may be interrupted at any time. A
-try has survived if the search succeeds and its results equal the undisturbed ones to the last digit.
+search survives a try if it succeeds and its results equal the undisturbed ones to the last digit.
 """
 
 import json
@@ -56,7 +56,7 @@ ARMED = Path(os.environ["ARMED"])
 
 
 def strikes(fault):
-    """Whether a fault is armed for this worker's stage and step, and no other worker was faster."""
+    """Return whether a fault is armed for this worker's stage and step, and no other worker claimed it first."""
     task = ray.get_runtime_context().get_task_name() if ray.is_initialized() else None
     try:
         if task is None or Faulty.steps < int((ARMED / f"{fault} {task}").read_text()):
@@ -80,7 +80,7 @@ class Faulty(S11ResNet):
             if strikes("out-of-memory"):
                 raise MemoryError("no room for another layer")
             if strikes("driver-killed"):
-                time.sleep(3600)  # until it is
+                time.sleep(3600)  # until the driver is killed
         return super().forward(images)
 
 
@@ -101,7 +101,7 @@ class Stage(NamedTuple):
     task: str
     """Name of its tasks in Ray."""
     steps: int
-    """Number of training steps in each task, or somewhat fewer."""
+    """Lower bound on the number of training steps in each task."""
 
 
 STAGES = {
@@ -141,7 +141,7 @@ class Searches:
         Args:
             stage: One of :data:`STAGES`.
             fault: One of :data:`FAULTS`.
-            seed: Seed of the step at which the fault strikes.
+            seed: Seed from which the step at which the fault strikes is drawn.
 
         Returns:
             The row of the try.
@@ -192,7 +192,7 @@ class Searches:
         try:
             code = process.wait(timeout=1200)
         finally:
-            process.kill()  # a search that hangs must not meet the next try's fault
+            process.kill()  # so that a hanging search cannot trigger the next try's fault
         return code, (self._folder / "output").read_text()
 
 
@@ -217,7 +217,7 @@ def _concluded(folder: SearchFolder, stage: str) -> Any:
     """Return the results that a stage wrote."""
     files = {"finalists": folder.verdict, "target": folder.lengths, "refits": folder.metrics}
     concluded = read_json(files.get(stage, folder.range_test))
-    if concluded and "cycles" in concluded:  # in the order in which they finished
+    if concluded and "cycles" in concluded:  # recorded in the order in which they finished
         concluded["cycles"].sort(key=lambda cycle: (cycle["epochs"], cycle["max_lr"]))
     return concluded
 
@@ -229,16 +229,16 @@ def searches() -> Iterator[Searches]:
         yield Searches(Path(folder))
 
 
-app = new_app("Try what each stage beside the trials survives.")
+app = new_app("Measure which faults each stage survives, except the trials.")
 
 
 @app.command()
 def record(
-    tries: Annotated[int, typer.Option(help="Tries of each fault in each stage, recorded ones included.")] = 10,
+    tries: Annotated[int, typer.Option(help="Tries of each fault in each stage, including recorded ones.")] = 10,
     workers: Annotated[int, typer.Option(help="Searches that run at once, each on two CPUs.")] = 1,
     rows: Annotated[Path, typer.Option(help="File of the rows.")] = ROWS,
 ) -> None:
-    """Make and record the tries that are missing. A try whose fault found no occasion is made again the next time."""
+    """Run and record the missing tries. A try whose fault never struck is repeated by the next run of this command."""
     done = {(row["stage"], row["fault"], row["seed"]) for row in read_lines(rows) if row["struck"]}
     wanted = [(stage, fault, seed) for seed in range(tries) for fault in FAULTS for stage in STAGES]
     free: SimpleQueue[Searches] = SimpleQueue()
@@ -262,8 +262,8 @@ def record(
 
 
 @app.command()
-def table(rows: Annotated[Path, typer.Option(help="Where the rows are.")] = ROWS) -> None:
-    """Print the table of docs/reliability.md: tries that survived, of each fault in each stage."""
+def table(rows: Annotated[Path, typer.Option(help="File of the rows.")] = ROWS) -> None:
+    """Print the table of docs/reliability.md: how many tries of each fault the search survived, by stage."""
     found = [row for row in read_lines(rows) if row["struck"]]
     print(markdown_row(["stage", *(fault.replace("-", " ") for fault in FAULTS)]))
     print(markdown_row(["---"] * (len(FAULTS) + 1)))

@@ -6,8 +6,8 @@
 
 This runs one search, the refit of its winner and, on a GPU, the comparisons. It then writes ``docs/results.json``,
 renders ``docs/results.md`` from it, and puts the pictures of the winner's report next to them. On CPUs the refit is
-narrow; ``cpu-64`` trains the same winner once at the recipe's own width, which takes all cores for hours. What an
-earlier, interrupted run finished is not run again.
+narrow; ``cpu-64`` trains the same winner once at the recipe's own width, which takes all cores for hours. Steps
+that an earlier, interrupted run finished are not repeated.
 """
 
 import json
@@ -56,7 +56,7 @@ class Variant:
     Attributes:
         seeds: Number of runs.
         changes: Values that replace those of the winner.
-        suggestion: Whether the recipe is that of the space file at the range test's suggestion, not the winner.
+        suggestion: Whether to use the space file's recipe at the range test's suggestion instead of the winner.
         held_out: Whether the validation images are held out from training, because the recipe needs them.
     """
 
@@ -110,7 +110,7 @@ PROFILES = {
 def headline(
     profile: Annotated[
         Literal["cpu", "cpu-64", "gpu"] | None,
-        typer.Option("--profile", help="Default: gpu where there is one, else cpu."),
+        typer.Option("--profile", help="Default: gpu if there is one, else cpu."),
     ] = None,
     data_dir: DataDirOption = None,
     settings: SetOption = None,
@@ -180,7 +180,7 @@ def compare(search: SearchResult, variants: dict[str, Variant]) -> dict[str, Any
 
 
 def refit_variant(context: Context, recipe: Recipe, variant: Variant) -> list[RefitScores]:
-    """Return the scores of a variant over its seeds; those of an earlier run if all are there."""
+    """Return the scores of a variant over its seeds, from an earlier run if it recorded all of them."""
     seed = context.config.search.seed
     folders = {each: RefitFolder(context.folder.path / f"seed-{each}") for each in range(seed, seed + variant.seeds)}
     found = [sound_record(RefitScores, folder.scores) for folder in folders.values()]

@@ -1,7 +1,9 @@
-"""Compare the recordings of :mod:`benchmarks.headline.lengths`: a table, a picture, and the epochs that are saved.
+"""Compare the recordings of :mod:`benchmarks.headline.lengths`: a table, a picture, and the epochs saved.
 
-uv run python -m benchmarks.headline.compare_lengths
-uv run python -m benchmarks.headline.compare_lengths --picture docs/lengths.png
+    uv run python -m benchmarks.headline.compare_lengths
+    uv run python -m benchmarks.headline.compare_lengths --picture docs/lengths.png
+
+Lengths that are not recorded stay blank.
 """
 
 import math
@@ -46,7 +48,7 @@ def read_scores(path: Path) -> Scores:
 
 
 def fewest(scores: Scores, target: float) -> int | None:
-    """Return the fewest epochs of which the one-sided 95% lower limit of the mean reaches the target."""
+    """Return the fewest epochs for which the one-sided 95% lower limit of the mean accuracy reaches the target."""
     return next(
         (
             epochs
@@ -58,15 +60,15 @@ def fewest(scores: Scores, target: float) -> int | None:
 
 
 def epochs_at(lengths: Sequence[int], means: Sequence[float], accuracy: float) -> float:
-    """Return the epochs at which a recipe's mean reaches an accuracy, between its lengths by interpolation.
+    """Return the epochs at which a recipe's mean reaches an accuracy, interpolated between its lengths.
 
     Args:
-        lengths: Its lengths in epochs, ascending.
-        means: Mean accuracy of each; between them it is taken to be linear in the logarithm of the epochs.
-        accuracy: The accuracy.
+        lengths: The recipe's lengths in epochs, in ascending order.
+        means: Mean accuracy at each length, assumed to be linear in the logarithm of the epochs between lengths.
+        accuracy: Accuracy to reach.
 
     Returns:
-        The epochs; the least length if that exceeds the accuracy, infinity if no length reaches it.
+        The epochs; the shortest length if even that reaches the accuracy, infinity if no length does.
     """
     if means[0] >= accuracy:
         return float(lengths[0])
@@ -78,17 +80,17 @@ def epochs_at(lengths: Sequence[int], means: Sequence[float], accuracy: float) -
 
 
 def as_accurate_in(scores: Scores, others: Scores, at: int) -> Interval | None:
-    """Return the epochs in which a recipe is as accurate as another one after ``at`` epochs.
+    """Return the epochs after which a recipe is as accurate as another one after ``at`` epochs.
 
     The interval is a percentile bootstrap over the seeds, which both recipes share.
 
     Args:
         scores: Test accuracies of the recipe.
-        others: Test accuracies of the other one.
-        at: Length of the other one.
+        others: Test accuracies of the other recipe.
+        at: Length of the other recipe in epochs.
 
     Returns:
-        The estimate; None unless both have recorded two seeds in common at all of these lengths.
+        The estimate; None unless at least two seeds are recorded at all of these lengths.
     """
     seeds = sorted(set.intersection(*(set(by_seed) for by_seed in [*scores.values(), others.get(at, {})])))
     if len(seeds) < 2:
@@ -129,7 +131,7 @@ def cell(by_seed: Mapping[int, float]) -> str:
     if not by_seed:
         return ""
     values = 100 * np.array(list(by_seed.values()))
-    spread = f" ± {values.std(ddof=1):.2f}" if len(values) > 2 else ""  # two values have no spread to speak of
+    spread = f" ± {values.std(ddof=1):.2f}" if len(values) > 2 else ""  # the spread of two values says nothing
     return f"{values.mean():.2f}{spread} (n = {len(values)})"
 
 
@@ -147,7 +149,7 @@ def _epochs_in_words(epochs: float) -> str:
     return f"at most {epochs:g}" if epochs == min(LENGTHS) else f"{epochs:.1f}"
 
 
-app = new_app("Compare how short the trainings of three recipes may be.")
+app = new_app("Compare how short the trainings of three recipes can be.")
 
 
 @app.command()
@@ -155,9 +157,9 @@ def main(
     width: WidthOption = 16,
     target: Annotated[float, typer.Option("--target", min=0.0, max=1.0, help="Test accuracy to reach.")] = 0.9,
     recordings: RecordingsOption = RECORDINGS,
-    picture: Annotated[Path | None, typer.Option("--picture", help="Draw into this file, too.")] = None,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Also draw into this file.")] = None,
 ) -> None:
-    """Print the table, the fewest epochs to the target, and the epochs that cycle and tuning save."""
+    """Print the table, the fewest epochs to the target, and the epochs that the cycle and tuning save."""
     recorded = {kind: read_scores(recordings / f"{kind}-{width}.jsonl") for kind in KINDS}
     print(markdown_row(["test accuracy, %", *(f"{epochs} epochs" for epochs in LENGTHS)]))
     print(markdown_row(["---"] * (len(LENGTHS) + 1)))

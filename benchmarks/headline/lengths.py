@@ -1,4 +1,4 @@
-"""Measure how short the training may be: test accuracy after cycles of 5 to 24 epochs, for three recipes.
+"""Measure how short the training can be: test accuracy after 5 to 24 epochs, for three recipes.
 
     uv run python -m benchmarks.headline.lengths tune cycle --data-dir CIFAR10   # a search with 12 epochs a trial
     uv run python -m benchmarks.headline.lengths tune steps --data-dir CIFAR10   # the same under ReduceLROnPlateau
@@ -7,11 +7,11 @@
     uv run python -m benchmarks.headline.lengths record steps --data-dir CIFAR10 --workers 2
     uv run python -m benchmarks.headline.compare_lengths
 
-``CIFAR10`` is an image folder. What the searches find by validation is written to ``recipes.json``, to be committed
-before anything is recorded; the test accuracy of their one refit is not used. All three recipes have the same network,
-batch, augmentation and seeds, and train on the same images: a tenth is held out, because ReduceLROnPlateau needs it.
-Each run is one line of JSON; it is tested once, after its last epoch. The same command resumes where an interrupted one
-stopped, and within a run from its checkpoint.
+``CIFAR10`` is an image folder. The searches choose by validation and write their winners to ``recipes.json``, which
+must be committed before anything is recorded; the test accuracy of their single refit is not used. All three recipes
+have the same network, batch, augmentation and seeds, and train on the same images: a tenth is held out, because
+ReduceLROnPlateau needs it. Each run is one line of JSON; it is tested once, after its last epoch. The same command
+resumes where an interrupted one stopped, and within a run from its checkpoint.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ from tune_s11.training.trainer import Trainer, TrainingData
 ROOT = Path(__file__).parents[2]
 RECORDINGS = Path(__file__).parent / "recordings"
 LENGTHS = (5, 6, 9, 12, 16, 24)
-"""Epochs of the cycles."""
+"""Epochs of the trainings."""
 
 TUNED_AT = 12
 """Epochs of the trials of both searches."""
@@ -68,7 +68,7 @@ Kind = Literal["untuned", "cycle", "steps"]
 
 
 class Task(NamedTuple):
-    """One run: a cycle of so many epochs from a seed."""
+    """One run: a training of ``epochs`` epochs from a seed."""
 
     epochs: int
     seed: int
@@ -76,7 +76,7 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """Training and test of one task, in a worker process. Its folder goes once its line is known."""
+    """Training and test of one task, in a worker process. The task's folder is deleted once its line is complete."""
 
     folder: Path
 
@@ -117,14 +117,14 @@ def epochs_of(search: SearchResult) -> int:
 
 
 def read_recipes(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return what the searches have found, by kind and width: ``cycle-16``."""
+    """Return the recipes that the searches found, by kind and width, e.g. ``cycle-16``."""
     file = folder / "recipes.json"
     found: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.exists() else {}
     return found
 
 
 def recipe_of(kind: Kind, recipe: Recipe, folder: Path) -> Recipe:
-    """Return the recipe of a kind: the given one, or with the fields that the search at its width has found.
+    """Return the recipe of a kind: the given one if untuned, else with the fields found by the search at its width.
 
     Raises:
         InputError: That search has not been run.
@@ -138,10 +138,10 @@ def recipe_of(kind: Kind, recipe: Recipe, folder: Path) -> Recipe:
     return recipe.model_copy(update=found["fields"])
 
 
-app = new_app("Measure how short the training may be.")
+app = new_app("Measure how short the training can be.")
 
 RecordingsOption = Annotated[Path, typer.Option("--recordings", help="Folder of recipes.json and the rows.")]
-WidthOption = Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Of the network.")]
+WidthOption = Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Network width.")]
 
 
 @app.command()
@@ -154,7 +154,7 @@ def tune(
     storage: StorageOption = RESULTS,
     recordings: RecordingsOption = RECORDINGS,
 ) -> None:
-    """Search a recipe, and write what wins to recipes.json. An interrupted search is resumed."""
+    """Search for a recipe, and write the winner to recipes.json. An interrupted search is resumed."""
     name = f"lengths-{kind}-{width}"
     if (Path(storage) / name).exists():
         arguments = ["--resume", name]
@@ -183,13 +183,13 @@ def record(
     lengths: Annotated[
         list[int] | None, typer.Option("--epochs", parser=whole_number(1), metavar="N", help="Lengths; repeatable.")
     ] = None,
-    all_images: Annotated[bool, typer.Option("--all-images", help="Hold nothing out; not for steps.")] = False,
+    all_images: Annotated[bool, typer.Option("--all-images", help="Hold out no images; not for steps.")] = False,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
     settings: SetOption = None,
     storage: StorageOption = RESULTS,
     recordings: RecordingsOption = RECORDINGS,
 ) -> None:
-    """Train and test the cycles of a recipe, except those that its file already holds."""
+    """Train and test a recipe at each length, except for the runs that its file already holds."""
     signal.signal(signal.SIGTERM, interrupt)
     if kind == "steps" and all_images:
         raise InputError("--all-images: must not be given for steps, which watch the held-out images")
@@ -210,7 +210,7 @@ def record(
     tasks = [Task(epochs, seed) for seed in range(seeds) for epochs in lengths or LENGTHS]
     path = recordings / f"{name}.jsonl"
     missing = missing_tasks(path, of, dataset, tasks, lambda line: Task(line["epochs"], line["seed"]))
-    # Its checkpoints lie in a folder of their own, where no other recipe can resume them.
+    # The folder of the checkpoints is named by what is recorded, so no other recipe can resume them.
     digest = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:12]
     worker = Worker(inputs, hardware, Run(Path(storage).resolve() / f"runs-{name}-{digest}"))
     begun = time.monotonic()

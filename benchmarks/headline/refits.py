@@ -125,7 +125,7 @@ def circumstances(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def trained(recipe: Recipe, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return what a refit is trained on, and for how long; an image folder is taken to be CIFAR-10."""
+    """Return what a refit is trained on, and for how long; an image folder is assumed to be CIFAR-10."""
     return {
         "dataset": "cifar10" if recipe.dataset == "folder" else recipe.dataset,
         "width": recipe.width,

@@ -1,8 +1,8 @@
-"""What the range test is judged on: conditions fixed before any rule was tuned, and those that are set aside.
+"""Conditions under which the range test is judged, fixed before any rule was tuned; some are held out.
 
-A condition is a network, an optimizer, a momentum and a batch on one division of one set of images. The named ones
-serve to design a rule. Those of the six networks in ``held_out_networks.py`` are measured once, after the commit that
-fixes it.
+A condition is a network, an optimizer, a momentum and a batch on one division of one set of images. Rules are
+designed on the conditions of the named networks. Those of the six networks in ``held_out_networks.py`` are measured
+once, after the commit that fixes the rule.
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from typing import Any
 from benchmarks.race.problems import CIFAR10, DIGITS, Problem
 
 RATES = {"sgd": (-12, 4), "adamw": (-15, 1)}
-"""Rates that are tried by optimizer: 10^(k/3) for k from the first to the second number, both included."""
+"""Rates that are tried, by optimizer: 10^(k/3) for k from the first to the second number, both included."""
 
 LADDER = (1, 2, 4, 6)
-"""Lengths in epochs of short complete cycles, beside complete trials of 12: a twelfth, a sixth, a third, a half."""
+"""Lengths in epochs of short complete cycles: a twelfth, a sixth, a third and a half of a complete trial's 12."""
 
 LONGER = 24
-"""Epochs of the cycles that are twice as long, measured under a few conditions."""
+"""Epochs of cycles twice as long as a complete trial, measured under a few conditions."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Condition:
     problem: Problem
     """Network, optimizer and images; its name is the condition's."""
     longer: bool = False
-    """Whether cycles of twice the length are measured too."""
+    """Whether cycles of :data:`LONGER` epochs are measured too."""
 
     @property
     def name(self) -> str:
-        """As the command line and the recording's file have it."""
+        """Name on the command line and of the recording's file."""
         return self.problem.name
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class Condition:
 
     @property
     def rates(self) -> list[float]:
-        """Peak learning rates that are tried, rising."""
+        """Peak learning rates that are tried, in ascending order."""
         first, last = RATES[self.optimizer]
         return [float(f"{10 ** (k / 3):.4g}") for k in range(first, last + 1)]
 
@@ -79,7 +79,7 @@ _SET_ASIDE: dict[str, Mapping[str, Any]] = {
 }
 
 _ADAMW = {"optimizer": "adamw", "weight_decay": 0.01}
-"""With the weight decay of torch's own default: decoupled from the gradient it is far weaker than SGD's."""
+"""AdamW with torch's default weight decay: decoupled from the gradient, it is far weaker than SGD's."""
 
 _SETTINGS: dict[str, Mapping[str, Any]] = {
     "m0-b32": {"optimizer": "sgd", "momentum": 0.0, "batch_size": 32},
@@ -87,7 +87,7 @@ _SETTINGS: dict[str, Mapping[str, Any]] = {
     "m0.99-b128": {"optimizer": "sgd", "momentum": 0.99, "batch_size": 128},
     "adamw-b64": {**_ADAMW, "momentum": 0.9, "batch_size": 64},
 }
-"""By the ending of a condition's name; under AdamW, momentum is the decay of the mean gradient, its first beta."""
+"""Settings by the ending of a condition's name; AdamW's momentum is its first beta, the decay of the mean gradient."""
 
 _ASIDE_SETTINGS: dict[str, Mapping[str, Any]] = {
     "m0-b64": {"optimizer": "sgd", "momentum": 0.0, "batch_size": 64},
@@ -121,7 +121,7 @@ def _conditions() -> list[Condition]:
 
 
 CONDITIONS = {condition.name: condition for condition in _conditions()}
-"""All conditions by name, those that are set aside last."""
+"""All conditions by name, the held-out ones last."""
 
 
 def data_dir_of(condition: Condition, data_dir: Path | None) -> Path | None:

@@ -1,10 +1,10 @@
-"""Record complete trainings by an optimizer that finds its step size on its own, which a range test competes with.
+"""Record complete trainings with an optimizer that finds its own step size, which a range test competes with.
 
     uv run python -m benchmarks.lr_range.learning_rate_free --data-dir CIFAR10
 
 This is D-Adaptation (Defazio and Mishchenko, arXiv:2301.07733) as its authors published it: ``DAdaptSGD``, or
 ``DAdaptAdam`` with decoupled weight decay if a condition has AdamW. Momentum, weight decay, batch, EMA and the shape of
-the cycle are those of the condition. The rate at the peak is 1, a factor on the optimizer's own, as the authors advise.
+the cycle are those of the condition. The peak rate is 1, a factor on the optimizer's own rate, as the authors advise.
 Only seeds that score are trained.
 """
 
@@ -69,7 +69,7 @@ def read_held_out(name: str, recordings: Path = RECORDINGS) -> list[float | None
     return [found[seed] for seed in SEEDS[1:]] if found.keys() >= set(SEEDS[1:]) else []
 
 
-app = new_app("Record trainings by an optimizer that needs no learning rate.")
+app = new_app("Record trainings with an optimizer that needs no learning rate.")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Record what ``min_lr`` is worth, by complete trainings at the best ``max_lr``.
+"""Record how much ``min_lr`` matters, by complete trainings at the best ``max_lr``.
 
     uv run python -m benchmarks.lr_range.min_lr            # conditions with a momentum of 0.9 whose rates are recorded
     uv run python -m benchmarks.lr_range.min_lr --tell     # only print the table
@@ -30,7 +30,7 @@ from tune_s11.hardware import Hardware
 from tune_s11.training.trainer import Trainer
 
 FRACTIONS = (1e-4, 1e-3, 0.03, 0.1, 0.3, 1.0)
-"""Values of ``min_lr``/``max_lr``, without that of the recordings."""
+"""Values of ``min_lr``/``max_lr``, other than that of the recordings."""
 
 
 class Lowest(NamedTuple):
@@ -95,7 +95,7 @@ def _task_of(line: dict[str, Any]) -> Lowest:
     return Lowest(line["max_lr"], line["min_lr_fraction"], line["seed"])
 
 
-app = new_app("Record, or show, what min_lr is worth.")
+app = new_app("Record or show how much min_lr matters.")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Record conditions: complete trials, short cycles and ramps at every learning rate.
+"""Record conditions: complete trials and short cycles at every learning rate, and ramps.
 
     uv run python -m benchmarks.lr_range.record --data-dir CIFAR10 --workers 2    # all that are not held out
     uv run python -m benchmarks.lr_range.record mlp-m0.9-b64
@@ -62,7 +62,7 @@ def train(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
         The task's fields, ``seconds`` of processor time and the kind of ``processor``. For a cycle: ``train_loss`` in
         nats by epoch; ``raw`` and ``ema``, the validation accuracies after the last epoch; ``raw_loss`` and
         ``ema_loss``, the validation losses there; and ``held_out``, the EMA weights' accuracy on images that no rule
-        sees. All of them are None from where it diverged, in epoch ``diverged_at``. For a ramp: ``losses``, one per
+        sees. If it diverged, in epoch ``diverged_at``, values from there on are None. For a ramp: ``losses``, one per
         step, None from the step at which it diverged.
     """
     start = time.process_time()
@@ -138,7 +138,7 @@ class Job:
 ConditionsArgument = Annotated[list[str] | None, typer.Argument(metavar="[CONDITION]...", help="Default: all.")]
 WorkersOption = Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")]
 DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")]
-AsideOption = Annotated[bool, typer.Option("--aside", help="Record those that are kept for the end instead.")]
+AsideOption = Annotated[bool, typer.Option("--aside", help="Record the held-out conditions instead.")]
 RecordingsOption = Annotated[Path, typer.Option("--recordings", help="Folder of the recordings.")]
 
 app = new_app("Record the conditions of the range test's benchmark.")
@@ -165,7 +165,7 @@ def chosen(names: list[str] | None, data_dir: Path | None, aside: bool) -> list[
     Args:
         names: Names from the command line; None: all of a kind.
         data_dir: CIFAR-10 as an image folder; None leaves its conditions out, unless they are named.
-        aside: Whether the held-out conditions may be recorded, and are meant if none is named.
+        aside: Whether held-out conditions may be named; if no condition is named, all held-out ones are chosen.
 
     Raises:
         InputError: There is no such condition, or it is held out.

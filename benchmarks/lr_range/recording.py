@@ -1,4 +1,4 @@
-"""Recorded conditions: the truth about their learning rates, and what a rule may see of them."""
+"""Recorded conditions: the ground truth about their learning rates, and what a rule may see of them."""
 
 import heapq
 import math
@@ -29,10 +29,10 @@ CLOSE = 0.01
 """Difference from the best accuracy that still counts as the plateau."""
 
 WORKERS = 4
-"""Number of workers on which cycles train side by side when the time of a rule is added up."""
+"""Number of workers on which cycles are assumed to train in parallel when the time of a rule is computed."""
 
 _ROUNDING = 1e-9
-"""Tolerance for accuracies, which are recorded with four digits: a value on the line is inside."""
+"""Tolerance for accuracies, which are recorded with four digits: a value on the boundary is inside."""
 
 
 def or_chance(accuracy: float | None) -> float:
@@ -69,7 +69,7 @@ class Recording:
 
     @property
     def best(self) -> float:
-        """Rate that is best by the first seed; of equals, the middle one."""
+        """Rate with the highest accuracy for the first seed; of equals, the middle one."""
         chosen = self.held_out[0]
         among = np.flatnonzero(chosen >= chosen.max() - _ROUNDING)
         return float(self.rates[among[len(among) // 2]])
@@ -116,14 +116,14 @@ class Recording:
 
 
 class Bench:
-    """What a rule may see of a recording: the cycles that it requests, and what they cost."""
+    """View of a recording for a rule: the cycles that it requests, and their cost."""
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.epochs = 0.0
         """Epochs spent so far."""
         self.seconds = 0.0
-        """Time from the first cycle to the last, on ``WORKERS`` workers that train a round's cycles side by side."""
+        """Time from the first cycle to the last, on ``WORKERS`` workers that train a round's cycles in parallel."""
 
     def train(self, cycle: Cycle) -> Outcome:
         """Return the outcome of a recorded cycle.

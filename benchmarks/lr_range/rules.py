@@ -47,8 +47,8 @@ def steepest_gradient(curve: LRCurve) -> float:
     """Return the rate where the loss falls fastest per step, as the package torch-lr-finder suggests.
 
     The package's defaults are used: one ramp, a moving average without bias correction in which each new loss has
-    weight 0.05, an end where this average exceeds five times its lowest value, and no use of the first ten and the last
-    five steps (``LRFinder.plot``).
+    weight 0.05, a stop where this average exceeds five times its lowest value, and the first ten and the last five
+    steps left out (``LRFinder.plot``).
     """
     smoothed: list[float] = []
     for loss in curve.losses[0]:
@@ -60,7 +60,7 @@ def steepest_gradient(curve: LRCurve) -> float:
 
 
 def replaced_test(bench: Bench) -> Answer:
-    """Answer as the program did until its range test trained cycles: with bounds from where ramps end."""
+    """Answer as the program did before its range test trained cycles: with bounds from where ramps end."""
     try:
         bounds = find_bounds(bench.ramps())
     except InputError:
@@ -72,14 +72,14 @@ def this_program(trials: int) -> Rule:
     """Return the program's rule.
 
     Args:
-        trials: Cost that it may have, in complete trainings.
+        trials: Highest cost that it may have, in complete trainings.
     """
 
     def answer(bench: Bench) -> Answer:
         recipe, rates, default = bench.recording.recipe, bench.recording.condition.rates, SearchSettings().lr_range
         lr_range = max(default[0], rates[0]), min(default[1], rates[-1])
         settings = SearchSettings(lr_range=lr_range, lr_range_trials=trials, seed=CYCLE_SEEDS[0])
-        question = ask(recipe, settings, np.arange(CLASSES))  # the images' labels are nearly balanced, too
+        question = ask(recipe, settings, np.arange(CLASSES))  # balanced labels, as the images' nearly are
         found = recommend(question, bench.train_all)
         return Answer(found.first, (found.low, found.high), found.unsure)
 
@@ -102,12 +102,12 @@ def halving(bench: Bench) -> Answer:
 
 
 def constant(rate: float, power: float) -> Rule:
-    """Return a rule that always answers the same rate, scaled by momentum where there is SGD.
+    """Return a rule that always answers the same rate, scaled by momentum with SGD.
 
     Args:
         rate: Rate without momentum.
-        power: Power of (1 - momentum) that multiplies it. With 1 the size of a step once momentum has built up is the
-            same, with 0 the rate.
+        power: Power of (1 - momentum) that multiplies it. With 1, the step size once momentum has built up is the same
+            for all momenta; with 0, the rate is.
     """
 
     def answer(bench: Bench) -> Answer:
@@ -122,7 +122,7 @@ CONSTANTS = tuple(float(rate) for rate in 10 ** (np.arange(-60, 17) / 12))
 
 
 def best_constant(others: list[Recording], power: float) -> float:
-    """Return the constant that costs least accuracy on average over recordings of one optimizer."""
+    """Return the constant that loses least accuracy on average over recordings of one optimizer."""
     lost = [np.mean([each.lost(constant(rate, power)(Bench(each)).first) for each in others]) for rate in CONSTANTS]
     return CONSTANTS[int(np.argmin(lost))]
 

@@ -1,4 +1,4 @@
-"""Print tables of the range test's benchmark: how far each rule's rate is from the best, and what its bounds hold.
+"""Print tables of the range test's benchmark: the accuracy that each rule's rate loses, and what its bounds hold.
 
     uv run python -m benchmarks.lr_range.tables            # for the conditions that rules are designed on
     uv run python -m benchmarks.lr_range.tables --aside    # for those held out, once the rule is fixed
@@ -60,7 +60,7 @@ class Judged:
     """Results of a rule, by condition."""
 
     answers: dict[str, Answer]
-    """Answers of the rule; empty for an optimizer that needs no rate, which answers nothing."""
+    """Answers of the rule; empty for an optimizer that needs no rate."""
     lost: dict[str, float]
     """Accuracy lost, in percentage points."""
     cost: dict[str, float]
@@ -122,8 +122,8 @@ def rules(recordings: list[Recording], fixed: list[Recording]) -> dict[str, Rule
 
     Args:
         recordings: Recordings that the rules will be asked about.
-        fixed: Recordings by which constants are chosen. These are either ``recordings`` itself, so that each constant
-            is chosen by other networks, or those that were recorded before.
+        fixed: Recordings by which constants are chosen: either ``recordings`` itself, in which case each constant is
+            chosen by the other networks, or those that rules were designed on.
     """
     found: dict[str, Rule | Mapping[str, Rule]] = {}
     for name, power in POWERS.items():
@@ -230,12 +230,12 @@ app = new_app("Print the tables of the range test's benchmark.")
 
 @app.command()
 def main(
-    aside: Annotated[bool, typer.Option("--aside", help="Show the conditions that are set aside.")] = False,
+    aside: Annotated[bool, typer.Option("--aside", help="Show the held-out conditions.")] = False,
     recordings: Annotated[Path, typer.Option("--recordings", help="Folder of the recordings.")] = RECORDINGS,
 ) -> None:
-    """Print how rates spread, a row per rule, a row per condition, and all figures as JSON."""
+    """Print the spread of the best rates, a row per rule, a row per condition, and all figures as JSON."""
     named = read_recordings(False, recordings)
-    # Without another network that has its optimizer there is no constant to compare a condition with.
+    # A condition is compared with a constant chosen by other networks with its optimizer, so there must be one.
     comparable = constants_of_others(named)
     named = [each for each in named if each.condition.name in comparable]
     asked = read_recordings(True, recordings) if aside else named

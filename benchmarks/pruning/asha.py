@@ -47,7 +47,7 @@ class Ladder:
         values: Value of each trial at each rung.
         costs: Cost of the signal at each rung, in epochs.
         ended: Epochs of each trial.
-        factor: Number of trials of which one continues at a rung.
+        factor: Reduction factor: one in ``factor`` trials continues at a rung.
     """
 
     rungs: list[int]
@@ -122,11 +122,11 @@ class Trade:
 
     policy: Policy
     saving: float
-    """Epochs of all trials unpruned over epochs spent."""
+    """Epochs that all trials would take without pruning, over epochs spent."""
     lost: float
-    """Final accuracy of the winner of the same search without pruning minus that of its own winner, in points."""
+    """Final accuracy of the same search's winner without pruning minus that of its own winner, in percentage points."""
     lost_90: float
-    """90th percentile over the replays of the points of which ``lost`` is the mean."""
+    """90th percentile of the loss over the replays; ``lost`` is its mean."""
 
     def beats(self, other: "Trade") -> bool:
         """Return whether it is no worse in both respects and better in one."""
@@ -156,7 +156,7 @@ def measure(curves: Curves, policy: Policy, *, workers: int = 8, replays: int = 
 
 
 def flip_coins(curves: Curves, policy: Policy, *, draws: int = 20) -> Trade:
-    """Replay a policy that ranks by random numbers in place of the signal, with equally many replays for each draw.
+    """Replay a policy that ranks by random numbers instead of the signal, with the same number of replays per draw.
 
     Returns:
         The trade, averaged over the draws.
@@ -176,7 +176,7 @@ def flip_coins(curves: Curves, policy: Policy, *, draws: int = 20) -> Trade:
 def resample(
     curves: Curves, policy: Policy, *, workers: int = 8, resamples: int = 200, replays: int = 20
 ) -> tuple[float, float]:
-    """Return the 95% interval of what a policy loses, by the percentile bootstrap over the configurations.
+    """Return the 95% interval of a policy's loss, by the percentile bootstrap over the configurations.
 
     Args:
         curves: Curves of ``n`` configurations, of which each resample draws ``n`` with replacement.
@@ -197,7 +197,7 @@ def resample(
 
 
 def _replay_all(curves: Curves, ladder: Ladder, arrivals: Sequence[Ints], workers: int) -> tuple[float, Floats]:
-    """Return how many times fewer epochs the searches take than without pruning, and the points that each one loses."""
+    """Return the factor by which pruning reduces the epochs, and the loss of each search in percentage points."""
     ends = list(zip(curves.chosen_by.tolist(), curves.score.tolist(), strict=True))
     share, lost = [], []
     for arrival in arrivals:

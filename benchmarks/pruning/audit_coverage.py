@@ -1,9 +1,9 @@
-"""Measure whether the report's estimate of the good trials that pruning stops holds, and what its audit costs.
+"""Measure whether the report estimates correctly how many good trials pruning stops, and what its audit costs.
 
     uv run python -m benchmarks.pruning.audit_coverage
 
-Searches are simulated (``benchmarks.pruning.simulator``) with the policy of search_spaces/s11.yaml and an audit. There
-the final score of every trial is known, including those that were stopped. The last line of the output is JSON.
+Searches are simulated (``benchmarks.pruning.simulator``) with the policy of search_spaces/s11.yaml and an audit. A
+simulation knows the final score of every trial, including those that were stopped. The last line of the output is JSON.
 """
 
 import json
@@ -71,7 +71,7 @@ def examine(search: Simulated, finalists: int) -> Audited:
 
 
 def of_the_table(world: World, curves: Curves, seeds: Iterable[int]) -> Iterator[World]:
-    """Yield searches over recorded configurations alone, none twice, in a different order for each seed."""
+    """Yield searches that try only recorded configurations, none twice, in a different order for each seed."""
     for seed in seeds:
         order = np.random.default_rng(seed).permutation(len(curves.score))[: world.config.search.samples]
         first = tuple(curves.configs[trial] for trial in order)
@@ -96,7 +96,7 @@ def tell(what: str, found: list[Audited]) -> None:
 
 
 def judge(lines: Sequence[list[Audited]]) -> dict[str, Any]:
-    """Return the audit's goals, each judged by the line that does worst in it."""
+    """Return the audit's goals, each judged by its worst line."""
     coverage = min(float(np.mean([each.covered for each in found])) for found in lines)
     extra = max(float(np.mean([each.extra for each in found])) for found in lines)
     return judged({"coverage": at_least(coverage, 0.9), "extra_epochs": at_most(extra, 0.08, digits=4)})
@@ -107,7 +107,7 @@ app = new_app("Measure the pruning audit in simulated searches.")
 
 @app.command()
 def main(
-    curves: Annotated[Path, typer.Option("--curves", help="What benchmarks.pruning.record wrote.")] = CIFAR10_W16,
+    curves: Annotated[Path, typer.Option("--curves", help="Recording of benchmarks.pruning.record.")] = CIFAR10_W16,
     count: Annotated[
         int, typer.Option("--replays", parser=whole_number(1), metavar="N", help="Searches for each line.")
     ] = 200,

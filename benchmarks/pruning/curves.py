@@ -32,7 +32,7 @@ class Curves:
     diverged, NaN where the signal was not recorded. ``probe_1/2_ema`` is the accuracy of the EMA weights after a probe
     of half an epoch."""
     costs: dict[str, float]
-    """Cost of each use of a signal beyond a plain epoch, by signal, in plain epochs: measured medians."""
+    """Extra cost of each use of a signal, by signal, in plain epochs: measured medians."""
     chosen_by: Floats
     """Validation accuracy of the EMA weights after the last epoch, (n,); -1 where diverged."""
     score: Floats
@@ -71,7 +71,7 @@ def score_of_winner(unstopped: Iterable[tuple[float, float]]) -> float:
 
 
 LEAST = 8
-"""Least number of configurations that is informative."""
+"""Smallest number of configurations that is informative."""
 
 
 def read_curves(path: Path, count: int | None = None) -> Curves:

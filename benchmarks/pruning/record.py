@@ -72,7 +72,7 @@ def measure_bounds(background: Background, config: SearchConfig) -> LRBounds:
 
 
 def subject(material: Material, fingerprint: str, drawn: tuple[float, float] | None) -> dict[str, Any]:
-    """Return the subject of a recording; lines belong in the same file only if all of this is equal.
+    """Return the subject of a recording, which must match the header of a file to resume.
 
     Args:
         material: Inputs of the recording.
@@ -115,9 +115,7 @@ def record(
     ] = 5000,
     lr_bounds: Annotated[
         tuple[float, float] | None,
-        typer.Option(
-            "--lr-bounds", metavar="LOW HIGH", help="Draw max_lr from here, not from the range test's bounds."
-        ),
+        typer.Option("--lr-bounds", metavar="LOW HIGH", help="Range of max_lr, instead of the range test's bounds."),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 2,
     out: Annotated[Path, typer.Option("--out", help="File to write or to resume.")] = CIFAR10_W16,

@@ -1,7 +1,7 @@
 """Train one configuration to completion, and record every signal that a pruner might have used on the way.
 
 The training itself is that of :class:`tune_s11.training.trainer.Trainer`. Signals are read off copies between its
-epochs, so a trial that is recorded has the same bits as one that is not.
+epochs, so recording does not change a trial by a single bit.
 """
 
 import copy
@@ -39,7 +39,7 @@ RECOMPUTE_IMAGES = 1000
 
 
 def hold_apart(dataset: Dataset, recipe: Recipe, apart: int, seed: int) -> tuple[Images, Images]:
-    """Return the recipe's ``train_images`` of the training images, and ``apart`` others for a final score.
+    """Return the recipe's ``train_images`` training images, and ``apart`` others that are held out for a final score.
 
     Raises:
         InputError: There are too few images.
@@ -110,7 +110,7 @@ class Recording:
             for name, horizon in OTHER_HORIZONS.items()
         }
         self.trainer.on_step = self._update_averages
-        # The processor time of one thread is what it would take alone; wall time depends on the machine's other work.
+        # Processor time of one thread is what a trial would take alone; wall time depends on the machine's other work.
         self._clock = time.process_time if hardware.device == "cpu" else time.perf_counter
         self._seconds: dict[str, list[float]] = defaultdict(list)
 

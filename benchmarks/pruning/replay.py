@@ -100,7 +100,7 @@ def _cell(trade: Trade | None, front: list[Trade]) -> str:
 
 
 def tell_policy(curves: Curves, what: str, trade: Trade) -> None:
-    """Print a policy's trade, with the interval of its loss over other draws of as many configurations.
+    """Print a policy's trade, with the interval of its loss over resamples of the configurations.
 
     The interval does not account for the choice among hundreds of policies.
     """
@@ -133,7 +133,7 @@ app = new_app("Replay pruning policies on recorded learning curves.")
 
 @app.command()
 def main(
-    curves: Annotated[Path, typer.Option("--curves", help="What benchmarks.pruning.record wrote.")] = CIFAR10_W16,
+    curves: Annotated[Path, typer.Option("--curves", help="Recording of benchmarks.pruning.record.")] = CIFAR10_W16,
 ) -> None:
     """Print how signals rank, what policies save and lose, and which policy to choose."""
     recorded = read_curves(curves)

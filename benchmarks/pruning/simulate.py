@@ -110,7 +110,7 @@ app = new_app("Simulate searches on recorded learning curves.")
 
 @app.command()
 def main(
-    curves: Annotated[Path, typer.Option("--curves", help="What benchmarks.pruning.record wrote.")] = CIFAR10_W16,
+    curves: Annotated[Path, typer.Option("--curves", help="Recording of benchmarks.pruning.record.")] = CIFAR10_W16,
 ) -> None:
     """Print the effects of workers, stragglers and arrival."""
     recorded = read_curves(curves)

@@ -45,7 +45,7 @@ class Simulated:
 
     Attributes:
         trials: Trials by number.
-        fates: Fate of each trial: its course if nobody had stopped it.
+        fates: Fate of each trial: its course without pruning.
         audit: Content of ``audit.json``.
         time: Time until the last trial finished, in epochs of a fast worker.
     """
@@ -62,7 +62,7 @@ class Simulated:
 
     @property
     def saving(self) -> float:
-        """Epochs of the same trials unpruned over epochs trained."""
+        """Epochs that the same trials would take without pruning, over epochs trained."""
         return sum(len(fate.signal) for fate in self.fates) / self.spent
 
     @property

@@ -16,7 +16,7 @@ TREES = 100
 
 @dataclass(frozen=True)
 class Fate:
-    """The course of a trial that nobody stops. Accuracies are fractions.
+    """The course of a trial without pruning. Accuracies are fractions.
 
     Attributes:
         signal: Validation accuracy of the EMA weights after each epoch, (epochs trained,); the last one is 0 if the
@@ -38,15 +38,15 @@ class Fate:
 class Surrogate:
     """A surrogate that draws curves for any configuration of a space.
 
-    A recorded configuration has the curve that was recorded. Any other is estimated from its neighbours: the recorded
-    configurations that extremely randomised trees (Geurts et al. 2006), fitted to the recorded curves, put into one
-    leaf with it, so that they are near in what matters (Lin and Jeon 2006, "Random Forests and Adaptive Nearest
-    Neighbors"). Its curve is their weighted mean plus the residual of one of them, drawn with the same weights: the
-    whole curve by which that one differs from what the others predict for it. So the noise is as large as what
-    neighbours do not predict of one another, in early epochs as in late ones, and larger where trials differ more. It
-    includes the luck of a run and everything that lies between the recorded configurations, which is more than the
-    difference between two runs of one configuration. If the drawn neighbour diverged, its recorded curve is used, so
-    that trials diverge where recorded ones did, and as often.
+    A recorded configuration has the curve that was recorded. The curve of any other is estimated from its neighbours:
+    the recorded configurations that share a leaf with it in extremely randomised trees (Geurts et al. 2006), which are
+    fitted to the recorded curves. Neighbours are thus near in the parameters that matter (Lin and Jeon 2006, "Random
+    Forests and Adaptive Nearest Neighbors"). The estimate is their weighted mean curve plus noise: the residual curve
+    of one neighbour, drawn with the same weights. A residual is the recorded curve minus its prediction from the other
+    configurations. So the noise is as large as the error of such predictions, in early epochs and in late ones, and
+    larger where trials differ more. It exceeds the difference between two runs of one configuration, because it also
+    contains the differences between neighbouring configurations. If the drawn neighbour diverged, its recorded curve is
+    used, so trials diverge where recorded ones did, and as often.
 
     Args:
         curves: Curves of ``n`` configurations.
@@ -71,7 +71,7 @@ class Surrogate:
 
     @property
     def noise(self) -> float:
-        """Standard deviation of the recorded final scores from what the others predict."""
+        """Standard deviation of the recorded final scores from their predictions by the others."""
         return float(np.std(self._unexplained[~self._diverged, -1]))
 
     @property

@@ -1,4 +1,4 @@
-"""Arms of the race that only choose among given configurations, so that a recorded pool replays them exactly.
+"""Arms of the race that only choose among given configurations, so a recorded pool replays them exactly.
 
 Every arm ships the configuration that is best by its own metric. All arms except Ray's tutorial use the accuracy of
 the EMA weights, so they differ only in which trials they prune. The EMA weights are always what is shipped.
@@ -62,7 +62,7 @@ class Coin:
         self._unseen = set(policy.rungs)
         self._rungs = policy.rungs
         self._chance = 1 / policy.factor
-        self._generator = np.random.default_rng((SEED, order, 1))  # a seed of two numbers is that of an order
+        self._generator = np.random.default_rng((SEED, order, 1))  # two numbers alone are the seed of the order
 
     def keeps(self, trial: Hashable, epoch: int, score: float) -> bool:
         """Return whether the trial continues; at a rung, one trial in ``factor`` does."""

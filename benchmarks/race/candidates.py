@@ -86,7 +86,7 @@ def replay(candidates: Candidates, signal: Floats, drawn: Iterable[int], verdict
 
     Args:
         candidates: Candidates to replay.
-        signal: The one of their signals that the trials report.
+        signal: Signal of the candidates that the trials report, (n + 1, epochs).
         drawn: Rows in the order in which they are tried.
         verdicts: Verdicts on which trials continue.
         budget: Epochs to spend.

@@ -5,7 +5,7 @@
     uv run python -m benchmarks.race.contest cifar10-s11 --repeats 6 --data-dir CIFAR10 --arm tpe-median --arm ours
 
 Each search is one line of JSON, appended when it finishes. The same command resumes where an interrupted one stopped;
-an interrupted search is lost. Arms take turns, so that an unfinished file holds about as many repeats of each. The
+an interrupted search is lost. Arms take turns, so an unfinished file holds about as many repeats of each. The
 problem's pool must be recorded, because its median and its best known accuracy are the scale of the regret.
 """
 
@@ -100,13 +100,15 @@ def plan(arms: list[str], repeats: int, defaults_first: bool) -> list[Task]:
     return [Task(arm, defaults_first, repeat) for repeat in range(repeats) for arm in arms]
 
 
-app = new_app("Run the arms that train for themselves.")
+app = new_app("Run the arms that train their own trials.")
 
 
 @app.command()
 def main(
-    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="One of benchmarks/race/problems.py.")],
-    repeats: Annotated[int, typer.Option("--repeats", parser=whole_number(1), metavar="N", help="Of each arm.")] = 20,
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Name from benchmarks/race/problems.py.")],
+    repeats: Annotated[
+        int, typer.Option("--repeats", parser=whole_number(1), metavar="N", help="Repeats per arm.")
+    ] = 20,
     arm: Annotated[
         list[str] | None, typer.Option("--arm", metavar="ARM", help="Default: all; may be repeated.")
     ] = None,
@@ -115,7 +117,7 @@ def main(
     ] = False,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")] = None,
-    aside: Annotated[bool, typer.Option("--aside", help="Run on the problem that is kept for the end.")] = False,
+    aside: Annotated[bool, typer.Option("--aside", help="Run on the held-out problem.")] = False,
     contests: Annotated[Path, typer.Option("--contests", help="Folder of the searches.")] = CONTESTS,
 ) -> None:
     """Run repeats 0 to N-1 of each arm, except those that the file already holds."""

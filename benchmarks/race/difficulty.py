@@ -54,7 +54,7 @@ def replay(pool: Pool, orders: int = ORDERS, seed: int = 0) -> Needed:
     generator = np.random.default_rng(seed)
     inside = np.flatnonzero(inside_wall(pool))
     chosen_by = np.where(pool.diverged, -1.0, pool.ema[:, -1])
-    close = pool.quality >= pool.best_known - MARGIN - 1e-9  # recorded with four digits: a value on the line is close
+    close = pool.quality >= pool.best_known - MARGIN - 1e-9  # four recorded digits: the boundary counts
     needed = Needed(np.full(orders, np.inf), np.full(orders, np.inf))
     for order in range(orders):
         drawn = generator.permutation(inside)

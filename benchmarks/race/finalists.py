@@ -1,11 +1,11 @@
-"""Replay what running the best trials again brings: the winner's accuracy by number of finalists.
+"""Replay the gain from running the best trials again: the winner's accuracy by number of finalists.
 
     uv run python -m benchmarks.race.finalists digits-s11
 
-A search draws some configurations of a recorded pool, all complete. Its best by validation, of those that were recorded
-from two fresh seeds (``benchmarks.race.record --again``: the pool's forty best), are run again from one of these seeds,
-and the best of these runs by validation wins. What counts is the held-out accuracy of its run from the other seed, by
-which nothing was chosen. Both seeds take both parts.
+A search draws some configurations of a recorded pool and trains all of them to completion. Its finalists are the best
+by validation among those that were recorded from two fresh seeds (``benchmarks.race.record --again``: the pool's forty
+best). They are run again from one of these seeds, and the best of these runs by validation wins. The measure is the
+held-out accuracy of the winner's run from the other seed, which decided nothing. Both seeds take both roles.
 """
 
 from datetime import date
@@ -27,7 +27,7 @@ from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
 
 DRAWN = (64, 128)
-"""Complete trials of a search. Of fewer, too few are among the configurations that were recorded again."""
+"""Complete trials of a search. With fewer, too few are among the configurations that were recorded again."""
 
 FINALISTS = (1, 2, 3, 5)
 """Trials that are run again; with one, the best trial wins."""
@@ -57,7 +57,7 @@ def read_runs(pool: Pool, name: str, pools: Path = POOLS) -> Floats:
 
 
 def accuracy(pool: Pool, runs: Floats, drawn: int, finalists: int, order: int) -> float:
-    """Return the winner's held-out accuracy in a search, mean over which of the seeds decides; NaN without any run."""
+    """Return the winner's held-out accuracy in a search, averaged over the seeds' two roles; NaN without any run."""
     rows = random_order(len(pool.numbers), order)[:drawn]
     ranked = rows[np.argsort(-pool.ema[rows, -1], kind="stable")]
     best = ranked[~np.isnan(runs[ranked, 0, 0])][:finalists]
@@ -82,12 +82,12 @@ def table(pool: Pool, runs: Floats, orders: int) -> list[str]:
     return lines
 
 
-app = new_app("Replay what running the best trials again brings.")
+app = new_app("Replay the gain from running the best trials again.")
 
 
 @app.command()
 def main(
-    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="One whose best are recorded from fresh seeds.")],
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Problem with recorded fresh runs of its best.")],
     orders: Annotated[int, typer.Option("--orders", parser=whole_number(1), metavar="N", help="Replays.")] = ORDERS,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:

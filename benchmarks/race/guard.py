@@ -1,10 +1,10 @@
-"""Guard the pruning policy: on a recorded pool, it must do no worse than the figures recorded beside the pool.
+"""Guard the pruning policy: on a recorded pool, it must do no worse than the figures stored with the pool.
 
     uv run python -m benchmarks.race.guard            # compare; the last line is JSON
     uv run python -m benchmarks.race.guard --record   # record what the policy achieves now
 
-The program's own searcher, scheduler and audit run over recorded curves in random orders of the pool, so that nothing
-is trained or estimated. On this pool, a coin flip at the same rungs fails the guard, as the output shows. The guard
+The program's own searcher, scheduler and audit run over recorded curves in random orders of the pool, so nothing is
+trained or estimated. On this pool, a coin flip at the same rungs fails the guard, as the output shows. The guard
 used to run on curves of S11 inside good bounds, where the coin passed.
 """
 
@@ -35,7 +35,7 @@ from tune_s11.training.metrics import EpochMetrics
 PROBLEM = "digits-plain"
 ORDERS = 60
 TOLERANCE = 3.0
-"""Tolerance in standard errors, which allows for the different luck of another version of a sampler."""
+"""Tolerance in standard errors, which allows for other random draws of another version of a sampler."""
 
 BETTER = {"saving": 1, "area": -1}
 """Guarded figures: 1 where more is better, -1 where less is. Saving: epochs of the same trials unpruned over epochs
@@ -48,7 +48,7 @@ class CoinFlip(SuccessiveHalving):
 
     order: int = 0
 
-    def start(self) -> Verdicts:  # type: ignore[override]  # Verdicts of another kind are what it is for.
+    def start(self) -> Verdicts:  # type: ignore[override]  # It exists to return another kind of verdicts.
         """Return the coin of the policy's order."""
         return Coin(self, self.order)
 
@@ -191,10 +191,10 @@ app = new_app("Compare today's pruning policy with its record on a pool.")
 
 @app.command()
 def main(
-    record: Annotated[bool, typer.Option("--record", help="Write down what the policy achieves now.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Record what the policy achieves now.")] = False,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
-    """Print the policy's figures beside those of a coin flip and those by raw accuracy."""
+    """Print the figures of the policy, of a coin flip, and of the policy ranked by raw accuracy."""
     candidates = read_candidates(PROBLEM, pools)
     policy = policy_of(candidates.epochs)
     today = measure_policy(candidates, lambda _: policy)

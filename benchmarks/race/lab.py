@@ -13,11 +13,10 @@ from tune_s11.training.metrics import EpochMetrics
 from tune_s11.training.trainer import Trainer
 
 SEEDS_FROM = 10_000_000
-"""Offset of the training seeds, which no pool was recorded from: repeat ``r`` starts at ``SEEDS_FROM + r *
-SEEDS_APART``."""
+"""Offset of the training seeds, above those of all pools: repeat ``r`` starts at ``SEEDS_FROM + r * SEEDS_APART``."""
 
 SEEDS_APART = 10_000
-"""Number of training seeds of a repeat. The last one is that of its fresh runs and the same for all arms, so that what
+"""Number of training seeds of a repeat. The last one is for its fresh runs and is the same for all arms, so that what
 they ship is compared in pairs."""
 
 
@@ -49,7 +48,7 @@ class Lab:
 
     @property
     def spent(self) -> int:
-        """Epochs spent so far, including those of no trial."""
+        """Epochs spent so far, including those that belong to no trial."""
         return len(self.log.events)
 
     def start(self, params: Mapping[str, float]) -> "Running":

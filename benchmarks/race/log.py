@@ -20,7 +20,7 @@ class Log:
     trials: list[dict[str, Any]] = field(default_factory=list)
     """Trials with ``params``, ``ema`` (validation accuracy after each epoch, 0 once diverged) and ``diverged``."""
     events: list[list[int]] = field(default_factory=list)
-    """Epochs as pairs of a trial's number and the epoch's; ``[-1, 0]`` for an epoch of no trial."""
+    """Epochs as pairs of the trial's number and the epoch's; ``[-1, 0]`` for an epoch that belongs to no trial."""
     rates: dict[str, Any] | None = None
     """Defaults at the range test's rates as ``params``, and the epochs spent before as ``after``; None: no range
     test."""

@@ -16,7 +16,7 @@ PARTS = (8, 4, 2, 1)
 """Divisors of the largest budget; the regret is read once each quotient is spent."""
 
 _ROUNDING = 1e-9
-"""Tolerance for accuracies, which are recorded with four digits: a value on the line is close."""
+"""Tolerance for accuracies, which are recorded with four digits: a value on the boundary is close."""
 
 
 def ship(history: History, candidates: Candidates, metric: str, budget: int) -> Ints:
@@ -114,7 +114,7 @@ def measure(shipped: Ints, candidates: Candidates) -> dict[str, float]:
         candidates: Candidates that were chosen from.
 
     Returns:
-        Figures by name. ``epochs`` is censored at the budget, so that its mean is the restricted mean; ``close`` is 1
+        Figures by name. ``epochs`` is censored at the budget, so its mean is the restricted mean; ``close`` is 1
         if it was reached within the budget, else 0.
     """
     regret = candidates.regret[shipped]

@@ -1,8 +1,7 @@
-"""The program as an arm of the race: its range test by ramps, as it was when the race was set up, its searcher, policy
-and audit, one trial at a time.
+"""The program as it was when the race began, as an arm: its range test by ramps, searcher, policy and audit.
 
-Ray is left out, which saves time and changes nothing else: :class:`tune_s11.search.simulation.SearchWithoutRay` stands
-in for Tune's controller, and the trials are really trained.
+One trial runs at a time. Ray is left out, which saves time and changes nothing else:
+:class:`tune_s11.search.simulation.SearchWithoutRay` stands in for Tune's controller, and the trials are really trained.
 """
 
 import tempfile

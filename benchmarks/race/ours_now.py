@@ -1,8 +1,8 @@
 """The program as it is now, as an arm of the race: its range test by short cycles, whose bounds follow the momentum.
 
-Everything else is as in :mod:`benchmarks.race.ours`, the audit included, although it is off by default now. The cycles
-have the recipe's defaults beside the rate, and so has the first trial, at the rate that they recommend, as in the arm
-``cycles-and-one-run``.
+Everything else is as in :mod:`benchmarks.race.ours`, including the audit, although it is off by default now. Except for
+the rate, the cycles have the recipe's defaults. The first trial has them too, at the rate that the cycles recommend, as
+in the arm ``cycles-and-one-run``.
 """
 
 import tempfile

@@ -84,7 +84,7 @@ class Pool:
 
     @property
     def best_known(self) -> float:
-        """Best accuracy over fresh seeds; without any, that of the best single run, which luck has made too high."""
+        """Best accuracy over fresh seeds; without any, that of the best single run, which luck makes too high."""
         return float(self.score.max() if np.isnan(self.fresh).all() else np.nanmax(self.fresh))
 
 

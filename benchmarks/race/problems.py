@@ -1,7 +1,7 @@
-"""What the race is run on: networks and images, fixed before anything was recorded, and one space for all.
+"""Problems of the race: networks and images, fixed before anything was recorded, and one space for all.
 
-A problem's pool is read and replayed while policies are designed. The problem with ``aside`` is not: it is recorded and
-run once, after the commit that fixes the next policy, and nobody looks at it before.
+Policies are designed on the pools of these problems, except the problem with ``aside``. That one is held out: it is
+recorded and run once, after the commit that fixes the next policy.
 """
 
 from collections.abc import Mapping
@@ -26,14 +26,14 @@ SPACE = {
 """The domains of search_spaces/wide.yaml, written out because recorded pools must not change with that file."""
 
 WALL = (0.067, 2.0)
-"""Bounds of ``max_lr`` that need no measuring: what the range test finds in 15 of 18 conditions on S11."""
+"""Bounds of ``max_lr`` that need no range test: those that ramps find under 15 of 18 conditions on S11."""
 
 SEED = 0
-"""Of the images' division and the configurations; with a configuration's number added, of its training."""
+"""Seed of the images' division and of the configurations; a configuration's number is added for its training."""
 
 
 DEFAULTS = 999_999
-"""Number of the recipe's own defaults, which are no draw from the space: no pool is so large."""
+"""Number that stands for the recipe's own defaults, which are not drawn from the space; no pool is so large."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Problem:
     """One network on one division of one set of images."""
 
     name: str
-    """As the command line and the pool's file have it."""
+    """Name on the command line and of the pool's file."""
     fields: Mapping[str, Any]
-    """Recipe fields, as in a space file. What the space chooses is not among them."""
+    """Recipe fields, as in a space file, without those that are searched."""
     held_out: int
-    """Images for the score, which no trial trains or validates on, nor do the test images."""
+    """Number of training images held out for the score: no trial trains or validates on them."""
     aside: bool = False
-    """Whether nothing may be recorded before the next policy is fixed."""
+    """Whether the problem is held out until the next policy is fixed."""
 
     def recipe(self, data_dir: Path | None = None) -> Recipe:
         """Return the recipe that all configurations share.
@@ -69,7 +69,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What every trial of a problem is made from."""
+    """Inputs of every trial of a problem."""
 
     recipe: Recipe
     data: TrainingData
@@ -95,11 +95,11 @@ CIFAR10 = {
     "peak_epoch": 2.5,
     "batch_size": 128,
 }
-"""3,000 images to train and 2,000 to validate, beside 5,000 held out."""
+"""3,000 images to train, 2,000 to validate, 5,000 held out."""
 
 _OTHER = {"logit_scale": 1.0}
 """S11 needs 0.125 because a max pool over the image feeds its last layer: its first logits would be far too large. The
-other networks end in an average and start with small logits, and who brings a network of their own starts from 1."""
+other networks end in an average, so they start with small logits; a user's own network starts from 1, too."""
 
 _ALL = (
     Problem("digits-plain", DIGITS | _OTHER | {"model": "benchmarks.race.networks:plain", "width": 16}, 300),
@@ -124,12 +124,12 @@ def find_problem(name: str, aside: bool, does: str) -> Problem:
     """Return the problem of that name.
 
     Args:
-        name: As the command line has it.
-        aside: Whether ``--aside`` was given, without which the problem that is kept for the end stays untouched.
-        does: What ``--aside`` does, for the error: ``records it, once``.
+        name: Name from the command line.
+        aside: Whether ``--aside`` was given, which the held-out problem requires.
+        does: Effect of ``--aside`` for the error message, e.g. ``records it, once``.
 
     Raises:
-        InputError: There is none, or it is kept for the end.
+        InputError: There is no such problem, or it is held out.
     """
     if name not in PROBLEMS:
         raise InputError(f"PROBLEM {name!r}: must be one of {', '.join(PROBLEMS)}")
@@ -139,7 +139,7 @@ def find_problem(name: str, aside: bool, does: str) -> Problem:
 
 
 def draw(number: int, seed: int = SEED) -> dict[str, float]:
-    """Return configuration ``number``: it follows from the space, the seed and the number alone.
+    """Return configuration ``number``, which depends only on the space, ``seed`` and ``number``.
 
     Values have four significant digits, so that what is recorded is exactly what is trained.
     """
@@ -153,12 +153,12 @@ def draw(number: int, seed: int = SEED) -> dict[str, float]:
 
 
 def defaults() -> dict[str, float]:
-    """Return the recipe's defaults of what the space chooses: what is trained where nobody searches."""
+    """Return the recipe's defaults of the searched fields: what is trained without a search."""
     return {name: float(Recipe.model_fields[name].default) for name in SPACE}
 
 
 def divide(dataset: Dataset, problem: Problem, recipe: Recipe, seed: int = SEED) -> Inputs:
-    """Divide the training images into those to train on, to validate on, and held out; the test images stay out.
+    """Divide the training images into those to train on, to validate on and to hold out; test images are not used.
 
     Raises:
         InputError: There are too few images.
@@ -173,7 +173,7 @@ def divide(dataset: Dataset, problem: Problem, recipe: Recipe, seed: int = SEED)
 
 
 def load_inputs(problem: Problem, data_dir: Path | None = None) -> tuple[Inputs, Dataset]:
-    """Read a problem's images; return them divided, and whole for the manifest.
+    """Read a problem's images; return them divided, and the whole dataset for the manifest.
 
     Raises:
         InputError: The images cannot be read.

@@ -36,7 +36,7 @@ Task = tuple[int, int]
 """Number of a configuration, and its repeat, which is 0 in the pool itself."""
 
 Plan = tuple[Path, list[Task], dict[str, Any]]
-"""File, runs that it must hold, and what its header holds beyond the usual fields."""
+"""File, runs that it must hold, and additional fields of its header."""
 
 
 def train_task(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def train_task(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]
 
 
 def subject(inputs: Inputs, fingerprint: str, hardware: Hardware) -> dict[str, Any]:
-    """Return the subject of a recording; lines belong in the same file only if all of this is equal."""
+    """Return the subject of a recording, which must match the header of a file to resume."""
     assert inputs.data.validation is not None
     torch.manual_seed(SEED)
     network = build_model(inputs.recipe, inputs.data.num_classes)
@@ -102,7 +102,7 @@ app = new_app("Record a problem's pool of random configurations.")
 
 @app.command()
 def record(
-    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="One of benchmarks/race/problems.py.")],
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Name from benchmarks/race/problems.py.")],
     count: Annotated[int, typer.Option("--count", parser=whole_number(1), metavar="N", help="Configurations.")] = 256,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")] = None,
@@ -113,7 +113,7 @@ def record(
     defaults: Annotated[
         bool, typer.Option("--defaults", help="Train the recipe's defaults three times instead.")
     ] = False,
-    aside: Annotated[bool, typer.Option("--aside", help="Record the problem that is kept for the end.")] = False,
+    aside: Annotated[bool, typer.Option("--aside", help="Record the held-out problem.")] = False,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
     """Record configurations 0 to N-1, except those that the file already holds."""

@@ -42,7 +42,7 @@ def train(inputs: Inputs, hardware: Hardware, task: Task) -> dict[str, Any]:
     """Train one cycle and return its line: the task, the EMA weights' accuracies, processor time and kind.
 
     ``validation`` is the accuracy on the validation images after the last epoch, ``held_out`` that on the held-out
-    images; both are None if the cycle diverged. Its seed is none of those of the pool.
+    images; both are None if the cycle diverged. Its seed differs from all seeds of the pool.
     """
     start = time.process_time()
     recipe = inputs.recipe.model_copy(update=draw(task.number))
@@ -86,14 +86,14 @@ app = new_app("Record short cycles of a pool's configurations.")
 
 @app.command()
 def main(
-    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="One of benchmarks/race/problems.py.")],
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Name from benchmarks/race/problems.py.")],
     epochs: Annotated[
         list[int], typer.Option("--epochs", parser=whole_number(1), metavar="N", help="Length; may be repeated.")
     ],
     count: Annotated[int, typer.Option("--count", parser=whole_number(1), metavar="N", help="Configurations.")] = 256,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")] = None,
-    aside: Annotated[bool, typer.Option("--aside", help="Record the problem that is kept for the end.")] = False,
+    aside: Annotated[bool, typer.Option("--aside", help="Record the held-out problem.")] = False,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
     """Record the cycles of configurations 0 to N-1, except those that the file already holds."""

@@ -82,11 +82,11 @@ app = new_app("Record range tests on a problem, from several seeds.")
 
 @app.command()
 def main(
-    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="One of benchmarks/race/problems.py.")],
-    seeds: Annotated[int, typer.Option("--seeds", parser=whole_number(1), metavar="N", help="Of each test.")] = 10,
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Name from benchmarks/race/problems.py.")],
+    seeds: Annotated[int, typer.Option("--seeds", parser=whole_number(1), metavar="N", help="Seeds per test.")] = 10,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")] = None,
-    aside: Annotated[bool, typer.Option("--aside", help="Record the problem that is kept for the end.")] = False,
+    aside: Annotated[bool, typer.Option("--aside", help="Record the held-out problem.")] = False,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
     """Record seeds 0 to N-1, except those that the file already holds."""

@@ -106,7 +106,7 @@ def table(searches: dict[str, Searches], candidates: Candidates) -> list[str]:
 
 
 def figures_of(searches: dict[str, Searches], budget: int) -> dict[str, Any]:
-    """Return the figures of the tables and the pairs that they leave out; an estimate is mean, low end and high end."""
+    """Return the figures of the tables and further differences; an estimate is its mean, low end and high end."""
     return {
         name: {
             "orders": len(of_arm.trials),
@@ -180,7 +180,7 @@ app = new_app("Race the arms that only choose among recorded configurations.")
 def main(
     problems: Annotated[list[str] | None, typer.Argument(metavar="[PROBLEM]...", help="Default: all recorded.")] = None,
     orders: Annotated[int, typer.Option("--orders", parser=whole_number(1), metavar="N", help="Replays.")] = ORDERS,
-    aside: Annotated[bool, typer.Option("--aside", help="Replay the problem that is kept for the end.")] = False,
+    aside: Annotated[bool, typer.Option("--aside", help="Replay the held-out problem.")] = False,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
     """Print a table for each problem and track, and all figures as JSON."""

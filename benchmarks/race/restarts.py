@@ -2,11 +2,10 @@
 
     uv run python -m benchmarks.race.restarts digits-s11
 
-The run repeats the recipe's cycle, each time twice as long, and goes on from the weights that the one before has ended
-with, so that after 1, 3, 7, ... epochs it is at the end of a cycle. From there a complete training of as many epochs,
-which starts from fresh weights, is compared with it (Portes et al., "Fast Benchmarking of Accuracy vs. Training Time
-with Cyclic Learning Rates", arXiv:2206.00832). If both ended with the same accuracy, a search for the fewest epochs to
-a target could do with one run in place of one for each length.
+The run repeats the recipe's cycle, each time twice as long, and continues from the weights of the previous cycle, so it
+finishes a cycle after 1, 3, 7, ... epochs. There it is compared with a complete training of as many epochs from fresh
+weights (Portes et al., "Fast Benchmarking of Accuracy vs. Training Time with Cyclic Learning Rates", arXiv:2206.00832).
+If both had the same accuracy, a search for the fewest epochs to a target could use one run instead of one per length.
 """
 
 from itertools import accumulate
@@ -61,7 +60,7 @@ app = new_app("Compare one restarted cyclic run with complete trainings.")
 
 @app.command()
 def main(
-    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="One of benchmarks/race/problems.py.")],
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Name from benchmarks/race/problems.py.")],
     seeds: Annotated[int, typer.Option(parser=whole_number(2), metavar="N", help="Runs of each.")] = 10,
 ) -> None:
     """Print a table."""

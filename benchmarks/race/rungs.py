@@ -95,7 +95,7 @@ def replay(rungs: Rungs, candidates: Candidates, n: int, drawn: Iterable[int], l
     """Replay one search in a given order until the budget is spent or nothing is left to draw.
 
     Args:
-        rungs: How to prune.
+        rungs: Rungs that prune.
         candidates: Result of :func:`with_cycles`.
         n: Number of configurations.
         drawn: Configurations in the order in which they are tried.
@@ -160,7 +160,7 @@ app = new_app("Compare rungs within a long cycle with rungs after short ones.")
 
 @app.command()
 def main(
-    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="One whose pool and cycles are recorded.")],
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Problem with a recorded pool and cycles.")],
     orders: Annotated[int, typer.Option("--orders", parser=whole_number(1), metavar="N", help="Replays.")] = ORDERS,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:

@@ -87,7 +87,7 @@ def stand(lines: list[dict[str, Any]], pool: Pool) -> Standing:
 
 
 def smallest_effect(differences: Floats, n: int) -> float:
-    """Return the mean of paired differences that ``n`` repeats would show in four of five races.
+    """Return the mean of paired differences that ``n`` repeats would detect with a power of 80%.
 
     This is the usual sum of two of Student's quantiles, for a two-sided test at 5%.
 
@@ -163,13 +163,13 @@ def _rounded(found: Estimate) -> list[float | None]:
     return [None if math.isnan(value) else round(value, 4) for value in found]
 
 
-app = new_app("Print tables of the arms that train for themselves.")
+app = new_app("Print tables of the arms that train their own trials.")
 
 
 @app.command()
 def main(
     problems: Annotated[list[str] | None, typer.Argument(metavar="[PROBLEM]...", help="Default: all recorded.")] = None,
-    aside: Annotated[bool, typer.Option("--aside", help="Show the problem that is kept for the end.")] = False,
+    aside: Annotated[bool, typer.Option("--aside", help="Show the held-out problem.")] = False,
     contests: Annotated[Path, typer.Option("--contests", help="Folder of the searches.")] = CONTESTS,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:

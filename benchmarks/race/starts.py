@@ -2,8 +2,8 @@
 
     uv run python -m benchmarks.race.starts digits-s11
 
-Each order of the pool goes with one recorded range test (``benchmarks.race.record_range_tests``). Its epochs count, and
-the trial at its rate comes first.
+Each order of the pool is paired with one recorded range test (``benchmarks.race.record_range_tests``). The test's
+epochs count, and the trial at its rate comes first.
 """
 
 from collections.abc import Mapping
@@ -39,13 +39,13 @@ class Start:
 
     name: str
     test: str | None = None
-    """Recorded test that is run first, and whose rate the first trial has; None: none."""
+    """Recorded test that is run first, and whose rate the first trial has; None: no test."""
     bounds: tuple[float, float] | None = None
     """Bounds of ``max_lr`` in place of the test's; None: the test's, or without a test the whole space."""
     second: str | None = None
     """Recorded test whose rate the second trial has; None: the second trial is drawn. Its epochs do not count."""
     power: float = 0.0
-    """Power of (1 - momentum), over its value with the defaults, by which the bounds are multiplied."""
+    """Power of (1 - momentum), relative to that of the defaults, by which the bounds are multiplied."""
 
     def accepts(self, config: Mapping[str, float], test: Test | None) -> bool:
         """Return whether the search draws this configuration after this test."""
@@ -148,7 +148,7 @@ app = new_app("Compare ways to begin a search.")
 
 @app.command()
 def main(
-    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="One whose pool and range tests are recorded.")],
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Problem with a recorded pool and range tests.")],
     orders: Annotated[int, typer.Option("--orders", parser=whole_number(1), metavar="N", help="Replays.")] = ORDERS,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:

@@ -59,7 +59,7 @@ def train(inputs: Inputs, hardware: Hardware, number: int, repeat: int = 0) -> d
 
 
 def held_out_accuracy(trainer: Trainer, inputs: Inputs) -> float:
-    """Train what is left; return the accuracy of the EMA weights on the held-out images, chance if it diverges."""
+    """Train to completion; return the accuracy of the EMA weights on the held-out images, chance if it diverges."""
     for _ in trainer:
         pass
     if trainer.diverged:

@@ -1,1 +1,1 @@
-"""Benchmark of bounds read off ramps alone, which the program used until its range test trained cycles."""
+"""Benchmark of bounds read off ramps alone, as the program's range test did before it trained cycles."""

@@ -34,7 +34,7 @@ class Sweep:
     """Accuracy over one field of the recipe.
 
     Attributes:
-        values: Values of the field, (n,), in ascending order, evenly spaced in their logarithm or nearly so.
+        values: Values of the field, (n,), in ascending order, about evenly spaced on a logarithmic scale.
         accuracies: Accuracies on held-out images, (n,); 0 where the training diverged.
         images: Number of these images.
     """
@@ -45,7 +45,7 @@ class Sweep:
 
     @property
     def smoothed(self) -> Floats:
-        """Accuracies, (n,), each averaged with the neighbours that did not diverge, at half its own weight."""
+        """Accuracies, (n,), averaged with their neighbours at half the weight; diverged ones are left out."""
         alive = (self.accuracies > 0).astype(float)
         weights = np.convolve(alive, [0.25, 0.5, 0.25], "same")
         smoothed: Floats = np.convolve(self.accuracies, [0.25, 0.5, 0.25], "same") * alive / np.maximum(weights, 0.25)
@@ -74,7 +74,7 @@ class Sweep:
 
     @property
     def failed(self) -> "np.typing.NDArray[np.bool_]":
-        """Whether each training, (n,), is above the best value and diverged or has under half the highest accuracy."""
+        """Whether each training, (n,), failed: above the best, it diverged or has under half the highest accuracy."""
         failed: np.typing.NDArray[np.bool_] = (self.values > self.best) & (self.accuracies < self.accuracies.max() / 2)
         return failed
 
@@ -224,15 +224,15 @@ def try_rule(rule: str, measured: Sequence[Measured]) -> RuleResult:
 
 @dataclass(frozen=True)
 class Momenta:
-    """A group of conditions with different momenta, with figures for ``max_lr`` and ``max_lr``/(1 - momentum).
+    """Comparison over conditions with different momenta; each pair is for ``max_lr`` and ``max_lr``/(1 - momentum).
 
     Attributes:
-        name: Description of what else they share; ``all`` if that is nothing.
-        ranges: Highest best rate over the lowest, for both.
-        misplaced: Share of the pairs of a failed and a surviving training in which the failed one had the lower rate,
-            for both; NaN if there are none.
-        carried: Number of pairs in which the bounds of one momentum hold the best rate of another, for both, and number
-            of all pairs.
+        name: Description of what the conditions share; ``all`` if they share nothing.
+        ranges: Highest best rate over the lowest.
+        misplaced: Share of the pairs of a failed and a surviving training in which the failed one had the lower rate;
+            NaN if there are none.
+        carried: Number of pairs in which the bounds of one momentum hold the best rate of another, followed by the
+            number of all pairs.
     """
 
     name: str

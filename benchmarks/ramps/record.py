@@ -39,7 +39,7 @@ from tune_s11.training.trainer import Trainer, TrainingData
 RECORDINGS = Path(__file__).parent / "recordings"
 
 DEFAULTS = ["epochs=12", "peak_epoch=2.5", "train_images=3000"]
-"""Recipe fields unless ``--set`` changes them; the peak is as early as epoch 5 of 24."""
+"""Recipe fields unless ``--set`` changes them; the peak is at the same share of the training as epoch 5 of 24."""
 
 GROUPS = (
     *(("digits", 8, 128), ("digits", 16, 512), ("digits", 32, 128)),
@@ -79,7 +79,7 @@ class Material:
     def recipe(self, condition: Condition, **changes: Any) -> Recipe:
         """Return the recipe to train under a condition."""
         fields = asdict(condition)
-        del fields["dataset"]  # with an image folder of CIFAR-10, the recipe has another name for it
+        del fields["dataset"]  # the recipe has "folder" if CIFAR-10 is an image folder
         return self.base.model_copy(update=fields | changes)
 
     def measure_ramp(self, condition: Condition, seed: int) -> dict[str, Any]:
@@ -223,10 +223,10 @@ def main(
     precision: PrecisionOption = "auto",
     groups: Annotated[
         int,
-        typer.Option("--groups", parser=whole_number(1), metavar="N", help="Only the first N, of digits the first 3."),
+        typer.Option("--groups", parser=whole_number(1), metavar="N", help="Only the first N; the first 3 are digits."),
     ] = len(GROUPS),
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 2,
-    tell_only: Annotated[bool, typer.Option("--tell", help="Measure nothing.")] = False,
+    tell_only: Annotated[bool, typer.Option("--tell", help="Only print the tables.")] = False,
     out: Annotated[Path, typer.Option("--out", help="Folder of the files to write or to resume.")] = RECORDINGS,
 ) -> None:
     """Measure what is missing, then print how bounds and suggestions compare with the sweeps."""

@@ -1,4 +1,4 @@
-"""Measure what the range test's bounds are worth to a search: as walls or as a prior, right or wrong, against none.
+"""Measure how much the range test's bounds help a search: as walls or as a prior, right or wrong, compared with none.
 
     uv run python -m benchmarks.ramps.replay
 
@@ -43,7 +43,7 @@ SHIFTS = (1.0, 5.0, 0.2)
 """Factors by which the bounds are multiplied."""
 
 WALL = (0.067, 2.0)
-"""Bounds that need no measuring: what the range test finds wherever ramps do not diverge."""
+"""Constant bounds, which need no range test: those that ramps give wherever they do not diverge."""
 
 TARGET = 0.9
 """Quantile of the final validation accuracies of all recorded configurations that a search must reach."""
@@ -78,15 +78,15 @@ def epochs_to(search: Simulated, target: float) -> float | None:
 
 
 def range_test_epochs(world: World, images: int) -> float:
-    """Return what the range test trains, in epochs of ``images`` images."""
+    """Return the cost of the range test, in epochs of ``images`` images."""
     settings = world.config.search
     return settings.lr_range_seeds * settings.lr_range_steps * world.config.recipe.batch_size / images
 
 
 def as_walls(world: World, low: float, high: float, suggestion: float) -> World:
-    """Return a search within the bounds, as the program does it; ``world`` holds all that was recorded.
+    """Return a search within the bounds, as the program runs it; the space of ``world`` is all that was recorded.
 
-    The first trial has the suggestion, and otherwise the values that ``world`` would try first.
+    The first trial has the suggested ``max_lr``, and otherwise the values that ``world`` would try first.
     """
     return _between(world, low, high, [world.first[0] | {"max_lr": suggestion}])
 
@@ -168,7 +168,7 @@ app = new_app("Replay searches with right bounds, shifted bounds and none.")
 
 @app.command()
 def main(
-    curves: Annotated[Path, typer.Option("--curves", help="What benchmarks.pruning.record wrote.")] = DIGITS_WIDE,
+    curves: Annotated[Path, typer.Option("--curves", help="Recording of benchmarks.pruning.record.")] = DIGITS_WIDE,
     replays: Annotated[int, typer.Option("--replays", parser=whole_number(2), metavar="N", help="Seeds.")] = 40,
 ) -> None:
     """Print how long each use of the bounds takes to reach the target, and what it finds."""

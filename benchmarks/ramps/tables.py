@@ -9,7 +9,7 @@ from benchmarks.ramps.analysis import RULES, Measured, compare_momenta, try_rule
 from benchmarks.tools.goals import at_least, at_most, judged
 
 LEAST = 12
-"""Number of conditions in which the goals must hold, at least."""
+"""Smallest number of conditions over which the goals may be judged."""
 
 
 def tell(measured: Sequence[Measured]) -> None:

@@ -1,1 +1,1 @@
-"""Benchmark of what each addition to the seed's recipe brings."""
+"""Benchmark of the gain from each addition to the seed's recipe."""

@@ -1,13 +1,13 @@
-"""Measure what each addition to the seed's recipe brings: seed.yaml, s11.yaml, and s11.yaml without one addition.
+"""Measure the gain from each addition to the seed's recipe: seed.yaml, s11.yaml, and s11.yaml without one addition.
 
     uv run python -m benchmarks.recipe.additions --data-dir CIFAR10    # measure what is missing, then report
     uv run python -m benchmarks.recipe.additions --tell                # only report what has been measured
 
 ``CIFAR10`` is an image folder. Every arm has its own range test, as a search would, and five trainings at the rates
-that the test finds. All arms train on the same images from the same seeds, so that differences are taken seed by seed.
-Accuracy is measured once, after the last epoch, on training images that nothing is trained on or chosen by. The moving
-average needs no arm: the raw weights of the same run are what there would be without it. Each result is a line of JSON,
-appended when it finishes; the same command resumes where an interrupted one stopped.
+that the test finds. All arms train on the same images from the same seeds, and differences are taken seed by seed.
+Accuracy is measured once, after the last epoch, on training images that are used neither to train nor to choose. The
+moving average needs no arm of its own: without it, the raw weights of the same run would be shipped. Each result is a
+line of JSON, appended when it finishes; the same command resumes where an interrupted one stopped.
 """
 
 import time
@@ -38,8 +38,8 @@ from tune_s11.training.trainer import Trainer, TrainingData
 
 DEFAULTS = ["width=16", "train_images=22000", f"val_fraction={10 / 22}", "batch_size=128", "label_smoothing=0.1"]
 """Fields of s11.yaml's recipe unless ``--set`` changes them: 12,000 images to train on and 10,000 to measure on. The
-batch size is a quarter, so that an epoch has nearly as many steps as in the whole recipe. The label smoothing is in the
-middle of its range."""
+batch size is a quarter of the full recipe's, so an epoch has nearly as many steps. The label smoothing is in the middle
+of its range."""
 
 SEED_HAS = ("augmentation", "pad_mode", "nesterov", "logit_scale", "ema_horizon", "label_smoothing", "momentum")
 """Fields that the seed's arm takes from seed.yaml; images, sizes and batch size are the same in all arms."""
@@ -124,7 +124,7 @@ def measure(material: Material, workers: int, out: Path) -> None:
 
         def run_missing(what: str, seeds: range, method: Any, *of_arm: Any) -> None:
             done = {(line["arm"], line["seed"]) for line in read_lines(out)[1:] if line["what"] == what}
-            # Seeds are the outer loop, so that the results are paired whenever it is interrupted.
+            # Seeds are the outer loop, so that an interruption leaves paired results.
             missing = [(arm, seed) for seed in seeds for arm in ARMS if (arm, seed) not in done]
             rates = found_rates(material, out) if what == "run" else {}
             tasks = [processes.submit(method, arm, seed, *rates.get(arm, ())) for arm, seed in missing]
@@ -136,7 +136,7 @@ def measure(material: Material, workers: int, out: Path) -> None:
 
 
 def found_rates(material: Material, out: Path) -> dict[str, tuple[float, float]]:
-    """Return ``max_lr`` and ``min_lr`` by arm, as its range test suggests them."""
+    """Return the ``max_lr`` and ``min_lr`` that each arm's range test suggests, by arm."""
     lines = [line for line in read_lines(out)[1:] if line["what"] == "ramp"]
     rates = {}
     for arm in ARMS:
@@ -153,7 +153,7 @@ def _described(line: dict[str, Any]) -> str:
 
 
 def table(lines: list[dict[str, Any]]) -> list[str]:
-    """Return the lines of a Markdown table: for each arm its accuracy, and by how much s11.yaml exceeds it per seed."""
+    """Return the lines of a Markdown table: each arm's accuracy, and how much better s11.yaml is, paired by seed."""
     runs = {arm: {line["seed"]: line for line in lines if line["what"] == "run" and line["arm"] == arm} for arm in ARMS}
     shipped = {arm: {seed: line.get("ema", line["raw"]) for seed, line in found.items()} for arm, found in runs.items()}
     shipped[AVERAGE] = {seed: line["raw"] for seed, line in runs[ALL].items()}
@@ -195,7 +195,7 @@ def tell(header: dict[str, Any], lines: list[dict[str, Any]]) -> None:
         print(f"not complete: {missing} of {len(ARMS) * len(SEEDS)} runs are missing")
 
 
-app = new_app("Measure what each addition to the seed's recipe brings.")
+app = new_app("Measure the gain from each addition to the seed's recipe.")
 
 
 @app.command()
@@ -204,7 +204,7 @@ def main(
     data_dir: DataDirOption = None,
     precision: PrecisionOption = "auto",
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 2,
-    tell_only: Annotated[bool, typer.Option("--tell", help="Measure nothing.")] = False,
+    tell_only: Annotated[bool, typer.Option("--tell", help="Only print the table.")] = False,
     out: Annotated[Path, typer.Option("--out", help="File to write or to resume.")] = OUT,
 ) -> None:
     """Measure what is missing, then print the table."""

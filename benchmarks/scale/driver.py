@@ -1,4 +1,4 @@
-"""Measure how many results the driver of a search handles, and so how many GPUs one driver keeps busy.
+"""Measure how many results per second a search's driver handles, and thus how many GPUs it keeps busy.
 
     uv run python -m benchmarks.scale.driver
 
@@ -6,7 +6,8 @@ The search is the program's own, with its searcher, policy, journal and files. I
 :mod:`benchmarks.scale.reporting`. Their workers are real Ray actors or, where this machine could not hold so many,
 stand-ins in the driver's process, which leave out the time that Ray takes to wait for a result and deliver it.
 
-Everything is measured in steady state: while all actors had a trial, from the moment when the last of them had started.
+Everything is measured in steady state, while every actor has a trial: from the start of the last actor's first trial to
+the start of the last trial.
 """
 
 import json
@@ -51,9 +52,9 @@ class Report(NamedTuple):
     """A result as the driver received it."""
 
     at: float
-    """Seconds of wall time."""
+    """Wall time of its arrival, in seconds."""
     busy: float
-    """Seconds of processor time that the driver's process had used, all threads."""
+    """Processor time that all threads of the driver's process had used, in seconds."""
     epochs: int
     """Epochs since the trial's last report."""
 
@@ -66,7 +67,7 @@ class Clock(tune.Callback):  # type: ignore[misc]
         self._starts: list[float] = []
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Record that an actor has got a trial."""
+        """Record that an actor received a trial."""
         self._starts.append(time.monotonic())
 
     def on_trial_result(
@@ -76,17 +77,17 @@ class Clock(tune.Callback):  # type: ignore[misc]
         self._reports.append(Report(time.monotonic(), time.process_time(), len(result["epochs"])))
 
     def steady(self, actors: int) -> list[Report]:
-        """Return the results while this number of actors had a trial each."""
+        """Return the results received while each of this many actors had a trial."""
         return [report for report in self._reports if self._starts[actors - 1] <= report.at <= self._starts[-1]]
 
 
 class Cost(NamedTuple):
-    """What a result costs the driver."""
+    """Mean cost of a result to the driver."""
 
     seconds: float
-    """Wall time."""
+    """Wall time in seconds."""
     busy: float
-    """Processor time."""
+    """Processor time in seconds."""
     gpus: float
     """GPUs with trials of ten seconds that the driver feeds at half load."""
 
@@ -101,7 +102,7 @@ def cost(reports: list[Report]) -> Cost:
 
 @contextmanager
 def real_actors() -> Iterator[None]:
-    """Let the trials only report. They are given no images, settings or network, so their workers import no torch."""
+    """Make the trials only report. They receive no images, settings or network, so their workers import no torch."""
     with ExitStack() as stack:
         stack.enter_context(patch("tune_s11.search.steps.trials.TrialTrainable", Reporting))
         stack.enter_context(patch("ray.tune.with_parameters", lambda trainable, **_: trainable))
@@ -110,7 +111,7 @@ def real_actors() -> Iterator[None]:
 
 @contextmanager
 def stand_ins() -> Iterator[None]:
-    """Let the trials only report, in the driver's process."""
+    """Make the trials only report, in the driver's process."""
     with real_actors(), patch("ray.tune.execution.tune_controller.RayActorManager", StandInManager):
         yield
 
@@ -128,7 +129,7 @@ def search(folder: Path, actors: int, samples: int) -> tuple[list[Report], list[
 
 
 HEADER = f"{'':24}{'trials':>8}{'results/s':>11}{'ms a result':>13}{'busy':>8}{'first':>8}{'last':>8}{'GPUs fed':>10}"
-"""First and last: milliseconds of wall time of a result in the first and the last fifth."""
+"""First and last: milliseconds of wall time per result in the first and the last fifth of the results."""
 
 
 def tell(name: str, reports: list[Report], trials: list[TrialResult]) -> Cost:
@@ -148,12 +149,12 @@ app = new_app("Measure how many results the driver of a search handles.")
 
 @app.command()
 def main(
-    actors: Annotated[int, typer.Option("--actors", parser=whole_number(1), metavar="N", help="Most real ones.")] = 40,
+    actors: Annotated[int, typer.Option("--actors", parser=whole_number(1), metavar="N", help="Real actors.")] = 40,
     trials: Annotated[
-        int, typer.Option("--trials", parser=whole_number(1), metavar="N", help="Of the search on 256 stand-ins.")
+        int, typer.Option("--trials", parser=whole_number(1), metavar="N", help="Trials on 256 stand-ins.")
     ] = 5000,
 ) -> None:
-    """Print results per second, what a result costs the driver, and the GPUs that it feeds at half load."""
+    """Print results per second, the driver's cost per result, and the GPUs that it feeds at half load."""
     ray.init(address="local", num_cpus=actors, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     print(HEADER)
     with tempfile.TemporaryDirectory() as temporary:

@@ -1,4 +1,4 @@
-"""Measure how well a search's forecast holds: the estimate of ``--dry-run`` against the time of the same search.
+"""Measure how accurate a search's forecast is: the estimate of ``--dry-run`` against the time of the same search.
 
     uv run python -m benchmarks.scale.forecast_error
 
@@ -45,7 +45,7 @@ def command(folder: str, settings: dict[str, str | int]) -> list[str]:
     return [sys.executable, PROGRAM, "--space", "quick", "--storage", folder, *chosen]
 
 
-app = new_app("Compare forecasts with what searches take.")
+app = new_app("Compare forecasts with the time that searches take.")
 
 
 @app.command()

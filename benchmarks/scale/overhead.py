@@ -2,7 +2,8 @@
 
     uv run python -m benchmarks.scale.overhead
 
-The searches are real ones on handwritten digits, without pruning; only what happens between trials differs.
+The searches are real ones on handwritten digits, without pruning. They differ in the length of their trials, and in
+whether workers are kept from trial to trial.
 """
 
 import json
@@ -40,7 +41,7 @@ LONG, SHORT = 20, 1
 
 
 def settings(epochs: int, samples: int) -> dict[str, str]:
-    """Return settings of a search without pruning, range test, finalists and all but one refit."""
+    """Return the settings of a search without pruning and with a single refit."""
     return {
         **{"width": "8", "epochs": str(epochs), "peak_epoch": str(epochs / 2)},
         **{"search.scheduler": "none", "search.samples": str(samples), "search.refit_seeds": "1"},
@@ -73,7 +74,7 @@ def trained(trial: TrialResult) -> float:
 def span(path: Path, trial: TrialResult) -> tuple[float, float]:
     """Return when the trial's training started and finished, as the driver saw it; Ray's own times are whole seconds.
 
-    The time that its reports took in between counts as time before the start.
+    Time that the trial spent on reports between epochs counts as time before its start.
     """
     end = (path / "trials" / trial.name / "result.json").stat().st_mtime
     return end - trained(trial), end
@@ -96,13 +97,13 @@ def turnovers(found: SearchResult) -> list[float]:
 
 
 def ratio(found: SearchResult) -> float:
-    """Return the wall time from first to last epoch over what the epochs would take side by side without gaps."""
+    """Return the wall time from first to last epoch over the time that the epochs take in parallel without gaps."""
     begins, ends = zip(*(span(found.path, trial) for trial in found.trials), strict=True)
     return float((max(ends) - min(begins)) / (sum(map(trained, found.trials)) / WORKERS))
 
 
 def cold_start(folder: Path) -> dict[str, float]:
-    """Return the seconds of each part of the way from typing ``run_search.py`` to the first step of the first trial."""
+    """Return the seconds of each phase between starting ``run_search.py`` and the first step of the first trial."""
     path = folder / "cold"
     command = [sys.executable, str(ROOT / "run_search.py"), "--space", "quick", "--storage", str(folder)]
     options = [part for key, value in settings(LONG, WORKERS).items() for part in ("--set", f"{key}={value}")]
@@ -137,7 +138,7 @@ def tell(name: str, values: list[float], unit: str = "s") -> None:
     )
 
 
-app = new_app("Measure what a search costs beside its training.")
+app = new_app("Measure what a search costs beyond its training.")
 
 
 @app.command()

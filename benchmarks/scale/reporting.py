@@ -1,4 +1,4 @@
-"""Trials that train nothing: they report as often as trials of 24 epochs in ten seconds would. Imports no torch."""
+"""Trials that train nothing but report as often as trials of 24 epochs in ten seconds would. Imports no torch."""
 
 import random
 import time
@@ -18,7 +18,7 @@ REPORTS = (4, 12, 24)
 
 
 def reports(params: dict[str, Any], seed: int) -> Iterator[dict[str, Any]]:
-    """Yield what a trial's worker would report, with invented curves that are better near a ``max_lr`` of 0.4."""
+    """Yield the reports of a trial's worker, with invented curves that are best near a ``max_lr`` of 0.4."""
     generator = random.Random(seed)
     best = 0.93 - 0.05 * abs(np.log10(params["max_lr"] / 0.4)) + generator.gauss(0, 0.002)
     before = 0
@@ -60,7 +60,7 @@ class Reporting(tune.Trainable):  # type: ignore[misc]
 
 
 class StandIn:
-    """A stand-in that answers like a worker without its process."""
+    """A stand-in that answers like a worker, but in the driver's process."""
 
     get_auto_filled_metrics = SimpleNamespace(remote=lambda **_: {})
 

@@ -1,1 +1,1 @@
-"""Benchmark of the speed of a training step, and of how it compares with what the machine could do."""
+"""Benchmark of the speed of a training step, compared with what the machine can do."""

@@ -35,7 +35,7 @@ begun = time.perf_counter()
 load_dataset(recipe)
 print(time.perf_counter() - begun)
 """
-"""Script for a process of its own, so that what is already in memory does not help."""
+"""Script for a separate process, which has nothing in memory yet."""
 
 
 def write_noise(folder: Path, images: int) -> None:

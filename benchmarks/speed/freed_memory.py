@@ -1,10 +1,10 @@
-"""Measure what keeping freed memory saves in a training step on CPUs, and what a process holds for it.
+"""Measure how much time keeping freed memory saves per training step on CPUs, and how much memory it costs.
 
     uv run python -m benchmarks.speed.freed_memory
     uv run python -m benchmarks.speed.freed_memory --rounds 1 --trials 50   # does memory grow from trial to trial?
 
 Each round trains in a fresh process for each side, in turn: with the C library's defaults; with
-:func:`tune_s11.hardware.keep_freed_memory`, as the program does; and with huge pages in addition, which torch asks for
+:func:`tune_s11.hardware.keep_freed_memory`, as the program does; and with huge pages in addition, which torch requests
 if ``THP_MEM_ALLOC_ENABLE`` is set.
 """
 
@@ -33,14 +33,14 @@ SIDES = {"default": {"DEFAULT": "1"}, "kept": {}, "kept, huge pages": {"THP_MEM_
 
 
 class Used(NamedTuple):
-    """What the trials of a process have used."""
+    """Time and memory that the trials of a process used."""
 
     seconds: float
-    """Of a training step: the median of those of the first trial, without two in which the process grows."""
+    """Median time of a training step of the first trial, without its first two steps, in which the process grows."""
     held_first: int
-    """Most bytes that the process has held by the end of its first trial."""
+    """Peak memory in bytes by the end of the first trial."""
     held: int
-    """Most bytes that it has held by the end."""
+    """Peak memory in bytes by the end of the last trial."""
 
 
 def train(width: int, steps: int, trials: int) -> Used:
@@ -73,17 +73,17 @@ def measure(side: str, width: int, steps: int, trials: int) -> Used:
     return Used(*json.loads(done.stdout))
 
 
-app = new_app("Measure what keeping freed memory saves on CPUs.")
+app = new_app("Measure how much time keeping freed memory saves on CPUs.")
 
 
 @app.command()
 def main(
     width: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Width of the network.")] = 16,
-    rounds: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Rounds in turn.")] = 15,
-    steps: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Measured steps a trial.")] = 5,
-    trials: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Trials a process.")] = 1,
+    rounds: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Rounds, each with all sides.")] = 15,
+    steps: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Measured steps per trial.")] = 5,
+    trials: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Trials per process.")] = 1,
 ) -> None:
-    """Print a row for each side: the time of a step, over the default's of the same round, and memory likewise."""
+    """Print a row per side: time per step and memory, each also relative to the default in the same round."""
     found = [{side: measure(side, width, steps, trials) for side in SIDES} for _ in range(rounds)]
     print(f"width {width}, n = {rounds}, MiB held after the first trial, and after {trials}\n")
     print("| | ms a step | speed | MiB | memory | MiB at last |\n|---|---|---|---|---|---|")
@@ -99,7 +99,7 @@ def main(
 
 @app.command("train", hidden=True)
 def train_and_print(width: int, steps: int, trials: int) -> None:
-    """Train in this process, and print what it used."""
+    """Train in this process, and print the time and memory used."""
     print(json.dumps(train(width, steps, trials)))
 
 

@@ -1,4 +1,4 @@
-"""Several narrow trials trained as one: their networks are stacked, and each operator works for all of them."""
+"""Several narrow trials trained as one: their networks are stacked, and each operator computes all of them at once."""
 
 import copy
 
@@ -11,7 +11,7 @@ from tune_s11.training.trainer import Trainer
 
 
 class FusedTrials:
-    """Trains K trials at once that differ at most in seed, schedule, momentum and weight decay, with SGD.
+    """K trials trained at once with SGD; they may differ only in seed, schedule, momentum and weight decay.
 
     Each keeps its own weights and batches, so it computes what its trainer would on its own
     (tests/benchmarks/speed/test_fused.py). The stacking follows torch's tutorial on model ensembling; the update is
@@ -20,10 +20,10 @@ class FusedTrials:
     Attributes:
         params: Weights by name, (K, ...).
         buffers: Batch norm statistics by name, (K, ...).
-        averages: EMA of both by name, those that are floats.
+        averages: EMA of the weights and then of the floating-point buffers.
 
     Args:
-        trainers: One for each trial, that have not trained yet.
+        trainers: One for each trial; none may have trained yet.
     """
 
     def __init__(self, trainers: list[Trainer]) -> None:

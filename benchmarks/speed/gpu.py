@@ -1,10 +1,10 @@
-"""Measure on a GPU what decides how a search should use it, within ten minutes.
+"""Measure on a GPU how a search should use it, within ten minutes.
 
     uv run python -m benchmarks.speed.gpu
 
-Does ``torch.compile`` make steps faster, and in which mode? Should an epoch be augmented at once? Are narrow trials
-trained faster by processes that share the GPU, or fused into one? Sides of a question take turns, and ratios are taken
-within a turn. ``--dry-run`` asks the same of the CPU and of tiny networks, to see that the command works.
+Does ``torch.compile`` make steps faster, and in which mode? Should a whole epoch be augmented at once? Are narrow
+trials trained faster by processes that share the GPU, or fused into one? Sides of a question take turns, and ratios are
+taken within a turn. ``--dry-run`` measures tiny networks on the CPU, to check that the command works.
 """
 
 import contextlib
@@ -34,19 +34,19 @@ from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.training.trainer import Trainer
 
 PATIENCE = 120.0
-"""Seconds after which processes that share the device are taken to have failed."""
+"""Seconds of waiting after which processes that share the device count as failed."""
 
 
 class Sizes(NamedTuple):
-    """What is trained.
+    """Sizes of the networks, epochs and groups of trials.
 
     Attributes:
-        wide: Widths of networks of which one is trained at a time.
-        narrow: Widths of networks of which several are.
-        steps: Steps of an epoch.
-        batch: Images of a batch.
-        processes: How many processes share the device.
-        fused: How many trials are fused into one.
+        wide: Widths of networks that are trained one at a time.
+        narrow: Widths of networks that are trained several at a time.
+        steps: Steps per epoch.
+        batch: Images per batch.
+        processes: Numbers of processes that share the device.
+        fused: Numbers of trials that are fused into one.
         modes: Modes of ``torch.compile``.
     """
 
@@ -64,13 +64,13 @@ DRY = Sizes((4,), (2,), 2, 16, (1, 2), (2,), ())
 
 
 def build_trainer(width: int, sizes: Sizes, hardware: Hardware, of: type[Trainer] = Trainer, seed: int = 0) -> Trainer:
-    """Build a trainer that learns nothing from noise, at a rate at which it does not diverge."""
+    """Build a trainer on noise, with a learning rate at which it does not diverge."""
     recipe = Recipe(width=width, batch_size=sizes.batch, epochs=10_000, max_lr=1e-3)
     return of(recipe, noise_data(sizes.steps * sizes.batch), hardware, seed)
 
 
 class OneEpoch:
-    """An epoch of a trainer; called, it returns the images per second."""
+    """An epoch of a trainer; a call trains it and returns the images per second."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
@@ -83,7 +83,7 @@ class AugmentedAtOnce(Trainer):
     """A trainer that augments a whole epoch before its first step."""
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """See :meth:`Trainer.batches`; its random decisions are other ones."""
+        """Yield batches as :meth:`Trainer.batches` does, but with other random decisions."""
         generator = torch.Generator(self.device).manual_seed(epoch)
         pixels, labels = self.train
         order = torch.randperm(len(labels), generator=generator, device=self.device)
@@ -107,10 +107,10 @@ def augmenting(width: int, sizes: Sizes, hardware: Hardware) -> dict[str, Measur
 
 
 class Processes:
-    """Trials in processes of their own that share the device; called, it returns the images per second of all.
+    """Trials in processes of their own that share the device; a call returns the images per second of all together.
 
-    The processes start together, at a barrier, and the slowest one counts. Those of one side wait while others have
-    their turn, and end with it.
+    The processes start together at a barrier, and the slowest one determines the time. They wait while other sides
+    have their turn, and exit when this object is deleted.
     """
 
     def __init__(self, number: int, width: int, sizes: Sizes, hardware: Hardware) -> None:
@@ -130,7 +130,7 @@ class Processes:
 
 
 def train_when_told(barrier: Barrier, width: int, sizes: Sizes, hardware: Hardware, seed: int) -> None:
-    """Train an epoch between each two passages of the barrier, until it is taken away."""
+    """Train an epoch between every two waits at the barrier, until the barrier is aborted."""
     hardware.activate()
     trainer = build_trainer(width, sizes, hardware, seed=seed)
     with contextlib.suppress(BrokenBarrierError):
@@ -141,7 +141,7 @@ def train_when_told(barrier: Barrier, width: int, sizes: Sizes, hardware: Hardwa
 
 
 class Fused:
-    """Trials fused into one; called, it trains an epoch and returns the images per second of all."""
+    """Trials fused into one; a call trains an epoch and returns the images per second of all together."""
 
     def __init__(self, number: int, width: int, sizes: Sizes, hardware: Hardware) -> None:
         self._images = number * sizes.steps * sizes.batch
@@ -171,7 +171,7 @@ def main(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tiny networks on the CPU, not compiled.")] = False,
     rows: Annotated[Path | None, typer.Option(help="File to append each side's rates to, as JSON.")] = None,
 ) -> None:
-    """Print images per second of each side, and over those of the first side of the same round."""
+    """Print each side's images per second, and their ratio to the first side's in the same round."""
     if not (dry_run or torch.cuda.is_available()):
         raise InputError("there is no GPU here; --dry-run measures tiny networks on the CPU")
     hardware = choose_hardware(gpu=not dry_run, threads=1 if dry_run else None)

@@ -1,9 +1,9 @@
-"""Measure what a worker holds, and that a machine holds the images once rather than once per worker.
+"""Measure how much memory a worker holds, and whether a machine holds the images once rather than once per worker.
 
     uv run python -m benchmarks.speed.memory
 
-Workers with the full data set (noise) train a few steps and then count the memory that is theirs alone and that they
-share. As many workers with a twentieth of the images show how much is theirs alone for other reasons.
+Workers with the full data set (noise) train a few steps and then count their unshared and their shared memory. As many
+workers with a twentieth of the images show how much unshared memory has other causes.
 """
 
 import json
@@ -47,7 +47,7 @@ class Held(NamedTuple):
 
 
 class Worker:
-    """A worker that trains and reports what it holds. All must train first, as each counts what the others share."""
+    """A worker that trains and reports its memory. All must train before any reports, because they share pages."""
 
     def train(self, data: TrainingData, width: int, steps: int) -> None:
         hardware = choose_hardware(threads=1)
@@ -69,18 +69,18 @@ class Worker:
         )
 
 
-app = new_app("Measure what a worker holds.")
+app = new_app("Measure how much memory a worker holds.")
 
 
 @app.command()
 def main(
     workers: Annotated[
-        int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="At once, at most.")
+        int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Most workers at once.")
     ] = 8,
-    width: Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Of the network.")] = 16,
-    steps: Annotated[int, typer.Option("--steps", parser=whole_number(1), metavar="N", help="Of training.")] = 2,
+    width: Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Network width.")] = 16,
+    steps: Annotated[int, typer.Option("--steps", parser=whole_number(1), metavar="N", help="Training steps.")] = 2,
 ) -> None:
-    """Print, for one worker, two, four and so on, what each holds and what the images take in all of them."""
+    """Print, for 1, 2, 4, ... workers, the memory that each holds and that the images take in all of them."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     ray.init(
         address="local", num_cpus=workers, num_gpus=gpus, include_dashboard=False, log_to_driver=False,

@@ -1,4 +1,4 @@
-"""Images of noise, as CIFAR-10 has them: their content does not affect the time that a step takes."""
+"""Noise images in the format of CIFAR-10: the content does not affect the time that a step takes."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ def noise(count: int, size: int = 32) -> Images:
 
 
 def noise_data(train: int, validation: int = 0) -> TrainingData:
-    """Return so many images to train and to validate on, for :class:`tune_s11.training.trainer.Trainer`."""
+    """Return this many noise images to train and to validate on, for :class:`tune_s11.training.trainer.Trainer`."""
     return TrainingData(noise(train), noise(validation) if validation else None, 10, MEAN, STD)
 
 

@@ -31,10 +31,10 @@ app = new_app("Measure how many trials should share a GPU, or the cores.")
 @app.command()
 def main(
     precision: PrecisionOption = "auto",
-    width: Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Of the network.")] = 64,
+    width: Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Network width.")] = 64,
     rounds: Annotated[int, typer.Option("--rounds", parser=whole_number(1), metavar="N", help="Turns of each.")] = 5,
 ) -> None:
-    """Print a step's time, trials per minute and what a worker holds, for each number of trials at a time."""
+    """Print a step's time, trials per minute and a worker's memory, for each number of trials at a time."""
     recipe = Recipe(width=width)
     images = noise_data(*FULL)
     on_gpu = torch.cuda.is_available()

@@ -1,4 +1,4 @@
-"""Measure whether bf16 costs accuracy, by the same runs in fp32 and in bf16 from the same seeds.
+"""Measure whether bf16 costs accuracy, with the same runs in fp32 and in bf16 from the same seeds.
 
     uv run python -m benchmarks.speed.precision
 
@@ -23,7 +23,7 @@ from tune_s11.training.trainer import Trainer, TrainingData
 PRECISIONS: tuple[Literal["fp32", "bf16"], ...] = ("fp32", "bf16")
 
 MARGIN = 0.005
-"""Accuracy that bf16 may cost at most, as a fraction."""
+"""Largest loss of accuracy allowed for bf16, as a fraction."""
 
 
 def interval(differences: list[float]) -> tuple[float, float]:

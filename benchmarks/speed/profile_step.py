@@ -3,8 +3,8 @@
     uv run python -m benchmarks.speed.profile_step
 
 The plain way is fp32, NCHW, an optimizer that is not fused, and EMA weights that are updated tensor by tensor. Both
-sides take their batches from the device's memory and augment them there. Shares are of the time of all operators, by
-torch's profiler.
+sides take their batches from the device's memory and augment them there. Shares are fractions of the time of all
+operators in torch's profiler.
 """
 
 from collections import Counter
@@ -98,7 +98,7 @@ app = new_app("Profile a training step.")
 @app.command()
 def main(
     precision: PrecisionOption = "auto",
-    steps: Annotated[int, typer.Option("--steps", parser=whole_number(1), metavar="N", help="Profiled.")] = 3,
+    steps: Annotated[int, typer.Option("--steps", parser=whole_number(1), metavar="N", help="Profiled steps.")] = 3,
 ) -> None:
     """Print a table for widths 64 and 16, in milliseconds per step."""
     hardware: Hardware = choose_hardware(precision)

@@ -2,7 +2,7 @@
 
     uv run python -m benchmarks.speed.small_convolutions
 
-Both sides train the same network on one batch that is ready; in one of them, the convolutions of images of at most 4x4
+Both sides train the same network on one prepared batch; in one of them, the convolutions of images of at most 4x4
 pixels are matrix products. They take turns, and ratios are taken within a round.
 """
 
@@ -25,7 +25,7 @@ from tune_s11.hardware import choose_hardware
 
 
 def convolve(images: Tensor, weight: Tensor) -> Tensor:
-    """Return what ``conv2d`` with a padding of 1 does, as a single matrix product.
+    """Compute ``conv2d`` with a padding of 1 as a single matrix product.
 
     Args:
         images: (N, C, H, W), in channels-last format.
@@ -43,10 +43,10 @@ def convolve(images: Tensor, weight: Tensor) -> Tensor:
 
 
 class SmallConvolution(nn.Conv2d):
-    """A convolution that is a matrix product where its images are small."""
+    """A convolution that is computed as a matrix product if its images are small."""
 
     largest = 4
-    """Most pixels of a side of a small image."""
+    """Largest side of a small image, in pixels."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, O, H, W)."""
@@ -54,7 +54,7 @@ class SmallConvolution(nn.Conv2d):
 
 
 def replace(model: nn.Module) -> None:
-    """Make all 3x3 convolutions of a network without bias, of padding 1, small ones; their weights stay."""
+    """Turn all 3x3 convolutions of padding 1, which must have no bias, into small ones; they keep their weights."""
     for module in model.modules():
         if type(module) is nn.Conv2d and module.kernel_size == (3, 3) and module.padding == (1, 1):
             module.__class__ = SmallConvolution
@@ -71,7 +71,7 @@ def main(
         typer.Option("--width", parser=whole_number(1), metavar="N", help="Width; repeatable.  [64 and 16]"),
     ] = None,
     rounds: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Turns of each side.")] = 15,
-    batch: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Images of a batch.")] = 512,
+    batch: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Images per batch.")] = 512,
 ) -> None:
     """Print images per second of both sides, and their ratio, at each width."""
     hardware = choose_hardware(precision, gpu=False)

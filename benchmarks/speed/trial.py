@@ -1,4 +1,4 @@
-"""Measure how close a trial comes to what the machine could do, and how far the usual way stays behind.
+"""Measure how close a trial's speed comes to what the machine can do, and how much slower the usual way is.
 
     uv run python -m benchmarks.speed.trial
 
@@ -31,7 +31,7 @@ from tune_s11.training.trainer import Trainer
 
 
 class Length(TypedDict):
-    """Steps of one stretch: of the lean sides, and of the usual way, which is much slower."""
+    """Steps of one stretch: for the fast sides, and for the usual way, which is much slower."""
 
     steps: int
     usual_steps: int
@@ -54,7 +54,7 @@ Measure = Callable[[], float]
 
 
 class Training:
-    """The program's own trainer; a stretch is an epoch. With ``validate``, a tenth validates, as in a search."""
+    """The program's own trainer; a stretch is an epoch. With ``validate``, a tenth of the images is for validation."""
 
     def __init__(self, recipe: Recipe, hardware: Hardware, steps: int, *, validate: bool) -> None:
         count = steps * recipe.batch_size
@@ -66,7 +66,7 @@ class Training:
 
 
 class Bare:
-    """Forward, backward and optimizer step of the trainer's network, on one batch that is ready."""
+    """Forward, backward and optimizer step of the trainer's network, on one prepared batch."""
 
     def __init__(self, recipe: Recipe, hardware: Hardware, steps: int) -> None:
         self.trainer = Trainer(recipe, noise_data(recipe.batch_size), hardware, seed=0)
@@ -101,7 +101,7 @@ def sides(recipe: Recipe, hardware: Hardware, length: Length, *, compiled: bool 
 
 
 def take_turns(measures: Mapping[str, Measure], rounds: int) -> dict[str, list[float]]:
-    """Return each side's images per second in each round, after one for warm-up; each round starts with another."""
+    """Return each side's images per second by round, after a warm-up round; each round starts with another side."""
     names = list(measures)
     rates: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds + 1):
@@ -140,7 +140,7 @@ def tell(width: int, rates: dict[str, list[float]], ratios: dict[str, list[float
 
 
 def share_of_augmentation(trainer: Trainer, steps: int = 50) -> float:
-    """Return the time of the augmentation alone over that of whole steps with it."""
+    """Return the augmentation's share of the time of whole steps."""
     generator = torch.Generator(trainer.device).manual_seed(0)
     pixels, labels = (each[: trainer.recipe.batch_size] for each in trainer.train)
 
@@ -186,7 +186,7 @@ def main(
         list[int] | None,
         typer.Option("--width", parser=whole_number(1), metavar="N", help="Width, 64 or 16; may be repeated.  [both]"),
     ] = None,
-    compiled: Annotated[bool, typer.Option("--compiled", help="The trainer through torch.compile too.")] = False,
+    compiled: Annotated[bool, typer.Option("--compiled", help="Also time torch.compile.")] = False,
 ) -> None:
     """Print images per second and ratios at each width, and on a GPU whole trials too."""
     hardware = choose_hardware(precision)
@@ -199,7 +199,7 @@ def main(
         if width not in lengths:
             raise InputError(f"--width {width}: must be one of {', '.join(map(str, lengths))}")
         length = lengths[width]
-        recipe = Recipe(width=width, epochs=10_000, max_lr=1e-3)  # noise teaches nothing, and must not diverge
+        recipe = Recipe(width=width, epochs=10_000, max_lr=1e-3)  # a rate at which training on noise does not diverge
         rates = take_turns(sides(recipe, hardware, length, compiled=compiled), rounds)
         ratios = compare(rates)
         tell(width, rates, ratios)

@@ -1,4 +1,4 @@
-"""The usual way to train: images one by one through a DataLoader, by the transforms of a library."""
+"""The usual way to train: images one by one through a DataLoader, augmented by a library's transforms."""
 
 import time
 from collections.abc import Callable
@@ -76,8 +76,8 @@ class Usual:
         hardware: Hardware to train on.
         steps: Steps of a stretch.
         transform: Transform of one image.
-        tuned: Whether the network trains in the hardware's precision and in channels-last format, as those do who know
-            their machine; otherwise in fp32 and NCHW, as torch's tutorials do.
+        tuned: Whether the network trains in the hardware's precision and in channels-last format, as experts would;
+            otherwise in fp32 and NCHW, as in torch's tutorials.
     """
 
     def __init__(

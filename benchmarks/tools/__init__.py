@@ -1,1 +1,1 @@
-"""Tools that benchmarks share: files of recordings, processes, goals and tables."""
+"""Code that benchmarks share: recording files, processes, goals and tables."""

@@ -1,6 +1,6 @@
 """Run hours of measurements in low-priority processes, and append each result to a file when it is done.
 
-The same command resumes where an interrupted one stopped: what is in the file is not measured again.
+The same command resumes where an interrupted one stopped: results that the file already holds are not measured again.
 """
 
 import multiprocessing
@@ -19,7 +19,7 @@ from tune_s11.config import InputError, Recipe, completed
 from tune_s11.hardware import Hardware
 
 NICENESS = 5
-"""Niceness of the processes: what takes hours can wait for other work that needs the cores."""
+"""Niceness of the processes: measurements that take hours yield the cores to other work."""
 
 
 class Material(Protocol):
@@ -49,7 +49,9 @@ def _call(method: Callable[..., Result], *arguments: Any) -> Result:
 
 
 class Background:
-    """A pool of processes and its context manager, with which they exit; after Ctrl-C, they exit at once.
+    """A pool of processes, as a context manager.
+
+    The processes exit at the end of the context; after Ctrl-C, they exit immediately.
 
     Args:
         material: Inputs of the measurements.
@@ -91,7 +93,7 @@ def read_begun(out: Path, of: dict[str, Any]) -> tuple[dict[str, Any] | None, li
 
     Args:
         out: File to resume.
-        of: Subject of the measurements; lines belong in the same file only if all of this is equal.
+        of: Subject of the measurements, which must match the file's header.
 
     Raises:
         InputError: The file holds measurements of something else.
@@ -108,5 +110,5 @@ def read_begun(out: Path, of: dict[str, Any]) -> tuple[dict[str, Any] | None, li
 
 
 def _completed(of: dict[str, Any]) -> dict[str, Any]:
-    """Return the subject with the defaults of the recipe's fields that it was recorded without."""
+    """Return a subject, completed with the defaults of recipe fields that are newer than the recording."""
     return of | {"recipe": completed(Recipe, of["recipe"])} if "recipe" in of else of

@@ -1,4 +1,4 @@
-"""Goals for the last line of a benchmark, with what was measured and whether they were met."""
+"""Goals for a benchmark's last line of output: measured values, and whether they meet the goals."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, TypedDict
@@ -13,12 +13,12 @@ class Goal(TypedDict):
 
 
 def at_least(value: float, goal: float, digits: int = 3) -> Goal:
-    """Return the goal of a value that must be ``goal`` or more; it is rounded for display, but not for judgement."""
+    """Return the goal of a value that must be at least ``goal``; the value is rounded only after the comparison."""
     return {"value": round(value, digits), "goal": goal, "met": value >= goal}
 
 
 def at_most(value: float, goal: float, digits: int = 3) -> Goal:
-    """Return the goal of a value that must be ``goal`` or less."""
+    """Return the goal of a value that must be at most ``goal``."""
     return {"value": round(value, digits), "goal": goal, "met": value <= goal}
 
 

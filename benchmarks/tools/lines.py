@@ -1,4 +1,4 @@
-"""Files of recordings: a header and lines of JSON, each appended when it is done."""
+"""Recording files: a header and lines of JSON, each appended as soon as it is complete."""
 
 import json
 import os
@@ -36,5 +36,5 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
 
 
 def completed_subject(of: dict[str, Any]) -> dict[str, Any]:
-    """Return a recording's subject with the defaults of the recipe's fields that it was recorded without."""
+    """Return a recording's subject, completed with the defaults of recipe fields that are newer than the recording."""
     return of | {"recipe": completed(Recipe, of["recipe"])} if "recipe" in of else of

@@ -10,6 +10,6 @@ def markdown_row(cells: list[str]) -> str:
 
 
 def in_brackets(values: Sequence[float], digits: int) -> str:
-    """Return a median with the least and the greatest value in brackets."""
+    """Return a median with the minimum and maximum in brackets."""
     middle, least, most = (f"{f(values):.{digits}f}" for f in (statistics.median, min, max))
     return f"{middle} ({least} to {most})"

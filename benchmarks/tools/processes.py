@@ -1,4 +1,4 @@
-"""Tasks shared among processes, with one line of JSON per task: the common part of ``record`` and ``contest``."""
+"""Do tasks in worker processes, and append one line of JSON per task to a file."""
 
 import multiprocessing
 import os
@@ -26,7 +26,7 @@ Missing = TypeVar("Missing", bound=Hashable)
 
 @dataclass(frozen=True)
 class Worker:
-    """Inputs and function of a worker process; each receives them once."""
+    """Inputs and task function of a worker process, which receives them once."""
 
     inputs: Inputs
     hardware: Hardware
@@ -68,11 +68,11 @@ def interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def resume_file(path: Path, of: dict[str, Any], dataset: Dataset) -> list[Line]:
-    """Return the lines that a file already holds, without its header, which is written if there is no file yet.
+    """Return the lines that a file already holds, without its header; write the header if there is no file yet.
 
     Args:
         path: File to resume.
-        of: Subject of the recording; lines belong in the same file only if all of this is equal.
+        of: Subject of the recording, which must match the file's header.
         dataset: Dataset for the manifest.
 
     Raises:
