@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from tune_s11.config import Recipe
-from tune_s11.training.schedule import OneCycle, Plateau, Triangular, build_schedule, drive
+from tune_s11.training.schedule import OneCycle, Plateau, Triangular, build_schedule
 
 S11 = OneCycle(min_lr=0.004, max_lr=0.4, peak=5, end=24)
 
@@ -183,32 +183,3 @@ def test_a_schedule_of_the_epoch_alone_keeps_nothing(schedule: OneCycle | Triang
     assert schedule.state_dict() == {}
     schedule.load_state_dict({})
     assert schedule.lr(3) == before
-
-
-@pytest.mark.parametrize(
-    "schedule", [OneCycle(0.01, 0.4, peak=1.0, end=3.0), Triangular(0.01, 0.4, period=2.0)], ids=repr
-)
-def test_a_driven_optimizer_has_the_rate_of_each_step(schedule: OneCycle | Triangular) -> None:
-    one, other = (torch.nn.Parameter(torch.zeros(1)) for _ in range(2))
-    optimizer = torch.optim.SGD([{"params": [one], "lr": 0.1}, {"params": [other], "lr": 0.02}])
-    scheduler = drive(schedule, optimizer, steps_per_epoch=4)
-    for step in range(12):
-        rates = [group["lr"] for group in optimizer.param_groups]
-        assert rates == pytest.approx([schedule.lr(step / 4), schedule.lr(step / 4) / 5])
-        optimizer.step()
-        scheduler.step()
-
-
-def test_a_driven_optimizer_is_resumed_by_torchs_states() -> None:
-    schedule = OneCycle(0.01, 0.4, peak=1.0, end=3.0)
-    optimizers = [torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1) for _ in range(2)]
-    one, other = (drive(schedule, optimizer, 4) for optimizer in optimizers)
-    for _ in range(5):
-        optimizers[0].step()
-        one.step()
-    optimizers[1].load_state_dict(optimizers[0].state_dict())
-    other.load_state_dict(one.state_dict())
-    for optimizer, scheduler in zip(optimizers, (one, other), strict=True):
-        optimizer.step()
-        scheduler.step()
-    assert optimizers[0].param_groups[0]["lr"] == optimizers[1].param_groups[0]["lr"] == pytest.approx(schedule.lr(1.5))

@@ -23,9 +23,9 @@ class SearchSnapshot:
 
     Attributes:
         name: Name of the search's folder.
-        path: Path of the folder; for a search in object storage, of its copy here.
+        path: Path of the folder; for a search in object storage, of its copy on this machine.
         trials: Table with one row per trial, best first, indexed by the trial's name: ``state``, ``epoch`` (epochs
-            done), ``score`` (validation accuracy of the EMA weights, NaN before the first epoch), ``seed``, and a
+            completed), ``score`` (validation accuracy of the EMA weights, NaN before the first epoch), ``seed``, and a
             column for each parameter that is searched.
         winner: Name of the best trial; None before any is complete.
         recipe: Recipe that the winner was refit with; None before it is refit.

@@ -37,10 +37,10 @@ class Search:
 
     Attributes:
         name: Name of the results folder.
-        space: Name of a space file that comes with the program, path of one, or one that was read. None: the space that
-            the search started with, or ``s11`` for a new search.
+        space: Name of a shipped space file, path of a space file, or a configuration that was read from one. None: the
+            space that the search started with, or ``s11`` for a new search.
         settings: Changes to the space file: recipe fields, ``search.FIELD``, ``refit.FIELD``. A resumed search may have
-            more ``search.samples`` and another ``search.target``; without one, it keeps its own.
+            more ``search.samples`` and another ``search.target``; if no target is given, it keeps its own.
         lr_bounds: Lowest and highest ``max_lr``, in place of a range test.
         warm_start: Name, path or address of a search whose best recipes are tried first.
 
@@ -54,7 +54,7 @@ class Search:
 
     Attributes:
         gpus: GPUs to use, at most; None: all there are; 0: the CPU.
-        trials_per_gpu: Trials that share a GPU; ``auto``: as many as get most done, by steps timed here.
+        trials_per_gpu: Trials that share a GPU; ``auto``: the number with the highest throughput, by steps timed here.
         workers: Trials at a time on CPUs; None: 2.
         address: Address of a running Ray cluster, ``auto`` or HOST:PORT; None: RAY_ADDRESS if it is set, else this
             machine.
@@ -62,8 +62,9 @@ class Search:
         compiled: Whether trials train through ``torch.compile``; ``auto``: on GPUs, if it saves time.
         stall_timeout: Seconds after which a worker that reports nothing is killed; None: 20 times the longest report,
             at least 600.
-        budget: Time limit for everything, in seconds; running the same search again does the rest. None: no limit.
-        track: Tracker that trials and refits are also sent to; None: the one that a resumed search has used.
+        budget: Time limit in seconds, report included; running the same search again does the rest. None: no limit.
+        track: Tracker that trials and refits are also sent to; ``none``: no tracker; None: the one that a resumed
+            search has used.
         callbacks: ``ray.tune.Callback`` objects, called after the program's own.
     """
 
@@ -145,7 +146,7 @@ class Search:
         config = self._config(begun)
         if workspace is None:
             workspace = begin(storage, check_name(self.name))
-            if "working_dir_files" in workspace.folder.parts:  # where Ray unpacks what `ray job submit` sends
+            if "working_dir_files" in workspace.folder.parts:  # where Ray unpacks the files of `ray job submit`
                 raise InputError(
                     f"--storage {storage}: is inside this Ray job's temporary copy of the working directory; "
                     "expected an absolute path, such as a network mount that all nodes share"

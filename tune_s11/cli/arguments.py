@@ -1,11 +1,10 @@
-"""Turns what the user typed into what the library takes."""
+"""Converts what the user has typed into the library's configuration."""
 
 from pathlib import Path
 
 import typer
 
 from tune_s11.config import InputError
-from tune_s11.data.listing import CSV_SUFFIX
 from tune_s11.search_space import SearchConfig, load_space
 
 
@@ -44,6 +43,8 @@ def resolve_config(
     """
     overrides = dict(_key_value(setting) for setting in settings or [])
     if data_dir is not None:
+        from tune_s11.data.listing import CSV_SUFFIX  # its package imports torch, which takes seconds
+
         if not (data_dir.is_dir() or (data_dir.is_file() and data_dir.suffix.lower() == CSV_SUFFIX)):
             raise InputError(
                 f"--data-dir {data_dir}: must be a folder that holds train/<class>/, or a {CSV_SUFFIX} file"

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,15 +12,12 @@ from tune_s11.config import InputError
 from tune_s11.results import load_search
 from tune_s11.results.opening import publish
 from tune_s11.text import printable
-from tune_s11.winner import read_best
-from tune_s11.winner.export import CARD, ExportError, Format
-from tune_s11.winner.export import export as write_export
 
 
 def export(
     name: Annotated[str, typer.Argument(metavar="SEARCH", help="Name or path.")],
     kind: Annotated[
-        Format,
+        Literal["safetensors", "torch", "onnx"],
         typer.Option("--format", help="safetensors: weights; torch: torch.export; onnx: needs tune-s11[onnx]."),
     ] = "safetensors",
     storage: StorageOption = RESULTS,
@@ -29,7 +26,11 @@ def export(
         typer.Option("--out", metavar="DIR", help="Folder to write into (default: best/export of the search)."),
     ] = None,
 ) -> None:
-    """Writes a search's winner as a file, checked against the refit, and a model card beside it."""
+    """Exports the winner to a file. The file is checked against the refit, and gets a model card."""
+    from tune_s11.winner import read_best  # imports torch
+    from tune_s11.winner.export import CARD, ExportError
+    from tune_s11.winner.export import export as write_export
+
     search = load_search(name, storage)
     folder = out or search.folder.export
     if folder.exists() and not folder.is_dir():

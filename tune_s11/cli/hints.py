@@ -15,7 +15,7 @@ _IN_A_CHECKOUT = {"search": "run_search.py", "train": "-m tune_s11.train", "repo
 
 
 def program(command: str) -> str:
-    """Return how a command is typed here.
+    """Return the start of the command line that runs a command here.
 
     An installed package has no ``run_search.py``. A program started by ``uv run`` finds its packages only through it.
 
@@ -72,7 +72,7 @@ def repeat_commands(search: SearchResult) -> dict[str, str]:
 
 
 def storage_option(folder: Path) -> str:
-    """Return the option that a command on ``folder`` needs beside its name; empty if it is in the default storage."""
+    """Return the option that a command needs in addition to the folder's name; empty in the default storage."""
     storage = folder.resolve().parent
     address = address_of(folder)
     if address is not None:
@@ -81,6 +81,6 @@ def storage_option(folder: Path) -> str:
 
 
 def shown_path(path: Path) -> Path:
-    """Return a path relative to the working directory if it is inside, for a report to be shared; else absolute."""
+    """Return a path to show, also in a shared report: relative if it is in the working directory, else absolute."""
     path = path.resolve()
     return path.relative_to(os.getcwd()) if path.is_relative_to(os.getcwd()) else path

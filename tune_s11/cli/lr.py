@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -20,15 +20,15 @@ from tune_s11.cli.options import (
     ThreadsOption,
 )
 from tune_s11.config import InputError
-from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.lr_range.cycles import Cycle, Outcome
-from tune_s11.lr_range.measuring import ramp, range_test, train_cycle
 from tune_s11.lr_range.rule import ask, expected_epochs, recommend
 from tune_s11.results.lr_range import RangeTest
 from tune_s11.search_space import SearchConfig
-from tune_s11.training.trainer import TrainingData
+
+if TYPE_CHECKING:  # torch takes seconds to import, and neither --help nor shell completion needs it
+    from tune_s11.training.trainer import TrainingData
 
 
 def lr(
@@ -44,7 +44,11 @@ def lr(
         "lr_range.json"
     ),
 ) -> None:
-    """Runs the LR range test, prints what it recommends, and writes its measurements and their picture."""
+    """Runs the LR range test. Prints its recommendation, and writes its measurements and their picture."""
+    from tune_s11.data import load_dataset
+    from tune_s11.lr_range.measuring import ramp
+    from tune_s11.training.trainer import TrainingData
+
     picture = out.with_suffix(".png")
     if out.exists() or picture.exists() or picture == out or not out.parent.is_dir():
         raise InputError(f"--out {out}: must name a new file in an existing folder, with no {picture.name} beside it")
@@ -66,8 +70,10 @@ def lr(
     print(f"range test: {out}, {picture}")
 
 
-def _measure(config: SearchConfig, data: TrainingData, hardware: Hardware, lrs: Floats) -> RangeTest:
+def _measure(config: SearchConfig, data: "TrainingData", hardware: Hardware, lrs: Floats) -> RangeTest:
     """Train the ramps and cycles one after another."""
+    from tune_s11.lr_range.measuring import range_test, train_cycle
+
     recipe, search = config.recipe, config.search
     assert data.validation is not None
     question = ask(recipe, search, data.validation.labels)

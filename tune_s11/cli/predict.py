@@ -3,18 +3,19 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
 import typer
 
 from tune_s11.cli.options import RESULTS, ModelOption, StorageOption
 from tune_s11.config import InputError
-from tune_s11.data.decoding import decode
-from tune_s11.data.listing import walk_images
 from tune_s11.text import printable
-from tune_s11.winner import Classifier, load_best
+
+if TYPE_CHECKING:  # torch takes seconds to import, and neither --help nor shell completion needs it
+    import torch
+
+    from tune_s11.winner import Classifier
 
 BATCH = 256
 """Images that are decoded and classified at a time."""
@@ -27,7 +28,9 @@ def predict(
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every class's probability.")] = False,
 ) -> None:
-    """Classifies images with a search's winner: the likeliest class of each, and its probability."""
+    """Classifies images with the winner. Prints the likeliest class of each image and its probability."""
+    from tune_s11.winner import load_best
+
     paths = list(_files(images))
     classifier = load_best(name, storage, model)
     # Classify all images before printing, so that a file that is not an image leaves no partial output.
@@ -42,7 +45,7 @@ def predict(
         print(f"{printable(row['image'])}  {printable(row['class'])}  {row['probability']:.4f}")
 
 
-def _row(path: Path, classifier: Classifier, probabilities: torch.Tensor) -> dict[str, Any]:
+def _row(path: Path, classifier: "Classifier", probabilities: "torch.Tensor") -> dict[str, Any]:
     likeliest = int(probabilities.argmax())
     return {
         "image": str(path),
@@ -53,6 +56,8 @@ def _row(path: Path, classifier: Classifier, probabilities: torch.Tensor) -> dic
 
 
 def _files(images: list[Path]) -> Iterator[Path]:
+    from tune_s11.data.listing import walk_images
+
     for path in images:
         if not path.is_dir():
             yield path
@@ -66,8 +71,12 @@ def _files(images: list[Path]) -> Iterator[Path]:
         yield from found
 
 
-def _probabilities(classifier: Classifier, paths: list[Path]) -> Iterator[torch.Tensor]:
+def _probabilities(classifier: "Classifier", paths: list[Path]) -> "Iterator[torch.Tensor]":
     """Yield the class probabilities, (K,), of each image."""
+    import torch
+
+    from tune_s11.data.decoding import decode
+
     classifier.to("cuda" if torch.cuda.is_available() else "cpu")
     for start in range(0, len(paths), BATCH):
         batch = paths[start : start + BATCH]

@@ -27,7 +27,7 @@ from tune_s11.results.opening import publish
 from tune_s11.text import say
 from tune_s11.training.schedule import Triangular
 
-app = new_app("Report on a search or a single run: its winner, its trials, its learning rates.")
+app = new_app("Reports on a search or a single run.")
 
 ResultArgument = Annotated[
     str | None, typer.Argument(metavar="[SEARCH|RUN]", help="Name or path (default: the latest).")

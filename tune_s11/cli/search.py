@@ -141,7 +141,9 @@ def search(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only forecast what the search will cost.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
 ) -> None:
-    """Searches: LR range test, trials that Optuna proposes and ASHA prunes, refit of the best, report.
+    """Searches for the best recipe.
+
+    The steps are LR range test, trials that Optuna proposes and ASHA prunes, finalists, refit of the winner, report.
 
     Trials train with one cycle. --set schedule=plateau is the baseline, reduce on plateau (ReduceLROnPlateau): it
     follows the validation images, so the refits, too, train without them.

@@ -3,9 +3,8 @@
 import datetime
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,7 +26,6 @@ from tune_s11.cli.options import (
 )
 from tune_s11.cli.outcome import run_lines
 from tune_s11.config import InputError
-from tune_s11.data import Images, load_dataset
 from tune_s11.hardware import Hardware, choose_hardware, why_no_gpu
 from tune_s11.results import load_search
 from tune_s11.results.folder import SingleRunFolder
@@ -35,15 +33,15 @@ from tune_s11.results.manifest import check_same_images
 from tune_s11.results.opening import begin, check_name, resume
 from tune_s11.results.runs import Run, RunOptions, RunResult, load_run
 from tune_s11.results.tested_epochs import EpochTestMetrics
-from tune_s11.results.tested_training import fit_and_test
 from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.storage.remote import Storage
 from tune_s11.storage.workspace import Workspace
 from tune_s11.text import say
-from tune_s11.training.checkpoint import CheckpointError
-from tune_s11.training.fitting import fit
 from tune_s11.training.metrics import EpochMetrics
-from tune_s11.training.trainer import Trainer, TrainingData
+
+if TYPE_CHECKING:  # torch takes seconds to import, and neither --help nor shell completion needs it
+    from tune_s11.data import Images
+    from tune_s11.training.trainer import Trainer
 
 app = new_app("Train one recipe once, without Ray.")
 
@@ -74,12 +72,20 @@ def train(
     ] = False,
     target_line: TargetLineOption = None,
 ) -> None:
-    """Trains one recipe once on the GPU, else on the CPU; validates, or with --test tests, after each epoch.
+    """Trains one recipe once.
+
+    It uses the GPU if there is one, and validates, or with --test tests, after each epoch.
 
     The schedule is one cycle. --set schedule=plateau is the baseline, reduce on plateau (ReduceLROnPlateau), with
     plateau_patience and plateau_factor; with --test it follows the training loss, as no image is held out.
     --set schedule=triangular is the zigzag.
     """
+    import torch
+
+    from tune_s11.data import load_dataset
+    from tune_s11.training.checkpoint import CheckpointError
+    from tune_s11.training.trainer import Trainer, TrainingData
+
     console, notes = Console(highlight=False), list[str]()
     how_to_find: str | None = None
     manifest: dict[str, Any] | None = None
@@ -166,8 +172,11 @@ def _finish(result: RunResult, tell: Callable[..., None]) -> None:
     tell(f"next: {report_command(result.path)}", copied=True)
 
 
-def _fit_with_progress(trainer: Trainer, folder: SingleRunFolder, test: Images | None, console: Console) -> None:
+def _fit_with_progress(trainer: "Trainer", folder: SingleRunFolder, test: "Images | None", console: Console) -> None:
     """Train in the folder, with a progress bar and one line per epoch; if there are test images, also test."""
+    from tune_s11.results.tested_training import fit_and_test
+    from tune_s11.training.fitting import fit
+
     epochs = trainer.recipe.epochs
     columns = (TextColumn("epoch {task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

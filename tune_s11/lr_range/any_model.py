@@ -15,7 +15,8 @@ from torch.optim import SGD, Optimizer
 from tune_s11.live import progress_bars
 from tune_s11.lr_range.cycles import Cycle, Outcome
 from tune_s11.lr_range.rule import Question, class_entropy, expected_epochs, recommend, usual_rate
-from tune_s11.training.schedule import OneCycle, drive
+from tune_s11.training.driving import drive
+from tune_s11.training.schedule import OneCycle
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -42,7 +43,7 @@ class LRRange:
     high: float
     """Highest peak learning rate worth a try."""
     unsure: bool
-    """Whether no cycle learned anything, so that these are common values."""
+    """Whether no cycle learned anything; the rates above are then common values."""
     cycles: Mapping[Cycle, Outcome]
     """Outcome of each cycle that was trained: its validation loss, with None for the accuracy."""
 
@@ -72,8 +73,8 @@ def lr_range_test(
         loader: Training batches: inputs and targets, a whole epoch each time it is iterated.
         validation_loader: Validation batches in the same form, of images that the model is not trained on.
         loss: Function of outputs and targets that returns a scalar mean; it is minimised, and it ranks the cycles.
-        epochs: Epochs of the training to come.
-        optimizer: Function that builds the optimizer from the copy's parameters. Its learning rate plays no part.
+        epochs: Epochs of the planned training.
+        optimizer: Function that builds the optimizer from the copy's parameters. Its learning rate is ignored.
         lr_range: Lowest and highest rate to try.
 
     Raises:

@@ -7,9 +7,6 @@ validation loss, or the training loss if nothing is validated; only :class:`Plat
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-
 from tune_s11.config import Recipe
 
 
@@ -47,7 +44,8 @@ class Stateless:
 class OneCycle(Stateless):
     """One cycle: linear from ``min_lr`` up to ``max_lr`` at ``peak`` and back to ``min_lr`` at ``end``, never below.
 
-    It follows Smith, "Super-Convergence" (arXiv:1708.07120), without the last phase that annihilates the rate.
+    It follows Smith, "Super-Convergence" (arXiv:1708.07120), without its last phase, in which the rate falls far
+    below ``min_lr``.
     """
 
     min_lr: float
@@ -78,47 +76,23 @@ class Triangular(Stateless):
         return self.min_lr + (self.max_lr - self.min_lr) * (1.0 - abs(2.0 * phase - 1.0))
 
 
-def drive(schedule: OneCycle | Triangular, optimizer: torch.optim.Optimizer, steps_per_epoch: int) -> LRScheduler:
-    """Return a torch scheduler that sets an optimizer's learning rate by a schedule.
-
-    Call its ``step()`` after each step of the optimizer. The first parameter group follows the schedule; the others
-    keep the ratios of their rates to its rate.
-
-    Args:
-        schedule: Schedule over epochs.
-        optimizer: Any torch optimizer.
-        steps_per_epoch: Steps of the optimizer per epoch.
-    """
-    return _Driven(schedule, optimizer, steps_per_epoch)
-
-
-class _Driven(LRScheduler):
-    """A torch scheduler that follows one of these schedules."""
-
-    def __init__(self, schedule: OneCycle | Triangular, optimizer: torch.optim.Optimizer, steps_per_epoch: int) -> None:
-        self._schedule, self._steps = schedule, steps_per_epoch
-        super().__init__(optimizer)
-
-    def get_lr(self) -> list[float | torch.Tensor]:
-        """Return the rate of each parameter group for the next step."""
-        lr = self._schedule.lr(self.last_epoch / self._steps)
-        return [lr * float(base) / float(self.base_lrs[0]) for base in self.base_lrs]
-
-
 class Plateau:
     """A rate that starts at ``max_lr`` and is multiplied by ``factor``, down to ``min_lr``, when the loss stalls.
 
-    torch's ReduceLROnPlateau decides, with an optimizer of its own that trains nothing, so that
-    the trainer treats all schedules alike.
+    torch's ReduceLROnPlateau decides when. It sets the rate of an optimizer that trains nothing, so the trainer can
+    treat all schedules alike.
 
     Args:
         min_lr: Lowest rate.
         max_lr: Initial rate.
-        patience: Epochs without a better loss to tolerate, at least 1; the rate is cut after one more.
+        patience: Epochs without a better loss that are tolerated, at least 1; the rate is cut after one more.
         factor: Factor that multiplies the rate, between 0 and 1.
     """
 
     def __init__(self, min_lr: float, max_lr: float, *, patience: int, factor: float) -> None:
+        import torch  # takes seconds to import, and the other schedules are formulas
+        from torch.optim.lr_scheduler import ReduceLROnPlateau
+
         self._carrier = torch.optim.SGD([torch.zeros(1)], lr=max_lr)
         self._scheduler = ReduceLROnPlateau(self._carrier, factor=factor, patience=patience, min_lr=min_lr)
 
@@ -127,7 +101,7 @@ class Plateau:
         return float(self._carrier.param_groups[0]["lr"])
 
     def end_epoch(self, loss: float) -> None:
-        """Record whether the loss of a finished epoch is better."""
+        """Record the loss of a finished epoch, and cut the rate if the loss has stalled."""
         self._scheduler.step(loss)
 
     def state_dict(self) -> dict[str, Any]:
