@@ -2,8 +2,9 @@
 
     python examples/finetune_resnet.py FOLDER --epochs 6
 
-FOLDER holds train/<class>/ and test/<class>/. A fifth of the training images is held out to judge rates by; the test
-images are read once, at the end. If the pretrained weights cannot be downloaded, training starts from random ones.
+FOLDER holds train/<class>/ and test/<class>/. A fifth of the training images is held out for validation, to choose the
+learning rate; the test images are used once, at the end. If the pretrained weights cannot be downloaded, training
+starts from random ones.
 """
 
 import argparse
@@ -34,7 +35,7 @@ def build(classes: int) -> nn.Module:
 
 
 def load(folder: Path) -> tuple[DataLoader, DataLoader, DataLoader, list[str]]:
-    """Return loaders of training, validation and test images, and the names of the classes."""
+    """Return loaders for the training, validation and test images, and the class names."""
     transform = ResNet18_Weights.DEFAULT.transforms()
     images = ImageFolder(folder / "train", transform)
     train, validation = random_split(images, [0.8, 0.2], torch.Generator().manual_seed(0))

@@ -2,8 +2,8 @@
 
     python examples/own_data.py FOLDER
 
-FOLDER holds train/<class>/ and test/<class>/; without test/, a fifth of the images is held out as test images. It may
-also be a CSV of file and label. See docs/own_data.md.
+FOLDER holds train/<class>/ and test/<class>/; without test/, a fifth of the images is held out as test images. Instead
+of a folder, a CSV of files and labels works too. See docs/own_data.md.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python examples/own_network.py
 
-A search names the network by ``module:function``. It is imported wherever a trial runs, from the working directory, the
-folder of the script, or an installed package. So a network that is defined in a notebook must be moved into a file.
+A search names the network by ``module:function``. The module is imported wherever a trial runs, from the working
+directory, the folder of the script, or an installed package. A network defined in a notebook must be moved to a file.
 """
 
 import torch
@@ -40,7 +40,7 @@ def build(width: int, num_classes: int, image_size: int) -> nn.Module:
 
 
 def loaders() -> tuple[DataLoader, DataLoader]:
-    """Return loaders of training and validation images, (N, 3, 32, 32) in 0 to 1."""
+    """Return loaders for the training and validation images, (N, 3, 32, 32) with values in [0, 1]."""
     images, labels = load_digits(return_X_y=True)
     inputs = torch.tensor(images, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16
     inputs = F.interpolate(inputs, size=32).expand(-1, 3, -1, -1)
@@ -55,7 +55,7 @@ def main() -> None:
     found = tune_s11.lr_range_test(model, *loaders(), F.cross_entropy, epochs=12)
     print(f"peak learning rate {found.lr:.2g}, worth trying {found.low:.2g} to {found.high:.2g}")
 
-    # The S11 network's logits are scaled by 0.125; those of this network are not, either above or in the search.
+    # The S11 network's logits are scaled by 0.125. This network's are not, neither above nor in the search.
     settings = {"model": "own_network:build", "width": 8, "epochs": 12, "logit_scale": 1, "search.samples": 4}
     search = tune_s11.Search("own-network", "quick", settings, workers=2).run()
     print(search.trials)

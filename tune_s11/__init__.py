@@ -32,7 +32,7 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# Libraries read these variables when they are imported, so they are set before any library is imported.
+# Libraries read these variables on import, so they are set before any library is imported.
 # Values that the user has set are kept.
 for _name, _value in {
     "NO_ALBUMENTATIONS_UPDATE": "1",  # its import would otherwise look for a newer version on the network
@@ -43,7 +43,7 @@ for _name, _value in {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name of the API when it is first used: torch and pandas take seconds."""
+    """Import a name of the API when it is first used, because torch and pandas take seconds to import."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module("tune_s11.api"), name)

@@ -1,4 +1,4 @@
-"""Frozen, validated configuration: what a trial trains, how a search is run, on what hardware."""
+"""Frozen, validated configuration: the recipe of a run, the settings of a search, and the changes for its refits."""
 
 import difflib
 import json
@@ -19,7 +19,7 @@ class InputError(Exception):
 
 
 class Frozen(BaseModel):
-    """Base of all configuration: immutable, without unknown keys, NaN or infinity, with described fields."""
+    """Base of all configuration: immutable, without unknown keys, NaN or infinity; docstrings describe the fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
@@ -42,8 +42,8 @@ PadMode = Literal["reflect", "zero"]
 class Recipe(Frozen):
     """One training run, complete except for its seed.
 
-    A search fixes most fields for all its trials, and its space chooses the rest, among those marked
-    :data:`Searchable`. So a trial is a recipe and a seed.
+    A search fixes most fields for all its trials. It searches the fields that its space names, which must be
+    :data:`Searchable`. A trial is a recipe and a seed.
     """
 
     dataset: Literal["cifar10", "digits", "folder"] = "cifar10"
@@ -71,15 +71,15 @@ class Recipe(Frozen):
     plateau_patience: Count = 2
     """With schedule ``plateau``: epochs without improvement that are tolerated; the next one triggers the cut."""
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """With schedule ``plateau``: factor on the rate when it is cut."""
+    """With schedule ``plateau``: factor by which the rate is multiplied when it is cut."""
     epochs: Count = 24
     """Length of a complete trial, in epochs."""
     peak_epoch: Searchable[Positive] = 5.0
     """Epoch at which the learning rate is highest."""
     max_lr: Searchable[Positive] = 0.4
-    """Peak learning rate (the seed's LRMAX)."""
+    """Peak learning rate (LRMAX)."""
     min_lr_fraction: Searchable[Share] = 0.01
-    """``min_lr`` over ``max_lr``: lowest over peak learning rate (the seed's LRMIN over LRMAX)."""
+    """``min_lr`` over ``max_lr``: lowest over peak learning rate (LRMIN over LRMAX)."""
 
     batch_size: Searchable[Count] = 512
     """Images per step; a last, partial batch is dropped."""
@@ -94,18 +94,18 @@ class Recipe(Frozen):
     label_smoothing: Searchable[Fraction] = 0.0
     """Share of the target spread over all classes."""
     logit_scale: Searchable[Positive] = 0.125
-    """Factor on the logits in the loss. The network ends in a max pool with no batch norm behind it, so with 1 the
-    first logits are far too large (cifar10-fast has 0.125 too)."""
+    """Factor on the logits in the loss. The network ends in a max pool with no batch norm after it, so at 1 the initial
+    logits are far too large (cifar10-fast also uses 0.125)."""
     ema_horizon: NotNegative = 1 / 3
     """Horizon, in epochs, of the moving average of the weights (EMA), which ranks trials and is shipped; 0: no average,
-    the raw weights rank and are shipped."""
+    the raw weights are used instead."""
 
     augmentation: str = "batched"
     """``batched``, ``albumentations``, or the path of a pipeline saved by ``albumentations.save``."""
     pad: Searchable[CountFrom0] = 4
     """Pixels added on each side before the random crop."""
     pad_mode: PadMode = "reflect"
-    """Content of these pixels: the image's reflection, or black (intensity 0 before normalisation)."""
+    """Content of the padding: the image's reflection, or black (intensity 0 before normalisation)."""
     flip: bool = True
     """Mirror half of the images left to right."""
     cutout: Searchable[CountFrom0] = 8
@@ -131,7 +131,7 @@ class Recipe(Frozen):
         return self
 
     def resized(self, epochs: int) -> "Recipe":
-        """Return the recipe in another number of epochs; its peak is scaled with it, its EMA horizon stays."""
+        """Return the recipe for another number of epochs; the peak epoch is scaled, the EMA horizon is kept."""
         return self.model_copy(update={"epochs": epochs, "peak_epoch": self.peak_epoch * epochs / self.epochs})
 
     @property
@@ -141,7 +141,7 @@ class Recipe(Frozen):
 
     @property
     def weights(self) -> str:
-        """Display name of the weights that rank and are shipped."""
+        """Display name of the weights that rank trials and are shipped."""
         return "EMA weights" if self.ema_horizon else "raw weights"
 
 
@@ -151,7 +151,7 @@ compared on: the data, the number of epochs, or the average that ranks them."""
 
 
 def _split_pair(value: Any) -> Any:
-    if isinstance(value, list):  # from a file; once here, strict validation would take it for no tuple
+    if isinstance(value, list):  # from a file: after this validator, strict mode no longer accepts a list for a tuple
         return tuple(value)
     if not isinstance(value, str):
         return value
@@ -162,7 +162,7 @@ def _split_pair(value: Any) -> Any:
 
 
 class SearchSettings(Frozen):
-    """Settings of a search: its size, sampler, pruning, and what is repeated over seeds."""
+    """Settings of a search: its size, sampler, pruning, range test, and repetitions over seeds."""
 
     samples: Count = 64
     """Number of trials."""
@@ -175,8 +175,8 @@ class SearchSettings(Frozen):
     factor: Annotated[float, Field(gt=1)] = 3.0
     """Ratio of the epochs of successive rungs; each rung keeps one in this many trials."""
     audit: Fraction = 0.0
-    """Share of the trials to be pruned that continue, to estimate what pruning loses; raised to at most one in eight if
-    it gives fewer than three; 0: none. At 0.05 a search of 64 trials takes a tenth more epochs."""
+    """Share of the trials to be pruned that continue, to estimate what pruning loses; raised, up to one in eight, if
+    it would give fewer than three; 0: none. At 0.05 a search of 64 trials takes a tenth more epochs."""
     lr_range: Annotated[tuple[Positive, Positive], BeforeValidator(_split_pair)] = (1e-4, 10.0)
     """Lowest and highest learning rate of the range test; on the command line ``LOW,HIGH``."""
     lr_range_trials: Annotated[int, Field(ge=1, le=3)] = 3
@@ -184,21 +184,21 @@ class SearchSettings(Frozen):
     lr_range_steps: Annotated[int, Field(ge=20)] = 100
     """Steps of a ramp."""
     lr_range_seeds: Count = 3
-    """Number of ramps, whose median counts, where ``range_test`` finds ``min_lr`` and in ``tune-s11 lr``."""
+    """Number of ramps, trained in ``tune-s11 lr`` and if ``range_test`` finds ``min_lr``; their median is used."""
     finalists: Annotated[int, Field(ge=0)] = 5
-    """Trials run again before the winner is named: the best and, if three or more, the first trial; below 2: none."""
+    """Trials run again to name the winner: the best and, if there are three or more, the first trial; below 2: none."""
     finalist_seeds: Count = 3
     """Runs of each finalist, from the same seeds."""
     refit_seeds: Count = 3
     """Refits of the winner on training and validation images."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Seed of the split, the sampler and, with the number of a trial or refit added, its training."""
+    """Seed of the split and the sampler; each trial or refit trains with this seed plus its number."""
     max_failures: Annotated[int, Field(ge=0)] = 2
-    """Times a trial is resumed from its checkpoint after its worker has died."""
+    """Number of times that a trial is resumed from its checkpoint after its worker has died."""
     target: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Validation accuracy to reach in as few epochs as possible; the refits train for as many; None: no target."""
+    """Validation accuracy to reach in as few epochs as possible; the refits train for that many; None: no target."""
     target_line: Share | None = None
-    """Accuracy at which the report's curves have a line, for display only; None: no line."""
+    """Accuracy at which the report draws a line across its curves, for display only; None: no line."""
 
     @model_validator(mode="after")
     def _fields_fit_together(self) -> Self:
@@ -220,8 +220,8 @@ class RefitChanges(Frozen):
     epochs: Count | None = None
     """Length of a refit, in epochs."""
     batch_size: Count | None = None
-    """Images per step. Trials on a quarter of the images in a quarter of the batch take as many steps as the refit.
-    Learning rates are not scaled: the best one hardly follows the batch (benchmarks/ramps/README.md)."""
+    """Images per step. Trials on a quarter of the images with a quarter of the batch size take as many steps as the
+    refit. Learning rates are not scaled: the best one hardly depends on the batch size (benchmarks/ramps/README.md)."""
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """Return the recipe of a trial's refit."""
@@ -237,14 +237,14 @@ def validated(kind: type[Configuration], values: Mapping[str, Any], where: str, 
     Args:
         kind: The class to build.
         values: Field names and values, from a file or the command line.
-        where: What the error line starts with, before the key: ``s11.yaml: recipe.`` or ``--set ``.
-        strict: Refuse text where a number belongs. Files are strict; the command line, all text, is not.
+        where: Start of the error line, before the key: ``s11.yaml: recipe.`` or ``--set ``.
+        strict: Whether to refuse text in place of a number: True for files, False for the command line, all text.
 
     Raises:
         InputError: One line names the key, the value and what it must be.
     """
     try:
-        if strict:  # by way of JSON, where a list may become a tuple
+        if strict:  # via JSON, where a list is accepted for a tuple
             return kind.model_validate_json(_to_json(values, where), strict=True)
         return kind.model_validate(values)
     except ValidationError as error:
@@ -252,9 +252,9 @@ def validated(kind: type[Configuration], values: Mapping[str, Any], where: str, 
 
 
 def completed(kind: type[Frozen], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return plain values that an earlier version wrote, completed with the defaults of newer fields.
+    """Complete plain values that an earlier version wrote with the defaults of newer fields.
 
-    The defaults of new fields leave everything as it was, so both versions mean the same.
+    These defaults keep the earlier behaviour, so the values mean the same in both versions.
     """
     return {**kind().model_dump(mode="json"), **values}
 
@@ -283,7 +283,7 @@ def _one_line(kind: type[Frozen], error: ValidationError, where: str) -> str:
 
 
 def number_hint(text: str) -> str:
-    """Return advice for text that looks like a number but is not one to YAML 1.1, such as 1e-4."""
+    """Return advice for text that looks like a number but that YAML 1.1 does not read as one, such as 1e-4."""
     try:
         number = float(text)
     except ValueError:
@@ -295,6 +295,6 @@ def number_hint(text: str) -> str:
 
 
 def did_you_mean(name: str, allowed: list[str]) -> str:
-    """Return the end of an error line on a misspelt name: the closest known one, or all of them."""
+    """Return the end of an error line on an unknown name: the closest allowed name, or all of them."""
     close = difflib.get_close_matches(name, allowed, n=1)
     return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(allowed)}"

@@ -1,6 +1,6 @@
 """The device, the precision and the threads that a training run uses.
 
-Torch takes a second to import, so it is imported only inside functions: reading what a run used does not need it.
+Torch takes a second to import, so it is imported only inside functions: reading the record of a run does not need it.
 """
 
 import ctypes
@@ -59,9 +59,9 @@ def choose_hardware(
 def keep_freed_memory() -> None:
     """Let the C library keep freed memory for the next step rather than return it to the system.
 
-    By default, glibc maps each block above 32 MiB anew, as most activations are, and the kernel clears its pages:
-    600 MB a step at width 64. What this saves, and what a process holds for it, is in benchmarks/speed/README.md. Other
-    C libraries are left as they are.
+    By default, glibc maps each block above 32 MiB anew, which most activations are, and the kernel clears its pages:
+    600 MB per step at width 64. For the time saved and the memory kept, see benchmarks/speed/README.md. Other C
+    libraries are left as they are.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     if libc is not None and hasattr(libc, "gnu_get_libc_version"):
@@ -80,7 +80,7 @@ def usable_cores() -> int:
 
 
 def why_no_gpu() -> str:
-    """Return one clause on why torch sees no GPU: there is none, or its driver is too old for this torch build."""
+    """Return one clause that explains why torch cannot use a GPU."""
     import torch
 
     if torch.version.cuda is None:

@@ -13,13 +13,13 @@ from rich.progress import Progress
 from rich.text import Text
 
 SECONDS = 0.5
-"""Seconds between two checks whether a notebook's panel has changed."""
+"""Seconds between two checks for changes in a notebook's panel."""
 
 _PAGE = '<pre style="white-space:pre;line-height:normal;font-family:monospace">{code}</pre>'
 
 
 class Panel(Protocol):
-    """An area that its own thread redraws in place from :meth:`start` to :meth:`stop`, and that is then removed."""
+    """An area that its own thread redraws in place from :meth:`start` until :meth:`stop` removes it."""
 
     def start(self) -> None:
         """Show the panel."""
@@ -29,7 +29,7 @@ class Panel(Protocol):
 
 
 class NotebookPanel:
-    """A panel in one output of a notebook cell. There, Rich's own panel shows nothing without ipywidgets.
+    """A panel in an output of a notebook cell, where Rich's own panel shows nothing without ipywidgets.
 
     Args:
         console: Console whose width the panel takes.
@@ -90,7 +90,7 @@ def panel(console: Console, get_renderable: Callable[[], RenderableType]) -> Pan
 
 @contextmanager
 def progress_bars(console: Console) -> Iterator[Progress]:
-    """Show progress bars while the block runs; none where they cannot be redrawn, as in a file."""
+    """Show progress bars while the block runs, except where they cannot be redrawn, such as in a file."""
     progress = Progress(console=console, transient=True)
     if not console.is_jupyter:
         with progress:
@@ -106,7 +106,7 @@ def progress_bars(console: Console) -> Iterator[Progress]:
 
 @contextmanager
 def working(console: Console, what: str) -> Iterator[None]:
-    """Show what is being done while the block runs, in a terminal or a notebook."""
+    """Show a status line while the block runs, in a terminal or a notebook."""
     if not console.is_jupyter:
         with console.status(what):
             yield

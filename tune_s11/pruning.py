@@ -1,4 +1,4 @@
-"""Pruning policies: which trials are stopped early, at which epochs, and how much that can save at most.
+"""Pruning policies: which trials are stopped early, at which epochs, and the most that this can save.
 
 A policy is one object that does not depend on Ray: the search, its forecast, simulations and the report all use it.
 To add a policy, add a class here and its name to :attr:`tune_s11.config.SearchSettings.scheduler`.
@@ -14,7 +14,7 @@ from tune_s11.config import InputError, SearchSettings
 
 
 class Verdicts(Protocol):
-    """The decisions of a policy in one search, from what its trials have reported so far."""
+    """The decisions of a policy in one search, based on the trials' reports so far."""
 
     def keeps(self, trial: Hashable, epoch: int, score: float) -> bool:
         """Record a report and decide whether the trial continues.
@@ -183,7 +183,7 @@ class Rung:
     """
 
     def __init__(self, factor: float) -> None:
-        self._quantile = (1 - 1 / factor) * 100 / 100  # equal to the last bit to what numpy makes of Ray's percentage
+        self._quantile = (1 - 1 / factor) * 100 / 100  # via a percentage, as in Ray and numpy, to match their last bit
         self._scores: list[float] = []
         self.trials: set[Hashable] = set()
 

@@ -1,4 +1,7 @@
-"""Space files: what a search fixes, what it searches and how. YAML in, one validated object out, and back."""
+"""Space files: the recipe fields that a search fixes, those that it searches, and its settings.
+
+Reads YAML into one validated object, and writes that object as YAML.
+"""
 
 import os
 from collections.abc import Mapping
@@ -22,7 +25,7 @@ from tune_s11.config import (
 from tune_s11.pruning import Policy, build_policy
 
 RANGE_TEST = "range_test"
-"""Stands in place of bounds: the range test finds those of ``max_lr``, and the value of ``min_lr_fraction``."""
+"""Written in place of a domain: the range test finds the bounds of ``max_lr``, or the value of ``min_lr_fraction``."""
 
 RANGE_TESTED = ("max_lr", "min_lr_fraction")
 """Fields that a space may leave to the range test."""
@@ -42,7 +45,7 @@ class NothingToSearchError(InputError):
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """A whole search: one space file, read and checked."""
+    """The configuration of a search: a space file that has been read and checked."""
 
     recipe: Recipe
     space: Space
@@ -50,7 +53,7 @@ class SearchConfig:
     refit: RefitChanges = field(default_factory=RefitChanges)
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> "SearchConfig":
-        """Apply ``--set`` options: ``FIELD=VALUE`` of the recipe, ``search.FIELD`` and ``refit.FIELD`` of the rest.
+        """Apply ``--set`` options: ``FIELD`` for the recipe, ``search.FIELD`` and ``refit.FIELD`` for the others.
 
         A field that is set is no longer searched.
 
@@ -86,11 +89,12 @@ class SearchConfig:
         return replace(self, space=self.space | {"max_lr": FloatDistribution(low, high, log=True)})
 
     def checked_for_search(self) -> "SearchConfig":
-        """Return this object if a search has something to do.
+        """Check that there is something to search, and return this object.
 
         Raises:
             NothingToSearchError: The space is empty.
-            InputError: The policy has no rung before the last epoch, or a refit could not have a searched value.
+            InputError: The policy has no rung before the last epoch, ``search.target`` and ``refit.epochs`` are both
+                set, or a searched value is invalid in a refit.
         """
         if not self.space:
             raise NothingToSearchError("space: nothing is left to search; it needs one or more recipe fields")
@@ -126,7 +130,7 @@ class SearchConfig:
         return self.recipe.model_copy(update=searched)
 
     def plain(self) -> dict[str, dict[str, Any]]:
-        """Return the content of its space file, as plain values."""
+        """Return the content of the space file as plain values."""
         return {
             "recipe": self.recipe.model_dump(mode="json"),
             "space": {name: _plain(domain) for name, domain in self.space.items()},
@@ -140,7 +144,7 @@ class SearchConfig:
 
 
 def load_space(name: str) -> SearchConfig:
-    """Read a space file by the name of one that ships (``quick``) or by its path.
+    """Read a space file, given the name of a shipped one (``quick``) or a path.
 
     Raises:
         InputError: There is no such file, it is not YAML, or it has an unknown key or an invalid value.
@@ -148,13 +152,13 @@ def load_space(name: str) -> SearchConfig:
     path = _find(name)
     try:
         parts = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except Exception as error:  # PyYAML lets through whatever its constructors raise
+    except Exception as error:  # PyYAML passes on whatever its constructors raise
         raise InputError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())[:200]}") from None
     return parse_space(parts, f"{path.name}: ")
 
 
 def parse_space(parts: Any, where: str) -> SearchConfig:
-    """Return the configuration in a parsed space file, checked.
+    """Check a parsed space file, and return its configuration.
 
     Args:
         parts: The parsed YAML.
@@ -181,7 +185,7 @@ def parse_space(parts: Any, where: str) -> SearchConfig:
 
 
 def spaces_folder() -> Path:
-    """Return the folder of the shipped space files: beside the package in a checkout, inside it when installed."""
+    """Return the folder of the shipped space files: next to the package in a checkout, inside it when installed."""
     package = Path(__file__).resolve().parent
     inside = package / "search_spaces"
     return inside if inside.is_dir() else package.parent / "search_spaces"

@@ -37,7 +37,7 @@ def _section(model: type[BaseModel], description: str) -> Schema:
 
 
 def _object(properties: dict[str, Schema], description: str, *, may_be_empty: bool = True) -> Schema:
-    """Return the schema of a mapping of these keys only; if it may be empty, null is valid too, as YAML reads it so."""
+    """Return the schema of a mapping of these keys only; if it may be empty, it may be null, as YAML reads nothing."""
     return {
         "description": description,
         "type": ["object", "null"] if may_be_empty else "object",
@@ -47,7 +47,7 @@ def _object(properties: dict[str, Schema], description: str, *, may_be_empty: bo
 
 
 def _field(field: Schema) -> Schema:
-    """Return pydantic's schema of a field in keywords of draft 7 that editors show."""
+    """Return pydantic's schema of a field, in keywords of draft 7 that editors understand."""
     changed = {name: value for name, value in field.items() if name not in {"title", "prefixItems"}}
     if "description" in changed:
         changed["description"] = " ".join(changed["description"].replace("``", "").split())

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def printable(message: str) -> str:
-    """Return a message on one line, with control characters escaped: names of files and keys may hold anything."""
+    """Return a message on one line, with control characters escaped: names of files and keys may contain any."""
     line = re.sub(r"\s*[\r\n]\s*", " ", message.strip())  # spaces in names stay, for users to copy
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
@@ -34,6 +34,6 @@ def say(console: "Console", line: str, *, copied: bool = False) -> None:
     Args:
         console: Console to print to. A terminal gets the line wrapped between words.
         line: Line to print.
-        copied: Whether users copy from the line, such as a path or a command, so that it must not be wrapped anywhere.
+        copied: Whether users copy from the line, such as a path or a command; it is then never wrapped.
     """
     console.print(line, markup=False, soft_wrap=copied or not console.is_terminal)

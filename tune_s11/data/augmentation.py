@@ -95,7 +95,7 @@ class BatchedAugmentation:
         first_row = torch.arange(batch, device=device)[:, None] * height
         source = (first_row + source_row)[:, :, None] * width + source_column[:, None, :]
         cropped = pixels.reshape(-1, 3).index_select(0, source.flatten()).view(pixels.shape)
-        if self.pad_mode == "zero":  # black out what reflection has put into the padding
+        if self.pad_mode == "zero":  # black out the padding, which the reflected indices have filled
             outside = (from_row != source_row)[:, :, None] | (from_column != source_column)[:, None, :]
             cropped.masked_fill_(outside[..., None], 0)
 

@@ -26,7 +26,7 @@ def write_entry(entry: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
     Args:
         entry: Folder to write; an existing one is replaced.
         arrays: Arrays by name.
-        about: Further values to store with the arrays; JSON must be able to hold them.
+        about: Further values to store with the arrays; they must be JSON-serialisable.
 
     Raises:
         OSError: The entry cannot be written; nothing is left behind.
@@ -45,12 +45,12 @@ def write_entry(entry: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
 
 
 def read_entry(entry: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]] | None:
-    """Return the arrays, read-only and mapped from disk, and ``about``; None if there is no sound entry."""
+    """Return the arrays, read-only and mapped from disk, and ``about``; None if there is no intact entry."""
     try:
         written = json.loads((entry / "entry.json").read_text("utf-8"))
         arrays = {}
         for name, check in written["arrays"].items():
-            # A plain array, not np.memmap: whatever is computed from a memmap would be one too.
+            # A plain array, not np.memmap: results computed from a memmap would be memmaps too.
             arrays[name] = np.asarray(np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False))
             if _check(arrays[name]) != check:
                 return None

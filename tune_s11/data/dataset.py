@@ -40,7 +40,7 @@ class Dataset:
     classes: tuple[str, ...]
     """Class names, by label."""
     train: Images
-    """Images to learn from and to choose by."""
+    """Training images, validation images included."""
     test: Images
     notes: tuple[str, ...] = ()
     """Remarks for the user on how the images were read, one line each."""
@@ -52,7 +52,7 @@ class Dataset:
 
     @property
     def std(self) -> Channels:
-        """Standard deviation of each channel on the same scale; 1 if it never varies, to be safe as a divisor."""
+        """Standard deviation of each channel on the same scale; 1 for a constant channel, to be safe as a divisor."""
         return self._statistics[1]
 
     @cached_property

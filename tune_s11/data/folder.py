@@ -26,8 +26,8 @@ CHUNK = 256
 """Images that a thread decodes at a time."""
 
 SMALL_FILE = 8192
-"""Average file size in bytes below which one thread decodes all files: several would spend more time passing on
-the interpreter's lock than decoding (60,000 32x32 PNGs on 2 cores: 10 s with one thread, 14 s with two)."""
+"""Average file size in bytes below which one thread decodes all files: several would spend more time competing
+for the interpreter's lock than decoding (60,000 32x32 PNGs on 2 cores: 10 s with one thread, 14 s with two)."""
 
 
 def read_folder(source: Path, image_size: int, test_fraction: float | None = None) -> Dataset:
@@ -85,7 +85,7 @@ def _decoded(listing: Listing, image_size: int) -> tuple[dict[str, npt.NDArray[A
 
 
 def _cache_key(root: Path, files: dict[str, list[ImageFile]], image_size: int) -> str:
-    # The root is part of the key: images that archives unpack elsewhere may have the same names, sizes and dates.
+    # The root is part of the key: images from another archive may have the same names, sizes and dates.
     listed = [[(file.path.removeprefix(str(root)), file[1:]) for file in split] for split in files.values()]
     key = repr((CACHE_FORMAT, image_size, os.path.realpath(root), listed))
     return hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -38,7 +38,7 @@ class Listing:
     Attributes:
         root: Folder that holds the images, or the folder of the CSV.
         classes: Class names, by label.
-        train: Images to learn from and to choose by.
+        train: Training images, validation images included.
         test: Test images; None if there are none with classes.
         notes: Remarks for the user, one line each.
     """
@@ -57,7 +57,8 @@ def list_images(source: Path) -> Listing:
 
     Args:
         source: Folder or CSV. The first line of a CSV names the columns ``file`` (relative to the CSV's folder) and
-            ``label``, or two others in this order. A column ``split`` may assign each image to ``train`` or ``test``.
+            ``label``, or two others that mean these, in this order. A column ``split`` may assign each image to
+            ``train`` or ``test``.
 
     Raises:
         InputError: Something is missing or unreadable, train and test differ in their classes, there are fewer

@@ -57,7 +57,7 @@ def _read_cifar10(root: Path, image_size: int) -> Dataset:
 
 
 def _read_digits(image_size: int) -> Dataset:
-    from sklearn.datasets import load_digits  # takes seconds to import, and workers get their images without it
+    from sklearn.datasets import load_digits  # takes seconds to import, and workers receive their images ready-made
     from sklearn.model_selection import train_test_split
 
     digits = load_digits()

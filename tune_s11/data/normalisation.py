@@ -24,7 +24,7 @@ def normalise(pixels: Tensor, mean: Channels, std: Channels) -> Tensor:
 
 
 def scale_and_shift(mean: Channels, std: Channels) -> tuple[list[float], list[float]]:
-    """Return what to multiply the bytes of each channel by, and what to add afterwards, (3,) both."""
+    """Return the factor and then the offset, (3,) each, that normalise the byte values of each channel."""
     return [1 / (255 * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]
 
 

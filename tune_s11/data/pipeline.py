@@ -1,4 +1,4 @@
-"""Albumentations pipelines as an augmentation: the recipe's, which specifies the batched one, or a user's own.
+"""Albumentations pipelines as an augmentation: the recipe's, the reference for the batched one, or a user's own.
 
 Albumentations takes seconds to import, so it is imported only when a pipeline is built.
 """

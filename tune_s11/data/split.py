@@ -9,15 +9,15 @@ TEST_FRACTION = 0.2
 """Share of the images to hold out as test images if there are no others and the recipe names no share."""
 
 _TEST_SEED = 0
-"""Seed that selects these test images. It is the same for every search, whatever the search's own seed: no image that
-one search has learned from tests another one, and searches can be compared."""
+"""Seed that selects these test images. It is the same for every search, whatever the search's own seed, so no search is
+tested on images that another one was trained on, and searches can be compared."""
 
 
 def hold_out_test(images: Images, fraction: float | None) -> tuple[Images, Images, str]:
     """Split images into training and test images before anything is chosen; each class keeps its share in both.
 
     Args:
-        images: All images that there are.
+        images: All images.
         fraction: Share of the test images; None: :data:`TEST_FRACTION`.
 
     Returns:
@@ -39,8 +39,8 @@ def split(images: Images, recipe: Recipe, seed: int) -> tuple[Images, Images]:
 
     Args:
         images: All training images.
-        recipe: Recipe with ``train_images`` and ``val_fraction``. Exactly ``train_images`` are taken first, stratified
-            as well; then ``val_fraction`` of these is held out.
+        recipe: Recipe with ``train_images`` and ``val_fraction``. Exactly ``train_images`` are taken first, also
+            stratified; then ``val_fraction`` of these is held out.
         seed: Seed that selects the images; the same seed gives the same split.
 
     Returns:

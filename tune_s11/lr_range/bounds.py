@@ -8,11 +8,11 @@ from tune_s11.lr_range.rule import Answer
 from tune_s11.lr_range.suggestions import begins_to_fall
 
 FEWEST_STEPS = 10
-"""Steps of a ramp below which it says nothing."""
+"""Fewest steps with a finite loss for the ramps to suggest anything."""
 
 HIGHEST_FRACTION = 0.01
-"""Highest ``min_lr`` over ``max_lr``: above it a training ends worse (benchmarks/lr_range/README.md), although
-ramps may suggest more."""
+"""Highest ``min_lr`` over ``max_lr``. Above it, trainings end worse (benchmarks/lr_range/README.md), although ramps may
+suggest more."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class LRBounds:
         suggestion: ``max_lr`` to try first.
         min_lr: ``min_lr`` to try first.
         reasons: Reason for each of the values above, one line by the value's name.
-        unsure: Whether the test was inconclusive, so that these are common values.
-        momentum: Momentum of SGD at which the values for ``max_lr`` hold; at another one they are multiplied by
-            :meth:`scale`. None: they hold as they are.
+        unsure: Whether the test was inconclusive; the values above are then common ones.
+        momentum: Momentum of SGD for which the values for ``max_lr`` hold; for another one they are multiplied by
+            :meth:`scale`. None: they hold for any momentum.
     """
 
     low: float
@@ -39,15 +39,15 @@ class LRBounds:
     momentum: float | None = None
 
     def scale(self, momentum: float) -> float:
-        """Return the factor on ``max_lr`` at a momentum below 1.
+        """Return the factor by which ``max_lr`` is multiplied at a momentum below 1.
 
-        It is the square root of 1 - momentum, over its value at the momentum of the bounds: of the powers 0, 1/2 and 1
-        the one that is never far off over networks (benchmarks/lr_range, benchmarks/race).
+        It is the square root of 1 - momentum, divided by its value at the bounds' momentum. Of the powers 0, 1/2 and 1
+        of 1 - momentum, 1/2 is the one that is never far off for any network (benchmarks/lr_range, benchmarks/race).
         """
         return 1.0 if self.momentum is None else math.sqrt((1 - momentum) / (1 - self.momentum))
 
     def comparable(self, max_lr: float, momentum: float) -> float:
-        """Return the ``max_lr`` at the momentum of the bounds that corresponds to one at another momentum."""
+        """Convert a ``max_lr`` at some momentum to the corresponding one at the bounds' momentum."""
         return max_lr / self.scale(momentum)
 
     @property
@@ -62,12 +62,12 @@ class LRBounds:
 
 
 def bounds_of(answer: Answer, curve: LRCurve | None, min_lr_fraction: float) -> LRBounds:
-    """Return the bounds: cycles decide ``max_lr``, and ramps decide ``min_lr``.
+    """Return the bounds: ``max_lr`` from the cycles, and ``min_lr`` from the ramps.
 
     Args:
         answer: Answer of the rule to the cycles.
-        curve: Curve of the ramps; None if ``min_lr`` is not to be found.
-        min_lr_fraction: The recipe's ``min_lr`` over ``max_lr``, used if the ramps say nothing.
+        curve: Curve of the ramps; None if the test does not look for ``min_lr``.
+        min_lr_fraction: The recipe's ``min_lr`` over ``max_lr``, used if the ramps suggest nothing.
     """
     min_lr, why = min_lr_fraction * answer.first, f"{min_lr_fraction:g} of max_lr, as in the recipe"
     if curve is not None and not falls(curve):

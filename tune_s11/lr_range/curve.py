@@ -29,7 +29,7 @@ class LRCurve:
 
     @property
     def loss(self) -> Floats:
-        """Median of the smoothed ramps over the seeds, (steps,); every suggestion is read off it."""
+        """Median of the smoothed ramps over the seeds, (steps,); all suggestions are read off it."""
         return np.median(self.smoothed, axis=0)
 
     def finite(self) -> tuple[Floats, Floats]:
@@ -53,7 +53,7 @@ class LRCurve:
 
 
 def smooth(losses: Floats, beta: float = 0.9) -> Floats:
-    """Return the exponential moving average with bias correction, (steps,); it stays infinite once a loss is."""
+    """Return the exponential moving average with bias correction, (steps,); once a loss is infinite, it stays so."""
     average, smoothed = 0.0, []
     for step, loss in enumerate(losses, start=1):
         average = beta * average + (1 - beta) * loss

@@ -1,7 +1,7 @@
 """Short complete cycles: the whole training in a fraction of its epochs, at one peak learning rate each.
 
-A ramp spends only a few steps near each rate and shows what these do to the loss. A cycle includes the decay of the
-rate. It shows where a training at this peak ends, and so how good a longer one will be.
+A ramp spends only a few steps near each rate, and shows their effect on the loss. A cycle includes the decay of the
+rate. It shows where a training with this peak ends, and so predicts how good a longer one will be.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Outcome:
     """The result of a cycle."""
 
     accuracy: float | None
-    """Validation accuracy of the weights that the recipe ships; None: the cycle diverged, or nothing is classified."""
+    """Validation accuracy of the weights that the recipe ships; None: the cycle diverged, or it was not measured."""
     loss: float | None
     """Validation loss of these weights in nats; None: the cycle diverged."""
     epochs: int
@@ -34,7 +34,7 @@ class Outcome:
 
     @property
     def diverged(self) -> bool:
-        """Whether the loss became infinite."""
+        """Whether the loss became infinite or NaN."""
         return self.loss is None
 
 

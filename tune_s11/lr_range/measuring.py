@@ -1,4 +1,4 @@
-"""Trains the short cycles of an LR range test, and its ramps, on which the learning rate rises.
+"""Trains the short cycles of an LR range test, and its ramps, in which the learning rate rises.
 
 Ramps follow Leslie N. Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv:1506.01186),
 section 3.3.
@@ -20,8 +20,8 @@ from tune_s11.training.trainer import Trainer, TrainingData
 DIVERGED = 4.0
 """Smoothed loss, as a multiple of the ramp's initial loss, above which a ramp ends.
 
-The reference is not the lowest loss so far, as in fastai: this network's loss often rises in mid-ramp to its initial
-value and beyond, and then recovers at rates a hundred times higher."""
+The reference is the initial loss and not, as in fastai, the lowest so far: this network's loss often rises in mid-ramp
+to its initial value and beyond, and then recovers at rates a hundred times higher."""
 
 
 def ramp(kind: Literal["exponential", "linear"], low: float, high: float, steps: int) -> Floats:
@@ -40,7 +40,7 @@ def range_test(
     """Train a fresh model while the learning rate rises, until the loss diverges.
 
     Args:
-        recipe: Recipe to train; its schedule and learning rates play no part.
+        recipe: Recipe to train; its schedule and learning rates are ignored.
         data: Images that the batches are drawn from.
         hardware: Hardware to compute with.
         lrs: Learning rate of each step, (steps,).

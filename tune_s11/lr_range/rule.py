@@ -1,4 +1,4 @@
-"""The range test's rule: which short cycles to train, and which peak learning rates these recommend."""
+"""The range test's rule: which short cycles to train, and which peak learning rates follow from them."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,32 +15,33 @@ A_DECADE = 3
 """Rates per decade on the grid."""
 
 LEARNED = 0.001
-"""Share by which a loss must lie below the loss of chance to be a sign of learning. It can be small, because no network
+"""Share by which a loss must lie below the chance loss to be a sign of learning. It can be small, because no network
 gets there without having learned something from the images."""
 
 SURE = 0.015
-"""The same share for the best of the longer cycles; above it the test could not tell."""
+"""The same share for the best of the longer cycles; otherwise the test is inconclusive."""
 
 KEPT = 1.3
-"""Rates whose loss is at most this many times the lowest one stay in the bounds, if it also lies below the middle
-between the loss of chance and the lowest one."""
+"""Rates whose loss is at most this many times the lowest loss stay within the bounds, if it is also below the midpoint
+of the lowest loss and the chance loss."""
 
 REACH = 1
 """Rates on each side of the best one that are tried in longer cycles first."""
 
 WIDEST = 1.5
-"""Most decades that the bounds may span: in wider ones the search would have to find the rate again."""
+"""Most decades that the bounds may span: within wider ones, the search would have to find the rate again."""
 
 PARTS = (12, 6, 3)
-"""Lengths of the cycles as parts of the complete training, the shortest first. The scan starts with the shortest and
-grows if nothing learns; a test that may cost one, two or three trainings refines with the first, second or third."""
+"""Divisors of the complete training's epochs, which give the lengths of the cycles, the shortest first. The scan starts
+with the shortest cycles, and lengthens them if nothing learns. A test that may cost one, two or three trainings refines
+with the first, second or third length."""
 
 Train = Callable[[Sequence[Cycle]], Mapping[Cycle, Outcome]]
-"""Trains cycles, in parallel if it can, or looks up their outcomes."""
+"""Function that trains cycles, in parallel if it can, or looks up their outcomes."""
 
 
 class Question(NamedTuple):
-    """What the rule needs to know about a training."""
+    """The input of the rule: a training, and the limits of the test."""
 
     epochs: int
     """Epochs of the complete training."""
@@ -58,7 +59,7 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the rule recommends."""
+    """The recommendation of the rule."""
 
     low: float
     """Lowest peak learning rate worth a trial."""
@@ -67,13 +68,13 @@ class Answer:
     first: float
     """Rate to try first."""
     unsure: bool
-    """Whether the cycles showed nothing, so that this is only a common choice."""
+    """Whether the cycles showed nothing; the rates above are then common values."""
     reasons: dict[str, str]
     """One line each for ``low``, ``high`` and ``suggestion``."""
 
 
 def ask(recipe: Recipe, settings: SearchSettings, labels: npt.NDArray[Any]) -> Question:
-    """Return what the rule needs to know.
+    """Build the input of the rule.
 
     Args:
         recipe: Recipe of a complete training.
@@ -81,7 +82,7 @@ def ask(recipe: Recipe, settings: SearchSettings, labels: npt.NDArray[Any]) -> Q
         labels: Labels of the validation images, (N,).
 
     Raises:
-        InputError: The range of rates has no room for a test.
+        InputError: The range of rates spans less than a factor of 10.
     """
     low, high = settings.lr_range
     if high < 10 * low:
@@ -97,7 +98,7 @@ def ask(recipe: Recipe, settings: SearchSettings, labels: npt.NDArray[Any]) -> Q
 
 
 def class_entropy(labels: npt.NDArray[Any]) -> float:
-    """Return the cross-entropy, in nats, of knowing only how frequent each class is among labels, (N,)."""
+    """Return the entropy, in nats, of the class frequencies of labels (N,): the loss if only these are known."""
     shares = np.unique(labels, return_counts=True)[1] / len(labels)
     return float(-(shares * np.log(shares)).sum())
 
@@ -105,14 +106,14 @@ def class_entropy(labels: npt.NDArray[Any]) -> float:
 def usual_rate(optimizer: Literal["sgd", "adamw"], momentum: float, logit_scale: float = 1.0) -> float:
     """Return the rate to try if nothing is known about a network.
 
-    With SGD the gradient, and so the step, shrinks as the logits are scaled down. Over momentum, the best rates follow
-    the square root of 1 - momentum far better than 1 - momentum (benchmarks/lr_range/README.md).
+    With SGD, the gradient shrinks as the logits are scaled down, and so does the step. As momentum varies, the best
+    rates follow the square root of 1 - momentum far better than 1 - momentum (benchmarks/lr_range/README.md).
     """
     return 0.1 * math.sqrt(1 - momentum) / logit_scale if optimizer == "sgd" else 0.003
 
 
 def rehearse(question: Question) -> list[list[Cycle]]:
-    """Return the cycles of a typical test, by rounds; the cycles of a round are trained in parallel."""
+    """Return the cycles of a typical test as rounds; the cycles of a round are trained in parallel."""
     rounds: list[list[Cycle]] = []
 
     def train(cycles: Sequence[Cycle]) -> dict[Cycle, Outcome]:
@@ -133,13 +134,13 @@ def recommend(question: Question, train: Train) -> Answer:
     """Find the peak learning rates worth a trial.
 
     Cycles of a twelfth of the training, a decade apart, show where the network learns at all; if it learns at no rate,
-    the cycles grow. Longer cycles, a third of a decade apart, follow around the best one. Rates whose cycles end with
-    nearly the lowest loss are kept, and their middle is tried first: the lowest loss of a single cycle is partly luck.
-    Loss is used instead of accuracy: it shows the first signs of learning long before accuracy exceeds chance.
+    the cycles grow. Longer cycles, a third of a decade apart, are then trained around the best rate. Rates whose cycles
+    end with nearly the lowest loss are kept, and their middle is tried first: the lowest loss of a single cycle is
+    partly luck. Loss is used instead of accuracy: it shows signs of learning long before accuracy exceeds chance.
 
     Args:
-        question: The training.
-        train: Trains the cycles. The rule asks for the same cycles whenever their outcomes are the same.
+        question: Input of the rule.
+        train: Function that trains the cycles. The same outcomes always lead to the same requests.
     """
     test = _Test(question, train)
     alive = test.scan()
@@ -180,7 +181,7 @@ def _widest(applies: bool) -> str:
 
 
 class _Test:
-    """A test within its cost limit. Rates are given as numbers of the grid."""
+    """A test within its cost limit. Rates are given by their index on the grid."""
 
     def __init__(self, question: Question, train: Train) -> None:
         self._question, self._train = question, train
@@ -206,7 +207,7 @@ class _Test:
         return {}
 
     def refine(self, best: int) -> dict[int, float]:
-        """Return the losses of longer cycles around a rate, extended until the lowest is not at an end.
+        """Return the losses of longer cycles around a rate, extended until the lowest loss is not at an end.
 
         Empty if it cannot afford them.
         """

@@ -22,7 +22,7 @@ def minimum_over_10(curve: LRCurve) -> float:
 
 
 def valley(curve: LRCurve) -> float:
-    """Return the rate half-way into the middle third of the longest falling subsequence of the loss."""
+    """Return the rate halfway through the middle third of the longest falling subsequence of the loss."""
     lrs, loss = curve.finite()
     lengths = np.ones(len(loss), dtype=int)
     starts = np.arange(len(loss))
@@ -55,7 +55,7 @@ SUGGESTIONS: dict[str, Callable[[LRCurve], float]] = {
 
 
 def begins_to_fall(curve: LRCurve) -> float:
-    """Return the rate at which the loss has made the first twentieth of its way down."""
+    """Return the rate at which the loss has completed a twentieth of its drop."""
     lrs, loss = curve.finite()
     lowest = int(np.argmin(loss))
     level = loss[0] - 0.05 * (loss[0] - loss[lowest])

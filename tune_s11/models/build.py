@@ -28,7 +28,7 @@ def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
 
 
 def _imported(path: str) -> Callable[..., object]:
-    """Resolve ``package.module:function``, also in the working directory, as ``python -m`` does."""
+    """Import ``package.module:function``, also from the working directory, as ``python -m`` does."""
     module_name, colon, name = path.partition(":")
     if not (module_name and colon and name):
         raise InputError(f"model {path!r}: expected s11 or package.module:function")

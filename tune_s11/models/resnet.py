@@ -39,12 +39,12 @@ class S11ResNet(nn.Module):
 
     Args:
         width: Channels after ``prep``; the layers have 2, 4 and 8 times as many.
-        num_classes: Logits per image.
+        num_classes: Number of classes, and of logits per image.
         image_size: Height and width in pixels, a multiple of 8.
     """
 
     gradcam_layer = "layer3"
-    """Layer that Grad-CAM explains: the one with the last maps before the global max pool."""
+    """Layer whose output Grad-CAM uses: the last feature maps before the global max pool."""
 
     def __init__(self, width: int = 64, num_classes: int = 10, image_size: int = 32) -> None:
         super().__init__()

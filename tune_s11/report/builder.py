@@ -1,4 +1,4 @@
-"""Collects what goes into a report: every number, every picture, and what could not be shown, with the reason."""
+"""Collects the content of a report: all numbers and pictures, and what could not be shown, with the reason."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Tested:
-    """The training run whose test images the report shows."""
+    """The training run whose test results the report shows."""
 
     folder: RefitFolder
     """Files of the run."""
@@ -38,9 +38,9 @@ class ReportBuilder(ABC):
     """A report before it is written. The modules of :mod:`tune_s11.report.sections` fill it.
 
     Attributes:
-        layer: Module whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
+        layer: Module from whose output heat maps are computed; see :func:`tune_s11.report.gradcam.heat_maps`.
         commands: Shell commands to show, by name.
-        manifest: Circumstances under which the results came about; empty if the file is lost.
+        manifest: Provenance of the results; empty if the file is lost.
         target: Accuracy at which figures draw a line; None: no line.
         numbers: Numbers of ``report.json`` and of the page's text, by section; None for a missing section.
         figures: Figures by file name.
@@ -64,10 +64,10 @@ class ReportBuilder(ABC):
         """Run that was tested; None if none was."""
 
     def attempt(self, what: str, make: Callable[[], Result]) -> Result | None:
-        """Return what ``make`` returns; if it fails, None, and add a line on what could not be shown.
+        """Return the result of ``make``; if it fails, return None and add a line on what could not be shown.
 
-        A search that was killed may leave any part damaged, and a user's own network may raise anything. No such
-        failure may take the rest of the report with it.
+        A search that was killed may leave any part damaged, and a user-defined network may raise anything. No such
+        failure may prevent the rest of the report.
         """
         try:
             return make()
@@ -88,7 +88,7 @@ class ReportBuilder(ABC):
             self.numbers["target"][images] = first_epoch(self.target, accuracies)
 
     def leave_out(self, what: str, why: str) -> None:
-        """Add a line on what the report does not show."""
+        """Add a line on what the report does not show, and why."""
         self.numbers["not_shown"].append({"what": what, "why": " ".join(why.split())})
 
 
@@ -98,7 +98,7 @@ class SearchBuilder(ReportBuilder):
     Attributes:
         search: The search.
         winner: Best complete trial of the search; None before the first.
-        commands: ``search`` repeats the search, ``winner`` its winner, ``resume`` resumes it. Any may be missing.
+        commands: ``search`` repeats the search, ``winner`` trains its winner, ``resume`` resumes it; all optional.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class SearchBuilder(ReportBuilder):
             return None
         seeds = [run.seed for run in self.refits.runs]
         first, *others = map(self.search.folder.refit, seeds)
-        recipe = self.search.config.refit.applied_to(self.winner.recipe)  # with the data's place of today
+        recipe = self.search.config.refit.applied_to(self.winner.recipe)  # with the current path of the data
         if recipe.epochs != self.refits.recipe.epochs:  # a target has shortened it
             recipe = recipe.resized(self.refits.recipe.epochs)
         return Tested(first, recipe, seeds[0], tuple(others))

@@ -15,7 +15,7 @@ from tune_s11.storage.remote import Storage
 from tune_s11.training.metrics import EpochMetrics
 
 MOST = 8
-"""Most runs that a picture can tell apart."""
+"""Maximum number of runs that a figure can distinguish."""
 
 _IMAGES = ("dataset", "data_dir", "image_size", "test_fraction")
 """Recipe fields that decide what the test images are."""
@@ -48,10 +48,10 @@ class Compared:
     """A run to compare: a single run, or the winner of a search.
 
     Attributes:
-        name: Name of its folder, or the name that was typed if two folders have the same name.
+        name: Name of its folder, or the name as given if two folders have the same name.
         kind: Kind of the run.
         recipe: Recipe of its training.
-        images: Images of its accuracies: a single run with ``--test`` is tested after each epoch, others are validated.
+        images: Images that its accuracies are measured on: validation images, or test images for a run with ``--test``.
         split_seed: Seed of the split that it was validated with.
         rows: Accuracies, one row per epoch, in rising order; at least one.
         test: Test accuracy of the weights that are shipped, over refits or of a single run; None: not tested.
@@ -104,7 +104,7 @@ def compared_run(result: RunResult, name: str, label: str) -> Compared:
     """Return a single run as :class:`Compared`, under a label.
 
     Raises:
-        InputError: Nothing is trained yet, or the test curve is missing; the line starts with ``name``.
+        InputError: Nothing is trained yet, or the test curve is missing.
     """
     run, options, folder = result.run, result.run.options, result.folder
     if not result.rows:
@@ -136,7 +136,7 @@ def _test_accuracy(search: SearchResult) -> Summary | None:
     assert search.winner is not None
     try:
         return read_refits(search, search.winner).test_accuracy
-    except InputError:  # not refit yet, or of a trial that has been outdone since
+    except InputError:  # not refit yet, or the refits are of an earlier winner
         return None
 
 
@@ -163,12 +163,12 @@ def comparison(compared: Sequence[Compared], target: float | None = None) -> dic
 
     Args:
         compared: Runs to compare.
-        target: Accuracy for which to find the first epoch too; None: no such accuracy.
+        target: Another accuracy for which to find the first epoch; None: none.
 
     Returns:
-        ``level``, see :func:`common_level`; ``target``; ``differ``, what makes the images of some runs differ from
-        those of others; ``runs``, one row each. Accuracies are fractions of the ``images`` that the row names. Only
-        validated runs have a best epoch: a maximum over test accuracies would be a choice by them.
+        ``level``, see :func:`common_level`; ``target``; ``differ``, the settings that make the runs' images differ;
+        ``runs``, one row each. Accuracies are fractions of the ``images`` that the row names. Only validated runs have
+        a best epoch: a maximum over test accuracies would be a choice by test images.
     """
     level = common_level(compared)
     rows = []
@@ -198,7 +198,7 @@ def comparison(compared: Sequence[Compared], target: float | None = None) -> dic
 
 
 def _differences(compared: Sequence[Compared]) -> list[str]:
-    """Return what makes the images of some runs differ from those of others."""
+    """Return the settings that make the runs' images differ."""
     kinds = {run.images for run in compared}
     fields = _IMAGES if kinds == {"test"} else (*_IMAGES, *_SPLIT)
     differ = ["whether they are tested or validated"] if len(kinds) > 1 else []

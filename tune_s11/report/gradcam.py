@@ -1,4 +1,4 @@
-"""Computes Grad-CAM heat maps: which places of an image speak for a class.
+"""Computes Grad-CAM heat maps: which regions of an image are evidence for a class.
 
 Selvaraju et al., "Grad-CAM" (arXiv:1610.02391), as the grad-cam library computes it. Nothing here draws.
 """
@@ -18,14 +18,14 @@ BATCH = 64
 
 
 def choose_layer(model: nn.Module, image: Tensor) -> str:
-    """Return the layer to explain by default: the one that the network names, or else the last one with maps.
+    """Return the layer to explain by default: the one that the network names, or else the last one that outputs maps.
 
     Args:
-        model: Network. It names a layer by an attribute ``gradcam_layer``, the dotted name of a module.
+        model: Network. It may name a layer in an attribute ``gradcam_layer``, the dotted name of a module.
         image: One normalised image, (1, 3, H, W).
 
     Raises:
-        InputError: The network names no layer, and no module puts out maps, (N, C, h, w), of more than one place.
+        InputError: The network names no layer, and no module outputs maps, (N, C, h, w), larger than 1 x 1.
     """
     if isinstance(named := getattr(model, "gradcam_layer", None), str):
         return named
@@ -59,15 +59,15 @@ def heat_maps(model: nn.Module, images: Tensor, classes: Tensor, layer: str) -> 
         model: Network from images to logits (N, num_classes). It is left unchanged.
         images: Normalised images (N, 3, H, W) on the model's device.
         classes: Class to explain for each image, (N,).
-        layer: Dotted name of the module whose output, (N, C, h, w), is weighed.
+        layer: Dotted name of the module from whose output, (N, C, h, w), the heat maps are computed.
 
     Returns:
-        Heat maps, (N, H, W), each scaled to [0, 1]; all 0 if nothing speaks for the class.
+        Heat maps, (N, H, W), each scaled to [0, 1]; all 0 if there is no evidence for the class.
 
     Raises:
-        InputError: The network has no such layer, or it puts out no maps.
+        InputError: The network has no such layer, or the layer outputs no maps.
     """
-    # The library switches to evaluation, fills .grad and hooks the layer, and an in-place activation behind the
+    # The library switches to evaluation mode, fills .grad and hooks the layer, and an in-place activation after the
     # layer would overwrite what the hook saw. So it gets a copy without in-place activations.
     model = copy.deepcopy(model).eval().requires_grad_(True)
     for module in model.modules():

@@ -1,4 +1,4 @@
-"""Explains a network's predictions for test images by heat maps."""
+"""Explains a network's predictions for test images with heat maps."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Explained:
         pixels: Images, (N, H, W, 3) uint8.
         of_predicted: Heat maps for the predicted class, (N, H, W) in [0, 1].
         of_true: Heat maps for the true class, (N, H, W) in [0, 1].
-        layer: Module whose output was weighed.
+        layer: Module from whose output the heat maps were computed.
     """
 
     pixels: npt.NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""Computes which parameters mattered, by Optuna's importance evaluators over the complete trials."""
+"""Computes which parameters mattered, with Optuna's importance evaluators on the complete trials."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from tune_s11.config import InputError
 from tune_s11.results import TrialResult
 
 LEAST = 10
-"""Fewest complete trials: with fewer, the forests would be fitted to noise."""
+"""Minimum number of complete trials: with fewer, the forests would be fitted to noise."""
 
 SEEDS = 8
 """Number of forests per evaluator, each from its own seed."""
@@ -28,14 +28,14 @@ EVALUATORS: dict[str, type[FanovaImportanceEvaluator] | type[MeanDecreaseImpurit
     "mean decrease of impurity": MeanDecreaseImpurityImportanceEvaluator,
 }
 """Importance evaluators by name. fANOVA (Hutter et al. 2014) is the share of the score's variance over the space that
-a parameter alone explains; mean decrease of impurity (Breiman 2001) is its part in the splits of a random forest."""
+a parameter alone explains; mean decrease of impurity (Breiman 2001) is its contribution to a random forest's splits."""
 
 
 def importances(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistribution]) -> dict[str, Any]:
     """Return the importance of each parameter for the final score, from several seeds of each evaluator.
 
     Only complete trials are used, because the scores of others are from earlier epochs. A parameter that is searched on
-    a log scale is replaced by its logarithm, because Optuna's fANOVA weighs a domain linearly.
+    a log scale is replaced by its logarithm, because Optuna's fANOVA treats every domain as linear.
 
     Args:
         trials: Trials in any state.
@@ -43,7 +43,7 @@ def importances(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistrib
 
     Returns:
         ``n``, the number of complete trials; ``seeds``; ``evaluators``: by name and parameter, the most important first
-        by fANOVA, ``mean``, ``low`` and ``high`` over the seeds. Over the parameters, the means sum to 1.
+        by fANOVA, ``mean``, ``low`` and ``high`` over the seeds. The means of all parameters sum to 1.
 
     Raises:
         InputError: There are too few complete trials or parameters, or all scores are equal.

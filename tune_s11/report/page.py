@@ -23,12 +23,12 @@ def write_report(
 ) -> Path:
     """Write ``report/`` in the folder of a search or run: the page, its numbers and its pictures.
 
-    Each picture is a PNG with 200 pixels per inch. Drawings are also written as SVG, which is what the page shows.
+    Each picture is a PNG with 200 pixels per inch. Drawings are also written as SVG, which the page shows instead.
     Missing or damaged parts are left out, and the page names them.
 
     Args:
         result: Search or run: finished, interrupted or running.
-        layer: Module whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
+        layer: Module from whose output heat maps are computed; see :func:`tune_s11.report.gradcam.heat_maps`.
         commands: Shell commands to show; see :class:`tune_s11.report.builder.SearchBuilder` and ``RunBuilder``.
         target: Accuracy at which figures draw a line; None: the search's or run's own.
 
@@ -50,7 +50,7 @@ def write_report(
             continue
         folder.report_picture(name).write_bytes(picture)
         drawing = None
-        if not any(axes.images for axes in figure.axes):  # images, and maps of them, are pixels
+        if not any(axes.images for axes in figure.axes):  # photos, heat maps and matrices are pixels
             drawing = report.attempt(f"the picture {folder.report_drawing(name).name}", partial(svg, figure, name))
         if drawing is not None:
             folder.report_drawing(name).write_text(drawing, encoding="utf-8")
@@ -78,7 +78,7 @@ def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "points": _points, "number": _number, "duration": _duration}
-    # The manifest's copy of the configuration is there for a resume to compare; the page has its main part above.
+    # The manifest's copy of the configuration serves the resume checks; the page shows its main part elsewhere.
     circumstances = _flat({key: value for key, value in numbers["manifest"].items() if key != "search"})
     weights = (numbers["run"] if "run" in numbers else numbers["search"])["weights"]
     shown = [f"{name}.html.j2" for name in sections.sections_of(RunBuilder if "run" in numbers else SearchBuilder)]

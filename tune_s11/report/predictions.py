@@ -83,11 +83,11 @@ class Predictions:
 
     @property
     def balanced_accuracy(self) -> float:
-        """Mean recall of the classes that have images: the accuracy if all of them had equally many."""
+        """Mean recall of the classes that have images: the accuracy if all of them had the same number."""
         return float(np.nanmean(self.recall))
 
     def most_confused(self, most: int) -> list[tuple[int, int, int]]:
-        """Return true class, predicted class and number of images of the ``most`` commonest errors, falling."""
+        """Return the commonest errors first, at most ``most``: true class, predicted class and number of images."""
         counts = self.confusion
         np.fill_diagonal(counts, 0)
         places = np.argsort(-counts.ravel(), kind="stable")[:most]
@@ -102,8 +102,8 @@ class Predictions:
     def typical(self, label: int) -> int | None:
         """Return the index of the image of median confidence among a class's correctly classified ones.
 
-        For an even number it is the less confident of the two in the middle; None if no image is correct. The most
-        confident one would show the network at its best, not as it is.
+        For an even number of images, it is the less confident of the middle two; None if there are none. The most
+        confident one would show the network at its best, not as it usually is.
         """
         correct = np.flatnonzero((self.labels == label) & (self.predicted == label))
         rising = correct[np.argsort(self.confidence[correct], kind="stable")]
@@ -134,7 +134,7 @@ def read_predictions(folder: RefitFolder, classes: int | None = None) -> Predict
     """
     path = folder.test_logits
     try:
-        # Opened here, because numpy leaves a damaged archive that it has opened itself to the garbage collector.
+        # Opened here, because numpy does not close a damaged archive that it has opened itself.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             shipped = arrays["ema" if "ema" in arrays else "raw"]
             labels, logits = arrays["labels"].astype(np.int64), shipped.astype(np.float64)

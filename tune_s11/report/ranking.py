@@ -14,7 +14,7 @@ RESAMPLES = 2000
 """Resamples of the bootstrap."""
 
 WEIGHTS = {"averaged": "score", "raw": "val_accuracy"}
-"""Metrics that a rung could rank by: attributes of an epoch's row, by the weights that they validate."""
+"""Metrics that a rung could rank by: attributes of an epoch's row, keyed by the weights that are validated."""
 
 
 def spearman(x: Floats, y: Floats) -> Floats:
@@ -38,7 +38,7 @@ def spearman(x: Floats, y: Floats) -> Floats:
 def correlation(x: Floats, y: Floats) -> dict[str, Any]:
     """Return Spearman's rank correlation with its percentile bootstrap interval (Efron 1979), from seed 0.
 
-    With few pairs, some draws have only equal values. scipy's bootstrap, which draws the same, has no interval then.
+    With few pairs, some draws have only equal values. scipy's bootstrap, which draws the same, gives no interval then.
 
     Args:
         x: First values, (n,).
@@ -63,10 +63,9 @@ def correlation(x: Floats, y: Floats) -> dict[str, Any]:
 def rung_correlations(trials: Sequence[TrialResult], rungs: Sequence[int]) -> list[dict[str, Any]]:
     """Return how well each rung's ranks predict the final score, among the trials that ran to the end.
 
-    For either kind of weights, the final score is the validation accuracy of the weights that are shipped after the
-    last epoch, because the winner is chosen by it. The trials that the rung stopped have no final score, and their
-    ranks were low. Over the remaining range, a correlation is usually lower than over all trials (range restriction;
-    Thorndike, Case 1).
+    For either kind of weights, the final score is the validation accuracy of the shipped weights after the last epoch,
+    because the winner is chosen by it. Trials that the rung stopped ranked low and have no final score, so the
+    correlation is usually lower than it would be over all trials (range restriction; Thorndike, Case 1).
 
     Returns:
         One row per rung: ``epoch``, ``reached`` and ``stopped`` (numbers of trials), and a :func:`correlation` for each
@@ -89,16 +88,16 @@ def rung_correlations(trials: Sequence[TrialResult], rungs: Sequence[int]) -> li
 
 
 def finalists_lost(trials: Sequence[TrialResult], audit: AuditRecord | None, finalists: int) -> dict[str, Any]:
-    """Estimate how many of the trials that rungs stopped would have ended among the best, from those that ran on.
+    """Estimate, from the audited trials, how many of the trials that rungs stopped would have ended among the best.
 
-    Each trial to be stopped had the same chance to run on, so the share among the audited trials estimates the share
-    among all, and the weight of each is one over that chance (Horvitz and Thompson 1952). The 95 % interval is that of
-    Clopper and Pearson (1934), which holds for few trials.
+    Each trial to be stopped had the same chance of being audited, so the share among the audited trials estimates the
+    share among all, and the weight of each is one over that chance (Horvitz and Thompson 1952). The 95 % interval is
+    that of Clopper and Pearson (1934), which is valid for few trials.
 
     Args:
         trials: Trials of the search.
         audit: See :attr:`tune_s11.results.SearchResult.audit`.
-        finalists: Size of the best group; 0 and 1: the winner alone.
+        finalists: Number of trials that count as the best; 0 and 1: the winner alone.
 
     Returns:
         ``to_be_stopped`` and ``audited`` (numbers of trials, without those still running), ``threshold`` (the final

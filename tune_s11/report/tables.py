@@ -19,8 +19,8 @@ HeldOut = Literal["validation", "test"]
 """Images that a run is not trained on."""
 
 EDGE = 0.1
-"""Distance of the winner's ``max_lr`` to a bound, as a share of the bounds' width in log LR, below which a better rate
-may lie beyond the bound."""
+"""Distance of the winner's ``max_lr`` from a bound, as a share of the bounds' width in log LR, below which a better
+rate may lie beyond the bound."""
 
 POINTS_PER_EPOCH = 100
 """Points per epoch of a drawn schedule."""
@@ -85,7 +85,7 @@ class Rated(Protocol):
 
 
 def schedule_points(recipe: Recipe, rows: Sequence[Rated]) -> tuple[Floats, Floats]:
-    """Return epochs and the learning rate at each, (points,) both: as scheduled, or as reported for a plateau."""
+    """Return epochs and the learning rate at each, both (points,): as scheduled, or for plateau as reported."""
     if recipe.schedule == "plateau":
         epochs = np.array([[row.epoch - 1, row.epoch] for row in rows], dtype=float)
         return epochs.ravel(), np.repeat([row.lr for row in rows], 2)
@@ -98,7 +98,7 @@ def max_lr_bounds(space: Space, measured: RangeTest | None, momentum: float) -> 
     """Return the bounds for ``max_lr`` of a trial with this momentum.
 
     Returns:
-        The bounds; None if it was fixed, chosen from a list, or is not bounded yet.
+        The bounds; None if ``max_lr`` was fixed or chosen from a list, or has no bounds yet.
     """
     domain = space.get("max_lr")
     if isinstance(domain, FloatDistribution):
@@ -112,10 +112,10 @@ def max_lr_bounds(space: Space, measured: RangeTest | None, momentum: float) -> 
 def trial_domains(
     space: Space, measured: RangeTest | None, trials: Sequence[TrialResult]
 ) -> dict[str, BaseDistribution]:
-    """Return the domains that the trials' parameters were drawn from, made wide enough for every trial.
+    """Return the domains that the trials' parameters were drawn from, widened to include every trial.
 
-    Bounds may have changed during the search. If they are lost with the range test, the trials' values bound them. A
-    parameter that the range test fixes, as it can ``min_lr_fraction``, has no domain and is left out.
+    Bounds may have changed during the search. If they are lost with the range test, they are taken from the trials'
+    values. A parameter that the range test fixes, as it can ``min_lr_fraction``, has no domain and is left out.
     """
     domains: dict[str, BaseDistribution] = {}
     for name, domain in space.items():
@@ -145,7 +145,7 @@ def refit_facts(refits: Refits, changes: RefitChanges, winner: Recipe) -> dict[s
 
     Args:
         refits: Refits of the winner.
-        changes: Fields of the refits that the space changes.
+        changes: Recipe fields that the space changes for the refits.
         winner: Recipe of the winning trial.
 
     Returns:
@@ -165,12 +165,12 @@ def refit_facts(refits: Refits, changes: RefitChanges, winner: Recipe) -> dict[s
 
 
 def optimism(chosen_by: float | None, again: float | None, test: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return how far the score by which the winner was chosen exceeds what was measured afterwards.
+    """Return by how much the score of the winning trial exceeds later measurements of the same recipe.
 
     Args:
         chosen_by: Validation accuracy of the winning trial.
-        again: Mean validation accuracy of the same recipe on the same images, from seeds by which nothing was chosen;
-            None without finalists.
+        again: Mean validation accuracy of the same recipe on the same images, from the finalists' new seeds; None
+            without finalists.
         test: Test accuracy of the refits; see :func:`refit_facts`.
 
     Returns:

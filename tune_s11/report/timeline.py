@@ -12,11 +12,11 @@ from tune_s11.results.records import RefitScores, read_record
 from tune_s11.training.metrics import EpochMetrics
 
 BREAK = 60.0
-"""Seconds without a report from any worker beyond which there is a break: it separates two sessions, and is nobody's
-idle time."""
+"""Seconds without a report from any worker after which a break is assumed: it separates two sessions, and does not
+count as idle time."""
 
 SEAM = 2.0
-"""Longest gap in seconds between two reports of a trial that are drawn as one bar; it counts as idle all the same."""
+"""Longest gap in seconds between two reports of a trial that are drawn as one bar; the gap still counts as idle."""
 
 _HOUR = 3600.0
 
@@ -28,8 +28,8 @@ class Bar:
     Attributes:
         trial: Trial that was trained.
         lane: Lane of the worker in the session, from 0.
-        begin: Start, in seconds since the search's first trial began, without breaks.
-        end: End, in the same seconds.
+        begin: Start, in seconds since the start of the search's first trial, without breaks.
+        end: End, on the same clock.
     """
 
     trial: TrialResult
@@ -43,12 +43,12 @@ class Timeline:
     """All sessions of a search, one after the other.
 
     A session lasts from the start of its first trial to its last report. Time before the first step is not part of it,
-    and work that an interruption destroyed before it was reported counts as idle.
+    and work that was lost in an interruption before it was reported counts as idle.
 
     Attributes:
         bars: Bars, sorted by lane and time.
-        lanes: Workers at a time, by session.
-        lengths: Seconds of each session.
+        lanes: Number of workers in each session.
+        lengths: Length of each session in seconds.
         breaks: Seconds between one session and the next.
         busy: Seconds of training, summed over all workers.
     """
@@ -66,7 +66,7 @@ class Timeline:
         A worker's time is its whole session, whether or not there was a trial left for it.
         """
         there = sum(lanes * length for lanes, length in zip(self.lanes, self.lengths, strict=True))
-        return max(0.0, 1 - self.busy / there) if there else 0.0  # the clock of the reports has whole seconds
+        return max(0.0, 1 - self.busy / there) if there else 0.0  # reports are dated in whole seconds
 
 
 def without_times(trials: Iterable[TrialResult]) -> list[TrialResult]:
@@ -108,7 +108,7 @@ def build_timeline(trials: Sequence[TrialResult]) -> Timeline | None:
 
 
 def _lanes(spans: Iterable[Span]) -> dict[str, int]:
-    """Return each process's lane: the first one whose last process had ended, to the second, before this one began."""
+    """Return each process's lane: the first whose last process had ended, to the second, before this one started."""
     life: dict[str, tuple[float, float]] = {}
     for span in spans:
         begin, end = life.get(span.worker, (span.begin, span.end))
@@ -138,15 +138,15 @@ def _bars(session: list[tuple[Span, TrialResult]], of_worker: dict[str, int], sh
 
 
 def best_so_far(trials: Iterable[TrialResult], epochs: int) -> list[dict[str, Any]]:
-    """Return how the best score rose with the epochs spent, repeated ones included, in the order of time.
+    """Return how the best score rose with the epochs spent, repeated ones included, in chronological order.
 
     Args:
         trials: Trials, each with spans for all its epochs.
         epochs: Length of a complete trial.
 
     Returns:
-        One point per epoch spent: ``spent``, ``trial``, ``any``, the best score of any epoch so
-        far, and ``complete``, the best score at the end of a trial, None before the first.
+        One point per epoch spent: ``spent``, ``trial``, ``any``, the best score of any epoch so far, and ``complete``,
+        the best score at the end of a trial, None before the first.
     """
     dated: list[tuple[float, str, EpochMetrics]] = []
     for trial in trials:
@@ -166,7 +166,7 @@ def best_so_far(trials: Iterable[TrialResult], epochs: int) -> list[dict[str, An
 
 
 def trial_seconds(trial: TrialResult) -> float:
-    """Return the seconds of a trial's training, repeated epochs included; without times in its reports, its epochs'."""
+    """Return the seconds of a trial's training, with repeated epochs; without report times, the sum over its rows."""
     return sum(span.end - span.begin for span in trial.spans) or sum(row.seconds for row in trial.rows)
 
 

@@ -1,4 +1,4 @@
-"""Names the files of a search and of a single run, each of them only here."""
+"""Names the files of a search and of a single run; no other module does."""
 
 import re
 from collections.abc import Iterator
@@ -103,7 +103,7 @@ class SingleRunFolder(RefitFolder, ReportedFolder):
     """The folder of a single run; it has the test files of :class:`RefitFolder` only if the run is tested."""
 
     record = Below("run.json")
-    """Definition of the run, and the circumstances under which it was started."""
+    """Definition and provenance of the run."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class SearchFolder(ReportedFolder):
     unknown = Below("unknown")
     """Folders of trials that the study does not know."""
     audit = Below("audit.json")
-    """Trials that ran on against a rung's verdict."""
+    """Trials that continued although a rung would have stopped them."""
     tensorboard = Below(_TENSORBOARD)
     """TensorBoard event files, one run per trial."""
     wandb = Below(_WANDB)
@@ -133,7 +133,7 @@ class SearchFolder(ReportedFolder):
     mlflow = Below(_MLFLOW)
     """Runs in an SQLite file that MLflow shows."""
     tracked = Below(_TRACKED)
-    """Calls that a tracker has been sent, one per line."""
+    """Record of what trackers have received, one update per line."""
     verdict = Below("finalists.json")
     """Scores of the finalists, and the winner."""
     finalists = Below(_FINALISTS)
@@ -149,7 +149,7 @@ class SearchFolder(ReportedFolder):
     metrics = Below("best/metrics.json")
     """Test accuracy over the refits."""
     export = Below("best/export")
-    """Winner as files for other programs; deleted when other refits replace these."""
+    """Exports of the winner; deleted when other refits replace those that they come from."""
     error = Below("error.txt")
     """Reason why the search failed."""
 
@@ -202,7 +202,7 @@ def _attempt(path: Path) -> int:
 
 
 def _is_tunes(name: str) -> bool:
-    """Return whether only Tune reads a file: pickles and states of an experiment that is not restored from them."""
+    """Return whether only Tune uses a file: its pickles and experiment states, from which nothing is restored here."""
     return re.fullmatch(rf"{_TRIALS}/[^/]*", name) is not None
 
 
@@ -225,6 +225,4 @@ LAYOUT = Layout(
     by_workers=_is_written_by_workers,
     read=_is_read,
 )
-"""Layout by which the folders are copied to a storage. After an interruption between two files, a resume still reads a
-consistent state, because the study and a run's checkpoint are read before the rows that belong to them and written
-after them."""
+"""Layout by which the folders are copied to a storage; for the order, see :mod:`tune_s11.storage.sync`."""

@@ -20,10 +20,10 @@ class RangeTest:
     """A finished range test.
 
     Attributes:
-        curve: Curve of the ramps; None if ``min_lr`` was not to be found.
-        suggestions: Learning rate by the name of the rule that reads it off the ramps; empty if they say nothing.
+        curve: Curve of the ramps; None if the test did not look for ``min_lr``.
+        suggestions: Learning rate by the name of the rule that reads it off the ramps; empty if they suggest nothing.
         bounds: Recommended values for ``max_lr`` and ``min_lr``.
-        cycles: Short cycles that the bounds follow from; empty in tests of versions that trained none.
+        cycles: Short cycles that the bounds follow from; empty in tests of earlier versions, which trained none.
     """
 
     curve: LRCurve | None
@@ -38,7 +38,7 @@ class RangeTest:
         """Build the test from its ramps, its cycles and the rule's answer.
 
         Args:
-            curve: Curve of the ramps; None if ``min_lr`` was not to be found.
+            curve: Curve of the ramps; None if the test did not look for ``min_lr``.
             cycles: Cycles that were trained.
             answer: Answer of the rule to the cycles.
             min_lr_fraction: The recipe's ``min_lr_fraction``.

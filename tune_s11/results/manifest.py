@@ -1,4 +1,4 @@
-"""Records the circumstances of a result: versions, commit, hardware, data, command line."""
+"""Records the provenance of a result: versions, commit, hardware, data, command line."""
 
 import datetime
 import importlib.metadata
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tune_s11.data import Dataset
 
 SCHEMA_VERSION = 1
-"""Version of everything in a results folder; increased when an older reader would misread it."""
+"""Version of all formats in a results folder; increased when an older reader would misread one."""
 
 _PACKAGES = ("torch", "torchvision", "albumentations", "ray", "optuna", "numpy", "scikit-learn", "pillow")
 
@@ -38,7 +38,7 @@ def check_schema(manifest: dict[str, Any], where: str) -> None:
 
 
 def build_manifest(dataset: "Dataset", seed: int) -> dict[str, Any]:
-    """Return the circumstances of a result as plain values for JSON."""
+    """Return the provenance of a result as plain values for JSON."""
     return {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -97,9 +97,9 @@ def _git_commit() -> str | None:
 
 
 def check_same_images(where: str, dataset: "Dataset", manifest: dict[str, Any]) -> None:
-    """Make sure that training resumes, or is repeated, with the images that it started with.
+    """Check that training is resumed or repeated with the same images.
 
-    Other images would be split differently, and some that were trained on would be validated or tested on.
+    Other images would be split differently, so that training images could become validation or test images.
 
     Args:
         where: Start of the error line: a search's name, or ``--resume NAME``.

@@ -43,7 +43,7 @@ def check_name(name: str) -> str:
 
 
 def begin(storage: Storage, name: str) -> Workspace:
-    """Return the workspace of a search or run to start, with an absolute path. Its folder is not created yet.
+    """Return the workspace of a new search or run, with an absolute path. Its folder is not created yet.
 
     Raises:
         InputError: The name is taken, or the storage cannot be read.
@@ -181,7 +181,7 @@ def _latest(storage: Storage, kinds: tuple[Kind, ...]) -> str:
 
 
 def _view(storage: Remote, name: str, kinds: tuple[Kind, ...]) -> Path:
-    """Pull a search or run to read, without the files that no reader needs; return its folder."""
+    """Pull a search or run for reading, without the files that no reader needs; return its folder."""
     copy = Copy(home_of(storage, "read") / name, storage / name, LAYOUT)
     with explained(storage):
         if not (_is_name(name) and copy.remote.exists()):

@@ -45,7 +45,7 @@ class AuditRecord(Record):
     """``audit.json``: the trials that continued although a rung would have stopped them."""
 
     one_in: int
-    """Number of trials to be stopped of which one continues; 0: none does."""
+    """One in this many of the trials to be stopped continues; 0: none does."""
     decisions: int
     """Number of trials that were to be stopped so far."""
     trials: dict[str, int]
@@ -64,11 +64,11 @@ class FinalistScores(Record):
 
 
 class Margin(Record):
-    """A lead: the mean of the differences seed by seed."""
+    """The lead of one finalist over another: the mean of their differences, seed by seed."""
 
     mean: float
     low: float | None
-    """Lower end of Student's interval; None with a single seed."""
+    """Lower end of Student's t interval; None with a single seed."""
     high: float | None
     confidence: float
 
@@ -97,7 +97,7 @@ class Verdict(Record):
 
 
 class LengthScores(Record):
-    """Validation accuracy of the winner's recipe, trained in one number of epochs from several seeds."""
+    """Validation accuracy of the winner's recipe, trained for one number of epochs from several seeds."""
 
     epochs: int
     scores: dict[int, float]

@@ -36,7 +36,7 @@ class Run:
     options: RunOptions = field(default_factory=RunOptions)
 
     def write(self, folder: SingleRunFolder, dataset: "Dataset") -> None:
-        """Create the folder, and record the run's definition and the circumstances of its start."""
+        """Create the folder, and record the run's definition and provenance."""
         record = asdict(self) | {
             "recipe": self.recipe.model_dump(mode="json"),
             "hardware": self.hardware.model_dump(),
@@ -54,7 +54,7 @@ class RunResult:
     Attributes:
         path: Path of its folder.
         run: Definition of the run.
-        manifest: Circumstances under which it was started.
+        manifest: Provenance of the run; see :mod:`tune_s11.results.manifest`.
         rows: Metrics, one row per epoch, in rising order.
     """
 

@@ -97,7 +97,7 @@ class SearchResult:
 
     @property
     def winner(self) -> TrialResult | None:
-        """Winner of the finalists; without them, the complete trial with the best score, the earliest of equals."""
+        """Winner of the finalists; without them, the complete trial with the best score, on a tie the earliest."""
         if not (contenders := self.contenders):
             return None
         verdict = self.finalists
@@ -168,7 +168,7 @@ def read_refits(search: SearchResult, winner: TrialResult) -> Refits:
     """Read the test accuracy of the winner's refits.
 
     Raises:
-        InputError: There are no refits yet, their file is damaged, or another trial has outdone theirs since.
+        InputError: There are no refits yet, their file is damaged, or another trial has since outperformed theirs.
     """
     folder = search.folder
     try:

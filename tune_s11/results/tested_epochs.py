@@ -19,7 +19,7 @@ class EpochTestMetrics:
     """Test loss of the raw weights; None if it is not finite."""
     test_accuracy: float
     ema_test_loss: float | None
-    """Test loss of the EMA weights; None if it is not finite, and, as the accuracy, if the recipe has no EMA."""
+    """Test loss of the EMA weights; None if it is not finite, or, like the accuracy, if the recipe has no EMA."""
     ema_test_accuracy: float | None
 
 

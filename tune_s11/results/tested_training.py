@@ -30,8 +30,8 @@ def fit_and_test(
 ) -> RefitScores:
     """Train to the end in a folder, as :func:`tune_s11.training.fitting.fit` does, and test the network.
 
-    A test curve leaks nothing. No schedule, checkpoint or choice sees it, and the reported accuracy is that of the last
-    epoch, whatever the curve did before.
+    A test curve leaks nothing. No schedule, checkpoint or choice depends on it, and the reported accuracy is that of
+    the last epoch, whatever the curve did before.
 
     Args:
         trainer: Trainer that has not trained yet.
@@ -39,7 +39,7 @@ def fit_and_test(
         folder: Folder to write into, created if it is missing; a run that was started there is resumed.
         curve: Whether to test after each epoch too, which costs two passes over the test images per epoch.
         on_start: Called once, when the trainer is at the epoch to resume from.
-        on_epoch: Called after each epoch, when its rows are written.
+        on_epoch: Called after each epoch, once its rows are written.
 
     Raises:
         CheckpointError: The folder's checkpoint cannot be read.
@@ -55,7 +55,7 @@ def fit_and_test(
     def start() -> None:
         if curve:
             rows.extend(row for row in read_test_curve(folder.test_curve) if row.epoch < trainer.epoch)
-            if trainer.epoch:  # a kill between the checkpoint and its row may have lost this row
+            if trainer.epoch:  # its row is lost if the process was killed after the checkpoint
                 write_row()
         if on_start:
             on_start()
@@ -103,7 +103,7 @@ class _TestImages:
         return float(np.mean(logits.argmax(1) == self._labels))
 
     def row(self) -> EpochTestMetrics:
-        """Return the row of the test curve for the epoch that the trainer has completed last."""
+        """Return the row of the test curve for the trainer's last completed epoch."""
         logits = self.logits()
         ema = logits.get("ema")
         return EpochTestMetrics(

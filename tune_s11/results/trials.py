@@ -85,7 +85,7 @@ def read_trials(path: Path, config: SearchConfig) -> list[TrialResult]:
 
 
 def read_trial(number: int, attempts: list[TrialFolder], config: SearchConfig) -> TrialResult | None:
-    """Join a trial's attempts, in order: for each epoch, the latest row counts. Return None before the first."""
+    """Merge a trial's attempts, in order: for each epoch, the latest row counts. Return None if there is none."""
     folders = [folder for folder in attempts if folder.params.exists()]
     chosen = read_json(folders[-1].params) if folders else None
     if chosen is None:
@@ -141,5 +141,5 @@ def last_error(path: Path) -> str | None:
         return None
     places = [index for index, line in enumerate(lines) if line.startswith("  File ")]
     after = lines[places[-1] + 1 :] if places else lines[-1:]
-    raised = itertools.dropwhile(lambda line: line.startswith(" "), after)  # skips the code at that place
+    raised = itertools.dropwhile(lambda line: line.startswith(" "), after)  # skips the source line of that place
     return " ".join(" ".join(raised).split())

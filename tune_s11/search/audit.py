@@ -1,4 +1,4 @@
-"""The pruning audit: some trials that a policy would stop run on, so that the report can show what pruning loses."""
+"""The pruning audit: keeps some trials running that the policy would stop, to estimate what pruning loses."""
 
 import math
 import random
@@ -9,41 +9,41 @@ from tune_s11.results.records import AuditRecord, sound_record
 from tune_s11.search_space import SearchConfig
 
 LEAST = 3
-"""Trials that an audit should have; fewer show little."""
+"""Number of audited trials to aim for; fewer say little."""
 
 DENSEST = 8
-"""Stopped trials of which at most one is audited, even if a small search then has fewer than :data:`LEAST`. An audited
-trial costs as much as five more trials that the first rung prunes."""
+"""Limit for small searches: to reach :data:`LEAST`, at most one in this many trials to be stopped is audited. An
+audited trial costs as much as five more trials that the first rung prunes."""
 
 
 class Audit:
-    """A systematic sample of the trials that a rung would stop, from a random first one on; kept in ``audit.json``.
+    """A systematic sample, with a random start, of the trials that a rung would stop; stored in ``audit.json``.
 
-    Each of these trials has the same chance of being audited, one in :attr:`one_in`, and the report weighs them by it.
-    Audited trials do not count at later rungs, so that no other trial is at a disadvantage.
+    Each of these trials has the same chance of being audited, one in :attr:`one_in`, which the report uses as a weight.
+    Audited trials do not count at later rungs, and so put no other trial at a disadvantage.
 
     Args:
         path: Path of the file.
         config: Configuration of the search.
 
     Attributes:
-        one_in: Number of trials to be stopped of which one runs on; 0: none does.
+        one_in: One in this many trials to be stopped is audited; 0: none is.
     """
 
     def __init__(self, path: Path, config: SearchConfig) -> None:
         self._path = path
         before = sound_record(AuditRecord, path)
-        self.one_in = before.one_in if before else one_in(config)  # a longer search keeps the chance it started with
+        self.one_in = before.one_in if before else one_in(config)  # an extended search keeps its initial chance
         self._first = random.Random(config.search.seed).randrange(self.one_in) if self.one_in else 0
         self._decisions = before.decisions if before else 0
         self._rungs = dict(before.trials) if before else {}
 
     def rung(self, number: int) -> int | None:
-        """Return the epoch of the rung that an audited trial passed against its verdict; None for other trials."""
+        """Return the epoch of the rung that would have stopped an audited trial; None for other trials."""
         return self._rungs.get(trial_name(number))
 
     def takes(self, number: int, epoch: int) -> bool:
-        """Return whether a trial to be stopped at ``epoch`` runs on. Must be called once for each such trial."""
+        """Decide whether a trial to be stopped at ``epoch`` is audited. Call this exactly once for each such trial."""
         if not self.one_in:
             return False
         taken = self._decisions % self.one_in == self._first
@@ -55,7 +55,7 @@ class Audit:
 
 
 def forget_unknown(path: Path, known: int) -> None:
-    """Remove trials that the study does not know from the file, because it gives their numbers to others.
+    """Remove trials that are not in the study from the file, because the study will reuse their numbers.
 
     Args:
         path: Path of the file.
@@ -71,9 +71,10 @@ def forget_unknown(path: Path, known: int) -> None:
 
 
 def one_in(config: SearchConfig) -> int:
-    """Return the number of trials to be stopped of which one is audited; 0: none is.
+    """Return the n for which one in n trials to be stopped is audited; 0: none is.
 
-    It follows from the settings' share; if that gives fewer than :data:`LEAST` audited trials, more are audited.
+    It is derived from the share in the settings. If that gives fewer than :data:`LEAST` audited trials, more are
+    audited; see :data:`DENSEST`.
     """
     settings, policy = config.search, config.policy
     if not settings.audit or not policy.first_stops:

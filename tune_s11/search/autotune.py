@@ -1,4 +1,4 @@
-"""Times steps in the workers to find what pays on this machine: trials that share a GPU, a compiled network."""
+"""Times steps in the workers to find what pays off on this machine: sharing a GPU among trials, compiling."""
 
 from dataclasses import dataclass, replace
 
@@ -13,19 +13,19 @@ from tune_s11.search.workers.timing import Timing, time_workers
 from tune_s11.search_space import SearchConfig
 
 WORTH_SHARING = 1.05
-"""Factor by which one more trial on a GPU must raise the trials per minute, at least."""
+"""Minimum factor by which one more trial on a GPU must raise the trials per minute."""
 
 WORTH_COMPILING = 600.0
-"""Seconds of training left per worker, below which the compiler, which takes about a minute, is not even tried."""
+"""Seconds of training left per worker below which compiling, which takes about a minute, is not tried."""
 
 
 @dataclass(frozen=True)
 class Autotuner:
-    """A timer of a search's largest trial, in as many workers as would run at once.
+    """A benchmark of a search's largest trial, in as many workers as would run at once.
 
     Attributes:
         config: Configuration of the search.
-        data: Data to choose a recipe by, in the object store.
+        data: Training/validation split, in the object store.
         evaluated: Number of images that are evaluated after each epoch.
         precision: Requested precision.
     """
@@ -45,13 +45,13 @@ class Autotuner:
         return time_workers(executor, self.config.largest, self.data, self.evaluated, compiled=compiled)
 
     def shared(self, cluster: Cluster) -> Cluster:
-        """Return the cluster with as many trials per GPU as get most done.
+        """Return the cluster with the number of trials per GPU that gives the highest throughput.
 
-        One trial per GPU is tried, then two, and so on, until a GPU's memory does not hold one more, or the rate hardly
-        grows.
+        One trial per GPU is tried, then two, and so on, until one more does not fit in a GPU's memory or hardly raises
+        the throughput.
 
         Args:
-            cluster: Cluster with room for as many trials per GPU as are to be tried.
+            cluster: Cluster planned for the largest number of trials per GPU to try.
         """
         if not cluster.workers.gpus:
             return cluster
@@ -73,16 +73,16 @@ class Autotuner:
         return replace(cluster, workers=best)
 
     def compiling_pays(self, workers: Workers, seconds: float) -> bool:
-        """Return whether a compiled network saves more time than its compiler takes.
+        """Return whether a compiled network saves more time than compiling it takes.
 
-        The compiler keeps its results on disk. If it pays, the workers find most of them there and need not repeat the
-        work of this test.
+        The compiler caches its results on disk. If compiling pays off, the workers find most of them there and need not
+        repeat the work of this test.
 
         Args:
             workers: Workers that run at once.
-            seconds: Seconds of training per worker that there is time for.
+            seconds: Time available for training, in seconds per worker.
         """
-        if {"width", "batch_size"} & self.config.space.keys():  # each shape would be compiled again
+        if {"width", "batch_size"} & self.config.space.keys():  # each shape would be compiled separately
             return False
         plain = self.timing(workers)
         epochs = mean_epochs(self.config, workers.slots) / workers.slots

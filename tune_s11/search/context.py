@@ -1,4 +1,4 @@
-"""Holds what every step of a search works with."""
+"""Holds the context that all steps of a search share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from tune_s11.storage.files import write_whole
 from tune_s11.storage.workspace import Workspace
 from tune_s11.text import say
 
-if TYPE_CHECKING:  # Tune takes seconds to import, and workers beside the trials do not need it
+if TYPE_CHECKING:  # Tune takes seconds to import, and workers that run no trials do not need it
     from ray.tune import Callback
 
 
@@ -25,12 +25,12 @@ class Context:
     """A running search.
 
     Attributes:
-        workspace: Folder of the search, and the storage that keeps it.
+        workspace: Search folder and its storage.
         config: Configuration of the search.
-        executor: Executor of everything that runs beside the trials.
+        executor: Executor for everything except the trials.
         console: Console to print to.
         display: Display of the search as a whole.
-        callbacks: Callbacks of Tune, called after the program's own.
+        callbacks: Additional Tune callbacks, called after the program's own.
     """
 
     workspace: Workspace
@@ -50,11 +50,11 @@ class Context:
         say(self.console, line, copied=copied)
 
     def trials(self) -> list[TrialResult]:
-        """Return all trials in their state on disk."""
+        """Return all trials as recorded on disk."""
         return read_trials(self.folder.path, self.config)
 
     def search(self) -> SearchResult:
-        """Return the search in its state on disk."""
+        """Return the search as recorded on disk."""
         return load_search(str(self.folder.path), self.folder.path.parent)
 
     def say_repeated(self, part: str, reason: str) -> None:
@@ -62,7 +62,7 @@ class Context:
         self.say(f"{part} runs again: {reason}")
 
     def succeeded(self, parts: Sequence[str], results: Sequence[Any], *, needed: bool = True) -> list[Any]:
-        """Leave out the parts that have failed for good, and print a line for each; the other results are kept.
+        """Replace the results of parts that have failed for good with None, and print a line for each.
 
         Args:
             parts: Names of the parts of the stage.

@@ -1,4 +1,4 @@
-"""Shows the progress of a whole search: a panel redrawn in place on a terminal, and a line now and then in a log."""
+"""Shows the progress of a whole search: a panel redrawn in place on a terminal, or an occasional line in a log."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,14 +16,14 @@ from tune_s11.results import SearchResult
 from tune_s11.search_space import SearchConfig
 from tune_s11.text import in_time, say
 
-if TYPE_CHECKING:  # it imports Tune, which takes seconds to import, and workers beside the trials do not need it
+if TYPE_CHECKING:  # it imports Tune, which takes seconds, and workers that run no trials do not need it
     from tune_s11.search.forecast import Work
 
 QUARTERS = 4
-"""Lines in a log for a stage that prints no others, at most."""
+"""Number of parts of a stage that prints nothing else; a log gets at most one line for each."""
 
 BEST = 5
-"""Trials listed at the end."""
+"""Number of trials listed at the end."""
 
 
 def is_live(console: Console) -> bool:
@@ -32,14 +32,14 @@ def is_live(console: Console) -> bool:
 
 
 class Display:
-    """A display of the current stage, how much of the whole is done, and how long the rest may take.
+    """A display of the current stage, how much of the search is done, and how long the rest may take.
 
     A separate thread draws the panel four times a second, so whatever it reads must be replaced as a whole, or copied
     first.
 
     Args:
         console: Console to print to.
-        work: Training in each stage, in epochs of a trial, in the order of the stages; a stage without any is not
+        work: Work of each stage, in equivalents of a trial's epochs and in stage order; a stage without work is not
             shown.
     """
 
@@ -48,7 +48,7 @@ class Display:
         self._work = {stage: epochs for stage, epochs in work.items() if epochs}
         self._stage, self._share, self._line = "start", 0.0, ""
         self._spinner = Spinner("line")
-        self._first: tuple[float, float] | None = None  # when something was done for the first time, and how much
+        self._first: tuple[float, float] | None = None  # time of the first progress, and the work done then
         self._detail = self._last_line
         self._live = panel(console, self._panel) if is_live(console) else None
 
@@ -70,9 +70,9 @@ class Display:
 
     @property
     def left(self) -> str:
-        """Estimate of the time left for the whole, such as ``about 12 min left``; empty while there is none.
+        """Estimate of the time left for the search, such as ``about 12 min left``; empty while there is none.
 
-        The pace is measured from the first work done, so that the start of Ray and of the workers does not count.
+        The speed is measured from the first progress on, which excludes the start of Ray and of the workers.
         """
         done, whole = self._done(), sum(self._work.values())
         since, before = self._first or (0.0, done)
@@ -85,10 +85,10 @@ class Display:
 
         Args:
             stage: Name of the stage.
-            detail: Function that returns what the panel shows of the stage; None: the last line that :meth:`advance`
-                was given.
+            detail: Function that returns the panel's content for the stage; None: the last line passed to
+                :meth:`advance`.
         """
-        if stage not in self._work:  # it was only found on the way that it must be done again
+        if stage not in self._work:  # only found during the search to be needed again
             self._work = self._work | {stage: 1.0}
         self._stage, self._share, self._line = stage, 0.0, ""
         self._detail = detail or self._last_line
@@ -98,7 +98,7 @@ class Display:
 
         Args:
             share: Share from 0 to 1.
-            line: Line to show; a log gets it once in each quarter.
+            line: Line to show; a log shows one per quarter.
         """
         quarter = int(QUARTERS * self._share)
         self._share, self._line = min(share, 1.0), line
@@ -111,7 +111,7 @@ class Display:
         return one_line(self._line)
 
     def _done(self) -> float:
-        """Return the epochs that are done, of all that this session has to do."""
+        """Return the part of this session's work that is done, in equivalents of a trial's epochs."""
         if self._stage not in self._work:
             return 0.0
         stages = list(self._work)
@@ -133,12 +133,12 @@ class Display:
 
 
 def one_line(line: str) -> Text:
-    """Return a line of the panel, truncated if the terminal is narrower."""
+    """Return a line of the panel, truncated to the width of the terminal."""
     return Text(line, no_wrap=True, overflow="ellipsis")
 
 
 def training_in(work: "Work", config: SearchConfig) -> dict[str, float]:
-    """Return the work left in a search by stage, in epochs of a trial or what takes as long.
+    """Return the work left in a search by stage, in equivalents of a trial's epochs.
 
     The time of a step grows with the square of the network's width.
     """
@@ -159,7 +159,7 @@ def training_in(work: "Work", config: SearchConfig) -> dict[str, float]:
 def print_best(console: Console, search: SearchResult) -> None:
     """Print a table of the best complete trials, and of the winner if it is not among them.
 
-    Words stay whole, however narrow the terminal is.
+    Words are never split, however narrow the terminal is.
     """
     complete = [trial for trial in search.trials if trial.state == "complete"]
     ranked = sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.number))

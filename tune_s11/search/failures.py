@@ -10,14 +10,14 @@ import time
 from collections.abc import Iterable
 
 STALL_FIRST = 4 * 3600.0
-"""Seconds that the first report may take, while none has been measured: more than an epoch of the full recipe takes on
+"""Time limit in seconds for the first report, before any has been timed: more than an epoch of the full recipe takes on
 one slow core."""
 
 STALL_FACTOR = 20.0
-"""Factor of the longest report so far that a later one may take; it allows for wider networks and a busy machine."""
+"""Time limit for a later report, as a multiple of the longest so far; allows for wider networks and a busy machine."""
 
 STALL_LEAST = 600.0
-"""Seconds that a later report may always take, however short the longest one so far."""
+"""Minimum time limit in seconds for a later report."""
 
 
 class SearchFailedError(Exception):
@@ -25,11 +25,11 @@ class SearchFailedError(Exception):
 
 
 class Silence:
-    """A watch for workers that report nothing for too long, with one rule for trials and the parts of other stages.
+    """A watchdog for workers that report nothing for too long, with one rule for trials and other stages' parts.
 
     Args:
         seconds: Value of ``--stall-timeout``; None: derived from the longest report so far.
-        longest: Seconds of the longest report so far; 0 if there was none.
+        longest: Duration of the longest report so far, in seconds; 0 if there was none.
     """
 
     def __init__(self, seconds: float | None, longest: float = 0.0) -> None:
@@ -49,12 +49,12 @@ class Silence:
         return f"its worker reported nothing for {self.limit:.0f} s and was killed (--stall-timeout)"
 
     def hear(self, name: str, seconds: float = 0.0) -> None:
-        """Record a sign of life of a worker and, if it is a report, the seconds that it took."""
+        """Record a sign of life from a worker and, if it is a report, the seconds that it took."""
         self._heard[name] = time.monotonic()
         self._longest = max(self._longest, seconds)
 
     def forget(self, name: str) -> None:
-        """Forget a worker; another one of this name counts from when it is first seen."""
+        """Forget a worker; the silence of a new one with this name counts from when it is first seen."""
         self._heard.pop(name, None)
 
     def since(self, name: str) -> float:
@@ -62,7 +62,10 @@ class Silence:
         return time.monotonic() - self._heard[name]
 
     def silent(self, names: Iterable[str]) -> list[str]:
-        """Return the workers that are silent for too long. New ones count from now; unnamed ones are forgotten."""
+        """Return the workers that have been silent for too long.
+
+        The silence of new workers counts from now; workers that are not in ``names`` are forgotten.
+        """
         now, limit = time.monotonic(), self.limit
         self._heard = {name: self._heard.get(name, now) for name in names}
         return [name for name, heard in self._heard.items() if now - heard > limit]

@@ -25,16 +25,16 @@ from tune_s11.search_space import SearchConfig
 from tune_s11.text import in_time, in_words
 
 REPLAYS = 40
-"""Number of imagined searches that a forecast averages."""
+"""Number of simulated searches that a forecast averages."""
 
 MARGIN = 1.1
-"""Factor by which the work after the trials may take longer than forecast and still fit in a budget."""
+"""Safety factor of a budget for the work after the trials: it still fits if it takes this much longer than forecast."""
 
 TURNOVER = 0.1
 """Seconds that the driver takes between two trials of one worker, in addition to the start of the next trial."""
 
 REPORT, REPORT_EACH = 6.0, 0.2
-"""Seconds that the report takes, and seconds that each trial of the search adds."""
+"""Seconds for the report, and additional seconds for each trial of the search."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,17 @@ class Forecast:
 
     Attributes:
         start: Time to start the program, Ray and the workers.
-        range_test: Time of the range test; 0 if there is none. It starts processes of its own, and so do finalists and
-            refits together. On GPUs every task starts one, because Ray ends a process that had a GPU with its task.
-        trials: Time of the trials: mean, and least and most of nine in ten imagined searches.
-        epochs: Epochs of all trials: mean, and least and most of nine in ten imagined searches.
+        range_test: Time of the range test; 0 if there is none. It includes the start of its processes. Finalists and
+            refits share another set of processes. On GPUs, every task starts its own process, because Ray ends a
+            process that held a GPU after its task.
+        trials: Time of the trials: mean, 5th and 95th percentile of the simulated searches.
+        epochs: Epochs of all trials: mean, 5th and 95th percentile of the simulated searches.
         samples: Number of trials left.
         epochs_each: Epochs of a complete trial.
         finalists: Time of the finalists' runs; 0 if there are none.
-        lengths: Most time of the winner's runs in fewer epochs; 0 without a target.
+        lengths: Maximum time of the winner's runs with fewer epochs; 0 without a target.
         refits: Time of the winner's refits.
-        report: Time of the report's pictures and pages.
+        report: Time of the report.
         trial: Timing of a worker that trains a trial.
         refit: Timing of a worker that trains a refit.
     """
@@ -82,7 +83,7 @@ class Forecast:
 
     @property
     def least(self) -> float:
-        """Seconds from the range test on, if only one trial is completed and wins."""
+        """Seconds from the range test on if only one trial completes, with a margin for the later steps."""
         complete = self.trial.run(self.epochs_each) if self.samples else 0.0
         return self.range_test + complete + MARGIN * self.after_trials
 
@@ -115,10 +116,10 @@ class Work:
 
     Attributes:
         samples: Number of trials.
-        ramps: Number of ramps of the range test; 0 if ``min_lr`` is not to be found, or the test is done.
+        ramps: Number of ramps of the range test; 0 if it does not have to find ``min_lr``, or is done.
         cycles: Epochs of each cycle of the range test, by round.
         finalists: Number of trials to run again.
-        lengths: Epochs of the lengths that are tried for a target, if it takes as many as possible.
+        lengths: Epochs of the lengths that are tried for a target, in the worst case.
         refits: Number of refits of the winner.
     """
 
@@ -145,7 +146,7 @@ def forecast(
         executor: Executor to time steps on.
         config: Configuration of the search.
         inputs: Images and recipes of the search.
-        data: Data to choose a recipe by, in the object store.
+        data: Training/validation split, in the object store.
         work: Work left.
         compiled: Whether trials train a compiled network; nothing else does.
 
@@ -190,14 +191,14 @@ def forecast(
 
 
 class Budget(Stopper):  # type: ignore[misc]
-    """A stopper that ends the trials when there is just time for what comes after them.
+    """A stopper that ends the trials when there is only just time for the steps after them.
 
-    Trials that are running then are left as by an interruption: nothing more is reported of them, and a resumed search
-    continues them from their checkpoints.
+    Trials that are still running then count as interrupted: they report nothing more, and a resumed search continues
+    them from their checkpoints.
 
     Args:
         deadline: Time when everything must be done, on the monotonic clock, in seconds.
-        forecast: Forecast of what comes after the trials; it is scaled up if epochs take longer than forecast.
+        forecast: Forecast of the steps after the trials; it is scaled up if epochs take longer than forecast.
     """
 
     def __init__(self, deadline: float, forecast: Forecast) -> None:
@@ -206,10 +207,10 @@ class Budget(Stopper):  # type: ignore[misc]
 
     @staticmethod
     def within(seconds: float, begun: float, forecast: Forecast) -> "Budget":
-        """Create a budget of this many seconds since ``begun``, on the monotonic clock.
+        """Create a budget of ``seconds`` from ``begun``, a time on the monotonic clock.
 
         Raises:
-            InputError: The seconds do not suffice for a single trial and what comes after it.
+            InputError: The seconds do not suffice for a single trial and the steps after it.
         """
         least = time.monotonic() - begun + forecast.least
         if seconds < least:
@@ -221,7 +222,7 @@ class Budget(Stopper):  # type: ignore[misc]
         return Budget(begun + seconds, forecast)
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Record a report; this stops no single trial."""
+        """Record a report; no trial is stopped individually."""
         self._epochs += [row["seconds"] for row in result["epochs"]]
         return False
 
@@ -232,7 +233,7 @@ class Budget(Stopper):  # type: ignore[misc]
 
 
 def mean_epochs(config: SearchConfig, slots: int) -> float:
-    """Return the mean number of epochs that imagined whole searches train; see :func:`imagine` for the arguments."""
+    """Return the mean number of epochs of simulated whole searches; see :func:`imagine` for the arguments."""
     replays = _imagine_often(config, config.search.samples, slots, begin=0.0, epoch=1.0)
     return float(np.mean([trained for trained, _ in replays]))
 
@@ -244,14 +245,14 @@ def _imagine_often(
 
 
 def imagine(config: SearchConfig, samples: int, slots: int, begin: float, epoch: float, seed: int) -> tuple[int, float]:
-    """Run through a search without training, with its own policy, as if its proposals never got better.
+    """Simulate a search without training, with its own policy, as if its proposals never improved.
 
     Args:
         config: Configuration of the search, for its epochs, policy and audit.
         samples: Number of trials.
         slots: Trials at a time.
         begin: Seconds before the first epoch of a trial.
-        epoch: Seconds of an epoch.
+        epoch: Seconds per epoch.
         seed: Seed of the order in which good and bad trials come.
 
     Returns:

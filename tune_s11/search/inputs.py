@@ -1,4 +1,4 @@
-"""Loads what a search works on, and checks it before anything starts."""
+"""Loads the images and recipes of a search, and checks them before anything starts."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,11 @@ class SearchInputs:
 
     Attributes:
         dataset: All images.
-        data: Data to choose a recipe by.
+        data: Training/validation split.
         recipe: Recipe that the trials share.
-        refit_recipe: Recipe with the changes of the refits.
-        trial_bytes: Bytes of a trial's checkpoint, at most.
-        refit_bytes: Bytes of a refit's checkpoint, at most.
+        refit_recipe: Recipe with the changes for the refits.
+        trial_bytes: Maximum size of a trial's checkpoint, in bytes.
+        refit_bytes: Maximum size of a refit's checkpoint, in bytes.
         seed: Seed of the split.
     """
 
@@ -58,31 +58,31 @@ class SearchInputs:
         )
 
     def refit_data(self) -> TrainingData:
-        """Return the data to refit with; each call makes a new copy."""
+        """Return the data for the refits; each call makes a new copy."""
         return _refit_data(self.dataset, self.refit_recipe, self.seed)
 
     def bytes_needed(self, workers: Workers, refit_seeds: int) -> int:
-        """Return the bytes that the search folder takes at any one time, at most."""
+        """Return the maximum size of the search folder at any one time, in bytes."""
         slots = workers.slots  # each may write a third checkpoint before Tune drops the first of two
         return RECORDS + max(3 * slots * self.trial_bytes, (refit_seeds + slots) * self.refit_bytes)
 
 
 def _refit_data(dataset: Dataset, recipe: Recipe, seed: int) -> TrainingData:
-    """Return all training images to learn from; with schedule plateau, refits need and keep the validation images."""
+    """Return the full training set, or the split with schedule plateau, because its refits need validation images."""
     divide = TrainingData.to_choose if recipe.schedule == "plateau" else TrainingData.to_refit
     return divide(dataset, recipe, seed)
 
 
 def _try_out(recipe: Recipe, data: TrainingData) -> int:
-    """Build the trainer here and classify two images, so that a mistake shows before anything starts.
+    """Build the trainer in this process and classify two images, to find mistakes before anything starts.
 
     Returns:
-        Bytes of a checkpoint: the weights, their EMA, and what the optimizer keeps for each.
+        The size of a checkpoint in bytes: the weights, their EMA, and the optimizer's state.
     """
     trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
     try:
         shape = tuple(trainer.predict(trainer.model, trainer.train[0][:2]).shape)
-    except Exception as error:  # a network of the user's own may raise anything
+    except Exception as error:  # a user-defined network may raise anything
         raise InputError(f"model {recipe.model}: fails on two images: {type(error).__name__}: {error}") from error
     if shape != (2, data.num_classes):
         raise InputError(f"model {recipe.model}: logits of shape {shape}, expected (N, {data.num_classes})")

@@ -25,12 +25,12 @@ class SearchInterruptedError(Exception):
 def interruptible() -> Iterator[None]:
     """Turn the first SIGINT or SIGTERM within the block into a :class:`SearchInterruptedError`.
 
-    It must be entered again once Ray has started, because Ray sets its own handler, which exits with the bare number of
-    SIGTERM. If a signal arrives while Ray waits, Ray raises a KeyboardInterrupt that does not say which signal it was,
-    so the handler here keeps the number.
+    It must be entered again once Ray has started, because Ray sets its own handler, which exits with code 15, the
+    number of SIGTERM. If a signal arrives while Ray waits, Ray raises a KeyboardInterrupt that does not say which
+    signal it was, so the handler here keeps the number.
 
     Raises:
-        SearchInterruptedError: At the end of the block, whatever became of the KeyboardInterrupt inside it.
+        SearchInterruptedError: At the end of the block, even if the KeyboardInterrupt was caught inside it.
     """
     received: list[int] = []
 
@@ -60,7 +60,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _kill_children() -> None:
-    """Kill all descendants. Two of Ray's would live on for a minute, reporting a death to a dead process."""
+    """Kill all descendants. Otherwise two of Ray's processes would survive for a minute, reporting to a dead one."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             process.kill()

@@ -1,4 +1,4 @@
-"""The file of the Optuna study: written entry by entry or several at once, and mended after an interruption."""
+"""The journal file of the Optuna study: written one or several entries at a time, repaired after an interruption."""
 
 import json
 import os
@@ -25,10 +25,10 @@ class Journal(JournalStorage):
         super().__init__(self._file)
 
     def together(self) -> AbstractContextManager[None]:
-        """Return a context whose entries are written at its end, all at once.
+        """Return a context manager that collects entries and writes them all at once at its end.
 
-        Each write takes a lock and waits for the disk; a report of eight epochs would wait eight times. The context is
-        for values of trials that exist: other changes, such as a new trial, are read back at once, and would be missed.
+        Each write takes a lock and waits for the disk; a report of eight epochs would wait eight times. Use it only for
+        values of existing trials: other changes, such as a new trial, are read back immediately, and would be missed.
         """
         return self._file.together()
 
@@ -46,7 +46,7 @@ class _File(JournalFileBackend):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        assert self._held is None  # a context within another would lose what that holds
+        assert self._held is None  # a nested context would lose the entries of the outer one
         self._held = []
         try:
             yield
@@ -57,18 +57,18 @@ class _File(JournalFileBackend):
 
 
 def together(storage: BaseStorage) -> AbstractContextManager[None]:
-    """Return :meth:`Journal.together` of a journal; for storages in memory, a context without effect."""
+    """Return :meth:`Journal.together` of a journal; for storages in memory, a no-op context manager."""
     return storage.together() if isinstance(storage, Journal) else nullcontext()
 
 
 def mend_journal(path: Path, say: Callable[[str], None]) -> None:
-    """Remove what an interrupted session may leave: its lock, and a truncated last line.
+    """Remove what an interrupted session may leave behind: its lock, and a truncated last line.
 
-    What is written after a truncated line would be lost with it. Optuna waits half a minute for a lock whose owner was
+    Anything written after a truncated line would be lost with it. Optuna waits half a minute for a lock whose owner was
     killed, and forever once the folder has been moved, because the lock is a link that contains the folder's path.
 
     Args:
-        path: Path of the journal file, which nobody else writes. It need not exist.
+        path: Path of the journal file, to which no other process may write. It need not exist.
         say: Function that is called with a line if the last line is removed.
 
     Raises:

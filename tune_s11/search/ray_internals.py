@@ -1,6 +1,6 @@
-"""Holds all uses of Ray Core that are not public, for Ray 2.60. Each says what would make it unnecessary.
+"""Contains all uses of private APIs of Ray Core, for Ray 2.60. Each says what would make it unnecessary.
 
-Those of Tune are in :mod:`tune_s11.search.tune.internals`: it takes seconds to import, and few need it.
+Those of Ray Tune are in :mod:`tune_s11.search.tune.internals`, because Tune takes seconds to import.
 """
 
 import time
@@ -10,20 +10,20 @@ from ray._private import worker as ray_worker
 from ray.experimental import internal_kv
 
 SIGN_SECONDS = 1.0
-"""Seconds between two signs of life of a worker, at least, because a step may take milliseconds."""
+"""Minimum number of seconds between two signs of life of a worker, because a step may take only milliseconds."""
 
 
 class SignsOfLife:
     """The signs of life of workers on any node, in the cluster's key-value store.
 
-    The public alternative, calling an actor, costs a separate process. No issue upstream asks for less.
+    The public alternative, calling an actor, costs a separate process. No upstream issue asks for a cheaper one.
     """
 
     def __init__(self) -> None:
         self._prefix = f"tune_s11/{uuid.uuid4().hex}/"
 
     def giver(self, name: str) -> "SignOfLife":
-        """Return the object by which a worker gives its signs."""
+        """Return the callable with which a worker gives its signs."""
         return SignOfLife(self._prefix + name)
 
     def count(self, name: str) -> int:
@@ -53,8 +53,8 @@ class SignOfLife:
 
 
 def silence_raylet() -> None:
-    """Stop Ray from printing a paragraph about a worker that dies under a task, whatever ``log_to_driver`` says.
+    """Stop Ray from printing a paragraph about a worker that dies during a task, whatever ``log_to_driver`` says.
 
-    The stage that the worker was part of reports it in one line. No issue upstream asks for a switch.
+    The stage that the worker was part of reports it in one line. No upstream issue asks for a switch.
     """
     ray_worker.print_to_stdstream = lambda *_, **__: None

@@ -1,4 +1,4 @@
-"""Guards a search against its other sessions: a resume changes nothing, and only one session runs at a time."""
+"""Protects a search from its other sessions: a resumed search must be unchanged, and only one session may run."""
 
 import fcntl
 import os
@@ -20,9 +20,9 @@ _MAY_CHANGE = {("search", "samples"), ("search", "audit"), ("search", "target"),
 
 @contextmanager
 def only_session(path: Path) -> Iterator[None]:
-    """Lock the search folder against other sessions; the lock goes with the process, however that ends.
+    """Lock the search folder against other sessions; the lock is released when the process ends, however it ends.
 
-    On a network mount that does not support such locks, nobody is kept off.
+    On a network mount that does not support such locks, there is no protection.
 
     Raises:
         InputError: Another session is working on the folder.
@@ -54,7 +54,7 @@ def earlier_manifest(folder: SearchFolder) -> dict[str, Any] | None:
 
 
 def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[str, Any]) -> None:
-    """Check that a search continues under the same Ray with the same recipe, space and settings.
+    """Check that a resumed search has the same version of Ray, recipe, space and settings.
 
     Samples, audit, target and target line may change.
 

@@ -51,13 +51,13 @@ from tune_s11.tracking.trackers import TrackerName
 
 @dataclass(frozen=True)
 class _Ready:
-    """Everything that a search runs with, after all checks.
+    """Everything that a search needs to run, after all checks.
 
     Attributes:
         inputs: Images and recipes of the search.
         data: Data of the trials, in the object store.
         cluster: Connected Ray cluster.
-        executor: Executor of everything that runs beside the trials.
+        executor: Executor for everything except the trials.
         compiled: Whether trials train a compiled network.
     """
 
@@ -73,14 +73,14 @@ class Session:
     """A search in its folder. :meth:`run` starts or resumes it.
 
     Attributes:
-        workspace: Search folder and its storage; the folder is absolute, because trials run in folders of their own.
+        workspace: Search folder and its storage; the path is absolute, because trials run in their own folders.
         config: Configuration of the search.
         precision: Requested precision.
-        compiled: Whether trials train a compiled network; ``auto``: if it saves more than it takes.
+        compiled: Whether trials train a compiled network; ``auto``: if that saves more time than it costs.
         console: Console to print to.
         warm_start: Recipes of an earlier search, which are tried after the range test's suggestion.
         tracker: Tracker that trials and refits are sent to during the search; None: none.
-        callbacks: Callbacks of Tune, called after the program's own.
+        callbacks: Additional Tune callbacks, called after the program's own.
     """
 
     workspace: Workspace
@@ -109,11 +109,11 @@ class Session:
         Args:
             asked: Requested resources.
             stall_timeout: See :class:`tune_s11.search.steps.trials.Limits`.
-            budget: Time limit for everything, in seconds; a resumed search runs the trials that it leaves unfinished.
-                None: no limit.
+            budget: Time limit for everything, in seconds; None: no limit. A resumed search runs the trials that the
+                budget leaves unfinished.
 
         Raises:
-            InputError: Something the user gave is wrong.
+            InputError: The user's input is invalid.
             SearchFailedError: No trial is complete, or a worker fails.
             SearchInterruptedError: The search was asked to stop.
         """
@@ -152,13 +152,13 @@ class Session:
         refit_winner(context, winner, shorten_to_target(context, winner, ready.data), ready.inputs)  # 5. refit
 
     def forecast(self, asked: Resources) -> None:
-        """Print what is left of the search and its estimated cost. Nothing is written.
+        """Print the estimated cost of the rest of the search. Nothing is written.
 
         Args:
             asked: Requested resources.
 
         Raises:
-            InputError: Something the user gave is wrong.
+            InputError: The user's input is invalid.
         """
         with working(self.console, "timing steps"), self._ready(asked, None, math.inf) as ready:
             self._describe(ready)
@@ -198,7 +198,7 @@ class Session:
             yield _Ready(inputs, data, cluster, executor, self._compiles(autotuner, cluster.workers, seconds))
 
     def _checked(self) -> SearchInputs:
-        """Return what the search works on, after checking that it has not changed since the search started."""
+        """Return the search's inputs, after checking that they have not changed since the search started."""
         path = self.folder.path
         before = earlier_manifest(self.folder)
         if before is not None:
@@ -210,7 +210,7 @@ class Session:
         return inputs
 
     def _forecast(self, ready: _Ready) -> Forecast:
-        """Forecast the trials that have not ended, and what comes after them."""
+        """Forecast the cost of the unfinished trials and of the steps after them."""
         return forecast(
             ready.executor, self.config, ready.inputs, ready.data, self._work_left(), compiled=ready.compiled
         )
@@ -233,7 +233,7 @@ class Session:
         )
 
     def _compiles(self, autotuner: Autotuner, workers: Workers, seconds: float) -> bool:
-        """Return whether the trials left train a compiled network; with ``auto``, they do as the earlier ones did."""
+        """Return whether the remaining trials train a compiled network; ``auto`` follows earlier trials, if any."""
         if self.compiled != "auto" or not workers.gpus:  # on CPUs it gains nothing (benchmarks/speed/README.md)
             return self.compiled == "on"
         trials = read_trials(self.folder.path, self.config)
@@ -252,7 +252,7 @@ class Session:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn an error of a task beside the trials into one line that ends the search; a file has the rest."""
+        """Turn an error of a task other than a trial into one line that ends the search; a file has the traceback."""
         try:
             yield
         except RayError as error:
@@ -278,7 +278,7 @@ class Session:
         folder = self.folder
         write_whole(folder.space, self.config.to_yaml())
         if not folder.manifest.exists():
-            # Created at the start, so that no copy in a storage can have trials but no study.
+            # Created at the start: otherwise a copy in a storage could have trials but no study.
             mend_journal(folder.study, self.say)
             open_study(folder.study, self.config.search)
             circumstances = build_manifest(dataset, self.config.search.seed)

@@ -1,8 +1,8 @@
 """Runs searches without Ray: an event loop over workers, with the program's own searcher, scheduler and audit.
 
-Forecasts imagine searches with it; benchmarks replay recorded curves and race real trainings with it. Syne Tune also
-has its simulator in the package: Salinas et al., "Syne Tune: A Library for Large Scale Hyperparameter Tuning and
-Reproducible Research" (AutoML 2022).
+Forecasts use it to simulate searches; benchmarks use it to replay recorded curves and to race real training runs. Syne
+Tune also has its simulator in the package: Salinas et al., "Syne Tune: A Library for Large Scale Hyperparameter Tuning
+and Reproducible Research" (AutoML 2022).
 """
 
 import heapq
@@ -28,7 +28,7 @@ from tune_s11.training.metrics import SCORE, EpochMetrics
 def run_on_workers(start: Callable[[int], Iterator[float] | None], workers: int) -> float:
     """Run trials on workers, one event after another.
 
-    If two events are at the same time, the event of the trial that started first comes first.
+    Of simultaneous events, the one of the trial that started first comes first.
 
     Args:
         start: Function that starts the next trial on a worker, given the worker's number, and returns None once there
@@ -79,8 +79,8 @@ class Trained(Protocol):
 class SearchWithoutRay:
     """The program's search with trials of any kind, run as Tune's controller would run it.
 
-    It calls searcher and scheduler in the controller's order: the scheduler does not decide on a trial's last report,
-    and the report on which a trial is stopped reaches the searcher when the trial ends.
+    It calls the searcher and the scheduler in the controller's order: the scheduler does not decide on a trial's last
+    report, and the report on which a trial is stopped reaches the searcher only when the trial ends.
 
     Args:
         start: Function that starts a trial, given its ``number``, ``params`` and ``seed``; it trains nothing yet.
@@ -110,7 +110,7 @@ class SearchWithoutRay:
         """Run trials until the samples are used up, or until ``start`` or a trial raises.
 
         Args:
-            paces: Time of an epoch on each worker.
+            paces: Time per epoch on each worker.
 
         Returns:
             The time at which the last trial ended.

@@ -1,7 +1,7 @@
-"""Opens the Optuna study, keeps it true to what happened, and settles it after an interruption.
+"""Opens the Optuna study, records the trials in it, and settles it after an interruption.
 
-A trial is COMPLETE, PRUNED or FAIL in the study, with a value for each epoch. A trial that is RUNNING when the study is
-opened belongs to an interrupted session; :func:`settle` decides what becomes of it.
+A finished trial is COMPLETE, PRUNED or FAIL in the study, with a value for each epoch. A trial that is RUNNING when the
+study is opened belongs to an interrupted session; :func:`settle` ends it or returns it to be resumed.
 """
 
 import itertools
@@ -34,8 +34,8 @@ class Proposals:
     Attributes:
         space: Distribution of each searched recipe field, with bounds in place of ``range_test``.
         first: Fields of the recipes to try first, in this order; the others come from a sampler.
-        bounds: Bounds of the range test, if ``max_lr`` depends on the momentum of each trial. In the study, ``max_lr``
-            is then that at the momentum of the bounds.
+        bounds: Bounds of the range test, if ``max_lr`` depends on the momentum of each trial. The study then records
+            ``max_lr`` converted to the momentum of the bounds.
     """
 
     space: dict[str, BaseDistribution]
@@ -59,7 +59,7 @@ class Proposals:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A trial to resume: its entry in the study, the address of its last good checkpoint, its attempts so far."""
+    """A trial to resume: its entry in the study, its last readable checkpoint, its number of attempts so far."""
 
     trial: Trial
     checkpoint: str | None
@@ -83,9 +83,9 @@ def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
 
     Args:
         settings: Search settings with sampler and seed.
-        trials_before: Number of trials already in the study. From the same seed, a sampler would repeat itself.
+        trials_before: Number of trials already in the study. With the same seed, a sampler would repeat itself.
     """
-    seed = (settings.seed + 1_000_003 * trials_before) % 2**32  # NumPy allows no greater one
+    seed = (settings.seed + 1_000_003 * trials_before) % 2**32  # NumPy accepts no larger one
     if settings.sampler == "random":
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
@@ -94,7 +94,7 @@ def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
 
 
 def suggest(trial: Trial, space: Mapping[str, BaseDistribution]) -> None:
-    """Give a trial a value of each parameter that has none yet."""
+    """Give a trial a value for each parameter that has none yet."""
     with together(trial.storage):
         for name, domain in space.items():
             if isinstance(domain, FloatDistribution):
@@ -130,14 +130,14 @@ def tell(trial: Trial, last: EpochMetrics, epochs: int) -> None:
 def settle(
     study: optuna.Study, workspace: Workspace, results: Iterable[TrialResult], epochs: int, say: Callable[[str], None]
 ) -> list[Interrupted]:
-    """End the trials that had finished without their study being informed, and return those to resume.
+    """End the trials that finished without the study recording it, and return those to resume.
 
     Args:
         study: Study of an interrupted session.
         workspace: Workspace of the search.
         results: Trials of the search, as recorded in their folders.
         epochs: Length of a complete trial.
-        say: Function that is called with a line about anything damaged.
+        say: Function that is called with one line for each damaged trial or checkpoint.
     """
     folder, by_number = SearchFolder(workspace.folder), {result.number: result for result in results}
     for frozen in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
@@ -164,7 +164,7 @@ def settle(
 
 
 def _last_checkpoint(attempts: Iterable[TrialFolder], known: int, say: Callable[[str], None]) -> Path | None:
-    """Return the latest readable checkpoint that is not beyond the ``known`` epochs, which have their rows."""
+    """Return the latest readable checkpoint within the first ``known`` epochs, which have their rows."""
     found: list[tuple[int, Path]] = []
     damaged: list[Path] = []
     for file in (file for attempt in attempts for file in attempt.checkpoints()):

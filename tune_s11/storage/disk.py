@@ -12,14 +12,14 @@ _TROUBLES = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
     *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
 }
-"""Errors of a disk or a path that the user can fix, but no program can."""
+"""Errors of a disk or a path that only the user can fix."""
 
 
 def disk_trouble(error: BaseException) -> str | None:
-    """Return what is wrong with the disk, such as ``/results/a: No space left on device``; None for other errors.
+    """Describe a disk error, such as ``/results/a: No space left on device``; return None for other errors.
 
     Args:
-        error: Error that was caught, perhaps far from its cause: Ray and Tune wrap what a worker or a callback raises.
+        error: Error that was caught. Its cause may be nested deeply: Ray and Tune wrap errors of workers and callbacks.
     """
     seen: list[BaseException] = []
     link: BaseException | None = error
@@ -37,7 +37,7 @@ def check_room(folder: Path, need: int) -> None:
 
     Args:
         folder: Folder to check; it need not exist.
-        need: Most bytes that the folder will hold at any one time.
+        need: Largest size in bytes that the folder will reach.
 
     Raises:
         InputError: The folder cannot be written, or has less room.
@@ -54,10 +54,10 @@ def check_room(folder: Path, need: int) -> None:
 
 
 def existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that exists."""
+    """Return the folder, or its nearest existing parent."""
     return next(parent for parent in (folder, *folder.parents) if parent.exists())
 
 
 def size_of(folder: Path) -> int:
-    """Return the bytes of all files below a folder."""
+    """Return the total size in bytes of all files below a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())

@@ -1,4 +1,4 @@
-"""Names, writes and reads files: they are written whole or not at all, and read as far as they are sound."""
+"""Names, writes and reads files: they are written whole or not at all, and damaged parts are skipped in reading."""
 
 import json
 import uuid
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 class Folder(Protocol):
-    """A class with its files as attributes of type :class:`Below`."""
+    """A class whose files are attributes of type :class:`Below`."""
 
     @property
     def path(self) -> Path:
@@ -16,7 +16,7 @@ class Folder(Protocol):
 
 
 class Below:
-    """A path below a folder's own, as an attribute of the folder's class.
+    """A path below a folder, as an attribute of the folder's class.
 
     Args:
         name: Path relative to the folder, such as ``best/metrics.json``.
@@ -30,7 +30,7 @@ class Below:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file beside ``path``, then rename it, so that a reader sees all or nothing."""
+    """Write text to a temporary file, then rename it to ``path``; readers see all or nothing."""
     partial = partial_path(path)
     try:
         partial.write_text(text, "utf-8", "backslashreplace")  # file names need not be UTF-8
@@ -40,9 +40,9 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def partial_path(path: Path) -> Path:
-    """Return where to write a file that becomes ``path``.
+    """Return the path of a temporary file, to be renamed to ``path``.
 
-    The name is random, because processes on other machines may write the file too, under the same process id.
+    The name is random, because a process on another machine, with the same process id, may write the file too.
     """
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
 

@@ -32,7 +32,7 @@ def home_of(storage: Remote, kind: Literal["work", "read"]) -> Path:
 
 
 def address_of(folder: Path) -> Remote | None:
-    """Return the place that a folder is this machine's copy of; None if it is no copy."""
-    folder = folder.resolve()  # or `.` would have no name
+    """Return the place in a storage that a folder is this machine's copy of; None if it is not a copy."""
+    folder = folder.resolve()  # otherwise `.` would have no name
     address = folder.parent / ADDRESS_FILE
     return Remote(address.read_text("utf-8")) / folder.name if address.exists() else None

@@ -1,8 +1,8 @@
 """Mirrors a folder in a storage: pulls it at the start, and pushes it as it grows.
 
-A search whose results go to a storage works in a folder below the cache, and a thread copies what has changed.
-Each snapshot has an identity in the file ``snapshot``. The folder remembers the last one that it has seen, so that
-older results never overwrite newer ones, whether another machine's or its own.
+A search whose results go to a storage works in a folder below the cache, and a thread copies the changes.
+Each snapshot has an identity, recorded in the file ``snapshot``. The folder remembers the last identity it has seen, so
+older results never overwrite newer ones, on either side.
 """
 
 import threading
@@ -34,7 +34,7 @@ class Mirror(Copy):
         self._away = self._conflict = False
 
     def catch_up(self) -> None:
-        """Pull what other machines have written.
+        """Pull the changes of other machines.
 
         Raises:
             InputError: This machine has continued the results too, or another one is writing them now.
@@ -66,9 +66,9 @@ class Mirror(Copy):
                 raise InputError(self._both_changed())
             if not self.is_changed():
                 return False
-            self.snapshots = [there, mine]  # either of them, if this is interrupted
+            self.snapshots = [there, mine]  # if this is interrupted, the storage has either
             self.save()
-            (self.remote / SNAPSHOT).write(f"{mine}\n".encode())  # before the files, so that other machines pull these
+            (self.remote / SNAPSHOT).write(f"{mine}\n".encode())  # before the files, so that other machines pull them
             if self.snapshot() != mine:
                 raise InputError(self._both_changed())
             super().push(under)
@@ -127,7 +127,7 @@ class Mirror(Copy):
         return self.remote / file.relative_to(self.folder).as_posix()
 
     def drop(self, folder: Path, prefix: str) -> None:
-        """See :class:`tune_s11.storage.workspace.Workspace`. What the storage does not delete stays until the end."""
+        """See :class:`tune_s11.storage.workspace.Workspace`. If the storage fails, a later call deletes the rest."""
         Local(self.folder, self.layout).drop(folder, prefix)
         with suppress(OSError):
             place = self.reachable(folder)

@@ -1,8 +1,8 @@
 """Reads and writes object storage: files below a URI such as ``s3://bucket/searches``, through pyarrow as Ray does.
 
 Credentials and endpoint come from the environment (``AWS_ACCESS_KEY_ID``, ``AWS_PROFILE``, ``AWS_ENDPOINT_URL``, an
-instance's role). A URI that holds credentials is refused, because it would be recorded. Nothing waits for minutes:
-each request is tried twice.
+instance's role). A URI that holds credentials is refused, because it would be recorded. Requests have time limits and
+are tried twice, so nothing waits for minutes.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from pyarrow import fs
 from tune_s11.config import InputError
 
 CONNECT_SECONDS, REQUEST_SECONDS, ATTEMPTS = 3.0, 8.0, 2
-"""Limits of each request; a server that accepts a connection but never answers is given up after about 20 seconds."""
+"""Limits of each request; a server that accepts a connection but never answers fails after about 20 seconds."""
 
 _QUERY = ("region", "scheme", "endpoint_override", "anonymous", "project_id")
 """Query keys that a URI may have after its path; none of them is secret."""
@@ -45,7 +45,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Stamp:
-    """Size in bytes and time in nanoseconds since 1970, which show whether a file has changed."""
+    """Size in bytes and modification time in nanoseconds since 1970, which show whether a file has changed."""
 
     size: int
     mtime: int
@@ -55,10 +55,10 @@ class Stamp:
 class Remote:
     """A place in a storage, like a :class:`pathlib.Path`: a parent of searches, or a folder or file below it.
 
-    Its methods raise OSError if the storage fails; :func:`remote_trouble` describes that in words.
+    Its methods raise OSError if the storage fails; :func:`remote_trouble` describes the error in words.
 
     Attributes:
-        uri: Address, in whose path names are quoted. It holds no secret, and may be printed.
+        uri: Address, with the names in its path quoted. It contains no secret, and may be printed.
     """
 
     uri: str
@@ -119,7 +119,7 @@ class Remote:
             return None
 
     def write(self, content: bytes) -> None:
-        """Create or replace the file. A reader of an object store sees all of it or what was there before."""
+        """Create or replace the file. Readers of an object store see either the whole old or the whole new content."""
         filesystem, path = _resolve(self.uri)
         if filesystem.type_name not in {"s3", "gcs"}:  # these have no folders
             filesystem.create_dir(str(PurePosixPath(path).parent), recursive=True)
@@ -127,7 +127,7 @@ class Remote:
             stream.write(content)
 
     def download(self, file: Path) -> None:
-        """Write the content of this place beside ``file``, then rename it."""
+        """Download the file to a temporary file, then rename that to ``file``; readers see all or nothing."""
         filesystem, path = _resolve(self.uri)
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f".{uuid.uuid4().hex}")  # the file's own name may leave no room for a suffix
@@ -151,7 +151,7 @@ class Remote:
 
 @contextlib.contextmanager
 def local_file(place: str) -> Iterator[Path]:
-    """Provide the file of a path or an address on this machine's disk while the block runs."""
+    """Provide the file at a path or an address as a file on this machine's disk while the block runs."""
     if not is_uri(place):
         yield Path(place)
         return
@@ -170,7 +170,7 @@ def parse_storage(text: str | Path) -> Storage:
     """Return the storage that ``--storage`` names.
 
     Raises:
-        InputError: The URI has an unknown scheme, no bucket, or something secret in it.
+        InputError: The URI has an unknown scheme or no bucket, or contains something secret.
     """
     text = str(text)  # a default is a path
     if not is_uri(text):
@@ -206,7 +206,7 @@ def is_uri(text: str) -> bool:
 
 
 def check_writable(remote: Remote) -> None:
-    """Check, by doing it, that files can be written, read and deleted below a place.
+    """Check that files can be written, read and deleted below a place, by trying it.
 
     Raises:
         InputError: Files cannot be written, read or deleted there.
@@ -224,7 +224,7 @@ def check_writable(remote: Remote) -> None:
 
 
 def remote_trouble(error: BaseException) -> str:
-    """Return what is wrong with a storage, in one clause: by the name of pyarrow's error, or else its first line."""
+    """Describe an error of a storage in one clause: by the AWS error that pyarrow names, or by its first line."""
     lines = str(error).splitlines() or [type(error).__name__]
     named = re.search(r"AWS Error (\w+)(?: \(HTTP status (\d+)\))?", lines[0])
     if named is None:

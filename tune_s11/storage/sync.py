@@ -30,13 +30,13 @@ SNAPSHOT, STATE = "snapshot", ".storage.json"
 
 @dataclass(frozen=True)
 class Layout:
-    """What copying needs to know about a folder's files, by names such as ``trials/t0000/result.json``.
+    """The rules by which a folder's files are copied. Names are relative, such as ``trials/t0000/result.json``.
 
     Attributes:
-        growing: Last parts of the names of files that are written line by line; the others are replaced whole.
-        last: Last parts of the names of files that are copied after all others, because a reader assumes that the
-            others are complete up to what these record.
-        not_copied: Whether a file stays where it is, because only one side uses it.
+        growing: Base names of files that are written line by line; the others are replaced whole.
+        last: Base names of files that are written to the storage after all others and read before them, because a
+            reader assumes that the others are complete up to what these record.
+        not_copied: Whether a file is never copied, because only one side uses it.
         by_workers: Whether workers write a file into the storage themselves.
         read: Whether a file is needed by someone who only reads results.
     """
@@ -60,7 +60,7 @@ class Copy:
     def __init__(self, folder: Path, remote: Remote, layout: Layout) -> None:
         self.folder, self.remote, self.layout = folder, remote, layout
         self.lock = threading.RLock()
-        self._files: dict[str, tuple[Stamp, Stamp | None]] = {}  # when last identical: stamp here, and there if known
+        self._files: dict[str, tuple[Stamp, Stamp | None]] = {}  # stamps when last identical: here, and there if known
         self.snapshots: list[str | None] = [None]  # the last one there; two while one is being written
         self.whole = True  # False after an interrupted pull
         with suppress(OSError, ValueError, TypeError, KeyError):
@@ -85,7 +85,7 @@ class Copy:
             found = (self.remote / under if under else self.remote).files()
             there = {prefix + name: stamp for name, stamp in found.items() if wanted(prefix + name)}
             try:
-                # ``layout.last`` comes first here: the files that it relies on may still grow in the storage.
+                # Files in ``layout.last`` come first here: those that they rely on may still grow in the storage.
                 for name, stamp in sorted(there.items(), key=lambda each: (not self._is_last(each[0]), each[0])):
                     file = self.folder / name
                     alike = self._files.get(name, (None, None))
@@ -110,7 +110,7 @@ class Copy:
             here = {name: stamp for name, stamp in self._here().items() if name.startswith(prefix)}
             changed = [name for name, stamp in here.items() if name not in self._files or self._files[name][0] != stamp]
             gone = [n for n in self._files if n.startswith(prefix) and n not in here and not self._is_elsewhere(n)]
-            # Read now, before the rows: a trial that the study calls finished then has all its rows in the copy.
+            # Read before the rows: a trial that the study calls finished then has all its rows in the copy.
             held = {name: self._read(name) for name in changed if self._is_last(name)}
             try:
                 for name in gone:
@@ -132,7 +132,7 @@ class Copy:
         return here != known
 
     def _is_elsewhere(self, name: str) -> bool:
-        """Return whether a file is not for this process to copy."""
+        """Return whether this process must not copy a file."""
         return is_hidden(name) or self.layout.not_copied(name) or self.layout.by_workers(name)
 
     def _is_last(self, name: str) -> bool:
@@ -178,13 +178,13 @@ class Shared:
 
     @contextmanager
     def opened(self, alive: Callable[[], None]) -> Iterator[tuple[Path, Callable[[], None]]]:
-        """Provide the folder on the task's node, with what an earlier task has left in it, and copy it at the end.
+        """Provide the folder on the task's node, with the files that an earlier task left, and copy it at the end.
 
         Args:
             alive: Called while the storage is unreachable, and whenever the folder has grown.
 
         Yields:
-            The folder, and a function to call whenever it has grown, which copies it from time to time.
+            The folder, and a function to call whenever it has grown, which occasionally copies it.
 
         Raises:
             InputError: The storage has been unreachable for :data:`PATIENCE` at the start or at the end.
@@ -226,7 +226,7 @@ def patiently(action: Callable[[], object], on_wait: Callable[[], None] = lambda
             action()
             return
         except OSError as error:
-            if error.errno is not None:  # a disk's error: pyarrow's errors of a server have no errno
+            if error.errno is not None:  # an error of the disk: pyarrow sets no errno for errors of a server
                 raise
             if time.monotonic() > deadline:
                 away = f"the storage has been unreachable for {PATIENCE / 60:.0f} minutes: {remote_trouble(error)}"

@@ -13,7 +13,7 @@ from tune_s11.storage.sync import Layout, Shared
 
 
 class NotCopiedError(InputError):
-    """Raised when a storage cannot be brought up to date; resuming the work in ``folder`` does that."""
+    """Raised when a storage cannot be brought up to date; resuming from ``folder`` copies the rest."""
 
     def __init__(self, message: str, folder: Path) -> None:
         super().__init__(message)
@@ -21,7 +21,7 @@ class NotCopiedError(InputError):
 
 
 class Workspace(Protocol):
-    """The folder, with methods that keep a storage up to date. Without a storage, most of them are no-ops."""
+    """A folder, with methods that keep its copy in a storage up to date. Without a storage, most of them are no-ops."""
 
     @property
     def folder(self) -> Path:
@@ -60,16 +60,16 @@ class Workspace(Protocol):
         """Bring a part of the folder up to date with what workers have written, and wait as :meth:`flush` does."""
 
     def peek(self, part: Path, suffix: str) -> None:
-        """Bring the files of a part whose names have this suffix up to date, if that succeeds at once."""
+        """Bring the files of a part that have this suffix up to date, if that succeeds at the first attempt."""
 
     def shared(self, part: Path) -> Shared:
         """Return a part of the folder for a task, which may run on any node."""
 
     def reachable(self, file: Path) -> Path | Remote:
-        """Return where a worker on any node can read a file of the folder."""
+        """Return the path or the place at which a worker on any node can read a file of the folder."""
 
     def drop(self, folder: Path, prefix: str) -> None:
-        """Delete everything in a subfolder whose name has this prefix, in the storage too."""
+        """Delete the entries of a subfolder that have this prefix, in the storage too."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 A separate process reads the search's folder and sends what the tracker lacks, so a tracker that is slow, hangs or fails
 costs the search nothing. Ray has callbacks for both trackers (``ray.air.integrations``), but they send one row per
-report, although a report here has several epochs, they create every run again in a resumed search, and they do not say
-whether a trial was pruned. ``MLflowLoggerCallback`` also calls the server in the driver's loop, where an error ends the
-search.
+report, although a report here has several epochs. They also create every run again in a resumed search, and do not
+record whether a trial was pruned. ``MLflowLoggerCallback`` calls the server in the driver's loop, where an error ends
+the search.
 """

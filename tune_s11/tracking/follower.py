@@ -54,7 +54,7 @@ class Follower:
                 self._send_refit(refits, scores)
 
     def leave(self) -> None:
-        """Leave the runs that have not ended; the search has ended or was interrupted."""
+        """Leave the runs that have not ended, because the search has ended or was interrupted."""
         for name in list(self._open):
             self._open.pop(name).leave()
             self._on_sent()
@@ -62,7 +62,7 @@ class Follower:
     def _send_refit(self, refits: Refits, scores: RefitScores) -> None:
         name = f"{refits.trial}-refit-{scores.seed}"
         if refits.recipe.epochs != self._config.refit.applied_to(self._config.recipe).epochs:
-            name += f"-{refits.recipe.epochs}-epochs"  # for a target, perhaps after refits in full length
+            name += f"-{refits.recipe.epochs}-epochs"  # for a target; there may be refits of full length too
         if self._has_ended(name):
             return
         folder = self._folder.refit(scores.seed)

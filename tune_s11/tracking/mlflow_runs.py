@@ -37,7 +37,7 @@ class MlflowRun:
         self._client.log_batch(self.id, metrics=metrics)
 
     def end(self, state: str) -> None:
-        """End the run. MLflow itself knows only finished and failed runs, so the state is also a tag."""
+        """End the run. MLflow itself distinguishes only finished and failed runs, so the state is also a tag."""
         self._client.set_tag(self.id, "state", state)
         self._client.set_terminated(self.id, "FAILED" if state == "failed" else "FINISHED")
 
@@ -49,8 +49,8 @@ class MlflowRun:
 class MlflowTracker:
     """A tracker that makes one run for each trial and refit, in an experiment named after the search.
 
-    MLFLOW_EXPERIMENT_NAME overrides that name. If MLFLOW_TRACKING_URI is not set, all is in an SQLite file in the
-    search's folder.
+    MLFLOW_EXPERIMENT_NAME overrides that name. If MLFLOW_TRACKING_URI is not set, the runs are written to an SQLite
+    file in the search's folder.
 
     Args:
         folder: Folder of the search.
@@ -97,7 +97,7 @@ class MlflowTracker:
         there = client.get_experiment_by_name(self._experiment)
         if there is not None:
             return client, there.experiment_id
-        own = self._uri == f"sqlite:///{self._folder.mlflow}"  # else MLflow names one in the working directory
+        own = self._uri == f"sqlite:///{self._folder.mlflow}"  # otherwise MLflow uses the working directory
         files = self._folder.mlflow.with_suffix("").as_uri() if own else None
         return client, client.create_experiment(self._experiment, artifact_location=files)
 

@@ -30,10 +30,10 @@ SECONDS = 2.0
 """Seconds between two passes over the folder."""
 
 PATIENCE = 60.0
-"""Seconds without a line from the process after which the tracker is given up, once the search has ended."""
+"""Seconds without a line from the process after which the tracker is abandoned, once the search has ended."""
 
 HURRY = 5.0
-"""Seconds that replace :data:`PATIENCE` if the search was interrupted, because the next session sends the rest."""
+"""Replacement for :data:`PATIENCE` if the search was interrupted, because the next session sends the rest."""
 
 _ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false"}
 """Variables that stop both libraries from reporting usage to their makers; the user's environment overrides them."""
@@ -81,7 +81,7 @@ class Tracking:
         """
         check_installed(self._name)
         root = str(Path(__file__).parents[2])
-        # -P leaves out the working directory, where users of W&B have a folder named wandb.
+        # -P keeps the working directory off the path: users of W&B have a folder named wandb there.
         start = f"import sys; sys.path.append({root!r}); from tune_s11.tracking.process import main; main()"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", start, self._name, str(self._folder.path)],
@@ -101,7 +101,7 @@ class Tracking:
         return self
 
     def begin(self) -> None:
-        """Start tracking. The folder must have what :func:`tune_s11.results.load_search` reads."""
+        """Start tracking. The folder must have the files that :func:`tune_s11.results.load_search` reads."""
         self._say(self.where)
         self._listener.start()
         with suppress(OSError):  # the process has died, which the listener notices
@@ -183,7 +183,7 @@ def main() -> None:
 
 
 def _tracker(name: TrackerName, folder: SearchFolder) -> Tracker:
-    """Build the tracker. Its library is imported here only."""
+    """Build the tracker. Its library is imported only here."""
     if name == "wandb":
         from tune_s11.tracking.wandb_runs import WandbTracker
 
@@ -200,7 +200,7 @@ def _follow(record: SentRecord, folder: SearchFolder, tracker: Tracker, on_sent:
     follower = Follower(folder, tracker, record, on_sent)
     ended = False
     while not ended:
-        ended = bool(select.select([sys.stdin], [], [], SECONDS)[0])  # the next input is the end
+        ended = bool(select.select([sys.stdin], [], [], SECONDS)[0])  # readable only at the end of the input
         follower.send()
     follower.leave()
 

@@ -38,7 +38,7 @@ class WandbRun:
         self._run.finish(exit_code=int(state == "failed"))
 
     def leave(self) -> None:
-        """Leave the run as preempted. Offline, W&B would lose what it has if the run were not finished at all."""
+        """Leave the run as preempted. Offline, W&B would lose data if the run were not finished at all."""
         self._run.mark_preempting()
         self._run.finish(exit_code=1)
 
@@ -88,7 +88,7 @@ class WandbTracker:
             name=name,
             id=id or uuid.uuid4().hex[:12],
             resume="allow",
-            reinit="create_new",  # several are open at a time
+            reinit="create_new",  # several runs are open at a time
             config=dict(params),
             dir=str(self._written.parent),
             settings=wandb.Settings(

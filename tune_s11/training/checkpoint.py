@@ -16,7 +16,7 @@ class CheckpointError(Exception):
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain values beside ``path``, then rename, so that a reader sees all or nothing."""
+    """Write tensors and plain values to a temporary file, then rename it to ``path``; readers see all or nothing."""
     partial = partial_path(path)
     try:
         with partial.open("wb") as file:
@@ -24,14 +24,14 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except RuntimeError as error:  # torch hides that the disk was full when it closes its archive
+    except RuntimeError as error:  # if the disk is full, torch hides the OSError behind its own error
         raise error.__context__ if isinstance(error.__context__, OSError) else error from None
     finally:
         partial.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
-    """Read a file of :func:`save_checkpoint`, with ``weights_only``: a pickle that would run code is refused.
+    """Read a file that :func:`save_checkpoint` wrote. ``weights_only`` refuses a pickle that would run code.
 
     Raises:
         CheckpointError: The file is missing, truncated, damaged, or not a checkpoint.

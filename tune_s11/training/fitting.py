@@ -17,7 +17,7 @@ def fit(
     on_start: Callable[[], None] | None = None,
     on_epoch: Callable[[EpochMetrics], None] | None = None,
 ) -> list[EpochMetrics]:
-    """Train to the end in a folder, and write one line per epoch and a checkpoint from time to time.
+    """Train to the end in a folder, and write one line per epoch and occasional checkpoints.
 
     Training resumes from the folder's checkpoint if there is one.
 
@@ -28,8 +28,8 @@ def fit(
         on_epoch: Called after each epoch.
 
     Returns:
-        Metrics of all epochs. For a while, the file may hold those of another worker, whose node was disconnected and
-        which does not know of this one.
+        Metrics of all epochs. For a while, the file may instead hold those of another worker, whose node was
+        disconnected and which does not know of this one.
 
     Raises:
         CheckpointError: The folder's checkpoint cannot be read.

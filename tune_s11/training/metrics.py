@@ -8,15 +8,15 @@ from typing import Any
 from tune_s11.storage.files import Below, read_lines, write_lines
 
 SCORE = "ema_val_accuracy"
-"""Key under which a trial reports its :attr:`EpochMetrics.score`, named after what it is in the default recipe."""
+"""Key under which a trial reports its :attr:`EpochMetrics.score`: the metric that this is in the default recipe."""
 
 
 @dataclass(frozen=True)
 class EpochMetrics:
     """Metrics of one epoch. Accuracies are fractions; losses are mean cross-entropies in nats.
 
-    Validation metrics are None if nothing is validated, and EMA metrics also if the recipe has no EMA. In an epoch that
-    has diverged, losses are None and accuracies are 0: finite, and worse than any other.
+    Validation metrics are None if nothing is validated. EMA metrics are also None if the recipe has no EMA. If the
+    epoch has diverged, losses are None and accuracies are 0, which is finite and ranks last.
     """
 
     epoch: int
@@ -24,7 +24,7 @@ class EpochMetrics:
     lr: float
     """Learning rate of the epoch's last step."""
     train_loss: float | None
-    """Training loss with label smoothing, over augmented images, while the weights were changing."""
+    """Mean training loss of the epoch's steps, with label smoothing, on augmented images."""
     train_accuracy: float
     val_loss: float | None
     val_accuracy: float | None
@@ -35,7 +35,7 @@ class EpochMetrics:
     seconds: float
     """Wall time, validation included."""
     images_per_second: float
-    """Training images per second, over the wall time of the steps alone."""
+    """Training images per second of the steps' wall time, validation excluded."""
     diverged: bool
 
     @property
@@ -50,7 +50,7 @@ _FIELDS = [field.name for field in fields(EpochMetrics)]
 
 
 def metrics_of(row: Mapping[str, Any]) -> EpochMetrics:
-    """Build metrics from plain values, as :func:`dataclasses.asdict` makes them; other keys are ignored.
+    """Build metrics from plain values, as :func:`dataclasses.asdict` returns them; other keys are ignored.
 
     Raises:
         KeyError: A field is missing.

@@ -36,7 +36,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 class WeightAverage:
     """Exponential moving average (EMA) of a model's weights and batch norm statistics.
 
-    After ``horizon_steps`` steps, a weight's share in the average has fallen to 1/e. The values are those of
+    The contribution of a step's weights falls to 1/e after ``horizon_steps`` further steps. The values are those of
     ``torch.optim.swa_utils.AveragedModel`` with its EMA and ``use_buffers``, but no step has to read a
     counter from the device.
 

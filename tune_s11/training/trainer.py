@@ -25,7 +25,7 @@ from tune_s11.training.schedule import build_schedule
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The data of a trainer: images to learn from, images to validate on, and statistics to normalise them."""
+    """The data of a trainer: training images, validation images, and the statistics that normalise them."""
 
     train: Images
     validation: Images | None
@@ -35,13 +35,13 @@ class TrainingData:
 
     @staticmethod
     def to_choose(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
-        """Return the data to choose a recipe by: the training images, split. The test images are not used."""
+        """Return the training/validation split, by which recipes are chosen. The test images are not used."""
         train, validation = split(dataset.train, recipe, seed)
         return TrainingData(train, validation, len(dataset.classes), dataset.mean, dataset.std)
 
     @staticmethod
     def to_refit(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
-        """Return the data to train the chosen recipe with: the same training images, all of them to learn from."""
+        """Return the full training set for the chosen recipe: both parts of the training/validation split."""
         train, validation = split(dataset.train, recipe, seed)
         pixels = np.concatenate([train.pixels, validation.pixels])
         labels = np.concatenate([train.labels, validation.labels])
@@ -49,10 +49,10 @@ class TrainingData:
 
 
 class Trainer:
-    """A training of one recipe from one seed. Iterating runs the remaining epochs and yields their metrics.
+    """The training of one recipe from one seed. Iterating runs the remaining epochs and yields their metrics.
 
-    Everything random in an epoch follows from the seed and the epoch's number, so a run resumed
-    from :meth:`state_dict` continues as if it had never stopped.
+    Everything random in an epoch follows from the seed and the epoch's number, so a run that is resumed from
+    :meth:`state_dict` continues as if it had never stopped.
 
     Attributes:
         model: Network on the hardware's device.
@@ -159,7 +159,7 @@ class Trainer:
 
     @torch.inference_mode()
     def evaluate(self, model: nn.Module, images: tuple[Tensor, Tensor]) -> tuple[float, float]:
-        """Return mean cross-entropy without label smoothing, and accuracy, of pixels (N, H, W, 3) and labels (N,)."""
+        """Return mean cross-entropy without label smoothing, and accuracy, over pixels (N, H, W, 3) and labels (N,)."""
         pixels, labels = images
         logits = self.predict(model, pixels)
         loss = F.cross_entropy(logits, labels)
@@ -176,12 +176,12 @@ class Trainer:
 
     def on_device(self, images: Images) -> tuple[Tensor, Tensor]:
         """Return pixels (N, H, W, 3) and labels (N,) as tensors; on a CPU they share the arrays' memory."""
-        with warnings.catch_warnings():  # arrays from shared memory are read-only, and so is our use of them
+        with warnings.catch_warnings():  # arrays from shared memory are read-only, and nothing here writes to them
             warnings.filterwarnings("ignore", "The given NumPy array is not writ", UserWarning)
             return torch.from_numpy(images.pixels).to(self.device), torch.from_numpy(images.labels).to(self.device)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a later trainer with the same arguments needs to resume: tensors and plain values."""
+        """Return the state that a trainer with the same arguments can resume from, as tensors and plain values."""
         return {
             "epoch": self.epoch,
             "diverged": self.diverged,
@@ -203,11 +203,11 @@ class Trainer:
 
 @functools.cache
 def compiled_call() -> Callable[[nn.Module, Tensor], Tensor]:
-    """Return ``model(images)`` compiled, once per process for all networks of one shape.
+    """Return a compiled ``model(images)``, which all networks of one shape in a process share.
 
     The weights are its inputs and the optimizer stays outside, so a new trial compiles nothing, whatever its learning
     rate, momentum and weight decay. Only training steps use it: evaluation takes little of the time, and would compile
-    again for the EMA weights and for the last batch.
+    again for the EMA weights and for the smaller last batch.
     """
 
     def call(model: nn.Module, images: Tensor) -> Tensor:

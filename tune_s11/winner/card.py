@@ -18,7 +18,7 @@ def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
     Args:
         best: Winner that was exported.
         files: Names of the files beside the card, by format.
-        tolerance: Tolerance within which their logits are the refit's.
+        tolerance: Largest allowed difference between their logits and the refit's.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),

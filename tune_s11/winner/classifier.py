@@ -15,7 +15,7 @@ from tune_s11.data.decoding import to_pixels
 
 
 class Logits(nn.Module):
-    """A network that includes its normalisation and its logit scale. It is what is exported.
+    """A network that includes its normalisation and its logit scale: the module that is exported.
 
     Args:
         network: Network from normalised images (N, 3, H, W) to logits (N, K).
@@ -43,7 +43,7 @@ class Logits(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of a SHA-256 over all weights, normalisation and logit scale included."""
+        """The first 16 hexadecimal digits of a SHA-256 over all weights, normalisation and logit scale included."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(name.encode())
@@ -76,7 +76,7 @@ class Classifier(nn.Module):
             Probabilities, float32 (N, K); (1, K) for a single Pillow image.
 
         Raises:
-            ValueError: The images are something else, or there are none.
+            ValueError: The images are of another kind or shape, or there are none.
         """
         probabilities: Tensor = self.logits(self._prepared(images)).softmax(dim=1)
         return probabilities

@@ -35,7 +35,7 @@ CARD = "README.md"
 
 TOLERANCE = 1e-4
 """Largest allowed difference between a logit of the file and that of the refit's network in fp32, as a share of the
-largest logit. Other kernels add in another order."""
+largest logit. The logits differ because other kernels sum in another order."""
 
 RECORDED_TOLERANCE = {"fp32": 0.01, "bf16": 0.05}
 """Largest allowed difference from the logits that the refit recorded, on the same scale, by the refit's precision. GPUs
@@ -45,7 +45,7 @@ IMAGES = 64
 """Images that are compared, at most."""
 
 BATCHES = (1, 5)
-"""Sizes of the first batches of the comparison, none of them that of the traced example; the rest is one batch."""
+"""Sizes of the first batches of the comparison, all unlike that of the traced example; the rest is one batch."""
 
 
 class ExportError(Exception):
@@ -60,7 +60,7 @@ class Exported:
         path: Path of the file.
         difference: Largest difference of its logits from the refit's network; see :data:`TOLERANCE`.
         recorded: Largest difference of its logits from those that the refit recorded on its test images; None if these
-            are not here.
+            are not available.
     """
 
     path: Path
@@ -127,7 +127,7 @@ def _files_of_card(folder: Path, best: Best) -> list[str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what exporters print, log and warn of, such as the whole graph of a network that they reject."""
+    """Silence the exporters' output, logs and warnings, such as the whole graph of a network that they reject."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -162,7 +162,7 @@ def _read_torch(path: Path, best: Best) -> Function:
 
 
 def _write_onnx(path: Path, best: Best) -> None:
-    try:  # checked before the work is done
+    try:  # fails before the network is exported
         import onnx
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
@@ -256,7 +256,7 @@ def _compare(function: Function, best: Best, kind: Format) -> tuple[float, float
 
 
 def _images(best: Best) -> tuple[Pixels, npt.NDArray[np.float32] | None]:
-    """Return test images (N, H, W, 3) and their recorded logits; noise and None if they are not here."""
+    """Return test images (N, H, W, 3) and their recorded logits; noise and None if they are not available."""
     try:
         test = best.dataset.test
         with np.load(best.folder.test_logits, allow_pickle=False) as arrays:

@@ -85,7 +85,7 @@ def read_best(search: SearchResult) -> Best:
 
     Raises:
         NoWinnerError: No trial is complete, or the best one is not refit yet.
-        InputError: Every refit has diverged, or its files are damaged.
+        InputError: Every refit has diverged, or files of the search are damaged.
     """
     where, winner = search.path.name, search.winner
     if winner is None:
@@ -130,7 +130,7 @@ def read_network(folder: RefitFolder, recipe: Recipe, num_classes: int) -> nn.Mo
 
 
 def _statistics(recipe: Recipe, data: dict[str, Any]) -> tuple[Channels, Channels]:
-    """Return mean and standard deviation of the normalisation, which manifests of earlier versions do not have."""
+    """Return mean and standard deviation of the normalisation; manifests of earlier versions lack them."""
     try:
         (red, green, blue), (red_std, green_std, blue_std) = data["mean"], data["std"]
         return (float(red), float(green), float(blue)), (float(red_std), float(green_std), float(blue_std))

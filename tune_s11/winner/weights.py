@@ -1,4 +1,4 @@
-"""Writes and reads the winner as one safetensors file: weights, normalisation, and how to build its network."""
+"""Writes and reads the winner as one safetensors file: weights, normalisation, and the definition of its network."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _KEY = "tune_s11"
 
 
 class _Header(Frozen):
-    """The metadata of the file: how to build the network, and what its outputs are called."""
+    """The metadata of the file: the definition of the network, and the names of its classes."""
 
     model: str
     width: Count
@@ -26,7 +26,7 @@ class _Header(Frozen):
 
 
 def write_weights(path: Path, classifier: Classifier, recipe: Recipe) -> None:
-    """Write the tensors of :class:`Logits`, and JSON metadata that says how to build its network.
+    """Write the tensors of :class:`Logits`, and JSON metadata that defines its network.
 
     Args:
         path: Path of the file.
@@ -38,7 +38,7 @@ def write_weights(path: Path, classifier: Classifier, recipe: Recipe) -> None:
     ).model_dump_json()
     save_model(classifier.logits, str(path), metadata={_KEY: header, "format": "pt"})
     written = path.read_bytes()
-    path.unlink()  # safetensors lets only the owner read it
+    path.unlink()  # safetensors creates it readable by its owner alone; this file gets the usual permissions
     path.write_bytes(written)
 
 
@@ -58,7 +58,7 @@ def read_weights(path: Path, model: str | None = None) -> Classifier:
             header = _Header.model_validate_json((file.metadata() or {})[_KEY])
         if header.model != (model or "s11"):
             raise InputError(f"{path}: its network is {header.model}; if you trust it, pass --model {header.model}")
-        # The numbers below are replaced by those in the file.
+        # The statistics and the logit scale below are placeholders, which those in the file replace.
         recipe = Recipe(model=header.model, width=header.width, image_size=header.image_size, pad=0, cutout=0)
         logits = Logits(build_model(recipe, len(header.classes)), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
         load_model(logits, path)

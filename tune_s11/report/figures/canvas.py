@@ -19,7 +19,7 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 GREY = "#8C8C8C"
 WINE = "#882255"
-"""Colour of a target's line; no run has it."""
+"""Colour of a target's line; no run uses it."""
 
 STATES: dict[str, dict[str, Any]] = {
     "complete": {"color": BLUE, "marker": "o", "ls": "-"},
@@ -31,7 +31,7 @@ STATES: dict[str, dict[str, Any]] = {
 """Look of a trial's line, and of the marker at its end, by state."""
 
 _FEW = 25
-"""Most trials that are drawn at full size and strength."""
+"""Maximum number of trials that are drawn at full size and opacity."""
 
 _FLOOR = 0.005
 """Share of errors below which an accuracy axis is no longer stretched."""
@@ -40,7 +40,7 @@ _TICKS = (0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 1
 _TICKS_BELOW_80 = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8)
 
 in_style = style.context(STYLE)
-"""Decorator of functions that make or save a figure: matplotlib reads the style at both times."""
+"""Decorator of functions that make or save a figure: matplotlib reads the style in both cases."""
 
 
 @in_style
@@ -55,7 +55,8 @@ def png(figure: Figure, dpi: int = 200) -> bytes:
 def lay_out(figure: Figure) -> None:
     """Fix the layout of a finished figure, so that it is the same in every file.
 
-    Otherwise matplotlib lays the figure out for each file, and draws it once more than needed: half of a report's time.
+    Otherwise matplotlib would lay out the figure again for each file, and draw it one extra time, which would take half
+    of a report's time.
     """
     engine = figure.get_layout_engine()
     if engine is not None:
@@ -107,7 +108,7 @@ def mark_target(axes: Axes, target: float, *, above: bool = True) -> None:
 def spread_accuracy(axes: Axes) -> None:
     """Scale accuracies by the logarithm of the error, so that 93 and 94 % are as far apart as 30 and 40 %.
 
-    It must be called after everything is plotted, because the ticks depend on the data.
+    Call it after everything is plotted, because the ticks depend on the data.
     """
 
     def forward(accuracy: Floats) -> Floats:

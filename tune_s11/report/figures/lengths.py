@@ -1,4 +1,4 @@
-"""Draws accuracy against cost: the best recipe of each number of epochs."""
+"""Draws accuracy against cost: the best recipe for each number of epochs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from tune_s11.report.figures.svg import entitle_points
 
 @in_style
 def draw_lengths(rows: Sequence[dict[str, Any]], target: float | None) -> Figure:
-    """Draw the validation accuracy over the epochs of a training.
+    """Draw validation accuracy over the length of training in epochs.
 
     Args:
         rows: Result of :func:`tune_s11.report.sections.lengths.best_of_each`.

@@ -89,7 +89,7 @@ def _draw_ramps(axes: Axes, measured: RangeTest, curve: LRCurve) -> None:
         (mark,) = axes.plot(lr, height, marker, color="white", mec="black", mew=1.4, ms=8, ls="none", label=label)
         entitle(mark, f"suggestion {label}")
     _mark(axes, "min_lr to try first", measured.bounds.min_lr, color=ORANGE, ls=":", lw=1.8)
-    # The last steps before a ramp ends lie far above all that matters.
+    # The last steps before a ramp ends lie far above the range that matters.
     lowest, highest = float(curve.losses.min()), float(loss[: np.argmin(loss) + 1].max())
     margin = 0.1 * (highest - lowest)
     axes.set_ylim(max(0.0, lowest - margin), highest + margin)
@@ -105,10 +105,10 @@ def draw_schedule(epochs: Floats, lrs: Floats, reported: Floats | None = None, t
     """Draw the learning rate over the epochs.
 
     Args:
-        epochs: Points of the run in epochs since its start, (points,).
+        epochs: Points in time, in epochs since the start of the run, (points,).
         lrs: Learning rate at each, (points,).
         reported: Epochs completed and the learning rate that the trainer reported for each, (epochs, 2).
-        title: Title, if the surroundings of the figure do not say what it shows.
+        title: Title, for a figure that is shown without context.
     """
     figure = Figure(figsize=(8.5, 3.4), layout="constrained")
     axes = figure.add_subplot(xlabel="epoch", ylabel="learning rate", title=title)
@@ -127,7 +127,7 @@ def draw_schedule(epochs: Floats, lrs: Floats, reported: Floats | None = None, t
         axes.legend(loc="upper right")
     highest, lowest = int(np.argmax(lrs)), int(np.argmin(lrs))
     for name, k, offset in (("highest", highest, (6, 5)), ("lowest", lowest, (4, 6) if lowest else (20, 3))):
-        if lrs[k] != lrs[highest] or name == "highest":  # a plateau may never have been left
+        if lrs[k] != lrs[highest] or name == "highest":  # a plateau schedule may never have lowered the rate
             axes.annotate(f"{name} {lrs[k]:.4g}", (epochs[k], lrs[k]), offset, textcoords="offset points")
     axes.set_xlim(epochs[0], epochs[-1])
     axes.set_ylim(0, 1.12 * float(lrs[highest]))

@@ -28,7 +28,7 @@ from tune_s11.report.figures.svg import entitle, entitle_points
 from tune_s11.results import TrialResult
 
 ACROSS = 3
-"""Slices in a row."""
+"""Number of slices in a row."""
 
 _TICKS = 5
 """Approximate number of ticks on a parameter axis."""
@@ -57,7 +57,7 @@ class _Scale:
         return float((value - self.low) / (self.high - self.low))
 
     def around(self) -> tuple[float, float]:
-        """Return axis limits that leave markers on the bounds whole."""
+        """Return axis limits that do not cut markers on the bounds."""
         if self.log:
             pad = (self.high / self.low) ** 0.04
             return self.low / pad, self.high * pad
@@ -65,12 +65,12 @@ class _Scale:
         return self.low - pad, self.high + pad
 
     def ticks(self) -> list[Any]:
-        """Return the values to name, including the ends."""
+        """Return the values to label, including the ends."""
         if self.choices:
             return self.choices
         if self.low == self.high:
             return [self.low]
-        # Both bounds are named, and round numbers between them that are not too close to either.
+        # Both bounds are labelled, and round numbers between them that are not too close to either.
         locator = LogLocator(numticks=_TICKS) if self.log else MaxNLocator(_TICKS - 1)
         inner = [tick for tick in locator.tick_values(self.low, self.high) if self.low < tick < self.high]
         return [self.low, *(tick for tick in inner if 0.08 < self.place(tick) < 0.92), self.high]

@@ -16,13 +16,13 @@ from tune_s11.report.figures.svg import entitle
 from tune_s11.report.predictions import Calibration
 
 ACROSS = 5
-"""Images in a row of a heat map sheet, each with its maps."""
+"""Number of images in a row of a heat map sheet, each with its maps."""
 
 COUNTED = 20
-"""Most classes for which the confusion matrix has room for its counts."""
+"""Maximum number of classes for which the confusion matrix shows counts."""
 
 _LEAST_POINTS = 6.0
-"""Smallest height of a line of text that is legible."""
+"""Smallest legible height of a line of text, in points."""
 
 
 @in_style
@@ -36,7 +36,7 @@ def draw_heat_maps(
 
     Args:
         pixels: Images, (N, H, W, 3).
-        maps: Heat maps beside the images: for each column of them, those of all images, (N, H, W), in [0, 1].
+        maps: Heat maps next to the images: for each column of them, those of all images, (N, H, W), in [0, 1].
         captions: Two lines above each image, (N,).
         note: Explanation of the maps, below all images.
     """
@@ -61,15 +61,15 @@ def _overlay(axes: Axes, pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.flo
     if heat is None:
         axes.imshow(pixels)
         return
-    # Only the heat is coloured, in a map of rising brightness, over a grey image of half the contrast: what is
-    # bright is the heat, in a grey print too.
+    # Only the heat is coloured, in a colour map of increasing brightness, over a grey image at half contrast: it stands
+    # out even when printed in greyscale.
     axes.imshow(pixels.mean(axis=2), cmap="gray", vmin=-128, vmax=382)
     axes.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.6)
 
 
 @in_style
 def draw_confusion(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> Figure:
-    """Draw the confusion matrix, coloured by its rows' shares, and beside it the recall of each class.
+    """Draw the confusion matrix, coloured by each row's shares, and next to it the recall of each class.
 
     Args:
         counts: Test images by true class (rows) and predicted class (columns), (K, K).
@@ -79,7 +79,7 @@ def draw_confusion(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> Fig
     size = 2.4 + 0.42 * min(len(classes), COUNTED)
     figure = Figure(figsize=(size + 2.2, size), layout="constrained")
     matrix, accuracy = figure.subplots(1, 2, sharey=True, width_ratios=[5, 2])
-    # On a linear scale of colour the errors, a few per cent each, would all be white.
+    # On a linear colour scale, the errors, a few per cent each, would all look white.
     matrix.imshow(shares, cmap="Blues", norm=PowerNorm(0.4, 0, 1), aspect="auto")
     matrix.set(xlabel="predicted class", ylabel="true class")
     places = range(len(classes))
@@ -89,7 +89,7 @@ def draw_confusion(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> Fig
         for row, column in zip(*np.nonzero(counts), strict=True):
             color = "white" if shares[row, column] > 0.3 else "black"
             matrix.text(column, row, f"{counts[row, column]:d}", ha="center", va="center", color=color, fontsize=8)
-    # Dots instead of bars, because the axis does not begin at 0.
+    # Dots instead of bars, because the axis does not start at 0.
     accuracy.plot(shares.diagonal(), places, "o", color=BLUE, ms=6 if len(classes) <= COUNTED else 3)
     if len(classes) <= COUNTED:
         for place, value in zip(places, shares.diagonal(), strict=True):
@@ -105,11 +105,11 @@ def draw_confusion(counts: npt.NDArray[np.int64], classes: Sequence[str]) -> Fig
 
 
 def _name_places(matrix: Axes, classes: Sequence[str], room: float) -> None:
-    """Name the rows and columns, which are ``room`` points wide, or every n-th of them if that is too little."""
+    """Label the rows and columns, which are ``room`` points wide, or every n-th of them if that is too narrow."""
     every = math.ceil(_LEAST_POINTS / room)
     places, size = range(0, len(classes), every), min(9.0, 0.8 * room * every)
     names = [classes[place] for place in places]
-    # Names are plain text: a dollar sign must not begin a formula.
+    # Names are plain text: a dollar sign must not start a formula.
     matrix.set_xticks(places, names, parse_math=False, fontsize=size)
     matrix.set_yticks(places, names, parse_math=False, fontsize=size)
     if max(map(len, classes)) > 3 or len(classes) > COUNTED:

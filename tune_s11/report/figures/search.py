@@ -14,10 +14,10 @@ from tune_s11.report.timeline import Timeline
 from tune_s11.text import in_time
 
 _HATCHES = {"complete": "", "pruned": "///", "running": "...", "diverged": "xxx", "failed": "\\\\\\"}
-"""Hatches that tell the states' bars apart in a grey print."""
+"""Hatches that distinguish the states' bars when printed in greyscale."""
 
 _UNITS = (("h", 3600.0, 2), ("min", 60.0, 2), ("s", 1.0, 0))
-"""Units of a time axis: name, seconds, and how many of them the axis must span at least."""
+"""Units of a time axis: name, seconds, and the minimum number of them that the axis must span."""
 
 
 @in_style
@@ -60,11 +60,11 @@ def _name_rises(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
 
 @in_style
 def draw_timeline(timeline: Timeline, winner: str | None) -> Figure:
-    """Draw what each worker did when: a bar for each trial, coloured and hatched by its state.
+    """Draw what each worker did over time: bars for each trial, coloured and hatched by its state.
 
     Args:
         timeline: Timeline with at least one bar.
-        winner: Name of the trial whose bar is framed.
+        winner: Name of the trial whose bars are framed.
     """
     lanes, length = max(timeline.lanes), sum(timeline.lengths)
     unit, seconds, _ = next(unit for unit in _UNITS if length >= unit[1] * unit[2])

@@ -1,8 +1,8 @@
-"""Writes a figure as SVG, whose parts show titles when the mouse rests on them.
+"""Writes a figure as SVG, whose parts show titles when the mouse hovers over them.
 
 A title is stored as its artist's gid, which matplotlib writes as the id of the artist's group. It is JSON, because an
-attribute keeps no line breaks. Nothing refers to a group's id, so all of these ids are removed, and the pictures of a
-page share none.
+attribute keeps no line breaks. Nothing refers to a group's id, so all of these ids are removed, and no two pictures of
+a page share one.
 """
 
 import io
@@ -23,10 +23,10 @@ from tune_s11.report.figures.canvas import in_style, lay_out, png
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 _REACH = "fill: none; stroke: transparent; stroke-width: 3.5"
-"""Style that widens a thin line for the mouse, in points: too little to cover its neighbours."""
+"""Style of an invisible line, in points, that widens a thin line for the mouse but does not cover its neighbours."""
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML cannot express; names of folders may contain them."""
+"""Characters that XML cannot represent; folder names may contain them."""
 
 
 def entitle(artist: Artist, title: str) -> None:
@@ -41,14 +41,14 @@ def entitle_points(line: Line2D, titles: Sequence[str]) -> None:
 
 @in_style
 def svg(figure: Figure, name: str) -> str:
-    """Return the figure as SVG, for a page or a file of its own. The same figure gives the same bytes.
+    """Return the figure as SVG, for a page or a separate file. The same figure gives the same bytes.
 
     Text stays text, in the figure's font or the reader's sans-serif. Elements with a title have the class ``titled``;
     transparent lines that serve only the mouse have the class ``reach``.
 
     Args:
         figure: Figure of lines, markers, bars and text.
-        name: Name that no other picture of the page has, so that their ids differ.
+        name: Name that is unique on the page, which makes the ids unique.
     """
     lay_out(figure)
     buffer = io.StringIO()
@@ -83,7 +83,7 @@ def _simplify(element: Element) -> None:
 
 
 def _add_titles(group: Element, gid: str) -> None:
-    """Add the titles that an artist's group has as its id, if any; other ids are a word and a number."""
+    """Add the titles stored in the id of an artist's group, if any; other ids are a word and a number."""
     if gid.startswith('"'):
         _title(group, json.loads(gid))
         line = group.find("path")

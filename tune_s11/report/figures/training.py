@@ -33,7 +33,7 @@ _LOOKS: dict[str, dict[str, Any]] = {
     "val": {"color": ORANGE, "ls": "--", "marker": "^"},
     "ema_val": {"color": BLUE, "ls": "-", "marker": "o"},
 }
-"""Looks of a run's lines, by their images and weights."""
+"""Styles of a run's lines, by their images and weights."""
 
 
 @in_style
@@ -48,7 +48,7 @@ def draw_learning_curves(
 
     Args:
         rows: Metrics, one row per epoch.
-        epochs: Points of the run in epochs since its start, (points,).
+        epochs: Points in time, in epochs since the start of the run, (points,).
         lrs: Learning rate at each, (points,).
         held_out: Images that the run is not trained on.
         target: Accuracy at which to draw a line; None: no line.
@@ -79,7 +79,7 @@ def draw_learning_curves(
 
 
 def _looks(held_out: HeldOut) -> dict[str, dict[str, Any]]:
-    """Return the looks of a run's three lines, by the prefix of their metrics' names."""
+    """Return the styles of a run's three lines, by the prefix of their metrics' names."""
     prefix = {"validation": "val", "test": "test"}[held_out]
     return {
         "train": _LOOKS["train"] | {"ms": 4, "label": "training (augmented, mean over the epoch)"},
@@ -126,7 +126,7 @@ def draw_changes(rows: Sequence[EpochMetrics] | Sequence[TrainTestEpoch], held_o
                     line, [f"epoch {epoch}\n{look['label']}: {change:+.3g} {named}" for epoch, change in steps]
                 )
     accuracy.set_ylabel("change of accuracy\n(percentage points)")
-    # In the first epochs the loss moves a thousand times as far as in the last.
+    # In the first epochs, the loss changes a thousand times as much as in the last.
     loss.set_yscale("symlog", linthresh=0.1)
     loss.yaxis.set_major_formatter("{x:g}")
     loss.set_ylabel("change of cross-entropy\n(nats, log beyond ±0.1)")

@@ -1,4 +1,4 @@
-"""The report's sections: each is a module with a template of the same name beside it.
+"""The report's sections: each is a module with a template of the same name next to it.
 
 To add one, add these two files. Nothing else names them.
 """
@@ -21,7 +21,7 @@ class Section(Protocol):
     """Kind of report that has the section."""
 
     def add(self, report: Any) -> None:
-        """Add the section's numbers and figures to such a report."""
+        """Add the section's numbers and figures to a report."""
 
 
 def sections_of(kind: type[ReportBuilder]) -> dict[str, Section]:
@@ -42,7 +42,7 @@ def gather(
 
     Args:
         result: A search or run that is finished, interrupted or running.
-        layer: Module whose output the heat maps weigh; see :func:`tune_s11.report.gradcam.heat_maps`.
+        layer: Module from whose output heat maps are computed; see :func:`tune_s11.report.gradcam.heat_maps`.
         commands: Shell commands to show; see :class:`tune_s11.report.builder.SearchBuilder` and ``RunBuilder``.
         target: Accuracy at which figures draw a line; None: the search's or run's own.
     """

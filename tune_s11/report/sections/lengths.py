@@ -1,4 +1,4 @@
-"""Accuracy against cost: the best recipe of each number of epochs that the search has tried."""
+"""Accuracy against cost: the best recipe for each number of epochs that the search has tried."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,9 +30,9 @@ def add(report: SearchBuilder) -> None:
 
 
 def best_of_each(search: SearchResult, measured: RangeTest | None, lengths: Lengths | None) -> list[dict[str, Any]]:
-    """Return the best recipe of each number of epochs, the fewest first.
+    """Return the best recipe for each number of epochs, the fewest first.
 
-    Runs of the winner from several seeds come before single ones, which luck has made too good.
+    Runs of the winner from several seeds take precedence over single runs, whose accuracy is inflated by luck.
 
     Args:
         search: The search.
@@ -53,7 +53,7 @@ def best_of_each(search: SearchResult, measured: RangeTest | None, lengths: Leng
         for tried in lengths.tried if lengths is not None else ():
             accuracy = Summary.of(list(tried.scores.values()))
             rows.append(_row(tried.epochs, accuracy, winner.recipe.max_lr, "target", tried.low))
-    best = {row["epochs"]: row for row in rows}  # of several, the last
+    best = {row["epochs"]: row for row in rows}  # of several rows, the last
     return [best[epochs] for epochs in sorted(best)]
 
 

@@ -18,22 +18,22 @@ PLACE = 80
 SHOWN_IN = ReportBuilder
 
 MISTAKES = 25
-"""Misclassified test images on their heat map sheet, at most."""
+"""Maximum number of misclassified test images on their heat map sheet."""
 
 CLASSES = 20
-"""Classes on the sheet of correctly classified images, at most."""
+"""Maximum number of classes on the sheet of correctly classified images."""
 
 MATRIX = 1000
-"""Most classes for which there is a confusion matrix: with ten thousand it would fill a gigabyte."""
+"""Maximum number of classes for which there is a confusion matrix: with ten thousand, it would fill a gigabyte."""
 
 LETTERS = 15
-"""Letters of a class's name above an image, at most: a longer name would run into its neighbour."""
+"""Maximum number of letters of a class name above an image: a longer name would run into its neighbour."""
 
 WORST = 20
-"""Classes in the table of recalls, at most; ``report.json`` has all."""
+"""Maximum number of classes in the table of recalls; ``report.json`` has all."""
 
 PAIRS = 5
-"""Pairs of classes in the table of the commonest confusions."""
+"""Maximum number of pairs of classes in the table of the most common confusions."""
 
 
 def add(report: ReportBuilder) -> None:

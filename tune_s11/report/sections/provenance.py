@@ -1,4 +1,4 @@
-"""Provenance: the circumstances of the results, and what the report could not show."""
+"""Provenance: how the results were obtained, and what the report could not show."""
 
 from tune_s11.report.builder import ReportBuilder, SearchBuilder
 

@@ -1,4 +1,4 @@
-"""The train/test curve of the run that was tested; nothing is chosen by it."""
+"""The train/test curve of the run that was tested; it is not used to choose anything."""
 
 from dataclasses import asdict
 

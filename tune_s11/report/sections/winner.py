@@ -1,4 +1,4 @@
-"""The winner: its recipe, the finalists among which it won, and the refits' test accuracy."""
+"""The winner: its recipe, the finalists that it was chosen from, and the refits' test accuracy."""
 
 from dataclasses import asdict
 

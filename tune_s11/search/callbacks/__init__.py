@@ -1,1 +1,1 @@
-"""Callbacks of Ray Tune: progress, files of the trials, workers that hang, trials that fail, checkpoints."""
+"""Ray Tune callbacks: progress, trial files, TensorBoard, hanging workers, failing trials, checkpoints."""

@@ -10,19 +10,19 @@ from tune_s11.search.context import Context
 
 
 class DropLosers(Callback):  # type: ignore[misc]
-    """A callback that deletes the checkpoints of each trial as it ends, for any reason, and prevents a last one."""
+    """A callback that deletes each trial's checkpoints as it ends, for any reason, and prevents a final one."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return nothing: Tune pickles its callbacks only for its own restore, which is not used here."""
+        """Return an empty state: Tune pickles its callbacks only for its own restore, which is not used here."""
         return {}
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """Cancel the checkpoint of a last report. Tune calls this again if a trial ends on its own or at a rung."""
+        """Cancel the checkpoint of a last report, which Tune marks as done also if it stops the trial at a rung."""
         if result[DONE]:
             result[SHOULD_CHECKPOINT] = False
 

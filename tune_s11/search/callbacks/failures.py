@@ -13,10 +13,10 @@ from tune_s11.search.failures import SearchFailedError, Silence
 from tune_s11.search.tune.internals import worker_of
 
 LOOK_SECONDS = 1.0
-"""Seconds between two looks for workers that hang. Each look goes through all trials of the search."""
+"""Seconds between two checks for hanging workers. Each check goes through all trials of the search."""
 
 LEAST_FAILURES = 3
-"""Failed trials in a row that end a search, or its number of workers if that is greater."""
+"""Number of failed trials in a row that ends a search, or the number of its workers if that is greater."""
 
 
 class StallWatch(Callback):  # type: ignore[misc]
@@ -24,7 +24,7 @@ class StallWatch(Callback):  # type: ignore[misc]
 
     Args:
         seconds: Value of ``--stall-timeout``; None: derived from the longest report so far.
-        longest: Seconds of the longest report of an earlier session; 0 if there was none.
+        longest: Duration of the longest report of an earlier session, in seconds; 0 if there was none.
     """
 
     def __init__(self, seconds: float | None, longest: float) -> None:
@@ -33,7 +33,7 @@ class StallWatch(Callback):  # type: ignore[misc]
         self._looked = float("-inf")
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return nothing: Tune pickles its callbacks only for its own restore, which is not used here."""
+        """Return an empty state: Tune pickles its callbacks only for its own restore, which is not used here."""
         return {}
 
     def on_trial_result(
@@ -58,7 +58,7 @@ class StallWatch(Callback):  # type: ignore[misc]
                 ray.kill(workers[name])
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Explain the failure of a trial that will be resumed, with another worker."""
+        """Explain the failure of a trial that will be resumed by another worker."""
         self._explain(trial)
         self._silence.forget(trial.trial_id)
 
@@ -74,7 +74,7 @@ class StallWatch(Callback):  # type: ignore[misc]
 
 
 class FailureLimit(Callback):  # type: ignore[misc]
-    """A callback that ends the search when trials fail one after the other, and none finishes in between.
+    """A callback that ends the search when too many trials fail in a row.
 
     Args:
         workers: Trials at a time when the search starts; there may be more if nodes join.
@@ -98,6 +98,6 @@ class FailureLimit(Callback):  # type: ignore[misc]
         self._last = f"{trial_name(trial.config['number'])}: {last_error(Path(trial.error_file))}"
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """End the search at the limit. Tune lets exceptions through here, but not where a trial fails."""
+        """End the search at the limit. Tune lets exceptions through here, but not in :meth:`on_trial_error`."""
         if self._in_a_row >= self._limit:
             raise SearchFailedError(f"{self._in_a_row} trials in a row have failed, most recently {self._last}")

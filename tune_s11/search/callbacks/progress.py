@@ -1,4 +1,4 @@
-"""Shows the trials while they run: in a table in the panel on a terminal, in plain lines elsewhere."""
+"""Shows the trials while they run: as a table in the panel on a terminal, as plain lines elsewhere."""
 
 import textwrap
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from tune_s11.text import say
 from tune_s11.training.metrics import SCORE, metrics_of
 
 SHOWN = 12
-"""Trials in the live table: the running ones, then those that ended last."""
+"""Maximum number of trials in the live table: the running ones, then those that finished last."""
 
 REASON = 200
-"""Characters of a failure's reason that are shown; ``error.txt`` has all of it."""
+"""Maximum number of characters shown of a failure's reason; ``error.txt`` has all of it."""
 
 
 def better(best: tuple[float, int] | None, other: tuple[float, int]) -> tuple[float, int]:
-    """Return the better of two trials, each a score and a number; of equals the earlier, as for the winner."""
+    """Return the better of two trials, each a score and a number; in a tie the earlier one, as for the winner."""
     return max(best or other, other, key=lambda trial: (trial[0], -trial[1]))
 
 
@@ -36,8 +36,8 @@ class SearchProgress(Callback):  # type: ignore[misc]
     Args:
         display: Display to show them on.
         samples: Number of trials of the whole search.
-        ended: Number of trials that had ended before this session.
-        best: Score and number of the best of those.
+        ended: Number of trials that had finished before this session.
+        best: Score and number of the best of them.
         epochs: Length of a complete trial.
         rungs: Epochs of the policy's rungs.
         earlier: Trials of earlier sessions, which count in the ranks.
@@ -72,11 +72,11 @@ class SearchProgress(Callback):  # type: ignore[misc]
         self._display.advance(1.0)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return nothing: Tune pickles its callbacks only for its own restore, which is not used here."""
+        """Return an empty state: Tune pickles its callbacks only for its own restore, which is not used here."""
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Show a trial that has got its worker."""
+        """Show a trial that has been assigned a worker."""
         number = trial.config["number"]
         self._running[trial.trial_id] = {"name": trial_name(number), "number": number, "epoch": 0}
 
@@ -127,7 +127,7 @@ class SearchProgress(Callback):  # type: ignore[misc]
                 say(self._display.console, f"{outcome}, validation {score}{placed} | {self._summary()}{left}")
 
     def _advance(self) -> None:
-        """Update the share of this session's trials that is done; a running trial counts in part."""
+        """Update the share of this session's trials that is done; a running trial counts by its share of epochs."""
         ended = sum(self._counts.values())
         running = sum(trial["epoch"] / self._epochs for trial in self._running.values())
         self._display.advance((ended + running) / max(1, self._samples - self._before))
@@ -146,7 +146,7 @@ class SearchProgress(Callback):  # type: ignore[misc]
         return ", ".join(parts)
 
     def _panel(self) -> RenderableType:
-        """Return the running trials, those that ended last, and the summary."""
+        """Return the running trials, those that finished last, and the summary."""
         table = Table(box=None, pad_edge=False)
         for header in ("trial", "state", "epoch", "validation", "rank at the last rung"):
             table.add_column(header, no_wrap=True)

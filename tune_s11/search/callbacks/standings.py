@@ -1,4 +1,4 @@
-"""Ranks each trial among all that have reached the last rung that it has passed."""
+"""Ranks each trial at the last rung that it has reached, among all trials that have reached that rung."""
 
 from collections.abc import Iterable, Sequence
 
@@ -24,6 +24,6 @@ class Standings:
         passed = [rung for rung, scores in self._scores.items() if number in scores]
         if not passed:
             return ""
-        scores = dict(self._scores[passed[-1]])  # others may report meanwhile
+        scores = dict(self._scores[passed[-1]])  # copied, because other trials may report meanwhile
         better = sum(score > scores[number] for score in scores.values())
         return f"{better + 1} of {len(scores)} at epoch {passed[-1]}"

@@ -1,7 +1,7 @@
 """Writes TensorBoard event files, one run per trial, under names that distinguish the trials.
 
-tensorboardX's ``SummaryWriter`` would start a thread and a queue between processes for each trial, and pass it each
-figure on its own. With 100 trials at a time, that was a fifth of the driver's work.
+tensorboardX's ``SummaryWriter`` would start a thread and an interprocess queue for each trial, and pass each value
+through it separately. With 100 trials at a time, that was a fifth of the driver's work.
 """
 
 import time
@@ -40,9 +40,9 @@ def _short_number(value: float) -> str:
 
 
 class TensorBoardFiles(Callback):  # type: ignore[misc]
-    """A writer of each trial's epochs below ``folder`` as they are reported; the step is the epoch.
+    """A callback that writes each trial's epochs below ``folder`` as they are reported; the step is the epoch.
 
-    Ray's own writer names its runs by folder and its steps by report.
+    Ray's own writer names runs after their folders and counts reports as steps.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,7 +50,7 @@ class TensorBoardFiles(Callback):  # type: ignore[misc]
         self._writers: dict[str, EventsWriter] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return nothing: Tune pickles its callbacks only for its own restore, which is not used here."""
+        """Return an empty state: Tune pickles its callbacks only for its own restore, which is not used here."""
         return {}
 
     def on_trial_result(

@@ -1,7 +1,7 @@
-"""Writes what is kept of each trial into its folder at once.
+"""Writes the files of each trial into its folder without delay.
 
 Tune's own logger writes into Ray's session folder, from which the search folder is updated only every ten seconds or
-more. A killed driver would lose the rows of trials that the study calls finished.
+more. If the driver was killed, rows of trials that are finished in the study would be lost.
 """
 
 import json
@@ -16,19 +16,20 @@ from tune_s11.storage.files import write_whole
 
 
 class TrialFiles(Callback):  # type: ignore[misc]
-    """A writer of each trial's ``params.json``, its reports in ``result.json``, and ``error.txt`` if it fails for good.
+    """A callback that writes each trial's ``params.json``, ``result.json``, ``recovered.txt`` and ``error.txt``.
 
-    The errors after which it was resumed are in ``recovered.txt``.
+    They hold its parameters, its reports, the errors after which it was resumed, and the one with which it failed for
+    good.
     """
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Create the folder of a trial that has got its worker."""
+        """Create the folder of a trial that has been assigned a worker."""
         _folder(trial)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """Write a report. If the trial ends with it, the study is informed only afterwards."""
+        """Write a report. If it is the trial's last, the study records the end only afterwards."""
         _write(_folder(trial).reports, json.dumps(result, default=str) + "\n", "a")
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

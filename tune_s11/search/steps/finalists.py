@@ -1,7 +1,7 @@
-"""Step 4 of a search: runs the best few trials again from the same new seeds, and names the winner.
+"""Step 4 of a search: runs the best few trials again from the same new seeds, and determines the winner.
 
-The best of many trials owes part of its score to luck with its seed and with noise from the validation images. Runs
-from seeds that no trial had show which trial is better without that luck, and whether the difference exceeds noise.
+The best of many trials owes part of its score to a lucky seed and to noise from the validation images. Runs from seeds
+that no trial had show which trial is better without that luck, and whether the difference exceeds the noise.
 """
 
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -28,7 +28,7 @@ CONFIDENCE = 0.95
 
 
 def seeds_of(settings: SearchSettings) -> range:
-    """Return the seeds that recipes are compared from after the trials."""
+    """Return the seeds from which finalists are run."""
     first = settings.seed + SEEDS_FROM
     return range(first, first + settings.finalist_seeds)
 
@@ -38,7 +38,7 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
 
     Args:
         context: Context of the search.
-        data: Images to train on and to validate on, as in the trials, in the object store.
+        data: Training/validation split of the trials, in the object store.
 
     Raises:
         SearchFailedError: No trial is complete.
@@ -72,9 +72,9 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
 
 
 def _gained(verdict: Verdict) -> list[str]:
-    """Return a line on what searching has gained; none if the first trial is not among the finalists.
+    """Return a line on the gain over the first trial; none if that is not among the finalists.
 
-    The gain is an upper bound, because the same runs have chosen the winner.
+    The gain is an upper bound, because the winner was chosen by the same runs.
     """
     gain, first = verdict.gain, trial_name(0)
     if verdict.winner == first:
@@ -94,13 +94,13 @@ def run_finalists(
     """Run each finalist from ``finalist_seeds`` seeds, and write the verdict.
 
     Runs that have started are resumed, and a run's checkpoint is deleted when the run is done. If runs fail for good,
-    the finalists are compared on the seeds that they still share; if there are none, there is no verdict.
+    the finalists are compared on the seeds that they still share; if they share none, there is no verdict.
 
     Args:
         context: Context of the search.
         finalists: Two or more trials; those that were pruned cannot win.
         data: See :func:`choose_winner`.
-        on_progress: Function that is called now and then with the epochs done and the epochs in all.
+        on_progress: Function that is called repeatedly with the number of epochs done and the total.
     """
     seeds = seeds_of(context.config.search)
     calls = {
@@ -121,7 +121,7 @@ def run_finalists(
 
 
 def comparable(scores: Mapping[str, Mapping[int, float | None]]) -> dict[str, dict[int, float]]:
-    """Return what can be compared when runs have failed: trials that have a run left, on the seeds that they all have.
+    """Return the scores that are comparable after failures: trials with a run left, on the seeds that they share.
 
     Args:
         scores: Scores by trial and seed; None for a run that has failed.
@@ -147,9 +147,9 @@ def run_all_again(
     Args:
         context: Context of the search.
         calls: Recipe, data and seed of each run, by its folder.
-        names: Names of the runs, for the lines on those that fail.
+        names: Names of the runs, for messages about failures.
         epochs: Epochs of each run.
-        on_progress: Function that is called now and then with the epochs done and the epochs in all.
+        on_progress: Function that is called repeatedly with the number of epochs done and the total.
 
     Returns:
         The last score of each run; None for one that has failed for good.
@@ -175,12 +175,12 @@ def run_again(worker: Worker, shared: Shared, recipe: Recipe, data: TrainingData
         epochs = folder.epochs()
         if not epochs or (epochs[-1].epoch < recipe.epochs and not epochs[-1].diverged):
             epochs = fit(Trainer(recipe, data, worker.hardware, seed), folder, on_epoch=lambda metrics: grown())
-        folder.checkpoint.unlink(missing_ok=True)  # 15 of them would be the largest part of a search
+        folder.checkpoint.unlink(missing_ok=True)  # 15 of them would take up most of a search folder
     return epochs[-1].score
 
 
 def judge(scores: dict[str, list[float]], seeds: Sequence[int], may_win: Set[str]) -> Verdict:
-    """Name the winner, and by how much it leads.
+    """Determine the winner, and by how much it leads.
 
     Args:
         scores: Scores of each trial, one per seed, with the same seeds in the same order for all; two trials or more.
@@ -217,7 +217,7 @@ def lead(scores: Sequence[float], others: Sequence[float]) -> Margin:
 
 
 def half_interval(differences: Sequence[float] | npt.NDArray[np.float64]) -> float:
-    """Return half the width of Student's confidence interval of the mean of paired differences, (n,), two or more."""
+    """Return half the width of Student's confidence interval of the mean of two or more paired differences, (n,)."""
     # ttest_1samp's interval is the same, but it warns if all differences are equal, which happens with few images.
     from scipy.stats import sem, t  # takes a second to import
 

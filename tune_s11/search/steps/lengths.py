@@ -1,8 +1,8 @@
 """Between steps 4 and 5 of a search with a target: finds the fewest epochs in which the winner reaches it.
 
-The winner's recipe is trained in fewer and fewer epochs, its peak scaled with them, on the trials' images and from
-seeds by which nothing was chosen. A length counts as reaching the target if the lower confidence limit of its mean
-validation accuracy does, so that one lucky seed does not suffice. The test images play no part in it.
+The winner's recipe is trained for fewer epochs, found by bisection, with its peak scaled to match, on the trials'
+images and from seeds that were not used to choose anything. A length counts as reaching the target if the lower
+confidence limit of its mean validation accuracy does; one lucky seed does not suffice. The test images are not used.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,12 +19,12 @@ from tune_s11.search_space import SearchConfig
 
 
 def shorten_to_target(context: Context, winner: TrialResult, data: ObjectRef) -> Recipe:
-    """Return the winner's recipe in the fewest epochs that reach the target. What an earlier session found is kept.
+    """Return the winner's recipe with the fewest epochs that reach the target. An earlier session's result is reused.
 
     Args:
         context: Context of the search.
         winner: Winning trial.
-        data: Images to train on and to validate on, as in the trials, in the object store.
+        data: Training/validation split of the trials, in the object store.
 
     Returns:
         The recipe; the trial's own if there is no target, or if no length reaches it.
@@ -41,7 +41,7 @@ def shorten_to_target(context: Context, winner: TrialResult, data: ObjectRef) ->
         found = _find(context, winner, data, target)
         if all(tried.n == context.config.search.finalist_seeds for tried in found.tried):
             found.write(context.folder.lengths)
-        else:  # not the last word: a resumed search tries the failed runs again, and finds the others on disk
+        else:  # not final: a resumed search retries the failed runs, and finds the others on disk
             context.say("target: runs are missing, so the epochs found may be too many; --resume retries them")
     for line in describe(found):
         context.say(line)
@@ -70,17 +70,17 @@ def _find(context: Context, winner: TrialResult, data: ObjectRef, target: float)
 
 
 def fresh_seeds(settings: SearchSettings) -> range:
-    """Return as many seeds as a finalist has, which come after the finalists' own: those have chosen the winner."""
+    """Return as many seeds as a finalist has, after the finalists' own, which were used to choose the winner."""
     last = seeds_of(settings).stop
     return range(last, last + settings.finalist_seeds)
 
 
 def bisect(longest: int, reaches: Callable[[int], bool]) -> int | None:
-    """Return the fewest epochs that reach the target, as if more epochs never reached less.
+    """Return the fewest epochs that reach the target, assuming that more epochs never score lower.
 
     Args:
         longest: Epochs of a trial, which are tried first.
-        reaches: Function that tries a number of epochs.
+        reaches: Function that returns whether a number of epochs reaches the target.
 
     Returns:
         The epochs; None if not even the longest suffices.
@@ -98,7 +98,7 @@ def bisect(longest: int, reaches: Callable[[int], bool]) -> int | None:
 
 
 def worst_case(epochs: int) -> list[int]:
-    """Return the lengths that are tried, in epochs, if only a trial's own reaches the target."""
+    """Return the lengths, in epochs, that are tried if only a trial's full length reaches the target."""
     tried: list[int] = []
 
     def reaches(length: int) -> bool:
@@ -147,7 +147,7 @@ def describe(found: Lengths) -> list[str]:
 
 
 def in_words(length: LengthScores) -> str:
-    """Return a length with its mean validation accuracy and the lower limit of that."""
+    """Describe a length with its mean validation accuracy and the lower limit of the mean."""
     limit = "no second run" if length.low is None else f"lower {CONFIDENCE:.0%} limit {length.low:.4f}"
     epochs = f"{length.epochs} epoch{'s' if length.epochs > 1 else ''}"
     return f"{epochs} with validation accuracy {length.mean:.4f} (n = {length.n}, {limit})"

@@ -1,4 +1,4 @@
-"""Step 1 of a search: runs the LR range test with short cycles, and with ramps if ``min_lr`` is to be found."""
+"""Step 1 of a search: runs the LR range test with short cycles, and with ramps if it must also find ``min_lr``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,11 +23,11 @@ from tune_s11.search_space import RANGE_TEST, SearchConfig
 from tune_s11.training.trainer import TrainingData
 
 FAILED = Outcome(None, None, 0)
-"""Outcome that the rule is given for a cycle that has failed for good; the rule treats it as diverged."""
+"""Outcome that is passed to the rule for a cycle that has failed for good; the rule treats it as diverged."""
 
 
 def find_proposals(context: Context, data: ObjectRef, warm_start: tuple[Recipe, ...] = ()) -> Proposals:
-    """Run the range test if the space asks for it and no earlier session has run it, and bound the space by it.
+    """Run the range test if the space asks for it and no earlier session has run it, and apply its bounds to the space.
 
     Args:
         context: Context of the search.
@@ -66,10 +66,10 @@ def _in_words(bounds: LRBounds, config: SearchConfig) -> str:
 
 
 def _bounded(config: SearchConfig, bounds: LRBounds) -> dict[str, BaseDistribution]:
-    """Return the space with what the range test has found.
+    """Return the space with the results of the range test filled in.
 
     ``min_lr_fraction`` has a single value: ``min_lr`` over the suggested ``max_lr``, or over the recipe's ``max_lr`` if
-    the space does not search that.
+    the space does not include it.
     """
     max_lr = bounds.suggestion if "max_lr" in config.space else config.recipe.max_lr
     fraction = min(1.0, bounds.min_lr / max_lr)
@@ -81,7 +81,7 @@ def _bounded(config: SearchConfig, bounds: LRBounds) -> dict[str, BaseDistributi
 
 
 def measure(context: Context, data: ObjectRef) -> RangeTest:
-    """Run the range test: ramps if ``min_lr`` is to be found, and the cycles that its rule asks for if ``max_lr`` is.
+    """Run the range test: ramps if it must find ``min_lr``, and cycles by its rule if it must find ``max_lr``.
 
     Cycles that an interrupted session has trained are not trained again.
     """
@@ -109,7 +109,7 @@ def measure(context: Context, data: ObjectRef) -> RangeTest:
             _train_cycle, calls, on_result=keep, on_failure=lambda call, why: context.say_repeated(names[call], why)
         )
         context.succeeded(names, results, needed=not trained)
-        # The rule must avoid rates whose cycles fail. Failures are not recorded, so that a resumed test tries again.
+        # The rule must avoid rates whose cycles fail. Failures are not recorded, so a resumed test retries them.
         return {cycle: trained.get(cycle, FAILED) for cycle in cycles}
 
     measured = RangeTest.of(curve, trained, recommend(question, train), recipe.min_lr_fraction)
@@ -119,14 +119,14 @@ def measure(context: Context, data: ObjectRef) -> RangeTest:
 
 
 def expected_cycles(config: SearchConfig) -> tuple[tuple[int, ...], ...]:
-    """Return the epochs of the cycles that a range test will train unless it meets something unusual, by round.
+    """Return, by round, the epochs of each cycle that a range test trains unless it meets something unusual.
 
     Raises:
         InputError: The range of rates has no room for a test.
     """
     if config.space.get("max_lr") != RANGE_TEST:
         return ()
-    evenly = np.arange(10)  # The images need not be at hand, and their classes play no part in this.
+    evenly = np.arange(10)  # The cycles do not depend on the classes, so no images need be loaded.
     rounds = rehearse(ask(config.recipe, config.search, evenly))
     return tuple(tuple(cycle.epochs for cycle in cycles) for cycles in rounds)
 

@@ -21,18 +21,18 @@ from tune_s11.training.trainer import Trainer, TrainingData
 
 
 def refit_winner(context: Context, winner: TrialResult, recipe: Recipe, inputs: SearchInputs) -> None:
-    """Train the winner again and test it, in ``best/``. What an earlier session has done is kept.
+    """Train the winner again and test it, in ``best/``. Results of an earlier session are kept.
 
     Args:
         context: Context of the search.
         winner: Winning trial.
-        recipe: Its recipe, perhaps in fewer epochs.
+        recipe: Its recipe, perhaps with fewer epochs.
         inputs: Images and recipes of the search.
     """
     recipe, folder = context.config.refit.applied_to(recipe), context.folder
     chosen = Winner(trial=winner.name, recipe=recipe)
     before = sound_record(Winner, folder.winner)
-    if before != chosen:  # none yet, or a longer search or a target changed it
+    if before != chosen:  # no winner yet, or a longer search or a target changed it
         if before is not None and folder.metrics.exists():
             earlier = f"{before.trial} in {before.recipe.epochs} epochs"
             context.say(f"refits of {earlier} are replaced by those of {chosen.trial} in {recipe.epochs} epochs")
@@ -78,15 +78,15 @@ def _refit_all(context: Context, chosen: Winner, score: float | None, inputs: Se
 def refit(
     context: Context, recipe: Recipe, data: TrainingData, test: Images, folders: Mapping[int, RefitFolder]
 ) -> list[RefitScores]:
-    """Train a recipe from several seeds, and test each at its end.
+    """Train a recipe from several seeds, and test each refit at its end.
 
-    The first refit is also tested after each epoch, for a curve that nothing is chosen by. Only one refit is, because
-    this costs two passes over the test images per epoch.
+    The first refit is also tested after each epoch, for a curve that is not used to choose anything. Only one refit is,
+    because this costs two passes over the test images per epoch.
 
     Args:
         context: Context of the search.
         recipe: Recipe to train.
-        data: Training images; with schedule plateau, they are divided as in the trials.
+        data: Full training set; with schedule plateau, the training/validation split of the trials.
         test: Test images.
         folders: Folder of each seed, in the context's workspace. A refit that has started in its folder is resumed.
 

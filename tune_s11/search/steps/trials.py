@@ -40,7 +40,7 @@ _TUNE_ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits that end trials from outside.
+    """The limits that end trials early, other than pruning.
 
     Attributes:
         stall_timeout: Seconds without a report; see :class:`tune_s11.search.callbacks.failures.StallWatch`.
@@ -52,22 +52,22 @@ class Limits:
 
 
 def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: Limits, *, compiled: bool) -> None:
-    """Run the trials that are left of a search.
+    """Run the remaining trials of a search.
 
-    What an earlier session recorded is kept: its study, its trials, the policy's verdicts. Trials that it left
-    unfinished are resumed from their last checkpoint. Ray's own saved state is not used, because it forgets the
+    Everything that an earlier session recorded is kept: the study, the trials, the policy's verdicts. Trials that it
+    left unfinished are resumed from their last checkpoint. Ray's own saved state is not used, because it forgets the
     verdicts, cannot be read after an early interruption, and is a pickle.
 
     Args:
         context: Context of the search.
-        data: Images to train on and to validate on, in the object store.
+        data: Training/validation split, in the object store.
         proposals: Source of new trials.
-        limits: Limits that end trials from outside.
+        limits: Limits that end trials early, other than pruning.
         compiled: Whether trials train a compiled network.
 
     Raises:
         InputError: The study is damaged or missing.
-        SearchFailedError: One trial after the other has failed.
+        SearchFailedError: Too many trials in a row have failed.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in _TUNE_ENVIRONMENT.items()})
     config, folder, workers = context.config, context.folder, context.executor.workers
@@ -110,14 +110,14 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
                 trial_name_creator=_folder,
             ),
             run_config=tune.RunConfig(
-                # Ray stages files in a folder named by its session, the second and this name. The full path separates
-                # two searches that start in the same second.
+                # Ray stages files in a folder named after its session, the time in seconds and this name. The full path
+                # separates two searches that start in the same second.
                 storage_path="/",
                 name=str(folder.trials.relative_to("/")),
                 failure_config=tune.FailureConfig(max_failures=config.search.max_failures),
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=2, checkpoint_at_end=False),
                 stop=limits.budget,
-                callbacks=[  # in this order: what explains a failure, what shows and keeps it, what ends the search
+                callbacks=[  # in this order: explain a failure, show and record it, end the search
                     StallWatch(limits.stall_timeout, max(reports, default=0.0)),
                     progress,
                     TrialFiles(),
@@ -144,10 +144,10 @@ def _check_study(context: Context) -> None:
 
 
 def _set_aside_unknown(context: Context, known: int) -> None:
-    """Move the folders of trials that the study does not know to ``unknown/``, without their checkpoints.
+    """Move the folders of trials that are not in the study to ``unknown/``, without their checkpoints.
 
-    In a storage, the rows may be seconds ahead of the study if a copy was interrupted. The study gives these numbers
-    out again, perhaps with other parameters, and a folder must never mix two trials.
+    In a storage, the rows may be seconds ahead of the study if a copy was interrupted. The study will reuse these
+    numbers, perhaps with other parameters, and a folder must never mix two trials.
 
     Args:
         context: Context of the search.

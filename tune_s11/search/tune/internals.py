@@ -1,4 +1,4 @@
-"""Holds all uses of Ray Tune that are not public, for Ray 2.60. Each says what would make it unnecessary."""
+"""Contains all uses of private APIs of Ray Tune, for Ray 2.60. Each says what would make it unnecessary."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from ray.tune.experiment import Trial
 
 
 def saved(trainable: tune.Trainable, checkpoint: tune.Checkpoint | None) -> Any:
-    """Return what a trainable's ``save`` returns for a checkpoint that it has stored itself, or for none.
+    """Build the return value of a trainable's ``save`` for a checkpoint that it has stored itself, or for none.
 
-    Otherwise Tune would copy the checkpoint once more. This can go with ray-project/ray#52762, manual persistence of
-    checkpoints.
+    Otherwise Tune would copy the checkpoint once more. This can be removed once ray-project/ray#52762, manual
+    persistence of checkpoints, is available.
     """
     return _TrainingResult(checkpoint=checkpoint, metrics=dict(trainable._last_result or {}))
 
@@ -22,18 +22,18 @@ def saved(trainable: tune.Trainable, checkpoint: tune.Checkpoint | None) -> Any:
 def worker_of(trial: Trial) -> ActorHandle | None:
     """Return the actor that trains a trial; None while it has none.
 
-    Callbacks are given only the trials, but killing a worker that hangs needs its actor. No issue upstream asks for
+    Callbacks are given only the trials, but killing a hanging worker requires its actor. No upstream issue asks for
     either (searched 2026-11-26).
     """
     return trial.temporary_state.ray_actor
 
 
 def recover_failed_resets() -> None:
-    """Make Tune recover, from now on, a trial whose worker dies while it is handed over from the previous trial.
+    """Make Tune recover, from now on, any trial whose worker dies while being handed over from the previous trial.
 
     Tune 2.60 gets two events. The first says that the actor has died, and Tune lets the trial wait for another actor.
     The second says that the actor's reset has failed, and Tune ends the waiting trial, whatever ``max_failures`` says.
-    No issue upstream reports it (searched 2026-11-26).
+    No upstream issue reports it (searched 2026-11-26).
     """
     TuneController._trial_task_failure = _task_failure
 

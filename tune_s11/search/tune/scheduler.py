@@ -19,7 +19,7 @@ class PolicyScheduler(FIFOScheduler):  # type: ignore[misc]
 
     Args:
         policy: Policy that decides which trials are stopped.
-        audit: Audit that lets some trials run on where the policy would stop them.
+        audit: Audit that keeps some trials running that the policy would stop.
         earlier: Trials of earlier sessions.
     """
 
@@ -35,7 +35,7 @@ class PolicyScheduler(FIFOScheduler):  # type: ignore[misc]
                     self.verdicts.keeps(trial.number, epoch.epoch, epoch.score)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Stop a trial or let it continue; an audited trial continues, unseen by later rungs."""
+        """Stop a trial or let it continue; an audited trial continues, and does not count at later rungs."""
         number, epoch = trial.config["number"], result["epoch"]
         if self._audit.rung(number) is not None:
             return str(TrialScheduler.CONTINUE)  # it ends with its last epoch

@@ -1,7 +1,7 @@
 """Optuna as a Tune searcher.
 
-Tune's own Optuna searcher records pruned trials as COMPLETE with the value that they had, misses the report on which a
-trial was stopped, and enqueues the first suggestions again whenever a stored study is opened.
+Tune's own Optuna searcher records pruned trials as COMPLETE with their last value, misses the report on which a trial
+was stopped, and enqueues the first suggestions again whenever a stored study is opened.
 """
 
 import itertools
@@ -46,7 +46,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         self._trials: dict[str, Trial] = {}
         before = study.get_trials(deepcopy=False)
         if not before:
-            for fields in itertools.islice(proposals.first, settings.samples):  # any more would wait forever
+            for fields in itertools.islice(proposals.first, settings.samples):  # any more would stay queued forever
                 study.enqueue_trial(proposals.params(fields), skip_if_exists=True)
         study.sampler = build_sampler(settings, len(before))
 
@@ -82,7 +82,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             tell(trial, rows[-1], self._epochs)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return nothing: Tune pickles its searcher only for its own restore, which is not used here."""
+        """Return an empty state: Tune pickles its searcher only for its own restore, which is not used here."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:

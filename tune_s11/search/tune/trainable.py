@@ -20,14 +20,16 @@ from tune_s11.training.metrics import SCORE
 from tune_s11.training.trainer import Trainer, TrainingData
 
 REPORT_SECONDS = 5.0
-"""Seconds after which a trial reports, in addition to rungs and its end. More reports would cost the driver time."""
+"""Seconds after which a trial reports, even if not at a rung or its end. More reports would cost the driver time."""
 
 CHECKPOINT_SECONDS = 60.0
-"""Seconds after which a continuing trial is checkpointed, in addition to rungs."""
+"""Seconds after which a continuing trial is checkpointed, even if not at a rung."""
 
 
 class TrialTrainable(tune.Trainable):  # type: ignore[misc]
-    """A trainable for what the search chose: ``config`` has ``params``, ``seed`` and, to resume, ``checkpoint``.
+    """A trainable for parameters that the search chose.
+
+    ``config`` has ``number``, ``folder``, ``params``, ``seed`` and ``checkpoint``, None unless the trial is resumed.
 
     An actor serves many trials; each starts from its own seed.
     """
@@ -45,26 +47,26 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         compiled: bool = False,
         remote: Remote | None = None,
     ) -> None:
-        """Keep what all trials share, then prepare the first.
+        """Store what all trials share, then prepare the first trial.
 
         Args:
             config: See the class.
-            data: Images to train on and to validate on.
+            data: Training/validation split.
             recipe: Recipe with the fields that the space leaves fixed.
             rungs: Epochs at which the scheduler decides.
             executor: Executor that chooses the hardware.
             compiled: See :attr:`tune_s11.hardware.Hardware.compiled`.
-            remote: Place of the trials' checkpoints in a storage; None: Tune places them.
+            remote: Place of the trials' checkpoints in a storage; None: Tune stores them.
         """
         self._data, self._recipe, self._rungs, self._remote = data, recipe, rungs, remote
         self._hardware = executor.hardware(compiled=compiled)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Prepare another trial in the same actor; it starts with its first call.
+        """Prepare another trial in the same actor; its trainer is built in the first call that needs it.
 
-        The start waits because Tune gives up a trial whose worker dies or raises during a reset, but resumes one that
-        has started.
+        The trainer must wait because Tune gives up on a trial whose worker dies or raises during a reset, but resumes
+        one that has started.
         """
         self._config, self._trainer = new_config, None
         return True
@@ -100,7 +102,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"),
             DONE: done,
             SHOULD_CHECKPOINT: not done and (at_rung or stale),
-            TIME_THIS_ITER_S: time.monotonic() - begun,  # Tune's own clock may be changed meanwhile
+            TIME_THIS_ITER_S: time.monotonic() - begun,  # Tune uses the wall clock, which may be changed meanwhile
         }
 
     def save(self, checkpoint_dir: str | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""Starts Ray here or joins a cluster, and decides which resources a trial gets."""
+"""Starts Ray on this machine or joins a cluster, and decides which resources a trial gets."""
 
 import math
 import os
@@ -24,7 +24,7 @@ from tune_s11.search.ray_internals import silence_raylet
 from tune_s11.search.workers.token import keep_token_private
 
 MOST_ON_A_GPU = 4
-"""Trials that share a GPU, at most, if their number is not given."""
+"""Maximum number of trials that share a GPU, if the number is not requested."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Resources:
 
     Attributes:
         address: Address of a cluster, ``auto`` or HOST:PORT; None: RAY_ADDRESS if it is set, else this machine.
-        gpus: GPUs to use, at most; None: all there are.
+        gpus: Maximum number of GPUs to use; None: all.
         workers: Trials at a time on CPUs; None: see :func:`plan_workers`.
-        trials_per_gpu: Trials that share a GPU; None: as many as get most done, with room for the most that may.
+        trials_per_gpu: Trials that share a GPU; None: chosen by timing, with room for the maximum until then.
     """
 
     address: str | None = None
@@ -70,10 +70,10 @@ class Workers:
     """The workers that run at once.
 
     Attributes:
-        slots: Trials at a time on the nodes that there are.
-        cpus: CPUs of a trial, and its number of threads.
-        gpus: GPUs of a trial; a fraction if several trials share one.
-        cap: Trials at a time, at most, whatever nodes join; None: as many as there is room for.
+        slots: Trials at a time on the current nodes.
+        cpus: CPUs per trial, which is also its number of threads.
+        gpus: GPUs per trial; a fraction if several trials share one.
+        cap: Maximum number of trials at a time, even if nodes join; None: as many as there is room for.
     """
 
     slots: int
@@ -100,13 +100,13 @@ def plan_workers(
 
     Args:
         nodes: One or more nodes.
-        gpus: Value of ``--gpus``: GPUs to use, at most; None: all there are.
+        gpus: Value of ``--gpus``: maximum number of GPUs to use; None: all.
         workers: Value of ``--workers``: trials at a time on CPUs; None: 2 per node, or 1 if it has a single core.
         trials_per_gpu: Value of ``--trials-per-gpu``.
-        elastic: Whether nodes may join. They get trials too, unless ``gpus`` or ``workers`` is a cap.
+        elastic: Whether nodes may join. New nodes get trials too, unless ``gpus`` or ``workers`` is given.
 
     Raises:
-        InputError: More was requested than there is, or no node has room for a trial.
+        InputError: More is requested than is available, or no node has room for a trial.
     """
     present = sum(node.gpus for node in nodes)
     have = f"Ray has {_in_words(nodes)}"
@@ -158,10 +158,10 @@ class Cluster:
     """A connected Ray cluster.
 
     Attributes:
-        workers: Workers that run at once; the most possible while the number of trials per GPU is still to be found.
-        nodes: Nodes of a joined cluster that have room for a trial; none if Ray was started here.
+        workers: Workers that run at once; the maximum until the number of trials per GPU is chosen.
+        nodes: Nodes of a joined cluster that have room for a trial; empty if Ray was started on this machine.
         dashboard: Address of the dashboard; None without one.
-        plan: Function from the number of trials that share a GPU to the workers.
+        plan: Function that returns the workers for a number of trials per GPU.
     """
 
     workers: Workers
@@ -172,10 +172,10 @@ class Cluster:
 
 @contextmanager
 def connect(asked: Resources) -> Iterator[Cluster]:
-    """Start Ray on this machine, on loopback, or join a cluster; leave it at the end.
+    """Start Ray on this machine, on the loopback interface, or join a cluster; disconnect at the end.
 
     Raises:
-        InputError: There is no cluster at the address, or more is requested than there is.
+        InputError: There is no cluster at the address, or more is requested than is available.
         SearchFailedError: Ray does not start.
         SearchInterruptedError: See :func:`tune_s11.search.interruption.interruptible`.
     """
@@ -199,7 +199,7 @@ def connect(asked: Resources) -> Iterator[Cluster]:
 
 
 def _most_on_a_gpu(nodes: Sequence[Node], gpus: int | None) -> int:
-    """Return how many trials may share a GPU if their number is not given; each also takes a CPU of the GPU's node."""
+    """Return how many trials may share a GPU if none are requested; each also takes a CPU of the GPU's node."""
     shares = [node.cpus // node.gpus for node in nodes if node.gpus]
     return max(1, min(MOST_ON_A_GPU, *shares)) if shares and gpus != 0 else 1
 
@@ -219,7 +219,7 @@ def alive_nodes() -> list[Node]:
 
 
 def _start(asked: Resources) -> tuple[Any, list[Node]]:
-    """Start Ray on this machine with no more than is to be used; return its context and what the machine has."""
+    """Start Ray on this machine with only the resources to use; return its context and all that the machine has."""
     gpus = asked.gpus
     present = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if gpus and not present:
@@ -230,11 +230,11 @@ def _start(asked: Resources) -> tuple[Any, list[Node]]:
     plan = plan_workers(nodes, gpus, asked.workers, asked.trials_per_gpu or _most_on_a_gpu(nodes, gpus), elastic=False)
     cards = math.ceil(plan.slots * plan.gpus)
     keep_token_private()
-    # Ray adds 15 to its workers' niceness; beside other programs, they would get a few per cent of a processor.
+    # Ray adds 15 to its workers' niceness; when other programs run, they would get only a few per cent of a processor.
     os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         context = ray.init(address="local", num_cpus=cpus, num_gpus=cards, log_to_driver=False, logging_level="ERROR")
-    except Exception as error:  # of no specific class: the machine is too busy, or its disk is full
+    except Exception as error:  # Ray raises no specific class, if the machine is too busy or its disk is full
         raise SearchFailedError(f"Ray did not start: {' '.join(str(error).split())}") from None
     return context, nodes
 
@@ -265,7 +265,7 @@ def _knock(address: str) -> None:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Silence stderr, to which Ray's own libraries write twenty times what its exception says."""
+    """Silence stderr, to which Ray's libraries write twenty times as much text as its exception has."""
     stderr = os.dup(2)
     with open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), 2)

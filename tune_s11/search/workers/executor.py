@@ -1,4 +1,4 @@
-"""Runs functions as Ray tasks, each with a trial's resources: whatever is trained and timed beside the trials."""
+"""Runs functions as Ray tasks, each with a trial's resources: all training and timing except the trials."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +24,7 @@ class Executor:
 
     Attributes:
         workers: Workers that run at once.
-        precision: Requested precision; ``auto`` is resolved where the device is.
+        precision: Requested precision; ``auto`` is resolved on the worker.
         stall_timeout: Seconds without a report; see :class:`tune_s11.search.failures.Silence`.
         max_failures: Number of times that a call is repeated if its worker dies, hangs or raises.
     """
@@ -35,7 +35,7 @@ class Executor:
     max_failures: int = 0
 
     def hardware(self, *, compiled: bool = False) -> Hardware:
-        """Return the hardware of the calling worker: a GPU only if Ray gave it one, although it sees all there are.
+        """Return the hardware of the calling worker: a GPU only if Ray assigned it one, although it may see others.
 
         Args:
             compiled: See :attr:`tune_s11.hardware.Hardware.compiled`.
@@ -53,7 +53,7 @@ class Executor:
         *,
         compiled: bool = False,
     ) -> list[Any]:
-        """Run a task with each tuple of arguments, with no more at a time than trials may run.
+        """Run a task with each tuple of arguments, with at most as many calls at a time as trials.
 
         A call whose node or worker is lost, hangs or raises is run again elsewhere. Calls that train in a folder resume
         from their checkpoint there.
@@ -61,14 +61,14 @@ class Executor:
         Args:
             task: Function to run. Its first argument is a :class:`tune_s11.search.workers.parts.Worker`.
             calls: Other arguments of the function, one tuple per call; object references in them are resolved.
-            on_wait: Function that is called every other second, and when calls end.
-            on_result: Function that is called with the number of a call and its result, as soon as it has one.
-            on_failure: Function that is called with the number of a call that is run again, and the reason.
+            on_wait: Function that is called every two seconds, and when calls end.
+            on_result: Function that is called with the number of a call and its result, as soon as it is there.
+            on_failure: Function that is called with the number of a call that will be run again, and the reason.
             compiled: See :attr:`tune_s11.hardware.Hardware.compiled`.
 
         Returns:
             The results in the order of the calls, with a :class:`tune_s11.search.workers.parts.Failed` for each call
-            that has none.
+            that has failed for good.
 
         Raises:
             RayError: A call met something that only the user can fix, such as a full disk.
@@ -95,7 +95,7 @@ class Executor:
             calls: Arguments by folder.
             epochs: Epochs of each task.
             workspace: Workspace that contains the folders.
-            on_progress: Function that is called now and then with the epochs done and the epochs in all.
+            on_progress: Function that is called repeatedly with the number of epochs done and the total.
             on_failure: See :meth:`run`.
         """
         looked = time.monotonic()

@@ -1,8 +1,8 @@
-"""Runs the parts of a stage on workers that may die or hang: each part is placed, watched, and repeated elsewhere.
+"""Runs the parts of a stage on workers that may die or hang: each part is placed, watched, and, if it fails, repeated.
 
-A part runs beside the trials: a ramp, a cycle, a finalist's run or a refit. It is a Ray task in a placement group of
-its own. The group shows when the part has its place. From then on, its worker must give signs of life, so that even one
-that hangs before it has started is found. Removing the group kills whatever occupies it, even a frozen process.
+A part is anything but a trial: a ramp, a cycle, a finalist's run or a refit. It is a Ray task in its own placement
+group, whose state shows when the part has its place. From then on, its worker must give signs of life; even a worker
+that hangs before it starts is found. Removing the group kills whatever occupies it, even a frozen process.
 """
 
 from collections import deque
@@ -27,7 +27,7 @@ from tune_s11.storage.disk import disk_trouble
 POLL_SECONDS = 2.0
 
 Alive = Callable[[], None]
-"""Function that whatever trains calls as a sign of life, at least once per epoch."""
+"""Function that training code calls as a sign of life, at least once per epoch."""
 
 
 class Worker(NamedTuple):
@@ -48,7 +48,7 @@ class Failed(NamedTuple):
 
 @dataclass
 class _Part:
-    """A part with its state.
+    """A part and its state.
 
     Attributes:
         call: Number of the part.
@@ -81,14 +81,14 @@ class Parts:
         name: Name of the task in Ray.
         workers: Workers that run at once.
         silence: Watch that finds hanging workers.
-        max_failures: Number of times that a part is tried again.
+        max_failures: Number of times that a part is retried.
     """
 
     def __init__(self, task: Any, name: str, workers: Workers, silence: Silence, max_failures: int) -> None:
         self._task, self._name = task, name
         self._workers, self._silence, self._max_failures = workers, silence, max_failures
         self._signs = SignsOfLife()
-        self._places: list[PlacementGroup] = []  # all there are
+        self._places: list[PlacementGroup] = []  # all that exist
         self._free: list[PlacementGroup] = []  # those whose part has finished, and whose worker is warm
 
     def run(
@@ -102,16 +102,16 @@ class Parts:
 
         Args:
             calls: Other arguments of the task, for each part.
-            on_wait: Function that is called every other second, and when parts end.
+            on_wait: Function that is called every two seconds, and when parts end.
             on_result: Function that is called with the number of a part and its result.
-            on_failure: Function that is called with the number of a part that is repeated, and the reason.
+            on_failure: Function that is called with the number of a part that will be repeated, and the reason.
 
         Returns:
             The results, with a :class:`Failed` for a part that has failed too often.
 
         Raises:
-            RayError: A part met something that only the user can fix, such as a full disk. The other parts have
-                ended.
+            RayError: A part met something that only the user can fix, such as a full disk. It is raised after the other
+                parts have ended.
         """
         waiting = deque(_Part(call, arguments) for call, arguments in enumerate(calls))
         results: list[Any] = [None] * len(waiting)
@@ -181,7 +181,7 @@ class Parts:
         for name, part in placed.items():
             signs = self._signs.count(name)
             if signs > part.signs:
-                # The first one only says that the worker has started.
+                # The first sign only shows that the worker has started.
                 self._silence.hear(name, self._silence.since(name) if part.signs else 0.0)
                 part.signs = signs
         for name in self._silence.silent(placed):

@@ -21,7 +21,7 @@ from tune_s11.training.trainer import TrainingData
 
 
 def fingerprint(data: TrainingData) -> str:
-    """Return 16 hexadecimal digits over all images that trials train on and validate on."""
+    """Return a hash of the training/validation split, 16 hexadecimal digits."""
     return Dataset((), data.train, data.validation or data.train).fingerprint
 
 
@@ -31,7 +31,7 @@ def _look(marker: Path, data: TrainingData, recipe: Recipe) -> tuple[bool, str]:
 
 
 def check_nodes(nodes: Iterable[Node], folder: Path | None, recipe: Recipe, data: ObjectRef, expected: str) -> None:
-    """Let each node look for a temporary file beside the results, and check the images that it was sent.
+    """Let each node look for a temporary file next to the results, and check the images that it has received.
 
     Args:
         nodes: Nodes that trials may run on.

@@ -20,12 +20,12 @@ from tune_s11.search.workers.parts import Failed, Worker
 from tune_s11.training.trainer import Trainer, TrainingData
 
 MEASURED_SECONDS = 4.0
-"""Seconds for which a worker's steps are timed; at least three steps are."""
+"""Seconds for which a worker's steps are timed, but at least three steps."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The costs of one worker while the others are as busy, in seconds and bytes.
+    """The costs of one worker while all others are equally busy, in seconds and bytes.
 
     Attributes:
         warm_up: Extra time of a process's first trainer over later ones, compilation included.
@@ -33,8 +33,8 @@ class Timing:
         step: Time of a training step.
         evaluation: Time of the evaluations after an epoch.
         steps: Number of steps in an epoch.
-        memory: Memory of the worker's process, at most.
-        gpu_memory: Memory that torch has reserved on its GPU, at most; 0 on a CPU.
+        memory: Peak memory of the worker's process.
+        gpu_memory: Peak memory that torch has reserved on its GPU; 0 on a CPU.
     """
 
     warm_up: float
@@ -51,7 +51,7 @@ class Timing:
         return self.steps * self.step + self.evaluation
 
     def run(self, epochs: int) -> float:
-        """Return the seconds of a whole run, in a process that has had one before."""
+        """Return the seconds of a whole run, in a process that has already had one."""
         return self.begin + epochs * self.epoch
 
     def trials_a_minute(self, workers: int, epochs: int) -> float:
@@ -60,7 +60,7 @@ class Timing:
 
 
 def start_all(executor: Executor) -> float:
-    """Make as many workers as run at once import what they need; return the seconds that it takes."""
+    """Make as many workers as run at once import what they need; return the seconds that this takes."""
     begun = time.monotonic()
     _on_each(executor, _wake)
     return time.monotonic() - begun
@@ -69,7 +69,7 @@ def start_all(executor: Executor) -> float:
 def time_workers(
     executor: Executor, recipe: Recipe, data: ObjectRef, evaluated: int, *, compiled: bool = False
 ) -> Timing:
-    """Return the mean timing of workers that are all busy, with the memory of the one that takes most.
+    """Return the mean timing of workers that are all busy, with the memory of the one that needs most.
 
     Args:
         executor: Executor to run on.
@@ -94,7 +94,7 @@ def time_workers(
 
 
 def time_steps(hardware: Hardware, recipe: Recipe, data: TrainingData, evaluated: int) -> Timing:
-    """Time what a run of the recipe consists of.
+    """Time the parts of a run of the recipe: start, training steps and evaluation.
 
     Args:
         hardware: Active hardware to compute with. If it is compiled, the first step compiles.
@@ -144,7 +144,7 @@ def time_steps(hardware: Hardware, recipe: Recipe, data: TrainingData, evaluated
 
 
 def peak_memory() -> int:
-    """Return the bytes that this process has held at most, shared ones included."""
+    """Return the peak memory of this process in bytes, including shared memory."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

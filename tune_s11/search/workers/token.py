@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
-"""Variable with the path of Ray's token, if it is not in the home folder."""
+"""Environment variable with the path of Ray's token, if it is not in the home folder."""
 
 
 def token_command() -> str:
@@ -19,9 +19,9 @@ def token_command() -> str:
 
 
 def keep_token_private() -> None:
-    """Create Ray's token if there is none, completely or not at all. Ray would make it readable for everyone.
+    """Create Ray's token atomically if there is none. Ray would make it readable for everyone.
 
-    If the home folder is full or cannot be written, the token is kept elsewhere, only while this process runs.
+    If the home folder is full or cannot be written, a temporary file holds the token while this process runs.
     """
     if {"RAY_AUTH_TOKEN", _TOKEN_PATH} & os.environ.keys():
         return
