@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tune_s11.text import in_time, in_words, printable, say
+from tune_s11.text import format_bytes, format_seconds, printable, say
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,12 @@ def test_any_message_is_printable(message: str) -> None:
     ],
 )
 def test_times_are_printed_with_their_units(seconds: float, text: str) -> None:
-    assert in_time(seconds) == text
+    assert format_seconds(seconds) == text
 
 
 @pytest.mark.parametrize(("size", "words"), [(0, "0.0 MB"), (78_877_560, "78.9 MB"), (1_234_567_890, "1.23 GB")])
 def test_sizes_in_words(size: int, words: str) -> None:
-    assert in_words(size) == words
+    assert format_bytes(size) == words
 
 
 def test_a_line_is_printed_as_it_is() -> None:

@@ -33,7 +33,7 @@ Searchable = Annotated[Value, _SEARCHABLE]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 CountFrom0 = Annotated[int, Field(ge=0)]
 PadMode = Literal["reflect", "zero"]
@@ -89,14 +89,14 @@ class Recipe(Frozen):
     """Momentum of SGD; AdamW's first beta (its second is 0.999)."""
     nesterov: bool = True
     """Nesterov's variant of SGD's momentum; false: plain momentum."""
-    weight_decay: Searchable[NotNegative] = 5e-4
+    weight_decay: Searchable[NonNegative] = 5e-4
     """Weight decay, on all parameters."""
     label_smoothing: Searchable[Fraction] = 0.0
     """Share of the target spread over all classes."""
     logit_scale: Searchable[Positive] = 0.125
     """Factor on the logits in the loss. The network ends in a max pool with no batch norm after it, so at 1 the initial
     logits are far too large (cifar10-fast also uses 0.125)."""
-    ema_horizon: NotNegative = 1 / 3
+    ema_horizon: NonNegative = 1 / 3
     """Horizon, in epochs, of the moving average of the weights (EMA), which ranks trials and is shipped; 0: no average,
     the raw weights are used instead."""
 

@@ -13,7 +13,7 @@ def printable(message: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
-def in_time(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Format seconds for people, such as ``0.4 s``, ``12 s``, ``2 min 5 s``, ``38 min`` or ``2 h 5 min``."""
     if seconds < 90:
         return f"{seconds:.0f} s" if seconds >= 9.5 else f"{seconds:.2g} s"
@@ -23,7 +23,7 @@ def in_time(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60:,} h {minutes % 60} min"
 
 
-def in_words(size: int) -> str:
+def format_bytes(size: int) -> str:
     """Format bytes for people, such as ``79.3 MB``."""
     return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.2f} GB"
 

@@ -34,7 +34,7 @@ from tune_s11.data import load_dataset
 from tune_s11.report import write_report
 from tune_s11.results import SearchFolder, SearchResult, load_search
 from tune_s11.results.folder import LAYOUT, RefitFolder
-from tune_s11.results.records import RefitScores, Summary, sound_record
+from tune_s11.results.records import RefitScores, Summary, read_record_or_none
 from tune_s11.search.context import Context
 from tune_s11.search.steps.refits import refit
 from tune_s11.search.workers.cluster import Resources, connect
@@ -183,13 +183,13 @@ def refit_variant(context: Context, recipe: Recipe, variant: Variant) -> list[Re
     """Return the scores of a variant over its seeds, from an earlier run if it recorded all of them."""
     seed = context.config.search.seed
     folders = {each: RefitFolder(context.folder.path / f"seed-{each}") for each in range(seed, seed + variant.seeds)}
-    found = [sound_record(RefitScores, folder.scores) for folder in folders.values()]
+    found = [read_record_or_none(RefitScores, folder.scores) for folder in folders.values()]
     done = [scores for scores in found if scores is not None]
     if len(done) == len(folders):
         return done
     context.folder.path.mkdir(parents=True, exist_ok=True)
     dataset = load_dataset(context.config.recipe)
-    divide = TrainingData.to_choose if variant.held_out else TrainingData.to_refit
+    divide = TrainingData.with_validation if variant.held_out else TrainingData.without_validation
     return refit(context, recipe, divide(dataset, recipe, seed), dataset.test, folders)
 
 

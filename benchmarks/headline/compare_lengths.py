@@ -135,7 +135,7 @@ def cell(by_seed: Mapping[int, float]) -> str:
     return f"{values.mean():.2f}{spread} (n = {len(values)})"
 
 
-def in_words(interval: Interval | None) -> str:
+def format_bytes(interval: Interval | None) -> str:
     """Return an estimate of epochs in words."""
     if interval is None:
         return "not recorded"
@@ -171,7 +171,7 @@ def main(
     longest = max(LENGTHS)
     for kind, other in (("cycle", "steps"), ("cycle", "untuned")):
         epochs = as_accurate_in(recorded[kind], recorded[other], longest) if recorded[kind] else None
-        print(f"- as accurate as {KINDS[other]} after {longest} epochs, {KINDS[kind]}: {in_words(epochs)} epochs")
+        print(f"- as accurate as {KINDS[other]} after {longest} epochs, {KINDS[kind]}: {format_bytes(epochs)} epochs")
     recipes = read_recipes(recordings)
     for kind, recipe in KINDS.items():
         if found := recipes.get(f"{kind}-{width}"):

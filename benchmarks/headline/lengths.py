@@ -196,7 +196,7 @@ def record(
     fixed = (f"width={width}", *(settings or ()))
     recipe = recipe_of(kind, resolve_config("s11", list(fixed), data_dir).recipe, recordings)
     dataset = load_dataset(recipe)
-    divide = TrainingData.to_refit if all_images else TrainingData.to_choose
+    divide = TrainingData.without_validation if all_images else TrainingData.with_validation
     inputs = Inputs(recipe, divide(dataset, recipe, 0), dataset.test)
     hardware = choose_hardware(threads=None if workers == 1 else 1)
     name = f"{kind}-{width}" + ("-all" if all_images else "")

@@ -50,7 +50,7 @@ def describe(search: SearchResult) -> dict[str, Any]:
 def flipped_too(search: SearchResult, recipe: Recipe) -> dict[str, Any]:
     """Return the test accuracy of the refits' EMA weights with mirror images added; see :func:`accuracy`."""
     dataset = load_dataset(recipe)
-    data = TrainingData.to_refit(dataset, recipe, search.config.search.seed)
+    data = TrainingData.without_validation(dataset, recipe, search.config.search.seed)
     hardware = choose_hardware()
     hardware.activate()
     accuracies = []
@@ -83,7 +83,7 @@ def train_once(recipe: Recipe, folder: Path) -> dict[str, Any]:
     begun = json.loads(manifest.read_text())
     if completed(Recipe, begun["recipe"]) != asked["recipe"]:
         raise InputError(f"{folder}: was started with another recipe; expected the same, or another --storage")
-    trainer = Trainer(recipe, TrainingData.to_refit(dataset, recipe, seed), hardware, seed)
+    trainer = Trainer(recipe, TrainingData.without_validation(dataset, recipe, seed), hardware, seed)
     of_seed = RefitFolder(folder / f"seed-{seed}")
     fit(trainer, of_seed, on_epoch=lambda metrics: print(f"epoch {metrics.epoch}", flush=True))
     run = {"seed": seed, "ema": accuracy(trainer, dataset.test), "raw": accuracy(trainer, dataset.test, raw=True)}

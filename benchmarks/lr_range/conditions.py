@@ -66,7 +66,7 @@ _NETWORKS: dict[str, Mapping[str, Any]] = {
     "depthwise": {"model": f"{_HERE}:depthwise", "width": 8, "logit_scale": 1.0},
 }
 
-_SET_ASIDE: dict[str, Mapping[str, Any]] = {
+_HELD_OUT: dict[str, Mapping[str, Any]] = {
     name: {"model": f"{_ASIDE}:{name}", "width": width, "logit_scale": 1.0}
     for name, width in {
         "saturating": 8,
@@ -113,7 +113,7 @@ def _conditions() -> list[Condition]:
             found.append(Condition(problem, longer=ending == "m0.9-b64"))
     for name, fields in _CIFAR10.items():
         found.append(Condition(Problem(name, {**CIFAR10, **fields}, 5000)))
-    for network, fields in _SET_ASIDE.items():
+    for network, fields in _HELD_OUT.items():
         for ending, settings in _ASIDE_SETTINGS.items():
             problem = Problem(f"{network}-{ending}", {**DIGITS, **fields, **settings}, 300, aside=True)
             found.append(Condition(problem))

@@ -32,7 +32,7 @@ class Policy:
 class Outcome:
     """Results of one search."""
 
-    unstopped: list[int]
+    unpruned: list[int]
     """Trials that were not stopped, including diverged ones, in the order in which they finished."""
     spent: float
     """Epochs of all trials, including the extra cost of signals."""
@@ -92,7 +92,7 @@ def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
     rungs = [Rung(ladder.factor) for _ in ladder.rungs]
     stops = [*ladder.rungs, max(ladder.ended) + 1]  # the last is never reached
     spent = 0.0
-    unstopped: list[int] = []
+    unpruned: list[int] = []
     queue = iter(enumerate(arrival))
 
     def train(start: int, trial: int) -> Iterator[float]:
@@ -104,7 +104,7 @@ def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
             yield until - epoch
             epoch = until
             if epoch < stop:
-                unstopped.append(trial)
+                unpruned.append(trial)
                 return
             if cost := ladder.costs[index]:
                 spent += cost
@@ -113,7 +113,7 @@ def replay(ladder: Ladder, arrival: Sequence[int], workers: int) -> Outcome:
                 return
 
     run_on_workers(lambda _: None if (following := next(queue, None)) is None else train(*following), workers)
-    return Outcome(unstopped, spent)
+    return Outcome(unpruned, spent)
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _replay_all(curves: Curves, ladder: Ladder, arrivals: Sequence[Ints], worker
         outcome = replay(ladder, arrival.tolist(), workers)
         share.append(outcome.spent / curves.ended[arrival].sum())
         winner, unpruned = (
-            score_of_winner([ends[trial] for trial in trials]) for trials in (outcome.unstopped, arrival.tolist())
+            score_of_winner([ends[trial] for trial in trials]) for trials in (outcome.unpruned, arrival.tolist())
         )
         lost.append(100 * (unpruned - winner))
     return float(1 / np.mean(share)), np.array(lost)

@@ -55,7 +55,7 @@ FINALISTS = 5
 """Number of finalists, as in search_spaces/s11.yaml."""
 
 
-def score_of_winner(unstopped: Iterable[tuple[float, float]]) -> float:
+def score_of_winner(unpruned: Iterable[tuple[float, float]]) -> float:
     """Return the final accuracy of the winner of a search on held-out images; 0 if no trial is complete.
 
     The complete trials that are best by validation are the finalists, and the best of these on the held-out images
@@ -63,9 +63,9 @@ def score_of_winner(unstopped: Iterable[tuple[float, float]]) -> float:
     accuracy of a single run chooses by luck.
 
     Args:
-        unstopped: ``chosen_by`` and ``score`` of each trial that was not stopped.
+        unpruned: ``chosen_by`` and ``score`` of each trial that was not stopped.
     """
-    complete = [end for end in unstopped if end[0] >= 0]
+    complete = [end for end in unpruned if end[0] >= 0]
     finalists = sorted(complete, key=lambda end: -end[0])[:FINALISTS]
     return max((score for _, score in finalists), default=0.0)
 

@@ -38,7 +38,7 @@ RECOMPUTE_IMAGES = 1000
 """Training images over which batch norm statistics are recomputed, rounded up to whole batches."""
 
 
-def hold_apart(dataset: Dataset, recipe: Recipe, apart: int, seed: int) -> tuple[Images, Images]:
+def hold_out(dataset: Dataset, recipe: Recipe, apart: int, seed: int) -> tuple[Images, Images]:
     """Return the recipe's ``train_images`` training images, and ``apart`` others that are held out for a final score.
 
     Raises:
@@ -62,7 +62,7 @@ def divide(dataset: Dataset, recipe: Recipe, apart: int, seed: int) -> tuple[Tra
     Raises:
         InputError: There are too few images.
     """
-    rest, held_apart = hold_apart(dataset, recipe, apart, seed)
+    rest, held_apart = hold_out(dataset, recipe, apart, seed)
     train, validation = split(rest, recipe, seed)
     return TrainingData(train, validation, len(dataset.classes), dataset.mean, dataset.std), held_apart
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.pruning.curves import Curves, score_of_winner
-from benchmarks.pruning.surrogate import Fate, Surrogate
+from benchmarks.pruning.surrogate import Course, Surrogate
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results import State, TrialResult
-from tune_s11.results.records import AuditRecord, sound_record
+from tune_s11.results.records import AuditRecord, read_record_or_none
 from tune_s11.search.simulation import SearchWithoutRay
 from tune_s11.search.study import Proposals
 from tune_s11.search_space import SearchConfig
@@ -34,7 +34,7 @@ class Workers:
     slowness: float = 1.0
 
     @property
-    def paces(self) -> list[float]:
+    def epoch_times(self) -> list[float]:
         """Time that each worker takes for an epoch, in epochs of a fast one; the slow ones come first."""
         return [self.slowness] * self.stragglers + [1.0] * (self.count - self.stragglers)
 
@@ -45,13 +45,13 @@ class Simulated:
 
     Attributes:
         trials: Trials by number.
-        fates: Fate of each trial: its course without pruning.
+        fates: Course of each trial: its course without pruning.
         audit: Content of ``audit.json``.
         time: Time until the last trial finished, in epochs of a fast worker.
     """
 
     trials: list[TrialResult]
-    fates: list[Fate]
+    fates: list[Course]
     audit: AuditRecord | None
     time: float
 
@@ -75,8 +75,8 @@ class Simulated:
         """Points of accuracy that the winner would have gained if all of the same trials had finished."""
         return 100 * (self._score_of_winner(range(len(self.fates))) - self.best)
 
-    def _score_of_winner(self, unstopped: Iterable[int]) -> float:
-        return score_of_winner([(fate.chosen_by, fate.score) for fate in map(self.fates.__getitem__, unstopped)])
+    def _score_of_winner(self, unpruned: Iterable[int]) -> float:
+        return score_of_winner([(fate.chosen_by, fate.score) for fate in map(self.fates.__getitem__, unpruned)])
 
 
 @dataclass(frozen=True)
@@ -113,18 +113,18 @@ class World:
 
     def simulate(self, workers: Workers) -> Simulated:
         """Run the search; the result is the same for the same seed."""
-        started: list[tuple[dict[str, Any], _Fated]] = []
+        started: list[tuple[dict[str, Any], _SimulatedTrial]] = []
 
-        def start(trial: dict[str, Any]) -> _Fated:
+        def start(trial: dict[str, Any]) -> _SimulatedTrial:
             generator = np.random.default_rng((self.config.search.seed, trial["number"]))
-            started.append((trial, _Fated(self.surrogate.draw(trial["params"], generator))))
+            started.append((trial, _SimulatedTrial(self.surrogate.draw(trial["params"], generator))))
             return started[-1][1]
 
         with tempfile.TemporaryDirectory() as folder:
             audit = Path(folder) / "audit.json"
             proposals = Proposals(self.config.domains, self.first)
-            time = SearchWithoutRay(start, self.config, proposals, self.config.policy, audit).run(workers.paces)
-            record = sound_record(AuditRecord, audit)
+            time = SearchWithoutRay(start, self.config, proposals, self.config.policy, audit).run(workers.epoch_times)
+            record = read_record_or_none(AuditRecord, audit)
         recipe, trials = self.config.recipe, []
         for trial, fated in started:
             made = recipe.model_copy(update=trial["params"])
@@ -134,7 +134,7 @@ class World:
         return Simulated(trials, [fated.fate for _, fated in started], record, time)
 
 
-def simulated_epoch(fate: Fate, epoch: int) -> EpochMetrics:
+def simulated_epoch(fate: Course, epoch: int) -> EpochMetrics:
     """Return an epoch of a trial that is not trained: its score and whether it diverged; other figures are blank."""
     return EpochMetrics(
         epoch=epoch,
@@ -151,10 +151,10 @@ def simulated_epoch(fate: Fate, epoch: int) -> EpochMetrics:
     )
 
 
-class _Fated:
+class _SimulatedTrial:
     """A trial that takes its epochs from its fate."""
 
-    def __init__(self, fate: Fate) -> None:
+    def __init__(self, fate: Course) -> None:
         self.rows: list[EpochMetrics] = []
         self.fate = fate
 

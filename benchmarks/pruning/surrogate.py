@@ -15,7 +15,7 @@ TREES = 100
 
 
 @dataclass(frozen=True)
-class Fate:
+class Course:
     """The course of a trial without pruning. Accuracies are fractions.
 
     Attributes:
@@ -79,7 +79,7 @@ class Surrogate:
         """Share of the variance of the recorded final scores that the others predict; below 0: worse than the mean."""
         return 1 - self.noise**2 / float(np.var(self._outcomes[~self._diverged, -1]))
 
-    def draw(self, params: Mapping[str, Any], generator: np.random.Generator) -> Fate:
+    def draw(self, params: Mapping[str, Any], generator: np.random.Generator) -> Course:
         """Draw the fate of a trial with ``params``."""
         place = self._place(params)
         same = np.flatnonzero((np.abs(self._places - place) < 1e-6).all(axis=1))
@@ -91,8 +91,8 @@ class Surrogate:
             return self._fate(like, self._outcomes[like])
         return self._fate(like, np.clip(self._mean(weights) + self._unexplained[like], 0, 1))
 
-    def _fate(self, like: int, outcome: Floats) -> Fate:
-        return Fate(outcome[: self._ended[like]], float(outcome[-1]), bool(self._diverged[like]))
+    def _fate(self, like: int, outcome: Floats) -> Course:
+        return Course(outcome[: self._ended[like]], float(outcome[-1]), bool(self._diverged[like]))
 
     def _weights(self, leaves: Any, trees: Any = slice(None)) -> Floats:
         """Return the weight of each recorded configuration for one that is in ``leaves``, (trees,); the sum is 1.

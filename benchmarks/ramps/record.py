@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.pruning.recording import hold_apart
+from benchmarks.pruning.recording import hold_out
 from benchmarks.ramps.analysis import Condition, collect, sweep_of
 from benchmarks.ramps.tables import judge, tell
 from benchmarks.tools.background import Background, read_begun
@@ -133,7 +133,7 @@ def build_material(
     assert recipe.train_images is not None
     most = len(dataset.train) - APART[name]
     recipe = recipe.model_copy(update={"train_images": min(recipe.train_images, most)})
-    train, apart = hold_apart(dataset, recipe, APART[name], seed)
+    train, apart = hold_out(dataset, recipe, APART[name], seed)
     data = TrainingData(train, None, len(dataset.classes), dataset.mean, dataset.std)
     material = Material(config, recipe, data, apart, hardware)
     of = {

@@ -214,7 +214,7 @@ def main(
         hardware = choose_hardware(precision, threads=1)
         hardware.activate()
         dataset, seed = load_dataset(config.recipe), config.search.seed
-        data = TrainingData.to_choose(dataset, config.recipe, seed)
+        data = TrainingData.with_validation(dataset, config.recipe, seed)
         assert data.validation is not None
         recipes = build_recipes(config, settings or [])
         of = {

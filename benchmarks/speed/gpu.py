@@ -119,7 +119,7 @@ class Processes:
         self._barrier = spawn.Barrier(number + 1)
         for seed in range(number):
             given = (self._barrier, width, sizes, hardware, seed)
-            spawn.Process(target=train_when_told, args=given, daemon=True).start()
+            spawn.Process(target=train_on_barrier, args=given, daemon=True).start()
         weakref.finalize(self, self._barrier.abort)
 
     def __call__(self) -> float:
@@ -129,7 +129,7 @@ class Processes:
         return self._images / (time.perf_counter() - begun)
 
 
-def train_when_told(barrier: Barrier, width: int, sizes: Sizes, hardware: Hardware, seed: int) -> None:
+def train_on_barrier(barrier: Barrier, width: int, sizes: Sizes, hardware: Hardware, seed: int) -> None:
     """Train an epoch between every two waits at the barrier, until the barrier is aborted."""
     hardware.activate()
     trainer = build_trainer(width, sizes, hardware, seed=seed)

@@ -23,7 +23,7 @@ from tune_s11.hardware import usable_cores
 from tune_s11.search.workers.cluster import MOST_ON_A_GPU, Resources, connect
 from tune_s11.search.workers.executor import Executor
 from tune_s11.search.workers.timing import Timing, start_all, time_workers
-from tune_s11.text import in_words
+from tune_s11.text import format_bytes
 
 app = new_app("Measure how many trials should share a GPU, or the cores.")
 
@@ -53,7 +53,7 @@ def main(
         spread = f"{median(rates[number]):.3g} ({min(rates[number]):.3g} to {max(rates[number]):.3g})"
         memory, gpu = (max(getattr(timing, name) for timing in timings) for name in ("memory", "gpu_memory"))
         step = 1000 * median(timing.step for timing in timings)
-        print(f"{number:9}{step:12,.1f}{spread:>30}{in_words(memory):>18}{in_words(gpu):>14}")
+        print(f"{number:9}{step:12,.1f}{spread:>30}{format_bytes(memory):>18}{format_bytes(gpu):>14}")
     best = max(rates, key=lambda number: median(rates[number]))
     print(f"{best} at a time, {median(rates[best]) / median(rates[1]):.2f}x one")
     print(json.dumps(judged({}) | {"at_a_time": best, "n": rounds}))

@@ -40,7 +40,7 @@ def main(
 ) -> None:
     """Print each pair's final validation accuracy (EMA weights) and whether they differ beyond noise."""
     recipe = load_space("quick").with_overrides({"max_lr": "0.2"}).recipe
-    data = TrainingData.to_choose(load_dataset(recipe), recipe, 0)
+    data = TrainingData.with_validation(load_dataset(recipe), recipe, 0)
     base = choose_hardware()
     differences = []
     print(f"{base.device}; {recipe.dataset}, width {recipe.width}, {recipe.epochs} epochs")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 from benchmarks.tools.lines import append_line, read_lines
-from benchmarks.tools.processes import end_with_parent
+from benchmarks.tools.processes import exit_with_parent
 from tune_s11.config import InputError, Recipe, completed
 from tune_s11.hardware import Hardware
 
@@ -39,7 +39,7 @@ def _start(material: Material) -> None:
     global _material
     _material = material
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C, and this process exits with it
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     os.nice(NICENESS)
     material.hardware.activate()
 

@@ -46,11 +46,11 @@ def _start(worker: Worker) -> None:
     _worker = worker
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)  # The parent handles them, and the workers exit with it.
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     worker.hardware.activate()
 
 
-def end_with_parent() -> None:
+def exit_with_parent() -> None:
     """Exit as soon as the process that started this one is gone."""
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -27,7 +27,7 @@ def test_the_first_rate_trains_a_network_that_is_unlike_the_programs(network: st
         **{"dataset": "digits", "image_size": 8, "train_images": 600, "val_fraction": 0.25, "width": 8},
         **{"batch_size": 16, "epochs": 12, "peak_epoch": 3.0, "pad": 1, "cutout": 0, "flip": False, "logit_scale": 1.0},
     )
-    data = TrainingData.to_choose(load_dataset(recipe), recipe, seed=0)
+    data = TrainingData.with_validation(load_dataset(recipe), recipe, seed=0)
     assert data.validation is not None
     question = ask(recipe, SearchSettings(lr_range_trials=1), data.validation.labels)
     train = functools.cache(functools.partial(train_cycle, recipe, data, CPU))

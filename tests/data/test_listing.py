@@ -124,7 +124,7 @@ def test_too_few_images_to_hold_any_out(root: Path) -> None:
     refuse(root, "test_fraction 0.01: 20 images would be divided into 20 and 0", 0.01)
     for number in range(1, 10):
         os.remove(root / "train" / "dog" / f"{number}.png")
-    refuse(root, "test_fraction 0.2: only 1 of 11 images shows class 1; expected at least 2 of each class")
+    refuse(root, "test_fraction 0.2: class number 1 has 1 of 11 images; expected at least 2 of each class")
 
 
 # --- a CSV

@@ -31,8 +31,8 @@ def test_a_saved_pipeline_or_single_transform_is_applied(tmp_path: Path, suffix:
 def test_pipelines_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     import albumentations as A
 
-    refuse(save(tmp_path / "shape.json", A.RandomCrop(16, 16)), "shape (16, 16, 3), uint8: expected (32, 32, 3)")
-    refuse(save(tmp_path / "type.json", A.Normalize()), "shape (32, 32, 3), float32: expected (32, 32, 3), uint8")
+    refuse(save(tmp_path / "shape.json", A.RandomCrop(16, 16)), "shape (16, 16, 3), uint8; expected (32, 32, 3)")
+    refuse(save(tmp_path / "type.json", A.Normalize()), "shape (32, 32, 3), float32; expected (32, 32, 3), uint8")
     refuse(save(tmp_path / "large.json", A.RandomCrop(64, 64)), "fails on an image: CropSizeError")
 
 

@@ -83,8 +83,8 @@ def test_one_validation_image_a_class_is_enough() -> None:
 @pytest.mark.parametrize(
     ("counts", "fields", "problem"),
     [
-        ((20, 1), {}, "val_fraction 0.1: only 1 of 21 images shows class 1; expected at least 2 of each class"),
-        ((500, 5), {"train_images": 100}, "train_images 100, val_fraction 0.1: only 1 of 100 images shows class 1"),
+        ((20, 1), {}, "val_fraction 0.1: class number 1 has 1 of 21 images; expected at least 2 of each class"),
+        ((500, 5), {"train_images": 100}, "train_images 100, val_fraction 0.1: class number 1 has 1 of 100 images"),
         (
             (10, 10),
             {"val_fraction": 0.05},

@@ -210,7 +210,7 @@ def test_damaged_results_are_made_again_from_what_is_left(program) -> None:
 
 def test_a_search_of_64_trials_at_width_64_takes_less_than_a_gigabyte(tmp_path: Path) -> None:
     config = load_space("quick").with_overrides({"width": "64"})
-    data = TrainingData.to_choose(load_dataset(config.recipe), config.recipe, 0)
+    data = TrainingData.with_validation(load_dataset(config.recipe), config.recipe, 0)
     trainer = Trainer(config.recipe, data, Hardware(device="cpu", precision="fp32", threads=1), seed=0)
     for parameter in trainer.model.parameters():
         trainer.optimizer.state[parameter]["momentum_buffer"] = parameter.detach().clone()

@@ -135,7 +135,9 @@ def test_what_was_taken_up_again_equals_what_was_never_cut(search: SearchResult)
     resumed = [trial for trial in search.trials if len(list(search.path.glob(f"trials/{trial.name}*"))) > 1]
     print(f"{len(resumed)} trials were resumed")
     assert resumed
-    data = TrainingData.to_choose(load_dataset(search.config.recipe), search.config.recipe, search.config.search.seed)
+    data = TrainingData.with_validation(
+        load_dataset(search.config.recipe), search.config.recipe, search.config.search.seed
+    )
     for trial in resumed:
         assert trial.hardware is not None
         torch.set_num_threads(trial.hardware.threads)

@@ -19,7 +19,7 @@ TINY = Recipe(dataset="digits", image_size=8, width=4, pad=1, cutout=2, batch_si
 
 @pytest.fixture(scope="module")
 def data() -> TrainingData:
-    return TrainingData.to_choose(load_dataset(TINY), TINY, seed=0)
+    return TrainingData.with_validation(load_dataset(TINY), TINY, seed=0)
 
 
 def test_ramps() -> None:

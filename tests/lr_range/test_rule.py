@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.lr_range.made_up_networks import CHANCE, Network, question
 from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.lr_range.cycles import Cycle, Outcome
-from tune_s11.lr_range.rule import WIDEST, ask, recommend, rehearse, usual_rate
+from tune_s11.lr_range.rule import WIDEST, ask, recommend, typical_rounds, usual_rate
 
 BEST = st.floats(-3.0, 0.0).map(lambda exponent: 10**exponent)
 
@@ -169,6 +169,6 @@ def test_the_usual_rate_follows_the_optimizer() -> None:
 @pytest.mark.parametrize("trials", [1, 2, 3])
 def test_a_rehearsal_is_a_test_in_which_all_goes_well(trials: int) -> None:
     asked = question(trials=trials)
-    rounds = rehearse(asked)
+    rounds = typical_rounds(asked)
     assert len(rounds) == 3  # the scan, longer cycles around its best rate, one more beyond an end
     assert sum(cycle.epochs for cycles in rounds for cycle in cycles) <= trials * 24

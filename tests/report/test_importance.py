@@ -38,7 +38,7 @@ def test_a_log_parameter_matters_over_all_its_decades(make_trial: Make) -> None:
     trials.append(make_trial(99, [0.9], state="pruned", params=trials[0].params))
     found = importances(trials, DOMAINS)
     assert (found["n"], found["seeds"]) == (30, SEEDS)
-    assert set(found["evaluators"]) == {"fANOVA", "mean decrease of impurity"}
+    assert set(found["evaluators"]) == {"fANOVA", "mean decrease in impurity"}
     for shares in found["evaluators"].values():
         assert next(iter(shares)) == "weight_decay"
         assert shares["weight_decay"]["mean"] > 0.8

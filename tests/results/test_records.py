@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tune_s11.config import InputError
-from tune_s11.results.records import AuditRecord, Summary, read_record, sound_record
+from tune_s11.results.records import AuditRecord, Summary, read_record, read_record_or_none
 
 
 def test_a_summary_of_one_and_of_several() -> None:
@@ -33,10 +33,10 @@ def test_a_damaged_record(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(InputError, match=f"^{path} is damaged$"):
         read_record(AuditRecord, path)
-    assert sound_record(AuditRecord, path) is None
+    assert read_record_or_none(AuditRecord, path) is None
 
 
 def test_a_missing_record(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_record(AuditRecord, tmp_path / "audit.json")
-    assert sound_record(AuditRecord, tmp_path / "audit.json") is None
+    assert read_record_or_none(AuditRecord, tmp_path / "audit.json") is None

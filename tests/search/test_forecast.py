@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from tune_s11.config import Recipe, RefitChanges, SearchSettings
 from tune_s11.results import load_search
 from tune_s11.search import forecast as forecast_module
-from tune_s11.search.forecast import MARGIN, Budget, Forecast, Work, imagine
+from tune_s11.search.forecast import MARGIN, Budget, Forecast, Work, simulate_search
 from tune_s11.search.study import open_study
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.search.workers.executor import Executor
@@ -40,7 +40,7 @@ def config(epochs: int = 24, **settings: Any) -> SearchConfig:
 @given(samples=st.integers(1, 30), slots=st.integers(1, 8), epochs=st.integers(1, 30))
 def test_without_asha_workers_take_turns(samples: int, slots: int, epochs: int) -> None:
     search = config(epochs, scheduler="none")
-    trained, seconds = imagine(search, samples, slots, begin=1.0, epoch=2.0, seed=0)
+    trained, seconds = simulate_search(search, samples, slots, begin=1.0, epoch=2.0, seed=0)
     assert trained == samples * epochs
     assert seconds == pytest.approx(math.ceil(samples / slots) * (1.0 + 2.0 * epochs))
 
@@ -57,7 +57,7 @@ def test_rungs_save_epochs_and_never_time_beyond_them(
     samples: int, slots: int, grace: int, factor: float, audit: float, seed: int
 ) -> None:
     search = config(samples=samples, grace=grace, factor=factor, audit=audit)
-    trained, seconds = imagine(search, samples, slots, begin=1.0, epoch=2.0, seed=seed)
+    trained, seconds = simulate_search(search, samples, slots, begin=1.0, epoch=2.0, seed=seed)
     assert samples * search.policy.rungs[0] <= trained <= samples * 24
     assert trained >= 24  # the first at each rung continues
     assert seconds >= (samples + 2.0 * trained) / slots - 1e-6
@@ -66,7 +66,7 @@ def test_rungs_save_epochs_and_never_time_beyond_them(
 
 def test_many_trials_come_near_the_greatest_saving() -> None:
     search = config(audit=0.0)
-    trained = np.mean([imagine(search, 400, 8, 0.0, 1.0, seed)[0] for seed in range(5)])
+    trained = np.mean([simulate_search(search, 400, 8, 0.0, 1.0, seed)[0] for seed in range(5)])
     saved = 400 * 24 / trained
     greatest = search.policy.greatest_saving
     assert 0.95 * greatest < saved < 1.02 * greatest
@@ -74,7 +74,8 @@ def test_many_trials_come_near_the_greatest_saving() -> None:
 
 def test_an_audit_costs_epochs() -> None:
     one, other = (
-        np.mean([imagine(config(audit=audit), 64, 4, 0.0, 1.0, seed)[0] for seed in range(10)]) for audit in (0.0, 0.2)
+        np.mean([simulate_search(config(audit=audit), 64, 4, 0.0, 1.0, seed)[0] for seed in range(10)])
+        for audit in (0.0, 0.2)
     )
     assert one < other
 

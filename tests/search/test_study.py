@@ -18,7 +18,7 @@ from tune_s11.config import Recipe, SearchSettings
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import LAYOUT
-from tune_s11.search.study import Interrupted, Proposals, open_study, settle
+from tune_s11.search.study import Interrupted, Proposals, open_study, reconcile
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote
 from tune_s11.storage.workspace import Local, Workspace
@@ -51,7 +51,7 @@ def settled(
     study: optuna.Study, place: Path | Workspace, *results: TrialResult, say: Callable[[str], None] = print
 ) -> list[Interrupted]:
     workspace = Local(place, LAYOUT) if isinstance(place, Path) else place
-    return settle(study, workspace, results, EPOCHS, say)
+    return reconcile(study, workspace, results, EPOCHS, say)
 
 
 def damage(file: Path, how: str) -> None:

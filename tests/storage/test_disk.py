@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tune_s11.config import InputError
-from tune_s11.storage.disk import check_room, disk_trouble, size_of
+from tune_s11.storage.disk import check_room, describe_disk_error, size_of
 
 
 def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
@@ -41,13 +41,13 @@ NAMED = OSError(errno.EROFS, "anything", "/results/a")
     ],
 )
 def test_trouble_is_found_beneath_what_wraps_it(error: BaseException, words: str | None) -> None:
-    assert disk_trouble(error) == words
+    assert describe_disk_error(error) == words
 
 
 def test_a_circle_of_errors_ends() -> None:
     one, two = ValueError(), KeyError()
     one.__context__, two.__context__ = two, one
-    assert disk_trouble(one) is None
+    assert describe_disk_error(one) is None
 
 
 def test_room(tmp_path: Path) -> None:

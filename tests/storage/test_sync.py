@@ -15,7 +15,7 @@ from tune_s11.config import InputError
 from tune_s11.results.folder import LAYOUT
 from tune_s11.storage import sync
 from tune_s11.storage.remote import Remote
-from tune_s11.storage.sync import Copy, Shared, patiently
+from tune_s11.storage.sync import Copy, Shared, retry_while_unreachable
 
 
 @pytest.fixture
@@ -197,12 +197,12 @@ def test_what_needs_the_storage_waits_for_it(monkeypatch: pytest.MonkeyPatch) ->
             raise OSError("AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 7")
 
     monkeypatch.setattr(sync.time, "sleep", lambda seconds: None)
-    patiently(action)
+    retry_while_unreachable(action)
     assert len(tried) == 3
     monkeypatch.setattr(sync, "PATIENCE", -1.0)
     tried.clear()
     with pytest.raises(InputError, match="the server cannot be reached; the search can be resumed once it is back"):
-        patiently(action)
+        retry_while_unreachable(action)
 
 
 def test_a_full_disk_is_not_waited_for() -> None:
@@ -210,4 +210,4 @@ def test_a_full_disk_is_not_waited_for() -> None:
         raise OSError(28, "No space left on device", "/x")
 
     with pytest.raises(OSError, match="No space"):
-        patiently(action)
+        retry_while_unreachable(action)

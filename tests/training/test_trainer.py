@@ -316,7 +316,7 @@ def dataset() -> Dataset:
 
 
 def test_data_to_choose_by_leaves_the_test_images_out(dataset: Dataset) -> None:
-    data = TrainingData.to_choose(dataset, recipe(val_fraction=0.2), seed=0)
+    data = TrainingData.with_validation(dataset, recipe(val_fraction=0.2), seed=0)
     assert data.validation is not None
     assert (len(data.train), len(data.validation), data.num_classes) == (80, 20, 4)
     assert (data.mean, data.std) == (dataset.mean, dataset.std)
@@ -326,8 +326,8 @@ def test_data_to_choose_by_leaves_the_test_images_out(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("train_images", [None, 60])
 def test_data_to_refit_with_is_what_was_chosen_by(dataset: Dataset, train_images: int | None) -> None:
-    chosen_by = TrainingData.to_choose(dataset, recipe(train_images=train_images), seed=0)
-    refit = TrainingData.to_refit(dataset, recipe(train_images=train_images), seed=0)
+    chosen_by = TrainingData.with_validation(dataset, recipe(train_images=train_images), seed=0)
+    refit = TrainingData.without_validation(dataset, recipe(train_images=train_images), seed=0)
     assert refit.validation is None
     assert chosen_by.validation is not None
 

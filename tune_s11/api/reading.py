@@ -1,5 +1,6 @@
 """Reads searches and their winners from Python."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,10 +60,8 @@ def load_search(name: str | Path | None = None, storage: str | Path = RESULTS) -
     found = results.load_search(None if name is None else str(name), parse_storage(str(storage)))
     refits = None
     if found.winner is not None:
-        try:
+        with suppress(InputError):  # not refit yet, or the record of its refits is damaged
             refits = results.read_refits(found, found.winner)
-        except InputError:  # not refit yet
-            refits = None
     facts = [trial_facts(trial) for trial in ranked(found.trials)]
     rows = [{key: row[key] for key in _COLUMNS} | row["params"] for row in facts]
     columns = list(dict.fromkeys([*_COLUMNS, *found.config.space, *(key for row in facts for key in row["params"])]))

@@ -11,7 +11,7 @@ from typer.exceptions import Abort, TyperException
 from tune_s11.cli.hints import program, resume_command
 from tune_s11.config import InputError
 from tune_s11.results import NoSearchError, NoWinnerError
-from tune_s11.storage.disk import disk_trouble
+from tune_s11.storage.disk import describe_disk_error
 from tune_s11.storage.workspace import NotCopiedError
 from tune_s11.text import printable
 
@@ -54,7 +54,7 @@ def run(app: typer.Typer, name: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:
-        trouble = disk_trouble(error)
+        trouble = describe_disk_error(error)
         if trouble is None:
             raise
         _exit(trouble)

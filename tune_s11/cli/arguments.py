@@ -8,7 +8,7 @@ from tune_s11.config import InputError
 from tune_s11.search_space import SearchConfig, load_space
 
 
-def refuse_beside(context: typer.Context, option: str, *allowed: str) -> None:
+def refuse_other_options(context: typer.Context, option: str, *allowed: str) -> None:
     """Refuse options that would be ignored.
 
     Args:

@@ -56,7 +56,7 @@ def lr(
     recipe, search = config.recipe, config.search
     hardware = choose_hardware(precision, threads)
     hardware.activate()
-    data = TrainingData.to_choose(load_dataset(recipe), recipe, search.seed)
+    data = TrainingData.with_validation(load_dataset(recipe), recipe, search.seed)
     lrs = ramp("linear" if linear else "exponential", *search.lr_range, search.lr_range_steps)
     measured = _measure(config, data, hardware, lrs)
     from tune_s11.report import figures  # Matplotlib takes a second to import.

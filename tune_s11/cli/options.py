@@ -57,7 +57,7 @@ def _number(value: str | float) -> float:
         return math.nan
 
 
-def span_of_time(value: str) -> float:
+def duration(value: str) -> float:
     """Parse a time such as ``90m``, ``2h`` or ``1h30m`` into seconds."""
     parts = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", value)
     hours, minutes, seconds = (int(part or 0) for part in parts.groups()) if parts else (0, 0, 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 from rich.console import Console
 
-from tune_s11.cli.arguments import refuse_beside, resolve_config
+from tune_s11.cli.arguments import refuse_other_options, resolve_config
 from tune_s11.cli.hints import program, recipe_options, repeat_commands, report_command, resume_command, shown_path
 from tune_s11.cli.options import (
     RESULTS,
@@ -22,8 +22,8 @@ from tune_s11.cli.options import (
     SpaceOption,
     StorageOption,
     TargetLineOption,
+    duration,
     inner_fraction,
-    span_of_time,
     whole_number,
     whole_number_or_auto,
 )
@@ -31,7 +31,7 @@ from tune_s11.config import InputError
 from tune_s11.hardware import Compile
 from tune_s11.results import SearchFolder
 from tune_s11.search_space import NothingToSearchError
-from tune_s11.storage.disk import disk_trouble
+from tune_s11.storage.disk import describe_disk_error
 from tune_s11.text import printable
 
 if TYPE_CHECKING:  # Ray and torch take seconds to import
@@ -39,20 +39,21 @@ if TYPE_CHECKING:  # Ray and torch take seconds to import
 
 Outcome = TypeVar("Outcome")
 
-BESIDE_RESUME = (
-    *(
-        "samples",
-        "target",
-        "gpus",
-        "trials_per_gpu",
-        "workers",
-        "storage",
-        "precision",
-        "compiled",
-        "address",
-        "stall_timeout",
-    ),
-    *("budget", "track", "dry_run", "no_report"),
+ALLOWED_WITH_RESUME = (
+    "samples",
+    "target",
+    "gpus",
+    "trials_per_gpu",
+    "workers",
+    "storage",
+    "precision",
+    "compiled",
+    "address",
+    "stall_timeout",
+    "budget",
+    "track",
+    "dry_run",
+    "no_report",
 )
 """Options that can be combined with ``--resume``; a resumed search keeps its recipe, space and name."""
 
@@ -119,7 +120,7 @@ def search(
         float | None,
         typer.Option(
             "--budget",
-            parser=span_of_time,
+            parser=duration,
             metavar="TIME",
             help="Finish within this time, such as 2h, report included.",
         ),
@@ -153,7 +154,7 @@ def search(
     console = Console(highlight=False)
     config = None  # a resumed search has its own
     if resume_name is not None:
-        refuse_beside(context, f"--resume {resume_name}", *BESIDE_RESUME)
+        refuse_other_options(context, f"--resume {resume_name}", *ALLOWED_WITH_RESUME)
     else:
         config = resolve_config(space, settings, data_dir, model, seed, target_line)
         if no_asha:
@@ -223,7 +224,7 @@ def _in_one_line(opened: "OpenedSearch", step: Callable[[], Outcome]) -> Outcome
         print("interrupted;", again if written else "nothing has been written yet", file=sys.stderr)
         sys.exit(interruption.exit_code)
     except Exception as error:
-        trouble = disk_trouble(error)
+        trouble = describe_disk_error(error)
         if trouble is None:
             raise
         raise InputError(f"{trouble}; everything in {opened.path} is kept; {again}") from None

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tune_s11.cli.app import new_app, run
-from tune_s11.cli.arguments import refuse_beside, resolve_config
+from tune_s11.cli.arguments import refuse_other_options, resolve_config
 from tune_s11.cli.hints import program, recipe_options, report_command, report_commands, shown_path
 from tune_s11.cli.options import (
     RESULTS,
@@ -92,13 +92,13 @@ def train(
     tell = partial(say, console)
     earlier = f"--resume {resume_name}" if resume_name is not None else f"--trial {trial}"
     if resume_name is not None:
-        refuse_beside(context, earlier, "storage")
+        refuse_other_options(context, earlier, "storage")
         workspace = _resumed(storage, check_name(resume_name))
         before = load_run(workspace.folder, earlier)
         planned, manifest = before.run, before.manifest
     else:
         if trial is not None:
-            refuse_beside(context, earlier, "name", "storage", "test", "target_line")
+            refuse_other_options(context, earlier, "name", "storage", "test", "target_line")
         workspace = begin(storage, check_name(name or f"run-{datetime.datetime.now():%Y%m%d-%H%M%S}"))
         if trial is not None:
             planned, manifest = _run_of_trial(trial, storage, test, target_line)
@@ -114,7 +114,7 @@ def train(
     dataset = load_dataset(planned.recipe)
     if manifest is not None:
         check_same_images(earlier, dataset, manifest)
-    divide = TrainingData.to_refit if planned.options.test else TrainingData.to_choose
+    divide = TrainingData.without_validation if planned.options.test else TrainingData.with_validation
     data = divide(dataset, planned.recipe, planned.split_seed)
     trainer = Trainer(planned.recipe, data, planned.hardware, planned.seed)
     folder = SingleRunFolder(workspace.folder)

@@ -72,7 +72,7 @@ def _divide(images: Images, indices: Indices, size: int, seed: int, given: str) 
     rarest = min(classes, key=lambda label: counts[label])
     if counts[rarest] < 2:
         raise InputError(
-            f"{given}: only {counts[rarest]} of {len(indices)} images shows class {rarest}; "
+            f"{given}: class number {rarest} has {counts[rarest]} of {len(indices)} images; "
             "expected at least 2 of each class"
         )
     if min(size, len(indices) - size) < len(classes):

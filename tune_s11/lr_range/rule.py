@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.lr_range.cycles import Cycle, Outcome
 
-A_DECADE = 3
+RATES_PER_DECADE = 3
 """Rates per decade on the grid."""
 
 LEARNED = 0.001
@@ -112,7 +112,7 @@ def usual_rate(optimizer: Literal["sgd", "adamw"], momentum: float, logit_scale:
     return 0.1 * math.sqrt(1 - momentum) / logit_scale if optimizer == "sgd" else 0.003
 
 
-def rehearse(question: Question) -> list[list[Cycle]]:
+def typical_rounds(question: Question) -> list[list[Cycle]]:
     """Return the cycles of a typical test as rounds; the cycles of a round are trained in parallel."""
     rounds: list[list[Cycle]] = []
 
@@ -127,7 +127,7 @@ def rehearse(question: Question) -> list[list[Cycle]]:
 
 def expected_epochs(question: Question) -> int:
     """Return the cost of a typical test in epochs."""
-    return sum(cycle.epochs for cycles in rehearse(question) for cycle in cycles)
+    return sum(cycle.epochs for cycles in typical_rounds(question) for cycle in cycles)
 
 
 def recommend(question: Question, train: Train) -> Answer:
@@ -148,7 +148,7 @@ def recommend(question: Question, train: Train) -> Answer:
         return _fall_back(question)
     losses, apart = test.refine(min(alive, key=alive.__getitem__)), 1
     if not losses:
-        losses, apart = alive, A_DECADE
+        losses, apart = alive, RATES_PER_DECADE
     low = high = min(losses, key=losses.__getitem__)
     if losses[low] > (1 - SURE) * question.chance:
         return _fall_back(question)
@@ -185,7 +185,7 @@ class _Test:
 
     def __init__(self, question: Question, train: Train) -> None:
         self._question, self._train = question, train
-        lowest, highest = (A_DECADE * math.log10(end) for end in question.lr_range)
+        lowest, highest = (RATES_PER_DECADE * math.log10(end) for end in question.lr_range)
         self._grid = range(math.ceil(lowest - 1e-6), math.floor(highest + 1e-6) + 1)
         self._left = question.trials * question.epochs
         self._known: dict[Cycle, float] = {}
@@ -195,8 +195,10 @@ class _Test:
 
         If it cannot afford all of them, it tries those nearest to the usual rate.
         """
-        usual = A_DECADE * math.log10(self._question.fallback)
-        rates = sorted((index for index in self._grid if index % A_DECADE == 0), key=lambda index: abs(index - usual))
+        usual = RATES_PER_DECADE * math.log10(self._question.fallback)
+        rates = sorted(
+            (index for index in self._grid if index % RATES_PER_DECADE == 0), key=lambda index: abs(index - usual)
+        )
         for epochs in self._lengths():
             affordable = sorted(rates[: self._left // epochs])
             losses = self._losses(affordable, epochs) if affordable else {}
@@ -240,7 +242,7 @@ def _loss(outcome: Outcome) -> float:
 
 
 def _rate(index: float) -> float:
-    return float(f"{10 ** (index / A_DECADE):.4g}")
+    return float(f"{10 ** (index / RATES_PER_DECADE):.4g}")
 
 
 def given(max_lr: float) -> Answer:

@@ -10,7 +10,7 @@ from tune_s11.report.tables import HeldOut, first_epoch
 from tune_s11.report.train_test_curve import read_train_test
 from tune_s11.results import RunResult, SearchResult, load_result, read_refits
 from tune_s11.results.folder import RefitFolder
-from tune_s11.results.records import RefitScores, Summary, sound_record
+from tune_s11.results.records import RefitScores, Summary, read_record_or_none
 from tune_s11.storage.remote import Storage
 from tune_s11.training.metrics import EpochMetrics
 
@@ -112,7 +112,7 @@ def compared_run(result: RunResult, name: str, label: str) -> Compared:
     rows = _tested(folder) if options.test else _validated(result.rows)
     if not rows:
         raise InputError(f"{name}: {folder.test_curve} and {folder.metrics} have no epoch in common")
-    scores = sound_record(RefitScores, folder.scores)
+    scores = read_record_or_none(RefitScores, folder.scores)
     test = None if scores is None else Summary.of([scores.shipped])
     images: HeldOut = "test" if options.test else "validation"
     return Compared(label, "run", run.recipe, images, run.split_seed, rows, test, options.target_line)

@@ -25,10 +25,10 @@ SEEDS = 8
 
 EVALUATORS: dict[str, type[FanovaImportanceEvaluator] | type[MeanDecreaseImpurityImportanceEvaluator]] = {
     "fANOVA": FanovaImportanceEvaluator,
-    "mean decrease of impurity": MeanDecreaseImpurityImportanceEvaluator,
+    "mean decrease in impurity": MeanDecreaseImpurityImportanceEvaluator,
 }
 """Importance evaluators by name. fANOVA (Hutter et al. 2014) is the share of the score's variance over the space that
-a parameter alone explains; mean decrease of impurity (Breiman 2001) is its contribution to a random forest's splits."""
+a parameter alone explains; mean decrease in impurity (Breiman 2001) is its contribution to a random forest's splits."""
 
 
 def importances(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistribution]) -> dict[str, Any]:

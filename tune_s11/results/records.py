@@ -73,7 +73,7 @@ class Margin(Record):
     confidence: float
 
     @property
-    def by_noise(self) -> bool:
+    def within_noise(self) -> bool:
         """Whether the interval contains 0, or there is no interval."""
         return self.low is None or self.high is None or self.low <= 0 <= self.high
 
@@ -175,7 +175,7 @@ def read_record(kind: type[Kind], path: Path) -> Kind:
         raise InputError(f"{path} is damaged") from None
 
 
-def sound_record(kind: type[Kind], path: Path) -> Kind | None:
+def read_record_or_none(kind: type[Kind], path: Path) -> Kind | None:
     """Read the file of a record; return None if it is missing or damaged."""
     try:
         return read_record(kind, path)

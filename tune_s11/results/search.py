@@ -12,7 +12,7 @@ from tune_s11.results.folder import SearchFolder
 from tune_s11.results.lr_range import read_range_test
 from tune_s11.results.manifest import check_schema
 from tune_s11.results.opening import find, find_search
-from tune_s11.results.records import AuditRecord, Lengths, Refits, Verdict, read_record, sound_record
+from tune_s11.results.records import AuditRecord, Lengths, Refits, Verdict, read_record, read_record_or_none
 from tune_s11.results.runs import RunResult, load_run
 from tune_s11.results.trials import TrialResult, read_trials
 from tune_s11.search_space import SearchConfig, parse_space
@@ -54,7 +54,7 @@ class SearchResult:
     @property
     def refit(self) -> Refits | None:
         """Refits of the winner; None before they are finished."""
-        return sound_record(Refits, self.folder.metrics)
+        return read_record_or_none(Refits, self.folder.metrics)
 
     @property
     def contenders(self) -> list[TrialResult]:
@@ -82,12 +82,12 @@ class SearchResult:
     @property
     def audit(self) -> AuditRecord | None:
         """Pruning audit; None before any trial was to be stopped."""
-        return sound_record(AuditRecord, self.folder.audit)
+        return read_record_or_none(AuditRecord, self.folder.audit)
 
     @property
     def finalists(self) -> Verdict | None:
         """Verdict on the finalists; None if there is none, or if the search has found other contenders since."""
-        verdict = sound_record(Verdict, self.folder.verdict)
+        verdict = read_record_or_none(Verdict, self.folder.verdict)
         if verdict is None:
             return None
         judged = {*verdict.trials, *verdict.failed}
@@ -108,7 +108,7 @@ class SearchResult:
     @property
     def lengths(self) -> Lengths | None:
         """Lengths of the winner that were tried; None if there are none, or the winner or the target has changed."""
-        lengths = sound_record(Lengths, self.folder.lengths)
+        lengths = read_record_or_none(Lengths, self.folder.lengths)
         if lengths is None or self.winner is None:
             return None
         same = (lengths.trial, lengths.target) == (self.winner.name, self.config.search.target)

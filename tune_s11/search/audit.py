@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 from tune_s11.results import trial_name
-from tune_s11.results.records import AuditRecord, sound_record
+from tune_s11.results.records import AuditRecord, read_record_or_none
 from tune_s11.search_space import SearchConfig
 
 LEAST = 3
@@ -32,7 +32,7 @@ class Audit:
 
     def __init__(self, path: Path, config: SearchConfig) -> None:
         self._path = path
-        before = sound_record(AuditRecord, path)
+        before = read_record_or_none(AuditRecord, path)
         self.one_in = before.one_in if before else one_in(config)  # an extended search keeps its initial chance
         self._first = random.Random(config.search.seed).randrange(self.one_in) if self.one_in else 0
         self._decisions = before.decisions if before else 0
@@ -61,7 +61,7 @@ def forget_unknown(path: Path, known: int) -> None:
         path: Path of the file.
         known: Number of trials in the study.
     """
-    record = sound_record(AuditRecord, path)
+    record = read_record_or_none(AuditRecord, path)
     if record is None:
         return
     names = {trial_name(number) for number in range(known)}

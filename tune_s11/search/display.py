@@ -14,7 +14,7 @@ from rich.text import Text
 from tune_s11.live import panel
 from tune_s11.results import SearchResult
 from tune_s11.search_space import SearchConfig
-from tune_s11.text import in_time, say
+from tune_s11.text import format_seconds, say
 
 if TYPE_CHECKING:  # it imports Tune, which takes seconds, and workers that run no trials do not need it
     from tune_s11.search.forecast import Work
@@ -78,7 +78,7 @@ class Display:
         since, before = self._first or (0.0, done)
         if not before < done < whole:
             return ""
-        return f"about {in_time((time.monotonic() - since) * (whole - done) / (done - before))} left"
+        return f"about {format_seconds((time.monotonic() - since) * (whole - done) / (done - before))} left"
 
     def begin(self, stage: str, detail: Callable[[], RenderableType] | None = None) -> None:
         """Start a stage.

@@ -24,8 +24,8 @@ class SearchFailedError(Exception):
     """Raised when a search ends without a winner; the message is one line that says why."""
 
 
-class Silence:
-    """A watchdog for workers that report nothing for too long, with one rule for trials and other stages' parts.
+class Watchdog:
+    """Finds workers that report nothing for too long, by one rule for trials and for parts of other stages.
 
     Args:
         seconds: Value of ``--stall-timeout``; None: derived from the longest report so far.
@@ -48,13 +48,13 @@ class Silence:
         """Reason why a worker was killed, for its trial or part."""
         return f"its worker reported nothing for {self.limit:.0f} s and was killed (--stall-timeout)"
 
-    def hear(self, name: str, seconds: float = 0.0) -> None:
+    def record(self, name: str, seconds: float = 0.0) -> None:
         """Record a sign of life from a worker and, if it is a report, the seconds that it took."""
         self._heard[name] = time.monotonic()
         self._longest = max(self._longest, seconds)
 
     def forget(self, name: str) -> None:
-        """Forget a worker; the silence of a new one with this name counts from when it is first seen."""
+        """Forget a worker; the time of a new one with this name counts from when it is first seen."""
         self._heard.pop(name, None)
 
     def since(self, name: str) -> float:
@@ -64,7 +64,7 @@ class Silence:
     def silent(self, names: Iterable[str]) -> list[str]:
         """Return the workers that have been silent for too long.
 
-        The silence of new workers counts from now; workers that are not in ``names`` are forgotten.
+        The time of new workers counts from now; workers that are not in ``names`` are forgotten.
         """
         now, limit = time.monotonic(), self.limit
         self._heard = {name: self._heard.get(name, now) for name in names}

@@ -22,7 +22,7 @@ from tune_s11.search.simulation import run_on_workers
 from tune_s11.search.workers.executor import Executor
 from tune_s11.search.workers.timing import Timing, start_all, time_workers
 from tune_s11.search_space import SearchConfig
-from tune_s11.text import in_time, in_words
+from tune_s11.text import format_bytes, format_seconds
 
 REPLAYS = 40
 """Number of simulated searches that a forecast averages."""
@@ -91,22 +91,24 @@ class Forecast:
         """Return the lines for the user."""
         (trials, least, most), (epochs, fewest, greatest) = self.trials, self.epochs
         parts = {
-            "start": in_time(self.start),
-            "range test": in_time(self.range_test) if self.range_test else "",
-            "trials": f"{in_time(trials)} ({in_time(least)} to {in_time(most)})" if self.samples else "",
-            "finalists": in_time(self.finalists) if self.finalists else "",
-            "target": f"{in_time(self.lengths)} at most" if self.lengths else "",
-            "refits": in_time(self.refits) if self.refits else "",
-            "report": in_time(self.report),
+            "start": format_seconds(self.start),
+            "range test": format_seconds(self.range_test) if self.range_test else "",
+            "trials": f"{format_seconds(trials)} ({format_seconds(least)} to {format_seconds(most)})"
+            if self.samples
+            else "",
+            "finalists": format_seconds(self.finalists) if self.finalists else "",
+            "target": f"{format_seconds(self.lengths)} at most" if self.lengths else "",
+            "refits": format_seconds(self.refits) if self.refits else "",
+            "report": format_seconds(self.report),
         }
         shares = ", ".join(f"{name} {seconds}" for name, seconds in parts.items() if seconds)
-        on_gpu = f", {in_words(self.trial.gpu_memory)} of its GPU" if self.trial.gpu_memory else ""
+        on_gpu = f", {format_bytes(self.trial.gpu_memory)} of its GPU" if self.trial.gpu_memory else ""
         return [
             "forecast, from steps timed in all workers at once:",
             f"  epochs    {self.samples * self.epochs_each:,} without pruning, about {epochs:,.0f} with it "
-            f"({fewest:,.0f} to {greatest:,.0f}), {in_time(self.trial.epoch)} each",
-            f"  time      {'at most' if self.lengths else 'about'} {in_time(self.total)}: {shares}",
-            f"  memory    {in_words(max(self.trial.memory, self.refit.memory))} a worker{on_gpu}",
+            f"({fewest:,.0f} to {greatest:,.0f}), {format_seconds(self.trial.epoch)} each",
+            f"  time      {'at most' if self.lengths else 'about'} {format_seconds(self.total)}: {shares}",
+            f"  memory    {format_bytes(max(self.trial.memory, self.refit.memory))} a worker{on_gpu}",
         ]
 
 
@@ -165,7 +167,7 @@ def forecast(
     refit = time_workers(executor, inputs.refit_recipe, ray.put(refit_data), evaluated)
     epochs, slots = inputs.recipe.epochs, workers.slots
     turn = TURNOVER + trial.begin
-    replays = _imagine_often(config, work.samples, slots, turn, trial.epoch)
+    replays = _simulate_often(config, work.samples, slots, turn, trial.epoch)
     ready = processes + plain.warm_up
 
     def tasks(count: int, seconds: float) -> float:
@@ -216,8 +218,8 @@ class Budget(Stopper):  # type: ignore[misc]
         if seconds < least:
             target = " target," if forecast.lengths else ""
             raise InputError(
-                f"--budget {in_time(seconds)}: must be at least {in_time(least)}, the time for start, range test, "
-                f"one complete trial, finalists,{target} refits and report"
+                f"--budget {format_seconds(seconds)}: must be at least {format_seconds(least)}, the time for start, "
+                f"range test, one complete trial, finalists,{target} refits and report"
             )
         return Budget(begun + seconds, forecast)
 
@@ -233,18 +235,20 @@ class Budget(Stopper):  # type: ignore[misc]
 
 
 def mean_epochs(config: SearchConfig, slots: int) -> float:
-    """Return the mean number of epochs of simulated whole searches; see :func:`imagine` for the arguments."""
-    replays = _imagine_often(config, config.search.samples, slots, begin=0.0, epoch=1.0)
+    """Return the mean number of epochs of simulated whole searches; see :func:`simulate_search` for the arguments."""
+    replays = _simulate_often(config, config.search.samples, slots, begin=0.0, epoch=1.0)
     return float(np.mean([trained for trained, _ in replays]))
 
 
-def _imagine_often(
+def _simulate_often(
     config: SearchConfig, samples: int, slots: int, begin: float, epoch: float
 ) -> list[tuple[int, float]]:
-    return [imagine(config, samples, slots, begin, epoch, seed) for seed in range(REPLAYS)]
+    return [simulate_search(config, samples, slots, begin, epoch, seed) for seed in range(REPLAYS)]
 
 
-def imagine(config: SearchConfig, samples: int, slots: int, begin: float, epoch: float, seed: int) -> tuple[int, float]:
+def simulate_search(
+    config: SearchConfig, samples: int, slots: int, begin: float, epoch: float, seed: int
+) -> tuple[int, float]:
     """Simulate a search without training, with its own policy, as if its proposals never improved.
 
     Args:

@@ -44,7 +44,7 @@ class SearchInputs:
         """
         recipe, seed = config.recipe, config.search.seed
         dataset = load_dataset(recipe)
-        data = TrainingData.to_choose(dataset, recipe, seed)
+        data = TrainingData.with_validation(dataset, recipe, seed)
         refit_recipe, largest = config.refit.applied_to(recipe), config.largest
         largest_refit = config.refit.applied_to(largest)
         return SearchInputs(
@@ -69,7 +69,7 @@ class SearchInputs:
 
 def _refit_data(dataset: Dataset, recipe: Recipe, seed: int) -> TrainingData:
     """Return the full training set, or the split with schedule plateau, because its refits need validation images."""
-    divide = TrainingData.to_choose if recipe.schedule == "plateau" else TrainingData.to_refit
+    divide = TrainingData.with_validation if recipe.schedule == "plateau" else TrainingData.without_validation
     return divide(dataset, recipe, seed)
 
 

@@ -75,16 +75,22 @@ def mend_journal(path: Path, say: Callable[[str], None]) -> None:
         InputError: An earlier line is damaged.
     """
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            json.loads(line)
-        except ValueError:
-            if number < len(lines) - 1 or lines[-1]:
-                raise InputError(
-                    f"{path}: line {number} is damaged; the search cannot be resumed, but its trials can still be read"
-                ) from None
-            lines[number - 1 :] = [line]
-    if lines[-1]:
+    *lines, last = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    if lines and not last and not _is_json(lines[-1]):
+        last = lines.pop()
+    for number, line in enumerate(lines, start=1):
+        if not _is_json(line):
+            raise InputError(
+                f"{path}: line {number} is damaged; the search cannot be resumed, but its trials can still be read"
+            )
+    if last:
         say(f"{path}: its last line is incomplete and ignored")
-        os.truncate(path, sum(len(line) + 1 for line in lines[:-1]))
+        os.truncate(path, sum(len(line) + 1 for line in lines))
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True

@@ -13,7 +13,7 @@ SIGN_SECONDS = 1.0
 """Minimum number of seconds between two signs of life of a worker, because a step may take only milliseconds."""
 
 
-class SignsOfLife:
+class Heartbeats:
     """The signs of life of workers on any node, in the cluster's key-value store.
 
     The public alternative, calling an actor, costs a separate process. No upstream issue asks for a cheaper one.
@@ -22,9 +22,9 @@ class SignsOfLife:
     def __init__(self) -> None:
         self._prefix = f"tune_s11/{uuid.uuid4().hex}/"
 
-    def giver(self, name: str) -> "SignOfLife":
+    def sender(self, name: str) -> "Heartbeat":
         """Return the callable with which a worker gives its signs."""
-        return SignOfLife(self._prefix + name)
+        return Heartbeat(self._prefix + name)
 
     def count(self, name: str) -> int:
         """Return the number of signs that a worker has given so far."""
@@ -35,7 +35,7 @@ class SignsOfLife:
         internal_kv._internal_kv_del(self._prefix, del_by_prefix=True)
 
 
-class SignOfLife:
+class Heartbeat:
     """A callable that gives a worker's signs of life, one per second at most.
 
     Args:

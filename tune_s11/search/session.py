@@ -41,10 +41,10 @@ from tune_s11.search.workers.executor import Executor
 from tune_s11.search.workers.preflight import check_nodes, fingerprint
 from tune_s11.search.workers.token import token_command
 from tune_s11.search_space import RANGE_TEST, SearchConfig
-from tune_s11.storage.disk import check_room, disk_trouble
+from tune_s11.storage.disk import check_room, describe_disk_error
 from tune_s11.storage.files import write_whole
 from tune_s11.storage.workspace import Workspace
-from tune_s11.text import in_words, say
+from tune_s11.text import format_bytes, say
 from tune_s11.tracking.process import tracked
 from tune_s11.tracking.trackers import TrackerName
 
@@ -166,7 +166,7 @@ class Session:
         for line in expected.lines():
             self.say(line)
         needed = ready.inputs.bytes_needed(ready.cluster.workers, self.config.search.refit_seeds)
-        self.say(f"  disk      up to {in_words(needed)}")
+        self.say(f"  disk      up to {format_bytes(needed)}")
         self.say("nothing was started (--dry-run)")
 
     @contextmanager
@@ -256,7 +256,7 @@ class Session:
         try:
             yield
         except RayError as error:
-            if disk_trouble(error):
+            if describe_disk_error(error):
                 raise
             file = self.folder.error
             write_whole(file, str(error))

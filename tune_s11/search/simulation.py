@@ -48,17 +48,17 @@ def run_on_workers(start: Callable[[int], Iterator[float] | None], workers: int)
         heapq.heappush(events, (now + span, number, worker, trial))
         return True
 
-    def employ(now: float, worker: int) -> None:
+    def start_next(now: float, worker: int) -> None:
         while (trial := start(worker)) is not None and not resume(now, next(order), worker, trial):
             pass  # That trial took no time, and the worker is still free.
 
     now = 0.0
     for worker in range(workers):
-        employ(now, worker)
+        start_next(now, worker)
     while events:
         now, number, worker, trial = heapq.heappop(events)
         if not resume(now, number, worker, trial):
-            employ(now, worker)
+            start_next(now, worker)
     return now
 
 
@@ -106,16 +106,16 @@ class SearchWithoutRay:
         self._searcher = StudySearcher(study, proposals, config.search, config.recipe.epochs)
         self._numbers = iter(range(config.search.samples))
 
-    def run(self, paces: Sequence[float] = (1.0,)) -> float:
+    def run(self, epoch_times: Sequence[float] = (1.0,)) -> float:
         """Run trials until the samples are used up, or until ``start`` or a trial raises.
 
         Args:
-            paces: Time per epoch on each worker.
+            epoch_times: Time per epoch on each worker.
 
         Returns:
             The time at which the last trial ended.
         """
-        return run_on_workers(lambda worker: self._next(paces[worker]), len(paces))
+        return run_on_workers(lambda worker: self._next(epoch_times[worker]), len(epoch_times))
 
     def _next(self, pace: float) -> Iterator[float] | None:
         if (number := next(self._numbers, None)) is None:

@@ -1,7 +1,7 @@
 """Opens the Optuna study, records the trials in it, and settles it after an interruption.
 
 A finished trial is COMPLETE, PRUNED or FAIL in the study, with a value for each epoch. A trial that is RUNNING when the
-study is opened belongs to an interrupted session; :func:`settle` ends it or returns it to be resumed.
+study is opened belongs to an interrupted session; :func:`reconcile` ends it or returns it to be resumed.
 """
 
 import itertools
@@ -127,7 +127,7 @@ def tell(trial: Trial, last: EpochMetrics, epochs: int) -> None:
         trial.study.tell(trial, last.score)
 
 
-def settle(
+def reconcile(
     study: optuna.Study, workspace: Workspace, results: Iterable[TrialResult], epochs: int, say: Callable[[str], None]
 ) -> list[Interrupted]:
     """End the trials that finished without the study recording it, and return those to resume.

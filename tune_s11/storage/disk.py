@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from tune_s11.config import InputError
-from tune_s11.text import in_words
+from tune_s11.text import format_bytes
 
 _TROUBLES = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
@@ -15,7 +15,7 @@ _TROUBLES = {
 """Errors of a disk or a path that only the user can fix."""
 
 
-def disk_trouble(error: BaseException) -> str | None:
+def describe_disk_error(error: BaseException) -> str | None:
     """Describe a disk error, such as ``/results/a: No space left on device``; return None for other errors.
 
     Args:
@@ -48,7 +48,7 @@ def check_room(folder: Path, need: int) -> None:
     free = shutil.disk_usage(there).free
     if free < need:
         raise InputError(
-            f"--storage: {there} has {in_words(free)} left on its disk, up to {in_words(need)} are needed; "
+            f"--storage: {there} has {format_bytes(free)} left on its disk, up to {format_bytes(need)} are needed; "
             "expected a folder on a disk with more"
         )
 

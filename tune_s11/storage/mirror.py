@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tune_s11.config import InputError
-from tune_s11.storage.remote import Remote, explained, remote_trouble
-from tune_s11.storage.sync import SECONDS, SNAPSHOT, Copy, Layout, Shared, patiently
+from tune_s11.storage.remote import Remote, describe_remote_error, explained
+from tune_s11.storage.sync import SECONDS, SNAPSHOT, Copy, Layout, Shared, retry_while_unreachable
 from tune_s11.storage.workspace import Local, NotCopiedError
 
 
@@ -107,11 +107,11 @@ class Mirror(Copy):
 
     def flush(self) -> None:
         """See :class:`tune_s11.storage.workspace.Workspace`."""
-        patiently(self.push)
+        retry_while_unreachable(self.push)
 
     def fetch(self, part: Path) -> None:
         """See :class:`tune_s11.storage.workspace.Workspace`."""
-        patiently(lambda: self.pull(part))
+        retry_while_unreachable(lambda: self.pull(part))
 
     def peek(self, part: Path, suffix: str) -> None:
         """See :class:`tune_s11.storage.workspace.Workspace`."""
@@ -145,7 +145,9 @@ class Mirror(Copy):
             self.push()
         except OSError as error:
             if not self._away:
-                self._say(f"storage: {self.remote}: {remote_trouble(error)}; the search continues in {self.folder}")
+                self._say(
+                    f"storage: {self.remote}: {describe_remote_error(error)}; the search continues in {self.folder}"
+                )
             self._away = True
             return False
         except InputError as error:

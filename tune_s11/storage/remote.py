@@ -55,7 +55,7 @@ class Stamp:
 class Remote:
     """A place in a storage, like a :class:`pathlib.Path`: a parent of searches, or a folder or file below it.
 
-    Its methods raise OSError if the storage fails; :func:`remote_trouble` describes the error in words.
+    Its methods raise OSError if the storage fails; :func:`describe_remote_error` describes the error in words.
 
     Attributes:
         uri: Address, with the names in its path quoted. It contains no secret, and may be printed.
@@ -196,7 +196,7 @@ def parse_storage(text: str | Path) -> Storage:
     except (ValueError, ImportError) as error:
         raise InputError(f"{shown}: {str(error).splitlines()[0]}; expected a folder, or s3://BUCKET/PATH") from None
     except OSError as error:
-        raise InputError(f"{shown}: {remote_trouble(error)}") from None
+        raise InputError(f"{shown}: {describe_remote_error(error)}") from None
     return remote
 
 
@@ -220,10 +220,10 @@ def check_writable(remote: Remote) -> None:
             raise InputError(f"--storage {remote}: does not return what was written there")
         probe.delete()
     except (OSError, NotImplementedError) as error:  # such as http, which can only read
-        raise InputError(f"--storage {remote}: {remote_trouble(error)}") from None
+        raise InputError(f"--storage {remote}: {describe_remote_error(error)}") from None
 
 
-def remote_trouble(error: BaseException) -> str:
+def describe_remote_error(error: BaseException) -> str:
     """Describe an error of a storage in one clause: by the AWS error that pyarrow names, or by its first line."""
     lines = str(error).splitlines() or [type(error).__name__]
     named = re.search(r"AWS Error (\w+)(?: \(HTTP status (\d+)\))?", lines[0])
@@ -240,7 +240,7 @@ def explained(storage: Storage) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"--storage {storage}: {remote_trouble(error)}") from None
+        raise InputError(f"--storage {storage}: {describe_remote_error(error)}") from None
 
 
 def _resolve(uri: str) -> tuple[Any, str]:

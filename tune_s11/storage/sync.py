@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from tune_s11.config import InputError
 from tune_s11.storage.files import write_whole
-from tune_s11.storage.remote import Remote, Stamp, remote_trouble
+from tune_s11.storage.remote import Remote, Stamp, describe_remote_error
 
 SECONDS = 10.0
 """Seconds between two snapshots of a search, and between two of a task's folder."""
@@ -194,7 +194,7 @@ class Shared:
             return
         with TemporaryDirectory() as scratch:
             copy = Copy(Path(scratch) / "folder", self.remote, self.layout)
-            patiently(copy.pull, alive)
+            retry_while_unreachable(copy.pull, alive)
             copied = time.monotonic()
 
             def grown() -> None:
@@ -206,10 +206,10 @@ class Shared:
                     copied = time.monotonic()
 
             yield copy.folder, grown
-            patiently(copy.push, alive)
+            retry_while_unreachable(copy.push, alive)
 
 
-def patiently(action: Callable[[], object], on_wait: Callable[[], None] = lambda: None) -> None:
+def retry_while_unreachable(action: Callable[[], object], on_wait: Callable[[], None] = lambda: None) -> None:
     """Run an action, and repeat it while a storage is unreachable.
 
     Args:
@@ -229,7 +229,9 @@ def patiently(action: Callable[[], object], on_wait: Callable[[], None] = lambda
             if error.errno is not None:  # an error of the disk: pyarrow sets no errno for errors of a server
                 raise
             if time.monotonic() > deadline:
-                away = f"the storage has been unreachable for {PATIENCE / 60:.0f} minutes: {remote_trouble(error)}"
+                away = (
+                    f"the storage has been unreachable for {PATIENCE / 60:.0f} minutes: {describe_remote_error(error)}"
+                )
                 raise InputError(f"{away}; the search can be resumed once it is back") from None
         time.sleep(2)
         on_wait()

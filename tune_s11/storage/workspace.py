@@ -53,7 +53,8 @@ class Workspace(Protocol):
         """Bring the storage up to date, and wait for one that is unreachable.
 
         Raises:
-            InputError: Another machine has written the storage; see also :func:`tune_s11.storage.sync.patiently`.
+            InputError: Another machine has written the storage; see also
+                :func:`tune_s11.storage.sync.retry_while_unreachable`.
         """
 
     def fetch(self, part: Path) -> None:

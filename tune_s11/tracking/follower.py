@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from tune_s11.results.folder import SearchFolder, trial_name
-from tune_s11.results.records import Refits, RefitScores, sound_record
+from tune_s11.results.records import Refits, RefitScores, read_record_or_none
 from tune_s11.results.search import read_config
 from tune_s11.results.tested_epochs import read_test_curve
 from tune_s11.results.trials import read_trial
@@ -48,7 +48,7 @@ class Follower:
             params = trial.recipe.model_dump(mode="json") | {"seed": trial.seed}
             rows = [(row.epoch, tagged(asdict(row))) for row in trial.rows]
             self._bring(trial.name, "trial", params, rows, None if trial.state == "running" else trial.state)
-        refits = sound_record(Refits, self._folder.metrics)
+        refits = read_record_or_none(Refits, self._folder.metrics)
         if refits is not None:
             for scores in refits.runs:
                 self._send_refit(refits, scores)

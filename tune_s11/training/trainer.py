@@ -34,13 +34,13 @@ class TrainingData:
     std: tuple[float, float, float]
 
     @staticmethod
-    def to_choose(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
+    def with_validation(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
         """Return the training/validation split, by which recipes are chosen. The test images are not used."""
         train, validation = split(dataset.train, recipe, seed)
         return TrainingData(train, validation, len(dataset.classes), dataset.mean, dataset.std)
 
     @staticmethod
-    def to_refit(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
+    def without_validation(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
         """Return the full training set for the chosen recipe: both parts of the training/validation split."""
         train, validation = split(dataset.train, recipe, seed)
         pixels = np.concatenate([train.pixels, validation.pixels])

@@ -38,7 +38,7 @@ def test_one_search_stops_whom_rays_bracket_stops(grace: int, factor: int) -> No
     assert ladder is not None
     outcome = replay(ladder, range(30), workers=1)
     assert outcome.spent == spent
-    assert outcome.unstopped == complete
+    assert outcome.unpruned == complete
 
 
 def test_a_perfect_signal_loses_nothing_and_a_reversed_one_most() -> None:

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.pruning.audit_coverage import Audited, examine, judge, main, of_the_table, tell
 from benchmarks.pruning.curves import build_curves
 from benchmarks.pruning.simulator import Simulated, Workers, World, simulated_epoch
-from benchmarks.pruning.surrogate import Fate
+from benchmarks.pruning.surrogate import Course
 from benchmarks.tools.lines import append_line
 from tests.benchmarks.pruning.synthetic import recording_of_s11
 from tune_s11.config import Recipe
@@ -21,7 +21,7 @@ WORLD = World.recorded(CURVES, load_space("s11"))
 
 
 def trial(number: int, signal: list[float], state: State) -> TrialResult:
-    rows = [simulated_epoch(Fate(np.array(signal), signal[-1], False), k + 1) for k in range(len(signal))]
+    rows = [simulated_epoch(Course(np.array(signal), signal[-1], False), k + 1) for k in range(len(signal))]
     return TrialResult(number, {}, Recipe(), number, None, rows, state)
 
 
@@ -29,7 +29,7 @@ def test_truth_is_of_all_that_were_to_be_stopped() -> None:
     """Two are let through at 0.8 and 0.7; of four to be stopped one audited and one pruned belong with them."""
     ends = [0.8, 0.7, 0.6, 0.75, 0.1, 0.9, 0.2]
     states: list[State] = ["complete"] * 5 + ["pruned"] * 2
-    fates = [Fate(np.array([0.5, end]), end, False) for end in ends]
+    fates = [Course(np.array([0.5, end]), end, False) for end in ends]
     trials = [
         trial(k, [0.5] if state == "pruned" else [0.5, end], state)
         for k, (end, state) in enumerate(zip(ends, states, strict=True))

@@ -36,7 +36,7 @@ def test_a_search_over_the_table_is_the_replay_of_its_policy(grace: int, factor:
     search = of_the_table(order, grace=grace, factor=factor, audit=0).simulate(Workers(workers))
     assert search.spent == expected.spent
     complete = [trial.number for trial in search.trials if trial.state == "complete"]
-    assert sorted(order[complete]) == sorted(trial for trial in expected.unstopped if not CURVES.diverged[trial])
+    assert sorted(order[complete]) == sorted(trial for trial in expected.unpruned if not CURVES.diverged[trial])
 
 
 def test_what_is_lost_is_what_stopping_cost() -> None:

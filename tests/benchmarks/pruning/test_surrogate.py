@@ -4,7 +4,7 @@ from optuna.distributions import FloatDistribution
 
 from benchmarks.pruning.curves import build_curves
 from benchmarks.pruning.recording import draw
-from benchmarks.pruning.surrogate import Fate, Surrogate
+from benchmarks.pruning.surrogate import Course, Surrogate
 from tests.benchmarks.pruning.synthetic import BOUNDS, recording, recording_of_s11
 from tune_s11.search_space import load_space
 
@@ -13,7 +13,7 @@ CURVES = build_curves(*recording_of_s11(60))
 SURROGATE = Surrogate(CURVES, SPACE)
 
 
-def drawn(surrogate: Surrogate, count: int) -> list[Fate]:
+def drawn(surrogate: Surrogate, count: int) -> list[Course]:
     return [surrogate.draw(draw(SPACE, 1, number), np.random.default_rng(number)) for number in range(count)]
 
 

@@ -17,7 +17,7 @@ from tests.report.figures.helpers import NAMES, titles
 from tune_s11.config import Recipe
 from tune_s11.report import figures
 from tune_s11.report.compare import Compared, HeldOutEpoch
-from tune_s11.report.figures.svg import entitle, entitle_points, save, svg
+from tune_s11.report.figures.svg import entitle_points, save, set_title, svg
 from tune_s11.report.predictions import Predictions
 from tune_s11.report.timeline import best_so_far, build_timeline
 from tune_s11.results import TrialResult
@@ -33,7 +33,7 @@ def figure() -> Figure:
 def test_any_title_is_text(title: str) -> None:
     figure = Figure(figsize=(1, 1))
     line = figure.add_artist(Line2D([0, 1], [0, 1]))
-    entitle(line, title)
+    set_title(line, title)
     (found,) = titles(svg(figure, "a"))
     whole = title.replace("\r\n", "\n").replace("\r", "\n")
     assert all(after in (before, "\ufffd") for before, after in zip(whole, found, strict=True))
@@ -50,7 +50,7 @@ def test_text_is_text_and_the_style_stays_within(figure: Figure) -> None:
 
 
 def test_a_line_is_within_reach_of_the_mouse(figure: Figure) -> None:
-    entitle(figure.axes[0].lines[0], "it")
+    set_title(figure.axes[0].lines[0], "it")
     root = ElementTree.fromstring(svg(figure, "a"))
     (group,) = root.findall(".//svg:g[@class='titled']", NAMES)
     title, line, reach = group

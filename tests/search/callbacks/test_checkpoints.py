@@ -8,7 +8,7 @@ import pytest
 from ray.tune.result import DONE, SHOULD_CHECKPOINT
 
 from tests.search.begun import Search
-from tune_s11.search.callbacks.checkpoints import DropLosers
+from tune_s11.search.callbacks.checkpoints import DeleteCheckpoints
 
 
 def trial(number: int) -> Any:
@@ -19,7 +19,7 @@ def trial(number: int) -> Any:
 def test_a_trial_that_has_ended_keeps_its_reports_alone(tmp_path: Path, event: str) -> None:
     search = Search(tmp_path)
     search.begin("t0000", "t0001")
-    getattr(DropLosers(search.context), event)(0, [], trial(1))
+    getattr(DeleteCheckpoints(search.context), event)(0, [], trial(1))
     assert {path.parent.parent.name for path in tmp_path.rglob("checkpoint.pt")} == {"t0000"}
     assert (tmp_path / "trials" / "t0001" / "result.json").exists()
 
@@ -27,5 +27,5 @@ def test_a_trial_that_has_ended_keeps_its_reports_alone(tmp_path: Path, event: s
 @pytest.mark.parametrize("done", [True, False])
 def test_a_last_report_makes_no_checkpoint(tmp_path: Path, done: bool) -> None:
     result = {DONE: done, SHOULD_CHECKPOINT: True}
-    DropLosers(Search(tmp_path).context).on_trial_result(0, [], trial(0), result)
+    DeleteCheckpoints(Search(tmp_path).context).on_trial_result(0, [], trial(0), result)
     assert result[SHOULD_CHECKPOINT] is not done

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from tune_s11.config import Recipe, SearchSettings
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import LAYOUT
-from tune_s11.search.study import Interrupted, Proposals, open_study, settle
+from tune_s11.search.study import Interrupted, Proposals, open_study, reconcile
 from tune_s11.search.tune.searcher import StudySearcher
 from tune_s11.storage.workspace import Local
 from tune_s11.training.metrics import EpochMetrics
@@ -129,7 +129,7 @@ def test_a_trial_that_never_reported_failed(study: optuna.Study) -> None:
 
 
 def settled(study: optuna.Study, path: Path, *results: TrialResult) -> list[Interrupted]:
-    return settle(study, Local(path, LAYOUT), results, EPOCHS, print)
+    return reconcile(study, Local(path, LAYOUT), results, EPOCHS, print)
 
 
 def test_settling_tells_what_had_ended_and_gives_back_the_rest(study: optuna.Study, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from ray.exceptions import RayTaskError, WorkerCrashedError
 
 from tune_s11.config import InputError
 from tune_s11.search import failures
-from tune_s11.search.failures import STALL_FIRST, Silence
+from tune_s11.search.failures import STALL_FIRST, Watchdog
 from tune_s11.search.workers import parts
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.search.workers.parts import POLL_SECONDS, Failed, Parts
@@ -43,8 +43,8 @@ class MadeUpRay:
             "placement_group_table": lambda place: {"state": "CREATED" if self._is_placed(place) else "PENDING"},
             "remove_placement_group": self.remove,
             "PlacementGroupSchedulingStrategy": lambda place: place,
-            "SignsOfLife": lambda: SimpleNamespace(
-                giver=lambda part: part, count=lambda part: self._signs.get(part, 0), forget=self._signs.clear
+            "Heartbeats": lambda: SimpleNamespace(
+                sender=lambda part: part, count=lambda part: self._signs.get(part, 0), forget=self._signs.clear
             ),
         }.items():
             monkeypatch.setattr(parts, name, made_up)
@@ -54,7 +54,7 @@ class MadeUpRay:
         self.told: list[tuple[int, Any]] = []
         self.repeated: list[tuple[int, str]] = []
         task = SimpleNamespace(options=lambda name, scheduling_strategy: self._task(scheduling_strategy))
-        stage = Parts(task, "task", Workers(2, 1, 0, cap), Silence(stall), again)
+        stage = Parts(task, "task", Workers(2, 1, 0, cap), Watchdog(stall), again)
         calls = [(number,) for number in range(len(scripts))]
         try:
             return stage.run(

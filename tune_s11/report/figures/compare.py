@@ -19,7 +19,7 @@ from tune_s11.report.figures.canvas import (
     mark_target,
     spread_accuracy,
 )
-from tune_s11.report.figures.svg import entitle
+from tune_s11.report.figures.svg import set_title
 from tune_s11.report.tables import schedule_points
 
 _LOOKS: tuple[dict[str, Any], ...] = (
@@ -66,10 +66,10 @@ def draw_comparison(compared: Sequence[Compared], level: float | None, target: f
         (line,) = accuracy.plot(
             *zip(*points, strict=True) if points else ([], []), markevery=[-1], marker="o", ms=4, label=label, **look
         )
-        entitle(line, label + "".join(f"\n{100 * score:.2f} % after epoch {epoch}" for epoch, score in points[-1:]))
+        set_title(line, label + "".join(f"\n{100 * score:.2f} % after epoch {epoch}" for epoch, score in points[-1:]))
         epochs, lrs = schedule_points(run.recipe, run.rows)
         (line,) = lr.plot(epochs, lrs, **look)
-        entitle(line, label)
+        set_title(line, label)
     spread_accuracy(accuracy)
     weights = " or ".join(sorted({run.recipe.weights for run in compared}))
     accuracy.set_ylabel(f"{' or '.join(sorted(images))} accuracy, {weights}\n(log error scale)")

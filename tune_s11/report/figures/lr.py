@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, VERMILION, in_style
-from tune_s11.report.figures.svg import entitle, entitle_points
+from tune_s11.report.figures.svg import entitle_points, set_title
 from tune_s11.results.lr_range import RangeTest
 
 _MARKERS = "osD^vP*"
@@ -49,7 +49,7 @@ def draw_range_test(measured: RangeTest, winner: float | None = None) -> Figure:
 
 
 def _mark(axes: Axes, name: str, lr: float, **look: Any) -> None:
-    entitle(axes.axvline(lr, label=f"{name} {lr:.3g}", **look), f"{name} {lr:.4g}")
+    set_title(axes.axvline(lr, label=f"{name} {lr:.3g}", **look), f"{name} {lr:.4g}")
 
 
 def _draw_cycles(axes: Axes, measured: RangeTest) -> None:
@@ -87,7 +87,7 @@ def _draw_ramps(axes: Axes, measured: RangeTest, curve: LRCurve) -> None:
         height = np.interp(np.log(lr), np.log(curve.lrs[finite]), loss[finite])
         label = f"{name} {lr:.3g}"
         (mark,) = axes.plot(lr, height, marker, color="white", mec="black", mew=1.4, ms=8, ls="none", label=label)
-        entitle(mark, f"suggestion {label}")
+        set_title(mark, f"suggestion {label}")
     _mark(axes, "min_lr to try first", measured.bounds.min_lr, color=ORANGE, ls=":", lw=1.8)
     # The last steps before a ramp ends lie far above the range that matters.
     lowest, highest = float(curve.losses.min()), float(loss[: np.argmin(loss) + 1].max())

@@ -24,7 +24,7 @@ from tune_s11.report.figures.canvas import (
     spread_accuracy,
     trial_title,
 )
-from tune_s11.report.figures.svg import entitle, entitle_points
+from tune_s11.report.figures.svg import entitle_points, set_title
 from tune_s11.results import TrialResult
 
 ACROSS = 3
@@ -97,7 +97,7 @@ def draw_parallel(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistr
         line = [scales[name].place(trial.params[name]) for name in scales]
         faint = {key: STATES[trial.state][key] for key in ("color", "ls")}
         (drawn,) = axes.plot(line, lw=0.8, alpha=0.55 * crowded(len(unfinished)), zorder=1, **faint)
-        entitle(drawn, trial_title(trial))
+        set_title(drawn, trial_title(trial))
     width = 1.6 * crowded(len(complete))
     for trial, score, shade in zip(complete, scores, shades, strict=True):
         line = [scales[name].place(trial.params[name]) for name in scales]
@@ -107,7 +107,7 @@ def draw_parallel(trials: Sequence[TrialResult], domains: Mapping[str, BaseDistr
             {"color": VERMILION, "lw": 3, "marker": "*", "ms": 11} if best else {"color": shade, "lw": width}
         )
         (drawn,) = axes.plot(line, zorder=3 if best else 2, **look)
-        entitle(drawn, trial_title(trial))
+        set_title(drawn, trial_title(trial))
     marks = {name: [(scale.place(tick), short(tick)) for tick in scale.ticks()] for name, scale in scales.items()}
     names = [f"{name}\n(log)" if scale.log else name for name, scale in scales.items()]
     if complete:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from tune_s11.report.figures.canvas import BLUE, GREY, SKY, VERMILION, in_style
-from tune_s11.report.figures.svg import entitle
+from tune_s11.report.figures.svg import set_title
 from tune_s11.report.predictions import Calibration
 
 ACROSS = 5
@@ -157,7 +157,7 @@ def draw_reliability(calibration: Calibration) -> Figure:
             f"confidence up to {100 * end:.0f} %, mean {100 * sure:.1f} %\naccuracy {100 * right:.1f} %, {count} images"
         )
         for part in parts:
-            entitle(part, title)
+            set_title(part, title)
     for place, count in zip(left + width / 2, calibration.counts[filled], strict=True):
         images.annotate(f"{count}", (place, count), (0, 2), textcoords="offset points", ha="center", fontsize=7)
     images.margins(y=0.15)

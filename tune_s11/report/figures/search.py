@@ -9,9 +9,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from tune_s11.report.figures.canvas import BLUE, SKY, STATES, VERMILION, in_style, spread_accuracy, trial_title
-from tune_s11.report.figures.svg import entitle, entitle_points
+from tune_s11.report.figures.svg import entitle_points, set_title
 from tune_s11.report.timeline import Timeline
-from tune_s11.text import in_time
+from tune_s11.text import format_seconds
 
 _HATCHES = {"complete": "", "pruned": "///", "running": "...", "diverged": "xxx", "failed": "\\\\\\"}
 """Hatches that distinguish the states' bars when printed in greyscale."""
@@ -40,7 +40,7 @@ def draw_best_so_far(points: Sequence[dict[str, Any]], winner: str | None) -> Fi
         _name_rises(axes, points)
         place = min(ended, key=lambda point: (-point[1], point[0]))
         (star,) = axes.plot(*place, "*", color=VERMILION, ms=13, ls="none", label=f"winner {winner}", zorder=3)
-        entitle(star, f"{winner}, the winner: {100 * place[1]:.2f} %")
+        set_title(star, f"{winner}, the winner: {100 * place[1]:.2f} %")
     spread_accuracy(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(0, 1.01 * spent[-1])
@@ -72,7 +72,7 @@ def draw_timeline(timeline: Timeline, winner: str | None) -> Figure:
     axes = figure.add_subplot(xlabel=f"wall time ({unit})", ylabel="worker")
     for bar in timeline.bars:
         best = bar.trial.name == winner
-        title = f"{trial_title(bar.trial)}\n{in_time(bar.end - bar.begin)} on worker {bar.lane}"
+        title = f"{trial_title(bar.trial)}\n{format_seconds(bar.end - bar.begin)} on worker {bar.lane}"
         (drawn,) = axes.barh(
             bar.lane,
             (bar.end - bar.begin) / seconds,
@@ -84,7 +84,7 @@ def draw_timeline(timeline: Timeline, winner: str | None) -> Figure:
             linewidth=2.4 if best else 0.8,
             zorder=3 if best else 2,
         )
-        entitle(drawn, title)
+        set_title(drawn, title)
         if lanes <= 16 and bar.end - bar.begin > 0.03 * length:
             number = axes.text(
                 (bar.begin + bar.end) / 2 / seconds,
@@ -96,7 +96,7 @@ def draw_timeline(timeline: Timeline, winner: str | None) -> Figure:
                 zorder=4,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
             )
-            entitle(number, title)
+            set_title(number, title)
     place = 0.0
     for length_of_session in timeline.lengths[:-1]:
         place += length_of_session

@@ -29,7 +29,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML cannot represent; folder names may contain them."""
 
 
-def entitle(artist: Artist, title: str) -> None:
+def set_title(artist: Artist, title: str) -> None:
     """Give a title to an artist that is drawn as one element. It may have several lines."""
     artist.set_gid(json.dumps(title))
 

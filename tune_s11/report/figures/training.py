@@ -22,7 +22,7 @@ from tune_s11.report.figures.canvas import (
     spread_accuracy,
     trial_title,
 )
-from tune_s11.report.figures.svg import entitle, entitle_points
+from tune_s11.report.figures.svg import entitle_points, set_title
 from tune_s11.report.tables import HeldOut
 from tune_s11.report.train_test_curve import TrainTestEpoch
 from tune_s11.results import TrialResult
@@ -162,7 +162,7 @@ def draw_trials(trials: Sequence[TrialResult], winner: str | None, rungs: Sequen
             points = [(row.epoch, row.score) for row in trial.rows if not row.diverged]
             if points:
                 (line,) = axes.plot(*zip(*points, strict=True), markevery=[-1], **look | fainter)
-                entitle(line, trial_title(trial))
+                set_title(line, trial_title(trial))
         if group:
             handles.append(Line2D([], [], label=label, **look))
 

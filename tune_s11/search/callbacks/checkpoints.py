@@ -9,7 +9,7 @@ from tune_s11.search.checkpoints import drop_checkpoints
 from tune_s11.search.context import Context
 
 
-class DropLosers(Callback):  # type: ignore[misc]
+class DeleteCheckpoints(Callback):  # type: ignore[misc]
     """A callback that deletes each trial's checkpoints as it ends, for any reason, and prevents a final one."""
 
     def __init__(self, context: Context) -> None:

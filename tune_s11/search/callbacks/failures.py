@@ -9,7 +9,7 @@ from ray.tune import Callback
 from ray.tune.result import TIME_THIS_ITER_S
 
 from tune_s11.results import last_error, trial_name
-from tune_s11.search.failures import SearchFailedError, Silence
+from tune_s11.search.failures import SearchFailedError, Watchdog
 from tune_s11.search.tune.internals import worker_of
 
 LOOK_SECONDS = 1.0
@@ -28,7 +28,7 @@ class StallWatch(Callback):  # type: ignore[misc]
     """
 
     def __init__(self, seconds: float | None, longest: float) -> None:
-        self._silence = Silence(seconds, longest)
+        self._watchdog = Watchdog(seconds, longest)
         self._killed: dict[str, str] = {}
         self._looked = float("-inf")
 
@@ -40,11 +40,11 @@ class StallWatch(Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Record a report as a sign of life."""
-        self._silence.hear(trial.trial_id, result[TIME_THIS_ITER_S])
+        self._watchdog.record(trial.trial_id, result[TIME_THIS_ITER_S])
 
     def on_trial_save(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Record a saved checkpoint as a sign of life."""
-        self._silence.hear(trial.trial_id)
+        self._watchdog.record(trial.trial_id)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Kill workers that hang. Tune calls this after each event, or after a tenth of a second without one."""
@@ -52,15 +52,15 @@ class StallWatch(Callback):  # type: ignore[misc]
             return
         self._looked = time.monotonic()
         workers = {trial.trial_id: worker_of(trial) for trial in trials}
-        for name in self._silence.silent(name for name, worker in workers.items() if worker is not None):
+        for name in self._watchdog.silent(name for name, worker in workers.items() if worker is not None):
             if name not in self._killed:
-                self._killed[name] = self._silence.reason
+                self._killed[name] = self._watchdog.reason
                 ray.kill(workers[name])
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Explain the failure of a trial that will be resumed by another worker."""
         self._explain(trial)
-        self._silence.forget(trial.trial_id)
+        self._watchdog.forget(trial.trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Explain the failure of a trial that has failed for good."""

@@ -82,9 +82,9 @@ def _gained(verdict: Verdict) -> list[str]:
     if gain is None:
         return []
     between = "" if gain.low is None or gain.high is None else f" ({gain.low:.4f} to {gain.high:.4f})"
-    if gain.mean < 0 and not gain.by_noise:
+    if gain.mean < 0 and not gain.within_noise:
         return [f"  {first}, the first trial, is better by {-gain.mean:.4f}; it was pruned, so it cannot win"]
-    noise = ", within noise" if gain.by_noise else ""
+    noise = ", within noise" if gain.within_noise else ""
     return [f"  searching has gained at most {gain.mean:.4f}{between} over {first}, the first trial{noise}"]
 
 
@@ -108,7 +108,7 @@ def run_finalists(
     }
     epochs = finalists[0].recipe.epochs
     names = [f"finalist {trial.name} from seed {seed}" for trial in finalists for seed in seeds]
-    found = iter(run_all_again(context, calls, names, epochs, on_progress))
+    found = iter(train_runs(context, calls, names, epochs, on_progress))
     scores = comparable({trial.name: {seed: next(found) for seed in seeds} for trial in finalists})
     may_win = {trial.name for trial in finalists if trial.name in scores and trial.state == "complete"}
     if len(may_win) < 2:
@@ -135,7 +135,7 @@ def comparable(scores: Mapping[str, Mapping[int, float | None]]) -> dict[str, di
     return {name: {seed: row[seed] for seed in seeds} for name, row in whole.items()} if seeds else {}
 
 
-def run_all_again(
+def train_runs(
     context: Context,
     calls: Mapping[RunFolder, tuple[Recipe, ObjectRef, int]],
     names: Sequence[str],
@@ -201,7 +201,7 @@ def judge(scores: dict[str, list[float]], seeds: Sequence[int], may_win: Set[str
         winner=winner,
         runner_up=runner_up,
         margin=margin,
-        tied=margin.by_noise,
+        tied=margin.within_noise,
         gain=lead(scores[winner], scores[first]) if first in scores and first != winner else None,
     )
 
@@ -209,10 +209,10 @@ def judge(scores: dict[str, list[float]], seeds: Sequence[int], may_win: Set[str
 def lead(scores: Sequence[float], others: Sequence[float]) -> Margin:
     """Return the mean of the differences seed by seed, with the bounds of Student's interval for two seeds or more."""
     differences = np.subtract(scores, others)
-    mean, half = float(np.mean(differences)), None
+    mean, low, high = float(np.mean(differences)), None, None
     if len(differences) > 1:
         half = half_interval(differences)
-    low, high = (None, None) if half is None else (mean - half, mean + half)
+        low, high = mean - half, mean + half
     return Margin(mean=mean, low=low, high=high, confidence=CONFIDENCE)
 
 

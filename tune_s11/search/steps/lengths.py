@@ -14,7 +14,7 @@ from tune_s11.config import Recipe, SearchSettings
 from tune_s11.results import TrialResult
 from tune_s11.results.records import Lengths, LengthScores, Summary
 from tune_s11.search.context import Context
-from tune_s11.search.steps.finalists import CONFIDENCE, run_all_again, seeds_of
+from tune_s11.search.steps.finalists import CONFIDENCE, seeds_of, train_runs
 from tune_s11.search_space import SearchConfig
 
 
@@ -139,14 +139,14 @@ def describe(found: Lengths) -> list[str]:
     if found.fewest is None:
         longest = found.tried[0]
         kept = f"the refits still train for {longest.epochs} epochs"
-        return [f"target {found.target:g}: not reached by {in_words(longest)}; {kept}"]
-    lines = [f"target {found.target:g}: reached by {in_words(by_epochs[found.fewest])}"]
+        return [f"target {found.target:g}: not reached by {format_bytes(longest)}; {kept}"]
+    lines = [f"target {found.target:g}: reached by {format_bytes(by_epochs[found.fewest])}"]
     if shorter := [epochs for epochs in by_epochs if epochs < found.fewest]:
-        lines.append(f"  too few: {in_words(by_epochs[max(shorter)])}")
+        lines.append(f"  too few: {format_bytes(by_epochs[max(shorter)])}")
     return lines
 
 
-def in_words(length: LengthScores) -> str:
+def format_bytes(length: LengthScores) -> str:
     """Describe a length with its mean validation accuracy and the lower limit of the mean."""
     limit = "no second run" if length.low is None else f"lower {CONFIDENCE:.0%} limit {length.low:.4f}"
     epochs = f"{length.epochs} epoch{'s' if length.epochs > 1 else ''}"
@@ -165,5 +165,5 @@ def _run(
     recipe = winner.recipe.resized(epochs)
     calls = {context.folder.length_run(winner.name, epochs, seed): (recipe, data, seed) for seed in seeds}
     names = [f"{epochs} epochs from seed {seed}" for seed in seeds]
-    scores = zip(seeds, run_all_again(context, calls, names, epochs, on_progress), strict=True)
+    scores = zip(seeds, train_runs(context, calls, names, epochs, on_progress), strict=True)
     return {seed: score for seed, score in scores if score is not None}

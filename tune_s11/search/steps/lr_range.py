@@ -13,7 +13,7 @@ from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.lr_range.cycles import Cycle, Outcome
 from tune_s11.lr_range.measuring import ramp, range_test, train_cycle
-from tune_s11.lr_range.rule import ask, expected_epochs, given, recommend, rehearse
+from tune_s11.lr_range.rule import ask, expected_epochs, given, recommend, typical_rounds
 from tune_s11.results.lr_range import RangeTest, read_cycles, write_cycles
 from tune_s11.results.search import read_bounds
 from tune_s11.search.context import Context
@@ -127,7 +127,7 @@ def expected_cycles(config: SearchConfig) -> tuple[tuple[int, ...], ...]:
     if config.space.get("max_lr") != RANGE_TEST:
         return ()
     evenly = np.arange(10)  # The cycles do not depend on the classes, so no images need be loaded.
-    rounds = rehearse(ask(config.recipe, config.search, evenly))
+    rounds = typical_rounds(ask(config.recipe, config.search, evenly))
     return tuple(tuple(cycle.epochs for cycle in cycles) for cycles in rounds)
 
 

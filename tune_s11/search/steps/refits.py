@@ -9,14 +9,14 @@ from tune_s11.config import Recipe
 from tune_s11.data import Images
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import RefitFolder
-from tune_s11.results.records import Refits, RefitScores, Summary, Winner, sound_record
+from tune_s11.results.records import Refits, RefitScores, Summary, Winner, read_record_or_none
 from tune_s11.results.tested_training import fit_and_test
 from tune_s11.search.context import Context
 from tune_s11.search.inputs import SearchInputs
 from tune_s11.search.workers.parts import Worker
 from tune_s11.storage.disk import size_of
 from tune_s11.storage.sync import Shared
-from tune_s11.text import in_words
+from tune_s11.text import format_bytes
 from tune_s11.training.trainer import Trainer, TrainingData
 
 
@@ -31,7 +31,7 @@ def refit_winner(context: Context, winner: TrialResult, recipe: Recipe, inputs: 
     """
     recipe, folder = context.config.refit.applied_to(recipe), context.folder
     chosen = Winner(trial=winner.name, recipe=recipe)
-    before = sound_record(Winner, folder.winner)
+    before = read_record_or_none(Winner, folder.winner)
     if before != chosen:  # no winner yet, or a longer search or a target changed it
         if before is not None and folder.metrics.exists():
             earlier = f"{before.trial} in {before.recipe.epochs} epochs"
@@ -40,14 +40,14 @@ def refit_winner(context: Context, winner: TrialResult, recipe: Recipe, inputs: 
         folder.best.mkdir()
         chosen.write(folder.winner)
         context.workspace.flush()  # otherwise a refit would resume from the earlier winner's checkpoint
-    refits = sound_record(Refits, folder.metrics)
+    refits = read_record_or_none(Refits, folder.metrics)
     if refits is None:  # not there yet, or damaged
         refits = _refit_all(context, chosen, winner.score, inputs)
         refits.write(folder.metrics)
     tested = refits.test_accuracy
     raw = f", raw weights {refits.test_accuracy_raw.mean:.4f}" if recipe.ema_horizon else ""
     context.say(f"test accuracy: {tested} (n = {tested.n}, {recipe.weights}){raw}")
-    context.say(f"results: {folder.path}, {in_words(size_of(folder.path))}", copied=True)
+    context.say(f"results: {folder.path}, {format_bytes(size_of(folder.path))}", copied=True)
 
 
 def _refit_all(context: Context, chosen: Winner, score: float | None, inputs: SearchInputs) -> Refits:

@@ -11,7 +11,7 @@ from ray import ObjectRef, tune
 from tune_s11.config import InputError
 from tune_s11.results import trial_name
 from tune_s11.search.audit import Audit, forget_unknown
-from tune_s11.search.callbacks.checkpoints import DropLosers
+from tune_s11.search.callbacks.checkpoints import DeleteCheckpoints
 from tune_s11.search.callbacks.failures import FailureLimit, StallWatch
 from tune_s11.search.callbacks.progress import SearchProgress, better
 from tune_s11.search.callbacks.tensorboard import TensorBoardFiles
@@ -20,7 +20,7 @@ from tune_s11.search.checkpoints import drop_checkpoints
 from tune_s11.search.context import Context
 from tune_s11.search.forecast import Budget
 from tune_s11.search.journal import mend_journal
-from tune_s11.search.study import Proposals, open_study, settle
+from tune_s11.search.study import Proposals, open_study, reconcile
 from tune_s11.search.tune.internals import recover_failed_resets
 from tune_s11.search.tune.scheduler import PolicyScheduler
 from tune_s11.search.tune.searcher import StudySearcher
@@ -77,7 +77,7 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
     study = open_study(folder.study, config.search)
     _set_aside_unknown(context, len(study.get_trials(deepcopy=False)))
     earlier = context.trials()
-    interrupted = settle(study, context.workspace, earlier, epochs, context.say)
+    interrupted = reconcile(study, context.workspace, earlier, epochs, context.say)
     ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     if len(ended) >= samples:
         return
@@ -122,7 +122,7 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
                     progress,
                     TrialFiles(),
                     TensorBoardFiles(folder.tensorboard),
-                    DropLosers(context),
+                    DeleteCheckpoints(context),
                     FailureLimit(workers.slots),
                     *context.callbacks,
                 ],

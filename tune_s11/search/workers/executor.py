@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import ray
 
 from tune_s11.hardware import Hardware, Precision, choose_hardware
-from tune_s11.search.failures import Silence
+from tune_s11.search.failures import Watchdog
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.search.workers.parts import Alive, Parts, Worker
 from tune_s11.storage.sync import SECONDS
@@ -25,7 +25,7 @@ class Executor:
     Attributes:
         workers: Workers that run at once.
         precision: Requested precision; ``auto`` is resolved on the worker.
-        stall_timeout: Seconds without a report; see :class:`tune_s11.search.failures.Silence`.
+        stall_timeout: Seconds without a report; see :class:`tune_s11.search.failures.Watchdog`.
         max_failures: Number of times that a call is repeated if its worker dies, hangs or raises.
     """
 
@@ -75,7 +75,7 @@ class Executor:
         """
         remote = ray.remote(num_cpus=self.workers.cpus, num_gpus=self.workers.gpus, max_retries=0)(_on_hardware)
         name = task.__name__  # for the dashboard and tracebacks
-        parts = Parts(remote, name, self.workers, Silence(self.stall_timeout), self.max_failures)
+        parts = Parts(remote, name, self.workers, Watchdog(self.stall_timeout), self.max_failures)
         with_task = ((task, self, compiled, *arguments) for arguments in calls)
         return parts.run(with_task, on_wait, on_result, on_failure)
 

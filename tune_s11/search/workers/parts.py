@@ -19,10 +19,10 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from tune_s11.config import InputError
 from tune_s11.hardware import Hardware
-from tune_s11.search.failures import Silence
-from tune_s11.search.ray_internals import SignsOfLife
+from tune_s11.search.failures import Watchdog
+from tune_s11.search.ray_internals import Heartbeats
 from tune_s11.search.workers.cluster import Workers
-from tune_s11.storage.disk import disk_trouble
+from tune_s11.storage.disk import describe_disk_error
 
 POLL_SECONDS = 2.0
 
@@ -80,14 +80,14 @@ class Parts:
         task: Ray task that takes an :data:`Alive` as its first argument.
         name: Name of the task in Ray.
         workers: Workers that run at once.
-        silence: Watch that finds hanging workers.
+        watchdog: Watch that finds hanging workers.
         max_failures: Number of times that a part is retried.
     """
 
-    def __init__(self, task: Any, name: str, workers: Workers, silence: Silence, max_failures: int) -> None:
+    def __init__(self, task: Any, name: str, workers: Workers, watchdog: Watchdog, max_failures: int) -> None:
         self._task, self._name = task, name
-        self._workers, self._silence, self._max_failures = workers, silence, max_failures
-        self._signs = SignsOfLife()
+        self._workers, self._watchdog, self._max_failures = workers, watchdog, max_failures
+        self._signs = Heartbeats()
         self._places: list[PlacementGroup] = []  # all that exist
         self._free: list[PlacementGroup] = []  # those whose part has finished, and whose worker is warm
 
@@ -153,7 +153,7 @@ class Parts:
             self._places.append(part.place)
         part.name, part.placed, part.signs, part.killed = f"{part.call}-{part.failures}", False, 0, None
         there = PlacementGroupSchedulingStrategy(part.place)
-        alive = self._signs.giver(part.name)
+        alive = self._signs.sender(part.name)
         part.result = self._task.options(name=self._name, scheduling_strategy=there).remote(alive, *part.arguments)
         return part
 
@@ -182,10 +182,10 @@ class Parts:
             signs = self._signs.count(name)
             if signs > part.signs:
                 # The first sign only shows that the worker has started.
-                self._silence.hear(name, self._silence.since(name) if part.signs else 0.0)
+                self._watchdog.record(name, self._watchdog.since(name) if part.signs else 0.0)
                 part.signs = signs
-        for name in self._silence.silent(placed):
-            placed[name].killed = self._silence.reason
+        for name in self._watchdog.silent(placed):
+            placed[name].killed = self._watchdog.reason
             remove_placement_group(placed[name].place)
 
     @contextmanager
@@ -200,4 +200,4 @@ class Parts:
 
 
 def _is_for_the_user(error: RayError) -> bool:
-    return isinstance(getattr(error, "cause", None), InputError) or disk_trouble(error) is not None
+    return isinstance(getattr(error, "cause", None), InputError) or describe_disk_error(error) is not None
