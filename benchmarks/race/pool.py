@@ -59,16 +59,12 @@ class Pool:
     diverged."""
     score: Floats
     """Held-out accuracy of the EMA weights after the last epoch, (n,); 0 where diverged."""
-    score_raw: Floats
-    """Held-out accuracy of the raw weights after the last epoch, (n,); 0 where diverged."""
     epochs_run: Ints
     """Epochs trained, (n,): fewer than ``epochs`` where diverged."""
     diverged: Bools
     """Whether each trial diverged, (n,)."""
     fresh: Floats
     """Mean held-out accuracy of the EMA weights over the runs from fresh seeds, (n,); NaN where there are none."""
-    seconds: Floats
-    """Processor time of each run, (n,)."""
     processors: list[str]
     """Kind of processor of each run."""
 
@@ -161,19 +157,17 @@ def build_pool(header: dict[str, Any], lines: list[dict[str, Any]], best: list[d
     epochs = int(header["of"]["recipe"]["epochs"])
     fresh: dict[int, dict[int, float]] = {}
     for line in best:
-        fresh.setdefault(int(line["number"]), {})[int(line["repeat"])] = _score(line, "ema")
+        fresh.setdefault(int(line["number"]), {})[int(line["repeat"])] = _score(line)
     return Pool(
         header,
         np.array(sorted(by_number)),
         [line["config"] for line in lines],
         _curves(lines, "raw", epochs),
         _curves(lines, "ema", epochs),
-        np.array([_score(line, "ema") for line in lines]),
-        np.array([_score(line, "raw") for line in lines]),
+        np.array([_score(line) for line in lines]),
         np.array([len(line["curve"]["ema"]) for line in lines]),
         np.array([line["score"] is None for line in lines]),
         np.array([np.mean(list(fresh.get(number, {0: np.nan}).values())) for number in sorted(by_number)]),
-        np.array([float(line["seconds"]) for line in lines]),
         [line["processor"] for line in lines],
     )
 
@@ -185,5 +179,5 @@ def _curves(lines: list[dict[str, Any]], name: str, epochs: int) -> Floats:
     return values
 
 
-def _score(line: dict[str, Any], name: str) -> float:
-    return 0.0 if line["score"] is None else float(line["score"][name])
+def _score(line: dict[str, Any]) -> float:
+    return 0.0 if line["score"] is None else float(line["score"]["ema"])

@@ -13,9 +13,9 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
-from benchmarks.tools.lines import append_line, read_lines
+from benchmarks.tools.lines import append_line, completed_subject, read_lines
 from benchmarks.tools.processes import exit_with_parent
-from tune_s11.config import InputError, Recipe, completed
+from tune_s11.config import InputError
 from tune_s11.hardware import Hardware
 
 NICENESS = 5
@@ -68,22 +68,22 @@ class Background:
         return self._executor.submit(_call, method, *arguments)
 
     def append_results(
-        self, tasks: Sequence["Future[dict[str, Any]]"], out: Path, told: Callable[[dict[str, Any]], str]
+        self, tasks: Sequence["Future[dict[str, Any]]"], out: Path, summarise: Callable[[dict[str, Any]], str]
     ) -> None:
-        """Append each task's line to ``out`` when it is done, and print the summary that ``told`` returns for it."""
+        """Append each task's line to ``out`` when it is done, and print the summary that ``summarise`` returns for it."""
         start = time.monotonic()
         for finished, task in enumerate(as_completed(tasks), start=1):
             line = task.result()
             append_line(out, line)
             left = (time.monotonic() - start) / finished * (len(tasks) - finished)
-            print(f"{finished}/{len(tasks)}  {told(line)}  {left / 60:.0f} min left", flush=True)
+            print(f"{finished}/{len(tasks)}  {summarise(line)}  {left / 60:.0f} min left", flush=True)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is KeyboardInterrupt:
-            print("interrupted; the same command goes on", flush=True)
+            print("interrupted; the same command resumes it", flush=True)
             os._exit(130)  # the processes notice and exit; their work in progress is lost
         self._executor.shutdown(cancel_futures=True)
 
@@ -102,13 +102,8 @@ def read_begun(out: Path, of: dict[str, Any]) -> tuple[dict[str, Any] | None, li
     if not lines:
         return None, []
     header = lines[0]
-    recorded = _completed(header.get("of", {}))
-    for key, value in _completed(of).items():
+    recorded = completed_subject(header.get("of", {}))
+    for key, value in completed_subject(of).items():
         if recorded.get(key) != value:
             raise InputError(f"--out {out}: was recorded with another {key}; expected the same, or a new file")
     return header, lines[1:]
-
-
-def _completed(of: dict[str, Any]) -> dict[str, Any]:
-    """Return a subject, completed with the defaults of recipe fields that are newer than the recording."""
-    return of | {"recipe": completed(Recipe, of["recipe"])} if "recipe" in of else of
