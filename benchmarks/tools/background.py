@@ -70,7 +70,7 @@ class Background:
     def append_results(
         self, tasks: Sequence["Future[dict[str, Any]]"], out: Path, summarise: Callable[[dict[str, Any]], str]
     ) -> None:
-        """Append each task's line to ``out`` when it is done, and print the summary that ``summarise`` returns for it."""
+        """Append each task's line to ``out`` when it is done, and print its summary."""
         start = time.monotonic()
         for finished, task in enumerate(as_completed(tasks), start=1):
             line = task.result()

@@ -57,6 +57,11 @@ class Machine:
             )
 
 
+def set_all(program: Any, *settings: str) -> list[str]:
+    """The options that start a search of the test's small space with these settings."""
+    return ["--space", str(program.space), *(word for setting in settings for word in ("--set", setting))]
+
+
 @pytest.fixture
 def machines(program: Any, s3: Any, tmp_path: Path) -> tuple[Machine, Machine]:
     return Machine(program, s3, tmp_path / "one"), Machine(program, s3, tmp_path / "two")
@@ -201,6 +206,46 @@ def test_a_storage_that_is_away_for_a_while_costs_nothing(program: Any, machines
     assert "Traceback" not in output
     assert len(rows(search)) == 8
     assert (search / "best/metrics.json").read()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [
+        ("_train_cycle", ("epochs=200", "search.samples=1", "search.finalists=0", "refit.epochs=4")),
+        ("run_again", ("epochs=60", "search.samples=2", "search.finalists=2", "refit.epochs=4")),
+        ("_refit", ("epochs=4", "search.samples=1", "search.finalists=0", "refit.epochs=200")),
+    ],
+)
+def test_a_storage_that_is_away_under_another_stage_costs_nothing_of_it(
+    program: Any, machines: Any, reaped: Any, s3: Any, task: str, settings: tuple[str, ...]
+) -> None:
+    one, _ = machines
+    more = () if task == "_train_cycle" else ("--lr-bounds", "0.01", "0.2")
+    name = task.strip("_")
+    process = reaped(one.start(*set_all(program, *settings), "--no-asha", *more, "--name", name))
+
+    def busy() -> bool:
+        lines = (Path(f"/proc/{pid}/cmdline") for pid in program.family(process.pid))
+        return any(line.exists() and line.read_text().startswith(f"ray::{task}") for line in lines)
+
+    program.wait_for(busy)
+    s3.pause()
+    try:
+        program.wait_for(lambda: "the search continues in" in one.output.read_text())
+        assert busy()
+    finally:
+        s3.resume()
+    assert process.wait(500) == 0, one.output.read_text()
+    output = one.output.read_text()
+    assert output.count("the server cannot be reached") == 1
+    assert output.count("is back and up to date") == 1
+    assert "runs again" not in output
+    metrics = json.loads((one.storage / name / "best/metrics.json").read() or b"")
+    assert metrics["test_accuracy"]["n"] == 2
+    if task == "run_again":
+        verdict = json.loads((one.storage / name / "finalists.json").read() or b"")
+        assert [len(row["scores"]) for row in verdict["trials"].values()] == [2, 2]
 
 
 @pytest.mark.slow
