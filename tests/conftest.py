@@ -78,6 +78,18 @@ class Program:
         return family
 
     @staticmethod
+    def title(pid: int) -> str:
+        """A process's command line; empty once it has ended."""
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text()
+        except OSError:
+            return ""
+
+    def workers(self, pid: int, task: str) -> list[int]:
+        """Processes of a search that run a task or an actor of this name, or are about to."""
+        return sorted(each for each in self.family(pid) if self.title(each).startswith(f"ray::{task}"))
+
+    @staticmethod
     def wait_for(condition: Callable[[], bool], seconds: float = 300.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():

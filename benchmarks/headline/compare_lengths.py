@@ -135,8 +135,8 @@ def cell(by_seed: Mapping[int, float]) -> str:
     return f"{values.mean():.2f}{spread} (n = {len(values)})"
 
 
-def format_bytes(interval: Interval | None) -> str:
-    """Return an estimate of epochs in words."""
+def describe(interval: Interval | None) -> str:
+    """Describe an estimate of epochs with its interval."""
     if interval is None:
         return "not recorded"
     value, low, high = map(_epochs_in_words, interval)
@@ -171,7 +171,7 @@ def main(
     longest = max(LENGTHS)
     for kind, other in (("cycle", "steps"), ("cycle", "untuned")):
         epochs = as_accurate_in(recorded[kind], recorded[other], longest) if recorded[kind] else None
-        print(f"- as accurate as {KINDS[other]} after {longest} epochs, {KINDS[kind]}: {format_bytes(epochs)} epochs")
+        print(f"- as accurate as {KINDS[other]} after {longest} epochs, {KINDS[kind]}: {describe(epochs)} epochs")
     recipes = read_recipes(recordings)
     for kind, recipe in KINDS.items():
         if found := recipes.get(f"{kind}-{width}"):

@@ -60,7 +60,7 @@ def examine(search: Simulated, finalists: int) -> Audited:
     passed = told["trials"]
     stopped = [trial.number for trial in search.trials if trial.state == "pruned" or trial.name in passed]
     threshold = np.inf if told["threshold"] is None else told["threshold"]
-    good = [search.fates[number].chosen_by >= threshold for number in stopped]
+    good = [search.courses[number].chosen_by >= threshold for number in stopped]
     return Audited(
         truth=float(np.mean(good)) if good else 0.0,
         low=told["low"],

@@ -45,13 +45,13 @@ class Simulated:
 
     Attributes:
         trials: Trials by number.
-        fates: Course of each trial: its course without pruning.
+        courses: Course of each trial without pruning.
         audit: Content of ``audit.json``.
         time: Time until the last trial finished, in epochs of a fast worker.
     """
 
     trials: list[TrialResult]
-    fates: list[Course]
+    courses: list[Course]
     audit: AuditRecord | None
     time: float
 
@@ -63,7 +63,7 @@ class Simulated:
     @property
     def saving(self) -> float:
         """Epochs that the same trials would take without pruning, over epochs trained."""
-        return sum(len(fate.signal) for fate in self.fates) / self.spent
+        return sum(len(course.signal) for course in self.courses) / self.spent
 
     @property
     def best(self) -> float:
@@ -73,10 +73,10 @@ class Simulated:
     @property
     def lost(self) -> float:
         """Points of accuracy that the winner would have gained if all of the same trials had finished."""
-        return 100 * (self._score_of_winner(range(len(self.fates))) - self.best)
+        return 100 * (self._score_of_winner(range(len(self.courses))) - self.best)
 
     def _score_of_winner(self, unpruned: Iterable[int]) -> float:
-        return score_of_winner([(fate.chosen_by, fate.score) for fate in map(self.fates.__getitem__, unpruned)])
+        return score_of_winner([(course.chosen_by, course.score) for course in map(self.courses.__getitem__, unpruned)])
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class World:
     """A simulated search and the surrogate that draws its trials.
 
     Attributes:
-        surrogate: Surrogate that draws the fates of trials.
+        surrogate: Surrogate that draws the courses of trials.
         config: Search to simulate; its space has bounds for every field.
         first: Parameters to try first, in this order.
     """
@@ -126,15 +126,13 @@ class World:
             time = SearchWithoutRay(start, self.config, proposals, self.config.policy, audit).run(workers.epoch_times)
             record = read_record_or_none(AuditRecord, audit)
         recipe, trials = self.config.recipe, []
-        for trial, fated in started:
+        for trial, run in started:
             made = recipe.model_copy(update=trial["params"])
-            trials.append(
-                TrialResult(trial["number"], trial["params"], made, trial["seed"], None, fated.rows, fated.state)
-            )
-        return Simulated(trials, [fated.fate for _, fated in started], record, time)
+            trials.append(TrialResult(trial["number"], trial["params"], made, trial["seed"], None, run.rows, run.state))
+        return Simulated(trials, [run.course for _, run in started], record, time)
 
 
-def simulated_epoch(fate: Course, epoch: int) -> EpochMetrics:
+def simulated_epoch(course: Course, epoch: int) -> EpochMetrics:
     """Return an epoch of a trial that is not trained: its score and whether it diverged; other figures are blank."""
     return EpochMetrics(
         epoch=epoch,
@@ -144,32 +142,32 @@ def simulated_epoch(fate: Course, epoch: int) -> EpochMetrics:
         val_loss=None,
         val_accuracy=None,
         ema_val_loss=None,
-        ema_val_accuracy=float(fate.signal[epoch - 1]),
+        ema_val_accuracy=float(course.signal[epoch - 1]),
         seconds=0.0,
         images_per_second=0.0,
-        diverged=fate.diverged and epoch == len(fate.signal),
+        diverged=course.diverged and epoch == len(course.signal),
     )
 
 
 class _SimulatedTrial:
-    """A trial that takes its epochs from its fate."""
+    """A trial that takes its epochs from its course."""
 
-    def __init__(self, fate: Course) -> None:
+    def __init__(self, course: Course) -> None:
         self.rows: list[EpochMetrics] = []
-        self.fate = fate
+        self.course = course
 
     @property
     def finished(self) -> bool:
-        """Whether its fate has no further epoch."""
-        return len(self.rows) == len(self.fate.signal)
+        """Whether its course has no further epoch."""
+        return len(self.rows) == len(self.course.signal)
 
     @property
     def state(self) -> State:
         """State of the trial after the search has finished."""
-        return "pruned" if not self.finished else "diverged" if self.fate.diverged else "complete"
+        return "pruned" if not self.finished else "diverged" if self.course.diverged else "complete"
 
     def advance(self, epoch: int) -> float:
         """Add the epochs up to ``epoch`` and return the score there."""
-        last = min(epoch, len(self.fate.signal))
-        self.rows += [simulated_epoch(self.fate, number) for number in range(len(self.rows) + 1, last + 1)]
+        last = min(epoch, len(self.course.signal))
+        self.rows += [simulated_epoch(self.course, number) for number in range(len(self.rows) + 1, last + 1)]
         return self.rows[-1].score

@@ -80,18 +80,18 @@ class Surrogate:
         return 1 - self.noise**2 / float(np.var(self._outcomes[~self._diverged, -1]))
 
     def draw(self, params: Mapping[str, Any], generator: np.random.Generator) -> Course:
-        """Draw the fate of a trial with ``params``."""
+        """Draw the course of a trial with ``params``."""
         place = self._place(params)
         same = np.flatnonzero((np.abs(self._places - place) < 1e-6).all(axis=1))
         if same.size:
-            return self._fate(int(same[0]), self._outcomes[same[0]])
+            return self._course(int(same[0]), self._outcomes[same[0]])
         weights = self._weights(np.array([tree.apply(place[None])[0] for tree in self._trees]))
         like = int(generator.choice(len(weights), p=weights))
         if self._diverged[like]:
-            return self._fate(like, self._outcomes[like])
-        return self._fate(like, np.clip(self._mean(weights) + self._unexplained[like], 0, 1))
+            return self._course(like, self._outcomes[like])
+        return self._course(like, np.clip(self._mean(weights) + self._unexplained[like], 0, 1))
 
-    def _fate(self, like: int, outcome: Floats) -> Course:
+    def _course(self, like: int, outcome: Floats) -> Course:
         return Course(outcome[: self._ended[like]], float(outcome[-1]), bool(self._diverged[like]))
 
     def _weights(self, leaves: Any, trees: Any = slice(None)) -> Floats:

@@ -72,7 +72,7 @@ def epochs_to(search: Simulated, target: float) -> float | None:
     """
     spent = np.cumsum([trial.epoch for trial in search.trials])
     for trial, epochs in zip(search.trials, spent, strict=True):
-        if trial.state == "complete" and search.fates[trial.number].chosen_by >= target:
+        if trial.state == "complete" and search.courses[trial.number].chosen_by >= target:
             return float(epochs)
     return None
 

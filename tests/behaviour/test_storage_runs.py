@@ -57,6 +57,16 @@ class Machine:
             )
 
 
+def after_one_outage(process: "subprocess.Popen[str]", machine: Machine) -> str:
+    """Wait for a search whose storage was away once; return what it has printed."""
+    assert process.wait(500) == 0, machine.output.read_text()
+    output = machine.output.read_text()
+    assert output.count("the server cannot be reached") == 1
+    assert output.count("is back and up to date") == 1
+    assert "Traceback" not in output
+    return output
+
+
 def set_all(program: Any, *settings: str) -> list[str]:
     """The options that start a search of the test's small space with these settings."""
     return ["--space", str(program.space), *(word for setting in settings for word in ("--set", setting))]
@@ -172,11 +182,7 @@ def test_a_worker_that_dies_goes_on_from_the_storage(program: Any, machines: Any
     process = reaped(one.start(*arguments, "--name", "worker", "--workers", "1"))
     search = one.storage / "worker"
     program.wait_for(lambda: any("/checkpoint_" in name for name in search.files()))
-    workers = [
-        pid
-        for pid in program.family(process.pid)
-        if Path(f"/proc/{pid}/cmdline").read_text().startswith("ray::TrialTrainable")
-    ]
+    workers = program.workers(process.pid, "TrialTrainable")
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
     assert workers
@@ -199,11 +205,7 @@ def test_a_storage_that_is_away_for_a_while_costs_nothing(program: Any, machines
         program.wait_for(lambda: "the server cannot be reached; the search continues in" in one.output.read_text())
     finally:
         s3.resume()
-    assert process.wait(500) == 0, one.output.read_text()
-    output = one.output.read_text()
-    assert output.count("the server cannot be reached") == 1
-    assert output.count("is back and up to date") == 1
-    assert "Traceback" not in output
+    after_one_outage(process, one)
     assert len(rows(search)) == 8
     assert (search / "best/metrics.json").read()
 
@@ -224,23 +226,14 @@ def test_a_storage_that_is_away_under_another_stage_costs_nothing_of_it(
     more = () if task == "_train_cycle" else ("--lr-bounds", "0.01", "0.2")
     name = task.strip("_")
     process = reaped(one.start(*set_all(program, *settings), "--no-asha", *more, "--name", name))
-
-    def busy() -> bool:
-        lines = (Path(f"/proc/{pid}/cmdline") for pid in program.family(process.pid))
-        return any(line.exists() and line.read_text().startswith(f"ray::{task}") for line in lines)
-
-    program.wait_for(busy)
+    program.wait_for(lambda: bool(program.workers(process.pid, task)))
     s3.pause()
     try:
         program.wait_for(lambda: "the search continues in" in one.output.read_text())
-        assert busy()
+        assert program.workers(process.pid, task)
     finally:
         s3.resume()
-    assert process.wait(500) == 0, one.output.read_text()
-    output = one.output.read_text()
-    assert output.count("the server cannot be reached") == 1
-    assert output.count("is back and up to date") == 1
-    assert "runs again" not in output
+    assert "runs again" not in after_one_outage(process, one)
     metrics = json.loads((one.storage / name / "best/metrics.json").read() or b"")
     assert metrics["test_accuracy"]["n"] == 2
     if task == "run_again":

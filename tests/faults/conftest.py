@@ -91,7 +91,8 @@ class Faults:
 
     def workers(self, driver: int) -> list[int]:
         """Processes that train trials, or are about to."""
-        return sorted(pid for pid in self._program.family(driver) if self.title(pid).startswith("ray::TrialTrainable"))
+        workers: list[int] = self._program.workers(driver, "TrialTrainable")
+        return workers
 
     def reports(self, search: str) -> int:
         """How often its trials have reported so far."""
@@ -101,14 +102,6 @@ class Faults:
     def wait_for_report(self, search: str, before: int) -> None:
         """Until its trials have reported more than ``before`` times."""
         self._program.wait_for(lambda: self.reports(search) > before)
-
-    @staticmethod
-    def title(pid: int) -> str:
-        """A process's command line; empty once it has ended."""
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_text()
-        except OSError:
-            return ""
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def test_while_ray_starts_there_is_nothing_to_go_on_with_yet(
     program: Any, faults: Any, started: Callable[..., Any], number: signal.Signals
 ) -> None:
     running = started(*faults.arguments, "--name", f"early-{number.name}")
-    program.wait_for(lambda: any("gcs_server" in faults.title(pid) for pid in program.family(running.pid)))
+    program.wait_for(lambda: any("gcs_server" in program.title(pid) for pid in program.family(running.pid)))
     family = program.family(running.pid)
     running.send_signal(number)
     assert running.wait(timeout=300) == 128 + number

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tune_s11.search import ray_internals
-from tune_s11.search.ray_internals import SIGN_SECONDS, Heartbeats
+from tune_s11.search.ray_internals import HEARTBEAT_SECONDS, Heartbeats
 
 
 @pytest.fixture
@@ -28,20 +28,20 @@ def store(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_a_sign_is_written_once_a_second(store: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    signs = Heartbeats()
-    give = signs.sender("cycle 3")
-    assert signs.count("cycle 3") == 0
+    heartbeats = Heartbeats()
+    give = heartbeats.sender("cycle 3")
+    assert heartbeats.count("cycle 3") == 0
     for steps in range(1, 4):
         for _ in range(100):
             give()
-        assert signs.count("cycle 3") == steps
-        clock[0] += SIGN_SECONDS
+        assert heartbeats.count("cycle 3") == steps
+        clock[0] += HEARTBEAT_SECONDS
 
 
 def test_workers_have_signs_of_their_own_and_all_are_forgotten(store: dict[str, Any]) -> None:
-    signs, others = Heartbeats(), Heartbeats()
-    signs.sender("a")()
+    heartbeats, others = Heartbeats(), Heartbeats()
+    heartbeats.sender("a")()
     others.sender("a")()
-    assert (signs.count("a"), signs.count("b"), others.count("a")) == (1, 0, 1)
-    signs.forget()
-    assert (signs.count("a"), others.count("a")) == (0, 1)
+    assert (heartbeats.count("a"), heartbeats.count("b"), others.count("a")) == (1, 0, 1)
+    heartbeats.forget()
+    assert (heartbeats.count("a"), others.count("a")) == (0, 1)

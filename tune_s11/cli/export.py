@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from tune_s11.cli.hints import shown_path
 from tune_s11.cli.options import RESULTS, StorageOption
 from tune_s11.config import InputError
 from tune_s11.results import load_search
+from tune_s11.results.folder import ExportFormat
 from tune_s11.results.opening import publish
 from tune_s11.text import printable
 
@@ -17,7 +18,7 @@ from tune_s11.text import printable
 def export(
     name: Annotated[str, typer.Argument(metavar="SEARCH", help="Name or path.")],
     kind: Annotated[
-        Literal["safetensors", "torch", "onnx"],
+        ExportFormat,
         typer.Option("--format", help="safetensors: weights; torch: torch.export; onnx: needs tune-s11[onnx]."),
     ] = "safetensors",
     storage: StorageOption = RESULTS,

@@ -4,10 +4,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tune_s11.storage.files import Below
 from tune_s11.storage.sync import Layout
 from tune_s11.training.metrics import RunFolder
+
+ExportFormat = Literal["safetensors", "torch", "onnx"]
+"""Format of a file in :attr:`SearchFolder.export`."""
 
 CHECKPOINT_PREFIX = "checkpoint_"
 """Prefix of the names of the folders that hold a trial's checkpoints."""

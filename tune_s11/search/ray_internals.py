@@ -9,12 +9,12 @@ import uuid
 from ray._private import worker as ray_worker
 from ray.experimental import internal_kv
 
-SIGN_SECONDS = 1.0
-"""Minimum number of seconds between two signs of life of a worker, because a step may take only milliseconds."""
+HEARTBEAT_SECONDS = 1.0
+"""Minimum number of seconds between two heartbeats of a worker, because a step may take only milliseconds."""
 
 
 class Heartbeats:
-    """The signs of life of workers on any node, in the cluster's key-value store.
+    """The heartbeats of workers on any node, in the cluster's key-value store.
 
     The public alternative, calling an actor, costs a separate process. No upstream issue asks for a cheaper one.
     """
@@ -23,33 +23,33 @@ class Heartbeats:
         self._prefix = f"tune_s11/{uuid.uuid4().hex}/"
 
     def sender(self, name: str) -> "Heartbeat":
-        """Return the callable with which a worker gives its signs."""
+        """Return the callable with which a worker sends its heartbeats."""
         return Heartbeat(self._prefix + name)
 
     def count(self, name: str) -> int:
-        """Return the number of signs that a worker has given so far."""
+        """Return the number of heartbeats that a worker has sent so far."""
         return int(internal_kv._internal_kv_get(self._prefix + name) or 0)
 
     def forget(self) -> None:
-        """Delete all signs."""
+        """Delete all heartbeats."""
         internal_kv._internal_kv_del(self._prefix, del_by_prefix=True)
 
 
 class Heartbeat:
-    """A callable that gives a worker's signs of life, one per second at most.
+    """A callable that sends a worker's heartbeats, one per second at most.
 
     Args:
         key: Key to write them to.
     """
 
     def __init__(self, key: str) -> None:
-        self._key, self._given, self._last = key, 0, -SIGN_SECONDS
+        self._key, self._sent, self._last = key, 0, -HEARTBEAT_SECONDS
 
     def __call__(self) -> None:
-        """Give a sign of life, unless the last one was less than a second ago."""
-        if (now := time.monotonic()) - self._last >= SIGN_SECONDS:
-            self._given, self._last = self._given + 1, now
-            internal_kv._internal_kv_put(self._key, str(self._given), overwrite=True)
+        """Send a heartbeat, unless the last one was less than a second ago."""
+        if (now := time.monotonic()) - self._last >= HEARTBEAT_SECONDS:
+            self._sent, self._last = self._sent + 1, now
+            internal_kv._internal_kv_put(self._key, str(self._sent), overwrite=True)
 
 
 def silence_raylet() -> None:

@@ -9,7 +9,6 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,15 +18,14 @@ from torch import Tensor
 from tune_s11.config import InputError
 from tune_s11.data import normalise
 from tune_s11.data.dataset import Pixels
+from tune_s11.results.folder import ExportFormat
 from tune_s11.storage.files import write_whole
 from tune_s11.winner.card import model_card
 from tune_s11.winner.classifier import Logits
 from tune_s11.winner.loading import Best
 from tune_s11.winner.weights import read_weights, write_weights
 
-Format = Literal["safetensors", "torch", "onnx"]
-
-FILES: dict[Format, str] = {"safetensors": "model.safetensors", "torch": "model.pt2", "onnx": "model.onnx"}
+FILES: dict[ExportFormat, str] = {"safetensors": "model.safetensors", "torch": "model.pt2", "onnx": "model.onnx"}
 """Name of the exported file, by format."""
 
 CARD = "README.md"
@@ -68,7 +66,7 @@ class Exported:
     recorded: float | None
 
 
-def export(best: Best, kind: Format, folder: Path) -> Exported:
+def export(best: Best, kind: ExportFormat, folder: Path) -> Exported:
     """Export a winner to a folder, with its model card, if the logits of the file are the refit's.
 
     Args:
@@ -196,7 +194,7 @@ def _read_onnx(path: Path, best: Best) -> Function:
     return call
 
 
-_WAYS: dict[Format, tuple[Callable[[Path, Best], None], Callable[[Path, Best], Function]]] = {
+_WAYS: dict[ExportFormat, tuple[Callable[[Path, Best], None], Callable[[Path, Best], Function]]] = {
     "safetensors": (_write_safetensors, _read_safetensors),
     "torch": (_write_torch, _read_torch),
     "onnx": (_write_onnx, _read_onnx),
@@ -227,7 +225,7 @@ def _function(module: Callable[[Tensor], Tensor]) -> Function:
 # --- the comparison
 
 
-def _compare(function: Function, best: Best, kind: Format) -> tuple[float, float | None]:
+def _compare(function: Function, best: Best, kind: ExportFormat) -> tuple[float, float | None]:
     """Return the differences from the refit's network and from its record; raise if one exceeds its tolerance."""
     pixels, recorded = _images(best)
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()

@@ -12,9 +12,9 @@ from benchmarks.headline.compare_lengths import (
     Interval,
     as_accurate_in,
     cell,
+    describe,
     epochs_at,
     fewest,
-    format_bytes,
     main,
     read_scores,
 )
@@ -72,8 +72,8 @@ def test_two_values_have_no_spread() -> None:
     assert cell({0: 0.9, 1: 0.92}) == "91.00 (n = 2)"
     assert cell({0: 0.9, 1: 0.91, 2: 0.92}) == "91.00 ± 1.00 (n = 3)"
     assert cell({}) == ""
-    assert format_bytes(Interval(12.04, 9.96, math.inf)) == "12.0 (10.0 to more than 24)"
-    assert format_bytes(Interval(6.0, 5.0, 7.0)) == "6.0 (at most 5 to 7.0)"
+    assert describe(Interval(12.04, 9.96, math.inf)) == "12.0 (10.0 to more than 24)"
+    assert describe(Interval(6.0, 5.0, 7.0)) == "6.0 (at most 5 to 7.0)"
 
 
 def test_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

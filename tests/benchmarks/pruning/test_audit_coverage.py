@@ -29,16 +29,16 @@ def test_truth_is_of_all_that_were_to_be_stopped() -> None:
     """Two are let through at 0.8 and 0.7; of four to be stopped one audited and one pruned belong with them."""
     ends = [0.8, 0.7, 0.6, 0.75, 0.1, 0.9, 0.2]
     states: list[State] = ["complete"] * 5 + ["pruned"] * 2
-    fates = [Course(np.array([0.5, end]), end, False) for end in ends]
+    courses = [Course(np.array([0.5, end]), end, False) for end in ends]
     trials = [
         trial(k, [0.5] if state == "pruned" else [0.5, end], state)
         for k, (end, state) in enumerate(zip(ends, states, strict=True))
     ]
     audit = AuditRecord(one_in=2, decisions=4, trials={"t0003": 1, "t0004": 1})
-    found = examine(Simulated(trials, fates, audit, 0.0), finalists=2)
+    found = examine(Simulated(trials, courses, audit, 0.0), finalists=2)
     assert (found.truth, found.audited, found.covered) == (0.5, 2, True)
     assert found.extra == 2 / (12 - 2)
-    nothing = examine(Simulated(trials[:3], fates[:3], None, 0.0), finalists=2)
+    nothing = examine(Simulated(trials[:3], courses[:3], None, 0.0), finalists=2)
     assert (nothing.truth, nothing.low, nothing.covered) == (0.0, None, False)
 
 

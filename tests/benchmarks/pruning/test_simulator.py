@@ -72,7 +72,7 @@ def test_audited_trials_run_on() -> None:
 
 def test_time_is_what_workers_make_of_the_epochs() -> None:
     free = WORLD.with_search(samples=16, scheduler="none", sampler="random")
-    epochs = [len(fate.signal) for fate in free.simulate(Workers(1)).fates]
+    epochs = [len(course.signal) for course in free.simulate(Workers(1)).courses]
     assert free.simulate(Workers(1)).time == sum(epochs)
     assert free.simulate(Workers(16)).time == max(epochs)
     assert free.simulate(Workers(16, stragglers=16, slowness=3)).time == 3 * max(epochs)

@@ -19,27 +19,27 @@ def drawn(surrogate: Surrogate, count: int) -> list[Course]:
 
 def test_a_recorded_configuration_has_its_own_curve() -> None:
     for trial in (0, 3, 59):
-        fate = SURROGATE.draw(CURVES.configs[trial], np.random.default_rng(0))
-        assert fate.signal.tolist() == CURVES.signals["ema"][trial, : CURVES.ended[trial]].tolist()
-        assert (fate.score, fate.diverged) == (CURVES.score[trial], CURVES.diverged[trial])
+        course = SURROGATE.draw(CURVES.configs[trial], np.random.default_rng(0))
+        assert course.signal.tolist() == CURVES.signals["ema"][trial, : CURVES.ended[trial]].tolist()
+        assert (course.score, course.diverged) == (CURVES.score[trial], CURVES.diverged[trial])
     assert (len(SURROGATE.draw(CURVES.configs[3], np.random.default_rng(0)).signal), CURVES.ended[3]) == (2, 2)
 
 
 def test_drawn_ends_are_spread_as_recorded_ones() -> None:
     recorded = CURVES.score[~CURVES.diverged]
-    scores = np.array([fate.score for fate in drawn(SURROGATE, 1000) if not fate.diverged])
+    scores = np.array([course.score for course in drawn(SURROGATE, 1000) if not course.diverged])
     assert scores.mean() == pytest.approx(recorded.mean(), abs=0.01)
     assert scores.std() == pytest.approx(recorded.std(), rel=0.3)
 
 
 def test_trials_diverge_as_often_as_recorded_ones_and_where_they_did() -> None:
-    fates = drawn(SURROGATE, 2000)
-    assert np.mean([fate.diverged for fate in fates]) == pytest.approx(2 / 60, abs=0.02)
-    assert {(len(fate.signal), fate.signal[-1], fate.score) for fate in fates if fate.diverged} == {
+    courses = drawn(SURROGATE, 2000)
+    assert np.mean([course.diverged for course in courses]) == pytest.approx(2 / 60, abs=0.02)
+    assert {(len(course.signal), course.signal[-1], course.score) for course in courses if course.diverged} == {
         (2, 0.0, 0.0),
         (9, 0.0, 0.0),
     }
-    assert {len(fate.signal) for fate in fates if not fate.diverged} == {24}
+    assert {len(course.signal) for course in courses if not course.diverged} == {24}
 
 
 def test_neighbours_tell_of_a_smooth_landscape_and_of_chance_they_do_not() -> None:

@@ -39,16 +39,16 @@ def search(folder: Path) -> list[Any]:
         def reset_config(self, config: dict[str, Any]) -> bool:
             settings = self._world.config.search
             generator = np.random.default_rng((settings.seed, config["number"]))
-            self._fate, self._epoch = self._world.surrogate.draw(config["params"], generator), 0
+            self._course, self._epoch = self._world.surrogate.draw(config["params"], generator), 0
             self._rungs = self._world.config.policy.rungs
             return True
 
         def step(self) -> dict[str, Any]:
             rows: list[dict[str, Any]] = []
-            end = len(self._fate.signal)
+            end = len(self._course.signal)
             while not rows or (self._epoch not in self._rungs and self._epoch < end):
                 self._epoch += 1
-                rows.append(asdict(simulated_epoch(self._fate, self._epoch)))
+                rows.append(asdict(simulated_epoch(self._course, self._epoch)))
             return {"epoch": self._epoch, SCORE: rows[-1][SCORE], "epochs": rows, "done": self._epoch == end}
 
         def save_checkpoint(self, checkpoint_dir: str) -> None:

@@ -36,8 +36,8 @@ TARGET = float(np.quantile(CURVES.chosen_by, 0.9))
 def test_epochs_are_counted_to_the_first_that_reaches_the_target() -> None:
     search = WORLD.simulate(Workers(1))
     complete = [trial.number for trial in search.trials if trial.state == "complete"]
-    best = max(complete, key=lambda number: search.fates[number].chosen_by)
-    until = epochs_to(search, search.fates[best].chosen_by)
+    best = max(complete, key=lambda number: search.courses[number].chosen_by)
+    until = epochs_to(search, search.courses[best].chosen_by)
     assert until == sum(trial.epoch for trial in search.trials[: best + 1])
     assert epochs_to(search, 0) == sum(trial.epoch for trial in search.trials[: complete[0] + 1])
     assert epochs_to(search, 0.99) is None

@@ -17,7 +17,7 @@ from tests.report.figures.helpers import NAMES, titles
 from tune_s11.config import Recipe
 from tune_s11.report import figures
 from tune_s11.report.compare import Compared, HeldOutEpoch
-from tune_s11.report.figures.svg import entitle_points, save, set_title, svg
+from tune_s11.report.figures.svg import save, set_point_titles, set_title, svg
 from tune_s11.report.predictions import Predictions
 from tune_s11.report.timeline import best_so_far, build_timeline
 from tune_s11.results import TrialResult
@@ -63,7 +63,7 @@ def test_points_have_titles_of_their_own_unless_one_is_missing() -> None:
     def drawn(values: list[float]) -> list[str]:
         figure = Figure(figsize=(1, 1))
         (line,) = figure.add_subplot().plot(values, "o")
-        entitle_points(line, ["one", "two", "three"])
+        set_point_titles(line, ["one", "two", "three"])
         return titles(svg(figure, "a"))
 
     assert drawn([1, 2, 3]) == ["one", "two", "three"]

@@ -35,7 +35,7 @@ class MadeUpRay:
         self._running: dict[int, Any] = {}
         self._numbers, self._places = itertools.count(), itertools.count()
         self._there: list[int] = []
-        self._signs: dict[str, int] = {}
+        self._heartbeats: dict[str, int] = {}
         monkeypatch.setattr(failures.time, "monotonic", lambda: self.now)
         for name, made_up in {
             "ray": SimpleNamespace(wait=self.wait, get=self.get),
@@ -44,7 +44,9 @@ class MadeUpRay:
             "remove_placement_group": self.remove,
             "PlacementGroupSchedulingStrategy": lambda place: place,
             "Heartbeats": lambda: SimpleNamespace(
-                sender=lambda part: part, count=lambda part: self._signs.get(part, 0), forget=self._signs.clear
+                sender=lambda part: part,
+                count=lambda part: self._heartbeats.get(part, 0),
+                forget=self._heartbeats.clear,
             ),
         }.items():
             monkeypatch.setattr(parts, name, made_up)
@@ -64,7 +66,7 @@ class MadeUpRay:
                 lambda call, reason: self.repeated.append((call, reason)),
             )
         finally:
-            assert (self._there, self._signs) == ([], {}), "something is left behind"
+            assert (self._there, self._heartbeats) == ([], {}), "something is left behind"
 
     def placement_group(self, bundles: list[dict[str, float]]) -> int:
         assert bundles == [{"CPU": 1}]
@@ -103,8 +105,8 @@ class MadeUpRay:
         if attempt.ended or not self._is_placed(attempt.place):
             return
         if attempt.script == "slow":
-            self._signs[attempt.name] = self._signs.get(attempt.name, 0) + 1
-            if self._signs[attempt.name] == 10:
+            self._heartbeats[attempt.name] = self._heartbeats.get(attempt.name, 0) + 1
+            if self._heartbeats[attempt.name] == 10:
                 attempt.ended, attempt.result = True, "slow"
         elif attempt.script != "hangs":
             attempt.ended, attempt.result = True, attempt.script

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tune_s11.report.figures.canvas import BLUE, in_style, mark_target, spread_accuracy
-from tune_s11.report.figures.svg import entitle_points
+from tune_s11.report.figures.svg import set_point_titles
 
 
 @in_style
@@ -27,7 +27,7 @@ def draw_lengths(rows: Sequence[dict[str, Any]], target: float | None) -> Figure
             continue
         epochs, means = [row["epochs"] for row in here], [row["accuracy"]["mean"] for row in here]
         (points,) = axes.plot(epochs, means, "o", color=BLUE, mfc=filled, ms=7, ls="none", label=name, zorder=3)
-        entitle_points(
+        set_point_titles(
             points, [f"{row['epochs']} epochs: {100 * row['accuracy']['mean']:.2f} %, {row['by']}" for row in here]
         )
     limited = [row for row in rows if row["low"] is not None]

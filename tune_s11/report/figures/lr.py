@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, VERMILION, in_style
-from tune_s11.report.figures.svg import entitle_points, set_title
+from tune_s11.report.figures.svg import set_point_titles, set_title
 from tune_s11.results.lr_range import RangeTest
 
 _MARKERS = "osD^vP*"
@@ -64,7 +64,7 @@ def _draw_cycles(axes: Axes, measured: RangeTest) -> None:
         (line,) = axes.plot(
             rates, accuracies, marker + "-", color=BLUE, alpha=shade, lw=1.5, ms=5, label=f"cycles of {length}"
         )
-        entitle_points(line, [f"{length} at {rate:.4g}: accuracy {accuracy:.4f}" for rate, accuracy in points])
+        set_point_titles(line, [f"{length} at {rate:.4g}: accuracy {accuracy:.4f}" for rate, accuracy in points])
     diverged = sorted({cycle.max_lr for cycle, outcome in measured.cycles.items() if outcome.diverged})
     if diverged:
         axes.plot(diverged, np.zeros(len(diverged)), "x", color=VERMILION, ms=7, mew=2, ls="none", label="diverged")
@@ -123,7 +123,7 @@ def draw_schedule(epochs: Floats, lrs: Floats, reported: Floats | None = None, t
             clip_on=False,
             label="as trained, at the last step of each epoch",
         )
-        entitle_points(line, [f"epoch {epoch:g}: {lr:.4g}" for epoch, lr in reported])
+        set_point_titles(line, [f"epoch {epoch:g}: {lr:.4g}" for epoch, lr in reported])
         axes.legend(loc="upper right")
     highest, lowest = int(np.argmax(lrs)), int(np.argmin(lrs))
     for name, k, offset in (("highest", highest, (6, 5)), ("lowest", lowest, (4, 6) if lowest else (20, 3))):

@@ -24,7 +24,7 @@ from tune_s11.report.figures.canvas import (
     spread_accuracy,
     trial_title,
 )
-from tune_s11.report.figures.svg import entitle_points, set_title
+from tune_s11.report.figures.svg import set_point_titles, set_title
 from tune_s11.results import TrialResult
 
 ACROSS = 3
@@ -209,7 +209,7 @@ def _scatter(
     (line,) = axes.plot(
         places, heights, ls="none", **look | {"ms": fade * look["ms"], "alpha": fade * look.get("alpha", 1)}
     )
-    entitle_points(line, [trial_title(trial) for trial in trials])
+    set_point_titles(line, [trial_title(trial) for trial in trials])
     look.pop("transform", None)
     labels[label] = Line2D([], [], ls="none", label=label, **look)
 
@@ -251,7 +251,7 @@ def draw_importances(found: Mapping[str, Any]) -> Figure:
             f"{parameter}, {name}: {100 * share:.1f} % ({100 * low:.1f} to {100 * high:.1f} %)"
             for parameter, share, low, high in zip(parameters, mean, *ends, strict=True)
         ]
-        entitle_points(bars.lines[0], titles)
+        set_point_titles(bars.lines[0], titles)
     axes.set_yticks(range(len(parameters)), parameters, parse_math=False)
     axes.set_ylim(len(parameters) - 0.5, -0.5)
     axes.set_xlim(left=0)

@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from tune_s11.report.figures.canvas import BLUE, SKY, STATES, VERMILION, in_style, spread_accuracy, trial_title
-from tune_s11.report.figures.svg import entitle_points, set_title
+from tune_s11.report.figures.svg import set_point_titles, set_title
 from tune_s11.report.timeline import Timeline
 from tune_s11.text import format_seconds
 
@@ -55,7 +55,7 @@ def _name_rises(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
     spent, best = [point["spent"] for point in rises], [point["complete"] for point in rises]
     (line,) = axes.plot(spent, best, "o", color=BLUE, ms=5, ls="none")
     titles = [f"{it['trial']}: {100 * it['complete']:.2f} %, after {it['spent']:,} epochs of all" for it in rises]
-    entitle_points(line, titles)
+    set_point_titles(line, titles)
 
 
 @in_style

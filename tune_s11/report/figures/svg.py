@@ -34,7 +34,7 @@ def set_title(artist: Artist, title: str) -> None:
     artist.set_gid(json.dumps(title))
 
 
-def entitle_points(line: Line2D, titles: Sequence[str]) -> None:
+def set_point_titles(line: Line2D, titles: Sequence[str]) -> None:
     """Give each marker of a line a title of its own, (points,)."""
     line.set_gid(json.dumps(list(titles)))
 

@@ -22,7 +22,7 @@ from tune_s11.report.figures.canvas import (
     spread_accuracy,
     trial_title,
 )
-from tune_s11.report.figures.svg import entitle_points, set_title
+from tune_s11.report.figures.svg import set_point_titles, set_title
 from tune_s11.report.tables import HeldOut
 from tune_s11.report.train_test_curve import TrainTestEpoch
 from tune_s11.results import TrialResult
@@ -94,7 +94,7 @@ def _plot(axes: Axes, rows: Sequence[EpochMetrics | TrainTestEpoch], key: str, l
         (line,) = axes.plot(*zip(*points, strict=True), **look)
         percent = key.endswith("accuracy")
         told = (f"{100 * value:.2f} %" if percent else f"{value:.4g} nats" for _, value in points)
-        entitle_points(
+        set_point_titles(
             line, [f"epoch {epoch}\n{look['label']}: {value}" for (epoch, _), value in zip(points, told, strict=True)]
         )
 
@@ -122,7 +122,7 @@ def draw_changes(rows: Sequence[EpochMetrics] | Sequence[TrainTestEpoch], held_o
             ]
             if steps:
                 (line,) = axes.plot(*zip(*steps, strict=True), **look)
-                entitle_points(
+                set_point_titles(
                     line, [f"epoch {epoch}\n{look['label']}: {change:+.3g} {named}" for epoch, change in steps]
                 )
     accuracy.set_ylabel("change of accuracy\n(percentage points)")

@@ -175,7 +175,7 @@ def run_again(worker: Worker, shared: Shared, recipe: Recipe, data: TrainingData
         epochs = folder.epochs()
         if not epochs or (epochs[-1].epoch < recipe.epochs and not epochs[-1].diverged):
             epochs = fit(Trainer(recipe, data, worker.hardware, seed), folder, on_epoch=lambda metrics: grown())
-        folder.checkpoint.unlink(missing_ok=True)  # 15 of them would take up most of a search folder
+        folder.checkpoint.unlink(missing_ok=True)  # checkpoints of 15 runs would be most of a search's size
     return epochs[-1].score
 
 

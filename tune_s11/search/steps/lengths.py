@@ -139,14 +139,14 @@ def describe(found: Lengths) -> list[str]:
     if found.fewest is None:
         longest = found.tried[0]
         kept = f"the refits still train for {longest.epochs} epochs"
-        return [f"target {found.target:g}: not reached by {format_bytes(longest)}; {kept}"]
-    lines = [f"target {found.target:g}: reached by {format_bytes(by_epochs[found.fewest])}"]
+        return [f"target {found.target:g}: not reached by {describe_length(longest)}; {kept}"]
+    lines = [f"target {found.target:g}: reached by {describe_length(by_epochs[found.fewest])}"]
     if shorter := [epochs for epochs in by_epochs if epochs < found.fewest]:
-        lines.append(f"  too few: {format_bytes(by_epochs[max(shorter)])}")
+        lines.append(f"  too few: {describe_length(by_epochs[max(shorter)])}")
     return lines
 
 
-def format_bytes(length: LengthScores) -> str:
+def describe_length(length: LengthScores) -> str:
     """Describe a length with its mean validation accuracy and the lower limit of the mean."""
     limit = "no second run" if length.low is None else f"lower {CONFIDENCE:.0%} limit {length.low:.4f}"
     epochs = f"{length.epochs} epoch{'s' if length.epochs > 1 else ''}"

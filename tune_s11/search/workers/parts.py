@@ -1,7 +1,7 @@
 """Runs the parts of a stage on workers that may die or hang: each part is placed, watched, and, if it fails, repeated.
 
 A part is anything but a trial: a ramp, a cycle, a finalist's run or a refit. It is a Ray task in its own placement
-group, whose state shows when the part has its place. From then on, its worker must give signs of life; even a worker
+group, whose state shows when the part has its place. From then on, its worker must give heartbeats; even a worker
 that hangs before it starts is found. Removing the group kills whatever occupies it, even a frozen process.
 """
 
@@ -58,7 +58,7 @@ class _Part:
         placed: Whether Ray has found resources for the group.
         result: Reference to the task's result.
         name: Name of this attempt.
-        signs: Number of its worker's signs of life so far.
+        heartbeats: Number of its worker's heartbeats so far.
         killed: Reason why its worker was killed; None: it was not.
     """
 
@@ -69,7 +69,7 @@ class _Part:
     placed: bool = False
     result: ObjectRef | None = None
     name: str = ""
-    signs: int = 0
+    heartbeats: int = 0
     killed: str | None = None
 
 
@@ -87,7 +87,7 @@ class Parts:
     def __init__(self, task: Any, name: str, workers: Workers, watchdog: Watchdog, max_failures: int) -> None:
         self._task, self._name = task, name
         self._workers, self._watchdog, self._max_failures = workers, watchdog, max_failures
-        self._signs = Heartbeats()
+        self._heartbeats = Heartbeats()
         self._places: list[PlacementGroup] = []  # all that exist
         self._free: list[PlacementGroup] = []  # those whose part has finished, and whose worker is warm
 
@@ -151,9 +151,9 @@ class Parts:
             resources = {name.upper(): amount for name, amount in self._workers.resources.items() if amount}
             part.place = placement_group([resources])
             self._places.append(part.place)
-        part.name, part.placed, part.signs, part.killed = f"{part.call}-{part.failures}", False, 0, None
+        part.name, part.placed, part.heartbeats, part.killed = f"{part.call}-{part.failures}", False, 0, None
         there = PlacementGroupSchedulingStrategy(part.place)
-        alive = self._signs.sender(part.name)
+        alive = self._heartbeats.sender(part.name)
         part.result = self._task.options(name=self._name, scheduling_strategy=there).remote(alive, *part.arguments)
         return part
 
@@ -174,29 +174,29 @@ class Parts:
         return Failed(part.killed or " ".join(last.split()), str(error))
 
     def _watch(self, running: list[_Part]) -> None:
-        """Check the signs of life of the parts that have a place, and kill workers that hang."""
+        """Check the heartbeats of the parts that have a place, and kill workers that hang."""
         for part in running:
             part.placed = part.placed or placement_group_table(part.place)["state"] == "CREATED"
         placed = {part.name: part for part in running if part.placed and part.killed is None}
         for name, part in placed.items():
-            signs = self._signs.count(name)
-            if signs > part.signs:
+            heartbeats = self._heartbeats.count(name)
+            if heartbeats > part.heartbeats:
                 # The first sign only shows that the worker has started.
-                self._watchdog.record(name, self._watchdog.since(name) if part.signs else 0.0)
-                part.signs = signs
+                self._watchdog.record(name, self._watchdog.since(name) if part.heartbeats else 0.0)
+                part.heartbeats = heartbeats
         for name in self._watchdog.silent(placed):
             placed[name].killed = self._watchdog.reason
             remove_placement_group(placed[name].place)
 
     @contextmanager
     def _cleared(self) -> Iterator[None]:
-        """Remove all places and signs of life after the block."""
+        """Remove all places and heartbeats after the block."""
         try:
             yield
         finally:
             for place in self._places:
                 remove_placement_group(place)
-            self._signs.forget()
+            self._heartbeats.forget()
 
 
 def _is_for_the_user(error: RayError) -> bool:
