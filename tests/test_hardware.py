@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ def on_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("on_cpu")
 @pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "fp32")])
 def test_a_cpu_uses_bf16_where_it_multiplies_it(monkeypatch: pytest.MonkeyPatch, native: bool, precision: str) -> None:
-    monkeypatch.setattr(hardware, "_cpu_multiplies_bf16", lambda: native)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
     assert choose_hardware() == Hardware(device="cpu", precision=precision, threads=usable_cores())
 
 
@@ -42,6 +43,24 @@ def test_a_cpu_multiplies_bf16_by_avx512_or_amx(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.skipif(not CPUINFO.is_file(), reason="the system lists no flags")
 def test_a_cpus_bf16_is_what_the_kernel_lists() -> None:
     assert hardware._cpu_multiplies_bf16() is bool({"avx512_bf16", "amx_bf16"} & set(CPUINFO.read_text().split()))
+
+
+@pytest.mark.usefixtures("on_cpu")
+@pytest.mark.parametrize(
+    ("able", "wishes", "multiplied"),
+    [
+        ({"amx_bf16": True}, {}, True),
+        ({"amx_bf16": True}, {"precision": "fp32"}, False),
+        ({"amx_bf16": True}, {"compiled": True}, False),
+        ({"amx_bf16": True}, {"matrix_products": False}, False),
+        ({"avx512_bf16": True}, {}, False),
+    ],
+)
+def test_small_convolutions_are_matrix_products_in_bf16_on_amx(
+    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], wishes: dict[str, Any], multiplied: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert choose_hardware(**wishes).matrix_products is multiplied
 
 
 @pytest.mark.usefixtures("on_gpu")

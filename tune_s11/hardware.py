@@ -26,6 +26,8 @@ class Hardware(Frozen):
     """CPU threads of the process."""
     compiled: bool = False
     """Whether the network trains through ``torch.compile``."""
+    matrix_products: bool = False
+    """Whether convolutions of small images are matrix products; see :mod:`tune_s11.models.convolution`."""
 
     def activate(self) -> None:
         """Apply these settings to this process."""
@@ -37,7 +39,12 @@ class Hardware(Frozen):
 
 
 def choose_hardware(
-    precision: Precision = "auto", threads: int | None = None, *, compiled: bool = False, gpu: bool = True
+    precision: Precision = "auto",
+    threads: int | None = None,
+    *,
+    compiled: bool = False,
+    matrix_products: bool = True,
+    gpu: bool = True,
 ) -> Hardware:
     """Choose the GPU that this process sees, otherwise the CPU, and a precision that suits it.
 
@@ -45,6 +52,8 @@ def choose_hardware(
         precision: Requested precision; ``auto``: bf16 if the device multiplies it natively, otherwise fp32.
         threads: CPU threads; None: one for each core that this process may run on.
         compiled: See :attr:`Hardware.compiled`.
+        matrix_products: Whether convolutions may be matrix products. They are, where that is faster: in bf16 on CPUs
+            with AMX, if the network is not compiled.
         gpu: Whether a GPU may be used.
     """
     import torch
@@ -53,7 +62,13 @@ def choose_hardware(
     if precision == "auto":
         native = torch.cuda.get_device_capability() >= (8, 0) if device == "cuda" else _cpu_multiplies_bf16()
         precision = "bf16" if native else "fp32"
-    return Hardware(device=device, precision=precision, threads=threads or usable_cores(), compiled=compiled)
+    return Hardware(
+        device=device,
+        precision=precision,
+        threads=threads or usable_cores(),
+        compiled=compiled,
+        matrix_products=matrix_products and not compiled and device == "cpu" and precision == "bf16" and _has_amx(),
+    )
 
 
 def keep_freed_memory() -> None:
@@ -99,5 +114,11 @@ def _cpu_multiplies_bf16() -> bool:
     """Return whether the CPU has AVX-512 bf16 or AMX; without them, bf16 is emulated and slower than fp32."""
     import torch
 
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16")) or _has_amx()
+
+
+def _has_amx() -> bool:
+    """Return whether the CPU multiplies matrices of bf16 in tiles."""
+    import torch
+
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))

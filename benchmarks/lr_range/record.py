@@ -21,10 +21,11 @@ from benchmarks.race.problems import Inputs, load_inputs
 from benchmarks.race.record import subject
 from benchmarks.race.trial import processor_kind, rounded
 from benchmarks.tools.processes import Line, Worker, interrupt, resume_file, run_all
+from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError, SearchSettings
-from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.hardware import Hardware
 from tune_s11.lr_range.cycles import Cycle, shorten
 from tune_s11.lr_range.measuring import ramp, range_test
 from tune_s11.training.trainer import Trainer
@@ -127,7 +128,7 @@ class Job:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         inputs, dataset = load_inputs(condition.problem, data_dir_of(condition, data_dir))
-        hardware = choose_hardware(threads=1, gpu=False)
+        hardware = recording_hardware()
         lines = resume_file(path, subject(inputs, dataset.fingerprint, hardware), dataset)
         done = {self.task_of(line) for line in lines}
         missing = [task for task in tasks if task not in done]

@@ -23,12 +23,13 @@ from benchmarks.pruning.recording import OTHER_HORIZONS, PROBES, RECOMPUTE_IMAGE
 from benchmarks.ramps.bounds import find_bounds
 from benchmarks.tools.background import Background, read_begun
 from benchmarks.tools.lines import append_line
+from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.options import DataDirOption, PrecisionOption, SeedOption, SetOption, SpaceOption, whole_number
 from tune_s11.config import InputError
 from tune_s11.data import Images, load_dataset
-from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.hardware import Hardware
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.lr_range.curve import Floats, LRCurve
 from tune_s11.lr_range.measuring import ramp, range_test
@@ -126,7 +127,7 @@ def record(
         raise InputError("max_lr: expected a space that leaves it to the range test")
     dataset = load_dataset(config.recipe)
     data, held_apart = divide(dataset, config.recipe, apart, config.search.seed)
-    material = Material(config, data, held_apart, choose_hardware(precision, threads=1))
+    material = Material(config, data, held_apart, recording_hardware(precision, gpu=True))
     of = subject(material, dataset.fingerprint, lr_bounds)
 
     header, lines = read_begun(out, of)

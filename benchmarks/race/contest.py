@@ -27,10 +27,11 @@ from benchmarks.race.problems import Inputs, find_problem, load_inputs
 from benchmarks.race.record import subject
 from benchmarks.race.trial import held_out_accuracy, processor_kind
 from benchmarks.tools.processes import Worker, interrupt, resume_file, run_all
+from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
-from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.hardware import Hardware
 from tune_s11.training.trainer import Trainer
 
 CONTESTS = Path(__file__).parent / "contests"
@@ -127,7 +128,7 @@ def main(
         if name not in LIVE_ARMS:
             raise InputError(f"--arm {name}: must be one of {', '.join(LIVE_ARMS)}")
     inputs, dataset = load_inputs(chosen, data_dir)
-    hardware = choose_hardware(threads=1, gpu=False)
+    hardware = recording_hardware()
     path = contest_file(problem, contests)
     lines = resume_file(path, subject(inputs, dataset.fingerprint, hardware), dataset)
     done = {Task(line["arm"], line["defaults_first"], line["repeat"]) for line in lines}

@@ -23,10 +23,11 @@ from benchmarks.race.problems import DEFAULTS, SEED, SPACE, Inputs, find_problem
 from benchmarks.race.trial import train
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.processes import Worker, interrupt, resume_file, run_all
+from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
-from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.hardware import Hardware
 from tune_s11.models import build_model
 
 REPEATS = 2
@@ -128,7 +129,7 @@ def record(
     else:
         path, tasks, extra = pool_file(problem, pools), [(number, 0) for number in range(count)], {}
     inputs, dataset = load_inputs(chosen, data_dir)
-    hardware = choose_hardware(threads=1, gpu=False)
+    hardware = recording_hardware()
     of = subject(inputs, dataset.fingerprint, hardware) | extra
     done = {(line["number"], line.get("repeat", 0)) for line in resume_file(path, of, dataset)}
     missing = [task for task in tasks if task not in done]

@@ -21,10 +21,11 @@ from benchmarks.race.record import subject
 from benchmarks.race.trial import FRESH, processor_kind, rounded
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
+from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
-from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.hardware import Hardware
 from tune_s11.training.trainer import Trainer
 
 
@@ -103,7 +104,7 @@ def main(
     for length in epochs:
         if length > inputs.recipe.epochs:
             raise InputError(f"--epochs {length}: must be at most {inputs.recipe.epochs}")
-    hardware = choose_hardware(threads=1, gpu=False)
+    hardware = recording_hardware()
     path = cycles_file(problem, pools)
     of = subject(inputs, dataset.fingerprint, hardware)
     tasks = [Task(number, length) for length in epochs for number in range(count)]

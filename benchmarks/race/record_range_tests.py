@@ -20,10 +20,11 @@ from benchmarks.race.problems import Inputs, defaults, find_problem, load_inputs
 from benchmarks.race.record import subject
 from benchmarks.race.trial import held_out_accuracy, processor_kind, rounded
 from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
+from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
-from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.hardware import Hardware
 from tune_s11.lr_range.rule import WIDEST, usual_rate
 from tune_s11.training.trainer import Trainer
 
@@ -92,7 +93,7 @@ def main(
     """Record seeds 0 to N-1, except those that the file already holds."""
     signal.signal(signal.SIGTERM, interrupt)
     inputs, dataset = load_inputs(find_problem(problem, aside, "records it, once"), data_dir)
-    hardware = choose_hardware(threads=1, gpu=False)
+    hardware = recording_hardware()
     path = range_tests_file(problem, pools)
     of = subject(inputs, dataset.fingerprint, hardware)
     missing = missing_tasks(path, of, dataset, range(seeds), lambda line: int(line["seed"]))

@@ -18,10 +18,11 @@ from benchmarks.race.measures import estimate
 from benchmarks.race.problems import Inputs, defaults, find_problem, load_inputs
 from benchmarks.race.trial import FRESH, held_out_accuracy, processor_kind
 from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import Recipe
-from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.hardware import Hardware
 from tune_s11.lr_range.rule import usual_rate
 from tune_s11.training.trainer import Trainer
 
@@ -65,7 +66,7 @@ def main(
 ) -> None:
     """Print a table."""
     inputs, _ = load_inputs(find_problem(problem, False, "runs it"), None)
-    hardware = choose_hardware(threads=1, gpu=False)
+    hardware = recording_hardware()
     hardware.activate()
     lengths = list(accumulate(CYCLES))
     restarted = np.array([run_restarted(inputs, hardware, seed) for seed in range(seeds)])

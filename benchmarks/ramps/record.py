@@ -24,12 +24,13 @@ from benchmarks.ramps.analysis import Condition, collect, sweep_of
 from benchmarks.ramps.tables import judge, tell
 from benchmarks.tools.background import Background, read_begun
 from benchmarks.tools.lines import append_line, read_lines
+from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.options import DataDirOption, PrecisionOption, SeedOption, SetOption, whole_number
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Images, load_dataset
-from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.hardware import Hardware
 from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.measuring import ramp, range_test
 from tune_s11.results.manifest import build_manifest
@@ -232,7 +233,7 @@ def main(
     """Measure what is missing, then print how bounds and suggestions compare with the sweeps."""
     files = {name: out / f"{name}.jsonl" for name in dict.fromkeys(name for name, _, _ in GROUPS)}
     if not tell_only:
-        hardware = choose_hardware(precision, threads=1)
+        hardware = recording_hardware(precision, gpu=True)
         hardware.activate()
         config = resolve_config("s11", [*DEFAULTS, *(settings or [])], data_dir, None, seed)
         for name, file in files.items():

@@ -22,12 +22,13 @@ from benchmarks.race.trial import processor_kind
 from benchmarks.ramps.bounds import find_bounds
 from benchmarks.tools.background import Background, read_begun
 from benchmarks.tools.lines import append_line, read_lines
+from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.options import DataDirOption, PrecisionOption, SetOption, whole_number
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import load_dataset
-from tune_s11.hardware import Hardware, choose_hardware
+from tune_s11.hardware import Hardware
 from tune_s11.lr_range.curve import LRCurve
 from tune_s11.lr_range.measuring import ramp, range_test
 from tune_s11.results.manifest import build_manifest, machine
@@ -211,7 +212,7 @@ def main(
     if not tell_only:
         chosen = [*DEFAULTS, *(settings or [])]
         config = resolve_config("s11", chosen, data_dir)
-        hardware = choose_hardware(precision, threads=1)
+        hardware = recording_hardware(precision, gpu=True)
         hardware.activate()
         dataset, seed = load_dataset(config.recipe), config.search.seed
         data = TrainingData.with_validation(dataset, config.recipe, seed)

@@ -20,9 +20,9 @@ def noise(count: int, size: int = 32) -> Images:
     return Images(pixels, generator.integers(0, 10, count))
 
 
-def noise_data(train: int, validation: int = 0) -> TrainingData:
+def noise_data(train: int, validation: int = 0, size: int = 32) -> TrainingData:
     """Return this many noise images to train and to validate on, for :class:`tune_s11.training.trainer.Trainer`."""
-    return TrainingData(noise(train), noise(validation) if validation else None, 10, MEAN, STD)
+    return TrainingData(noise(train, size), noise(validation, size) if validation else None, 10, MEAN, STD)
 
 
 def wait(device: torch.device) -> None:

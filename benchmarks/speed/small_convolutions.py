@@ -1,19 +1,17 @@
-"""Compare oneDNN's convolutions of small images with matrix products over gathered 3x3 neighbourhoods, on CPUs.
+"""Compare oneDNN's convolutions of small images with the program's matrix products, on CPUs.
 
     uv run python -m benchmarks.speed.small_convolutions
 
-Both sides train the same network on one prepared batch; in one of them, the convolutions of images of at most 4x4
-pixels are matrix products. They take turns, and ratios are taken within a round.
+Both sides train the same network on one prepared batch; see :mod:`tune_s11.models.convolution`. They take turns, and
+ratios are taken within a round. ``ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16`` in the environment hides AMX from oneDNN.
 """
 
+import os
 import statistics
 from typing import Annotated
 
 import torch
-import torch.nn as nn
-import torch.nn.functional as F
 import typer
-from torch import Tensor
 
 from benchmarks.race.trial import processor_kind
 from benchmarks.speed.trial import Bare, take_turns
@@ -23,43 +21,6 @@ from tune_s11.cli.options import PrecisionOption, whole_number
 from tune_s11.config import Recipe
 from tune_s11.hardware import choose_hardware
 
-
-def convolve(images: Tensor, weight: Tensor) -> Tensor:
-    """Compute ``conv2d`` with a padding of 1 as a single matrix product.
-
-    Args:
-        images: (N, C, H, W), in channels-last format.
-        weight: (O, C, 3, 3).
-
-    Returns:
-        (N, O, H, W), in channels-last format.
-    """
-    count, channels, height, width = images.shape
-    padded = F.pad(images.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
-    shifted = [padded[:, row : row + height, column : column + width] for row in range(3) for column in range(3)]
-    neighbourhoods = torch.cat(shifted, dim=3).view(-1, 9 * channels)
-    kernels = weight.permute(2, 3, 1, 0).reshape(9 * channels, -1)
-    return (neighbourhoods @ kernels).view(count, height, width, -1).permute(0, 3, 1, 2)
-
-
-class SmallConvolution(nn.Conv2d):
-    """A convolution that is computed as a matrix product if its images are small."""
-
-    largest = 4
-    """Largest side of a small image, in pixels."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map (N, C, H, W) to (N, O, H, W)."""
-        return convolve(images, self.weight) if images.shape[-1] <= self.largest else super().forward(images)
-
-
-def replace(model: nn.Module) -> None:
-    """Turn all 3x3 convolutions of padding 1, which must have no bias, into small ones; they keep their weights."""
-    for module in model.modules():
-        if type(module) is nn.Conv2d and module.kernel_size == (3, 3) and module.padding == (1, 1):
-            module.__class__ = SmallConvolution
-
-
 app = new_app("Compare convolutions of small images as matrix products with oneDNN's.")
 
 
@@ -68,21 +29,31 @@ def main(
     precision: PrecisionOption = "auto",
     widths: Annotated[
         list[int] | None,
-        typer.Option("--width", parser=whole_number(1), metavar="N", help="Width; repeatable.  [64 and 16]"),
+        typer.Option("--width", parser=whole_number(1), metavar="N", help="Width; repeatable.  [64, 32 and 16]"),
     ] = None,
     rounds: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Turns of each side.")] = 15,
     batch: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Images per batch.")] = 512,
+    size: Annotated[int, typer.Option(parser=whole_number(8), metavar="N", help="Side of the images, in pixels.")] = 32,
+    threads: Annotated[
+        int | None, typer.Option(parser=whole_number(1), metavar="N", help="CPU threads.  [all cores]")
+    ] = None,
 ) -> None:
     """Print images per second of both sides, and their ratio, at each width."""
-    hardware = choose_hardware(precision, gpu=False)
+    hardware = choose_hardware(precision, threads, gpu=False)
     hardware.activate()
-    print(f"{processor_kind()}, {hardware.precision}, torch {torch.__version__}, n = {rounds}\n")
+    print(
+        f"{os.environ.get('ONEDNN_MAX_CPU_ISA') or processor_kind()}, {hardware.precision}, {hardware.threads} "
+        f"threads, torch {torch.__version__}, n = {rounds}\n"
+    )
     print(markdown_row(["width", "oneDNN, images/s", "matrix products, images/s", "ratio"]))
     print(markdown_row(["---"] * 4))
-    for width in widths or [64, 16]:
-        recipe, steps = Recipe(width=width, batch_size=batch, max_lr=1e-3), max(1, 64 // width)
-        sides = {name: Bare(recipe, hardware, steps) for name in ("oneDNN", "products")}
-        replace(sides["products"].trainer.model)
+    for width in widths or [64, 32, 16]:
+        recipe = Recipe(width=width, batch_size=batch, image_size=size, pad=size // 8, cutout=size // 4, max_lr=1e-3)
+        steps = max(1, 64 * 32**2 // (width * size**2))
+        sides = {
+            name: Bare(recipe, hardware.model_copy(update={"matrix_products": name == "products"}), steps)
+            for name in ("oneDNN", "products")
+        }
         rates = take_turns(sides, rounds)
         ratios = [products / usual for products, usual in zip(rates["products"], rates["oneDNN"], strict=True)]
         middles = (f"{statistics.median(values):,.0f}" for values in rates.values())

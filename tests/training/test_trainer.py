@@ -15,6 +15,7 @@ from torch._dynamo.utils import counters
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset, Images, normalise
 from tune_s11.hardware import Hardware
+from tune_s11.models.convolution import SmallConv2d
 from tune_s11.training.metrics import EpochMetrics
 from tune_s11.training.trainer import Trainer, TrainingData
 
@@ -336,6 +337,20 @@ def test_data_to_refit_with_is_what_was_chosen_by(dataset: Dataset, train_images
 
     assert labelled(refit.train) == labelled(chosen_by.train, chosen_by.validation)
     assert len(refit.train) == (train_images or 100)
+
+
+def test_matrix_products_train_alike_and_repeat_to_the_last_bit(data: TrainingData) -> None:
+    products = CPU.model_copy(update={"matrix_products": True})
+    plain, multiplied, again = (
+        Trainer(recipe(max_lr=0.02), data, hardware, seed=0) for hardware in (CPU, products, products)
+    )
+    runs = [[figures(metrics) for metrics in trainer] for trainer in (plain, multiplied, again)]
+    for one, other in zip(*runs[:2], strict=True):
+        assert one == pytest.approx(other, rel=1e-3)
+    assert not same_bits(plain.model, multiplied.model)
+    assert runs[1] == runs[2]
+    assert same_bits(multiplied.model, again.model)
+    assert isinstance(multiplied.average.model.prep[0], SmallConv2d)
 
 
 COMPILED = CPU.model_copy(update={"compiled": True})

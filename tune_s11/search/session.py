@@ -17,7 +17,7 @@ from rich.console import Console
 
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset
-from tune_s11.hardware import Compile, Precision
+from tune_s11.hardware import Compile, Hardware, Precision
 from tune_s11.live import working
 from tune_s11.results import SearchFolder, SearchResult, last_error, load_search, read_trials
 from tune_s11.results.manifest import build_manifest, check_same_images
@@ -194,7 +194,7 @@ class Session:
                 if cluster.workers.gpus:
                     share = round(1 / cluster.workers.gpus)
                     self.say(f"trials per GPU: {share}, the fastest by steps timed here")
-            executor = Executor(cluster.workers, self.precision, stall_timeout, self.config.search.max_failures)
+            executor = self._executor(cluster.workers, stall_timeout)
             yield _Ready(inputs, data, cluster, executor, self._compiles(autotuner, cluster.workers, seconds))
 
     def _checked(self) -> SearchInputs:
@@ -236,14 +236,23 @@ class Session:
         """Return whether the remaining trials train a compiled network; ``auto`` follows earlier trials, if any."""
         if self.compiled != "auto" or not workers.gpus:  # on CPUs it gains nothing (benchmarks/speed/README.md)
             return self.compiled == "on"
-        trials = read_trials(self.folder.path, self.config)
-        before = next((trial.hardware for trial in trials if trial.hardware is not None), None)
-        if before is not None:
-            return before.compiled
+        if earlier := self._earlier_hardware():
+            return earlier.compiled
         pays = autotuner.compiling_pays(workers, seconds)
         if pays:
             self.say("the network is compiled, which saves time overall (--compile off turns it off)")
         return pays
+
+    def _executor(self, workers: Workers, stall_timeout: float | None) -> Executor:
+        """Return an executor that computes as the earlier trials did, if there are any."""
+        earlier, failures = self._earlier_hardware(), self.config.search.max_failures
+        products = earlier is None or earlier.matrix_products
+        return Executor(workers, self.precision, stall_timeout, failures, matrix_products=products)
+
+    def _earlier_hardware(self) -> Hardware | None:
+        """Return the hardware of the first trial that has reported, if there is one."""
+        trials = read_trials(self.folder.path, self.config)
+        return next((trial.hardware for trial in trials if trial.hardware is not None), None)
 
     def _say_unfinished(self, context: Context) -> None:
         finished = sum(trial.state != "running" for trial in context.trials())

@@ -24,6 +24,15 @@ def test_a_worker_takes_a_gpu_only_if_ray_gave_it_one(
     assert Executor(Workers(1, 3, 0, 1), "fp32").hardware().threads == 3
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_convolutions_are_matrix_products_only_where_the_search_allows_it(
+    monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    executor = Executor(Workers(1, 1, 0, 1), "bf16", matrix_products=allowed)
+    assert executor.hardware().matrix_products is (allowed and not torch.cuda.is_available())
+
+
 TASKS = """
 import os
 import time

@@ -27,12 +27,14 @@ class Executor:
         precision: Requested precision; ``auto`` is resolved on the worker.
         stall_timeout: Seconds without a report; see :class:`tune_s11.search.failures.Watchdog`.
         max_failures: Number of times that a call is repeated if its worker dies, hangs or raises.
+        matrix_products: Whether convolutions may be matrix products; a search that began without them goes on so.
     """
 
     workers: Workers
     precision: Precision
     stall_timeout: float | None = None
     max_failures: int = 0
+    matrix_products: bool = True
 
     def hardware(self, *, compiled: bool = False) -> Hardware:
         """Return the hardware of the calling worker: a GPU only if Ray assigned it one, although it may see others.
@@ -41,7 +43,8 @@ class Executor:
             compiled: See :attr:`tune_s11.hardware.Hardware.compiled`.
         """
         given = not ray.is_initialized() or bool(ray.get_gpu_ids())
-        return choose_hardware(self.precision, self.workers.cpus, compiled=compiled, gpu=given)
+        cpus, products = self.workers.cpus, self.matrix_products
+        return choose_hardware(self.precision, cpus, compiled=compiled, matrix_products=products, gpu=given)
 
     def run(
         self,
