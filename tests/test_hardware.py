@@ -1,4 +1,4 @@
-"""Which device, precision and threads a run gets."""
+"""Which device, precision, threads and convolutions a run gets."""
 
 import os
 import platform
@@ -42,7 +42,9 @@ def test_a_cpu_multiplies_bf16_by_avx512_or_amx(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.skipif(not CPUINFO.is_file(), reason="the system lists no flags")
 def test_a_cpus_bf16_is_what_the_kernel_lists() -> None:
-    assert hardware._cpu_multiplies_bf16() is bool({"avx512_bf16", "amx_bf16"} & set(CPUINFO.read_text().split()))
+    listed = set(CPUINFO.read_text().split())
+    assert hardware._cpu_multiplies_bf16() is bool({"avx512_bf16", "amx_bf16"} & listed)
+    assert hardware._has_amx() is ("amx_bf16" in listed)
 
 
 @pytest.mark.usefixtures("on_cpu")

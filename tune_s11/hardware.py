@@ -1,4 +1,4 @@
-"""The device, the precision and the threads that a training run uses.
+"""The device, the precision, the threads and the kind of convolutions that a training run uses.
 
 Torch takes a second to import, so it is imported only inside functions: reading the record of a run does not need it.
 """

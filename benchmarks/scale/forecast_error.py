@@ -4,9 +4,9 @@
     uv run python -m benchmarks.scale.forecast_error record long
     uv run python -m benchmarks.scale.forecast_error table long
 
-Searches on handwritten digits are forecast by ``--dry-run`` and run as a user would: ten of about a minute, and some of
-at least ten minutes with range test, ASHA and finalists. Each one is a line of JSON; the same command resumes where an
-interrupted one stopped. The forecast is compared with a constant guess: the median of what the searches took.
+Searches on handwritten digits are forecast by ``--dry-run`` and run as a user would: ten of about a minute, and three
+of at least ten minutes with range test, ASHA and finalists. Each one is a line of JSON; the same command resumes where
+an interrupted one stopped. The forecast is compared with a constant guess: the median of what the searches took.
 """
 
 import json
@@ -34,10 +34,10 @@ from tune_s11.results.lr_range import read_range_test
 PROGRAM = str(Path(__file__).parents[2] / "run_search.py")
 ROWS = Path(__file__).parent / "recordings" / "forecasts.jsonl"
 
-Set = Literal["short", "long"]
+Length = Literal["short", "long"]
 Settings = dict[str, str | int]
 
-SEARCHES: dict[Set, tuple[Settings, ...]] = {
+SEARCHES: dict[Length, tuple[Settings, ...]] = {
     "short": (
         {"search.samples": 8},
         {"search.samples": 12, "search.seed": 1},
@@ -76,7 +76,8 @@ def command(folder: str, settings: Settings) -> list[str]:
 def training(search: SearchResult) -> float:
     """Return the seconds of all epochs of all runs of a search, validation included.
 
-    The range test does not record its seconds; an epoch of its cycles counts as a trial's median epoch.
+    The range test does not record its seconds: an epoch of its cycles counts as a trial's median epoch, and its ramps,
+    which are shorter, are left out.
     """
     of_trials = [row.seconds for trial in search.trials for row in trial.rows]
     others = [row["seconds"] for file in search.path.rglob("metrics.jsonl") for row in read_lines(file)]
@@ -107,14 +108,14 @@ def measure(settings: Settings) -> dict[str, Any]:
 
 
 app = new_app("Compare forecasts with the time that searches take.")
-SetArgument = Annotated[Set, typer.Argument(help="Searches of about a minute, or of at least ten minutes.")]
+LengthArgument = Annotated[Length, typer.Argument(help="Searches of about a minute, or of at least ten minutes.")]
 
 
 @app.command()
-def record(searches: SetArgument) -> None:
+def record(length: LengthArgument) -> None:
     """Forecast and run the searches that are not recorded yet on this kind of processor."""
-    done = [row["settings"] for row in rows_of(searches, processor_kind())]
-    for settings in SEARCHES[searches]:
+    done = [row["settings"] for row in rows_of(length, processor_kind())]
+    for settings in SEARCHES[length]:
         if settings not in done:
             row = measure(settings)
             append_line(ROWS, row)
@@ -122,28 +123,28 @@ def record(searches: SetArgument) -> None:
 
 
 @app.command()
-def table(searches: SetArgument) -> None:
+def table(length: LengthArgument) -> None:
     """Print the recorded searches of each kind of processor, and how often forecast and constant guess are right."""
     goals = {}
     for kind in dict.fromkeys(row["processor"] for row in read_lines(ROWS)):
-        if rows := rows_of(searches, kind):
+        if rows := rows_of(length, kind):
             print(f"\n{kind}, {', '.join(sorted({row['date'] for row in rows}))}\n")
             print_table(rows)
-            good, constant = within(rows)
+            good, constant = count_within(rows)
             print(f"\nwithin 15%: {good} of {len(rows)}; a constant guess, the median: {constant} of {len(rows)}")
             goals[f"within 15%, of {len(rows)}, {kind}"] = at_least(good, 0.9 * len(rows), digits=1)
     if not goals:
-        raise InputError(f"{ROWS}: no {searches} search is recorded")
+        raise InputError(f"{ROWS}: no {length} search is recorded")
     print(json.dumps(judged(goals)))
 
 
-def rows_of(searches: Set, kind: str) -> list[dict[str, Any]]:
-    """Return the lines of a set of searches on one kind of processor."""
+def rows_of(length: Length, kind: str) -> list[dict[str, Any]]:
+    """Return the lines of searches of this length on one kind of processor."""
     rows = read_lines(ROWS)
-    return [row for row in rows if row["settings"] in SEARCHES[searches] and row["processor"] == kind]
+    return [row for row in rows if row["settings"] in SEARCHES[length] and row["processor"] == kind]
 
 
-def within(rows: list[dict[str, Any]]) -> tuple[int, int]:
+def count_within(rows: list[dict[str, Any]]) -> tuple[int, int]:
     """Return how many searches took at most 15% more or less than forecast, and than their median."""
     constant = statistics.median(row["taken"] for row in rows)
     close = [

@@ -1,4 +1,4 @@
-"""Measure whether a faster way to compute costs accuracy, with the same runs both ways from the same seeds.
+"""Measure whether bf16, or matrix products, cost accuracy: the same runs with and without, from the same seeds.
 
     uv run python -m benchmarks.speed.accuracy bf16       # in place of fp32
     uv run python -m benchmarks.speed.accuracy products   # in place of oneDNN's convolutions of small images, in bf16

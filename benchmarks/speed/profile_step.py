@@ -34,7 +34,7 @@ PARTS = {
     "average": ("lerp",),
     "indexing and masking": ("index_select", "masked_fill", "where", "randint"),
     "copies and casts": ("copy_", "contiguous", "clone", "zero_", "fill_"),
-    "linear and loss": ("mm", "softmax", "nll_loss", "cross_entropy"),
+    "matrix products and loss": ("mm", "softmax", "nll_loss", "cross_entropy"),
 }
 """Parts of a step, each with substrings of the names of its torch operators."""
 

@@ -1,10 +1,10 @@
-"""The hardware that recordings use, which must not change while they are made."""
+"""Hardware settings for recordings, kept the same so that all lines of a file are comparable."""
 
 from tune_s11.hardware import Hardware, Precision, choose_hardware
 
 
 def recording_hardware(precision: Precision = "auto", *, gpu: bool = False) -> Hardware:
-    """Choose one thread and oneDNN's convolutions, as in the lines recorded before the program had others.
+    """Choose one thread and the library's own convolutions, with which all earlier lines were recorded.
 
     Args:
         precision: See :func:`tune_s11.hardware.choose_hardware`.

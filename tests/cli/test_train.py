@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from tune_s11.cli import train
 from tune_s11.data import load_dataset
+from tune_s11.hardware import Hardware
 from tune_s11.results import load_search
 from tune_s11.results.runs import load_run
 from tune_s11.results.tested_epochs import read_test_curve
@@ -48,7 +49,7 @@ def test_run_and_resume(
     whole = read_metrics(tmp_path / "whole" / "metrics.jsonl")
     assert [epoch.epoch for epoch in whole] == [1, 2, 3, 4, 5, 6]
     record = json.loads((tmp_path / "whole" / "run.json").read_text())
-    assert record["hardware"] == {"device": "cpu", "precision": "fp32", "threads": 1, "compiled": False}
+    assert Hardware(**record["hardware"]) == Hardware(device="cpu", precision="fp32", threads=1)
 
     # The same, cut off by an error in the fourth epoch, with a checkpoint after each.
     monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", 0.0)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tune_s11.models import S11ResNet, convolution, multiply_small
+from tune_s11.models import S11ResNet, convolution, use_matrix_products
 from tune_s11.models.convolution import SmallConv2d, convolve
 
 Side = Callable[[Tensor, Tensor], Tensor]
@@ -82,7 +82,7 @@ def test_small_images_alone_are_multiplied(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(convolution, "convolve", spy)
     names = list(model.state_dict())
-    multiply_small(model)
+    use_matrix_products(model)
     torch.testing.assert_close(model(images), before, atol=1e-5, rtol=1e-5)
     assert seen == [(4, 4), (4, 4)]  # the last layer's residual
     assert sum(isinstance(module, SmallConv2d) for module in model.modules()) == 8
@@ -103,7 +103,7 @@ def test_a_layer_computes_what_it_did(settings: dict[str, Any], dtype: torch.dty
         assert output.dtype == dtype
         output.float().square().sum().backward()
         outcomes.append([output.detach(), images.grad, *(parameter.grad for parameter in layer.parameters())])
-        multiply_small(layer)
+        use_matrix_products(layer)
     assert type(layer) is SmallConv2d
     accuracy = {"atol": 1e-5, "rtol": 1e-5} if dtype == torch.float32 else {"atol": 0.1, "rtol": 0.05}
     for found, expected in zip(*reversed(outcomes), strict=True):
@@ -123,7 +123,7 @@ def test_a_layer_computes_what_it_did(settings: dict[str, Any], dtype: torch.dty
 )
 def test_other_convolutions_are_left_alone(settings: dict[str, Any]) -> None:
     layer = nn.Conv2d(**{"in_channels": 4, "out_channels": 4, "kernel_size": 3, "padding": 1} | settings)
-    multiply_small(layer)
+    use_matrix_products(layer)
     assert type(layer) is nn.Conv2d
 
 
@@ -132,12 +132,42 @@ def test_a_subclass_is_left_alone() -> None:
         pass
 
     layer = Own(3, 3, 3, padding=1)
-    multiply_small(layer)
+    use_matrix_products(layer)
     assert type(layer) is Own
+
+
+@pytest.mark.parametrize("change", [Tensor.relu_, lambda output: output.add_(1), lambda output: output.mul_(2)])
+def test_outputs_may_be_changed_in_place(change: Callable[[Tensor], Tensor]) -> None:
+    layer, images = nn.Conv2d(3, 4, 3, padding=1, bias=False), torch.randn(2, 3, 4, 4, requires_grad=True)
+    gradients = []
+    for _ in range(2):
+        change(layer(images)).square().sum().backward()
+        gradients.append((images.grad, layer.weight.grad))
+        images.grad = layer.weight.grad = None
+        use_matrix_products(layer)
+    assert type(layer) is SmallConv2d
+    torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("of_images", "of_weight"), [(True, False), (False, True)])
+def test_only_the_gradients_asked_for_are_computed(of_images: bool, of_weight: bool) -> None:
+    images = torch.randn(2, 3, 4, 4, requires_grad=of_images)
+    weight = torch.randn(5, 3, 3, 3, requires_grad=of_weight)
+    gradients = []
+    for side in (convolve, reference):
+        side(images, weight).sum().backward()
+        assert (images.grad is not None, weight.grad is not None) == (of_images, of_weight)
+        gradients.append(images.grad if of_images else weight.grad)
+        images.grad = weight.grad = None
+    torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-4)
+
+
+def test_a_batch_may_be_empty() -> None:
+    assert convolve(torch.zeros(0, 3, 4, 4), torch.zeros(5, 3, 3, 3)).shape == (0, 5, 4, 4)
 
 
 def test_images_without_a_batch_are_still_convolved() -> None:
     layer, image = nn.Conv2d(3, 4, 3, padding=1), torch.randn(3, 4, 4)
     expected = layer(image)
-    multiply_small(layer)
+    use_matrix_products(layer)
     torch.testing.assert_close(layer(image), expected)

@@ -143,16 +143,15 @@ def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(
     assert not compiles("off", 1.0)
 
 
-@pytest.mark.parametrize(("earlier", "allowed"), [(None, True), (True, True), (False, False)])
-def test_convolutions_are_matrix_products_unless_earlier_trials_went_without(
-    search: SearchResult, monkeypatch: pytest.MonkeyPatch, earlier: bool | None, allowed: bool
+@pytest.mark.parametrize(("manifest", "allowed"), [(None, True), ("{}", False), ('{"matrix_products": true}', True)])
+def test_a_search_that_began_without_matrix_products_continues_without(
+    search: SearchResult, tmp_path: Path, manifest: str | None, allowed: bool
 ) -> None:
-    """A search that an earlier version began is resumed bit for bit."""
-    cpu = Hardware(device="cpu", precision="bf16", threads=1)
-    begun = None if earlier is None else cpu.model_copy(update={"matrix_products": earlier})
-    monkeypatch.setattr(session_module, "read_trials", lambda *_: [SimpleNamespace(hardware=begun)])
-    executor = session_in(search.path, search.config)._executor(Workers(2, 1, 0, 2), None)
+    if manifest is not None:
+        (tmp_path / "manifest.json").write_text(manifest)
+    executor = session_in(tmp_path, search.config)._executor(Workers(2, 1, 0, 2), None)
     assert executor.matrix_products is allowed
+    assert json.loads((search.path / "manifest.json").read_text())["matrix_products"]
 
 
 def test_every_trial_ends_and_the_study_knows_how(search: SearchResult) -> None:

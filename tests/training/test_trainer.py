@@ -346,7 +346,8 @@ def test_matrix_products_train_alike_and_repeat_to_the_last_bit(data: TrainingDa
     )
     runs = [[figures(metrics) for metrics in trainer] for trainer in (plain, multiplied, again)]
     for one, other in zip(*runs[:2], strict=True):
-        assert one == pytest.approx(other, rel=1e-3)
+        assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-3)
+        assert one["ema_val_loss"] == pytest.approx(other["ema_val_loss"], rel=1e-3)
     assert not same_bits(plain.model, multiplied.model)
     assert runs[1] == runs[2]
     assert same_bits(multiplied.model, again.model)

@@ -1,7 +1,7 @@
 """Computes convolutions of small images as matrix products, which is faster than oneDNN on CPUs with AMX.
 
-oneDNN convolves images of 4x4 pixels at a third of the speed of a matrix product there. On other CPUs it is the faster
-one; see benchmarks/speed/README.md.
+There, oneDNN convolves images of 4x4 pixels at a third of the speed of a matrix product. On other CPUs, oneDNN is
+faster; see benchmarks/speed/README.md.
 """
 
 from typing import Any
@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-LARGEST = 4
+LARGEST_SIDE = 4
 """Largest side of a small image, in pixels. At 8 pixels, the products gain nothing reliably."""
 
 
-def multiply_small(model: nn.Module) -> None:
+def use_matrix_products(model: nn.Module) -> None:
     """Make the 3x3 convolutions of a network use matrix products for small images; their weights stay the same.
 
     Convolutions of another kernel, stride, padding, dilation or number of groups, and subclasses, are left alone.
@@ -31,7 +31,7 @@ class SmallConv2d(nn.Conv2d):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, O, H, W)."""
-        if max(images.shape[-2:]) > LARGEST or images.ndim != 4:
+        if images.ndim != 4 or max(images.shape[-2:]) > LARGEST_SIDE or images.dtype == torch.float64:
             return super().forward(images)
         weight, bias = self.weight, self.bias
         if torch.is_autocast_enabled(images.device.type):
@@ -44,6 +44,8 @@ class SmallConv2d(nn.Conv2d):
 def convolve(images: Tensor, weight: Tensor) -> Tensor:
     """Compute ``conv2d(images, weight, padding=1)`` as a matrix product, and both gradients likewise.
 
+    Gradients of gradients and transforms such as ``vmap`` are not supported.
+
     Args:
         images: (N, C, H, W), fastest in channels-last format.
         weight: (O, C, 3, 3), of the same type.
@@ -51,18 +53,19 @@ def convolve(images: Tensor, weight: Tensor) -> Tensor:
     Returns:
         (N, O, H, W), in channels-last format.
     """
-    convolved: Tensor = _Convolve.apply(images, weight)
-    return convolved
+    # Autograd forbids changing a view in place that a function returns, so the pixels become images out here.
+    return _as_images(_Convolve.apply(images, weight), images.shape)
 
 
 class _Convolve(torch.autograd.Function):
-    """The neighbourhoods of all pixels, times the weights."""
+    """The neighbourhoods of all pixels times the weights: rows (N * H * W, O)."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor) -> Tensor:
         neighbourhoods = _neighbourhoods(images)
-        ctx.save_for_backward(neighbourhoods, weight)
-        return _as_images(F.linear(neighbourhoods, _as_matrix(weight)), images)
+        ctx.shape = images.shape
+        ctx.save_for_backward(neighbourhoods if ctx.needs_input_grad[1] else None, weight)
+        return F.linear(neighbourhoods, _as_matrix(weight))
 
     @staticmethod
     @once_differentiable
@@ -71,10 +74,11 @@ class _Convolve(torch.autograd.Function):
         of_images = of_weight = None
         if ctx.needs_input_grad[0]:  # a convolution, too: with the kernels rotated by half a turn
             rotated = weight.flip(2, 3).transpose(0, 1)
-            of_images = _as_images(F.linear(_neighbourhoods(upstream), _as_matrix(rotated)), upstream)
+            around = _neighbourhoods(_as_images(upstream, ctx.shape))
+            of_images = _as_images(F.linear(around, _as_matrix(rotated)), ctx.shape)
         if ctx.needs_input_grad[1]:
-            pixels = upstream.permute(0, 2, 3, 1).reshape(len(neighbourhoods), -1)
-            of_weight = (pixels.t() @ neighbourhoods).view(len(weight), 3, 3, -1).permute(0, 3, 1, 2)
+            outputs, channels = weight.shape[:2]
+            of_weight = (upstream.t() @ neighbourhoods).view(outputs, 3, 3, channels).permute(0, 3, 1, 2)
         return of_images, of_weight
 
 
@@ -85,7 +89,7 @@ def _neighbourhoods(images: Tensor) -> Tensor:
     of_image, of_row, of_pixel, _ = padded.stride()
     # The three pixels of a neighbourhood's row lie side by side in memory, so they are copied in one piece.
     windows = padded.as_strided((count, height, width, 3, 3 * channels), (of_image, of_row, of_pixel, of_row, 1))
-    return windows.reshape(-1, 9 * channels)
+    return windows.reshape(count * height * width, 9 * channels)
 
 
 def _as_matrix(weight: Tensor) -> Tensor:
@@ -93,10 +97,10 @@ def _as_matrix(weight: Tensor) -> Tensor:
     return weight.permute(0, 2, 3, 1).reshape(len(weight), -1)
 
 
-def _as_images(pixels: Tensor, like: Tensor) -> Tensor:
-    """Return rows (N * H * W, O) as images (N, O, H, W), in channels-last format; N, H and W are those of ``like``."""
-    count, _, height, width = like.shape
-    return pixels.view(count, height, width, -1).permute(0, 3, 1, 2)
+def _as_images(pixels: Tensor, shape: torch.Size) -> Tensor:
+    """Return rows (N * H * W, O) as images (N, O, H, W), in channels-last format; the shape is (N, _, H, W)."""
+    count, _, height, width = shape
+    return pixels.reshape(count, height, width, pixels.shape[1]).permute(0, 3, 1, 2)
 
 
 def _is_plain(module: nn.Conv2d) -> bool:

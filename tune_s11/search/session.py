@@ -17,7 +17,7 @@ from rich.console import Console
 
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset
-from tune_s11.hardware import Compile, Hardware, Precision
+from tune_s11.hardware import Compile, Precision
 from tune_s11.live import working
 from tune_s11.results import SearchFolder, SearchResult, last_error, load_search, read_trials
 from tune_s11.results.manifest import build_manifest, check_same_images
@@ -47,6 +47,9 @@ from tune_s11.storage.workspace import Workspace
 from tune_s11.text import format_bytes, say
 from tune_s11.tracking.process import tracked
 from tune_s11.tracking.trackers import TrackerName
+
+MATRIX_PRODUCTS = "matrix_products"
+"""Key in the manifest: whether convolutions may be matrix products, where the hardware is faster with them."""
 
 
 @dataclass(frozen=True)
@@ -236,23 +239,21 @@ class Session:
         """Return whether the remaining trials train a compiled network; ``auto`` follows earlier trials, if any."""
         if self.compiled != "auto" or not workers.gpus:  # on CPUs it gains nothing (benchmarks/speed/README.md)
             return self.compiled == "on"
-        if earlier := self._earlier_hardware():
-            return earlier.compiled
+        trials = read_trials(self.folder.path, self.config)
+        before = next((trial.hardware for trial in trials if trial.hardware is not None), None)
+        if before is not None:
+            return before.compiled
         pays = autotuner.compiling_pays(workers, seconds)
         if pays:
             self.say("the network is compiled, which saves time overall (--compile off turns it off)")
         return pays
 
     def _executor(self, workers: Workers, stall_timeout: float | None) -> Executor:
-        """Return an executor that computes as the earlier trials did, if there are any."""
-        earlier, failures = self._earlier_hardware(), self.config.search.max_failures
-        products = earlier is None or earlier.matrix_products
+        """Return an executor that computes convolutions as the search did when it began."""
+        before = earlier_manifest(self.folder)
+        products = before is None or before.get(MATRIX_PRODUCTS, False)  # earlier versions had none
+        failures = self.config.search.max_failures
         return Executor(workers, self.precision, stall_timeout, failures, matrix_products=products)
-
-    def _earlier_hardware(self) -> Hardware | None:
-        """Return the hardware of the first trial that has reported, if there is one."""
-        trials = read_trials(self.folder.path, self.config)
-        return next((trial.hardware for trial in trials if trial.hardware is not None), None)
 
     def _say_unfinished(self, context: Context) -> None:
         finished = sum(trial.state != "running" for trial in context.trials())
@@ -291,7 +292,8 @@ class Session:
             mend_journal(folder.study, self.say)
             open_study(folder.study, self.config.search)
             circumstances = build_manifest(dataset, self.config.search.seed)
-            write_whole(folder.manifest, json.dumps(circumstances | {"search": self.config.plain()}, indent=2))
+            search = {"search": self.config.plain(), MATRIX_PRODUCTS: True}
+            write_whole(folder.manifest, json.dumps(circumstances | search, indent=2))
 
     def _describe(self, ready: _Ready) -> None:
         recipe, settings = self.config.recipe, self.config.search

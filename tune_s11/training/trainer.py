@@ -17,7 +17,7 @@ from torch import Tensor
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset, Images, build_augmentation, normalise, split
 from tune_s11.hardware import Hardware
-from tune_s11.models import build_model, multiply_small
+from tune_s11.models import build_model, use_matrix_products
 from tune_s11.training.metrics import EpochMetrics
 from tune_s11.training.optimizer import WeightAverage, build_optimizer
 from tune_s11.training.schedule import build_schedule
@@ -82,7 +82,7 @@ class Trainer:
         torch.manual_seed(seed)
         model = build_model(recipe, data.num_classes)
         if hardware.matrix_products:
-            multiply_small(model)
+            use_matrix_products(model)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._forward = functools.partial(compiled_call(), self.model) if hardware.compiled else self.model
         self.average = WeightAverage(self.model, recipe.ema_horizon * self.steps_per_epoch)

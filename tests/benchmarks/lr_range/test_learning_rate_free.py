@@ -7,9 +7,9 @@ from benchmarks.lr_range.conditions import CONDITIONS, Condition
 from benchmarks.lr_range.learning_rate_free import file_of, read_held_out, train
 from benchmarks.race.problems import Problem, load_inputs
 from benchmarks.tools.lines import append_line, read_lines
-from tune_s11.hardware import choose_hardware
+from benchmarks.tools.recording import recording_hardware
 
-CPU = choose_hardware(threads=1, gpu=False)
+CPU = recording_hardware()
 
 
 def tiny(name: str) -> Condition:

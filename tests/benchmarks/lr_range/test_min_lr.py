@@ -7,8 +7,8 @@ from benchmarks.lr_range.min_lr import FRACTIONS, Lowest, accuracies, file_of, p
 from benchmarks.lr_range.recording import CHANCE, Recording
 from benchmarks.race.problems import Problem, load_inputs
 from benchmarks.tools.lines import append_line
+from benchmarks.tools.recording import recording_hardware
 from tests.benchmarks.lr_range.synthetic_recording import recording
-from tune_s11.hardware import choose_hardware
 
 
 def recorded(name: str, folder: Path, worth: dict[float, float | None]) -> Recording:
@@ -31,7 +31,7 @@ def test_every_fraction_is_trained_from_every_seed_at_the_best_rate() -> None:
 def test_a_training_is_a_line_and_lrmin_is_applied() -> None:
     fields = {**CONDITIONS["mlp-m0.9-b64"].problem.fields, "epochs": 2, "peak_epoch": 1.0, "train_images": 80}
     inputs = load_inputs(Problem("tiny", {**fields, "batch_size": 20}, 60))[0]
-    cpu = choose_hardware(threads=1, gpu=False)
+    cpu = recording_hardware()
     low, high = (train(inputs, cpu, Lowest(0.1, fraction, 0)) for fraction in (1e-4, 1.0))
     assert (low["max_lr"], low["min_lr_fraction"], low["seed"]) == (0.1, 1e-4, 0)
     assert low["train_loss"] != high["train_loss"]

@@ -7,13 +7,13 @@ from benchmarks.lr_range.conditions import CONDITIONS, LADDER, Condition
 from benchmarks.lr_range.record import CYCLE_SEEDS, RAMP_SEEDS, SEEDS, Task, plan, recording_file, train
 from benchmarks.race.problems import Problem, load_inputs
 from benchmarks.tools.lines import read_lines
+from benchmarks.tools.recording import recording_hardware
 from tune_s11.config import InputError
-from tune_s11.hardware import choose_hardware
 from tune_s11.lr_range.cycles import shorten
 
 FIELDS = {**CONDITIONS["s11-m0.9-b64"].problem.fields, "epochs": 4, "peak_epoch": 1.0, "train_images": 80}
 TINY = Condition(Problem("tiny", {**FIELDS, "batch_size": 20}, 60), longer=True)
-CPU = choose_hardware(threads=1, gpu=False)
+CPU = recording_hardware()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,8 @@
 from functools import cache
 
 from benchmarks.race.problems import PROBLEMS, Inputs, Problem, load_inputs
-from tune_s11.hardware import Hardware, choose_hardware
+from benchmarks.tools.recording import recording_hardware
+from tune_s11.hardware import Hardware
 
 FIELDS = {**PROBLEMS["digits-s11"].fields, "epochs": 3, "peak_epoch": 1.0, "train_images": 130, "batch_size": 32}
 TINY = Problem("tiny", FIELDS, 100)
@@ -16,6 +17,6 @@ def inputs() -> Inputs:
 
 @cache
 def hardware() -> Hardware:
-    chosen = choose_hardware(threads=1, gpu=False)
+    chosen = recording_hardware()
     chosen.activate()
     return chosen

@@ -29,8 +29,9 @@ def test_convolutions_are_matrix_products_only_where_the_search_allows_it(
     monkeypatch: pytest.MonkeyPatch, allowed: bool
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     executor = Executor(Workers(1, 1, 0, 1), "bf16", matrix_products=allowed)
-    assert executor.hardware().matrix_products is (allowed and not torch.cuda.is_available())
+    assert executor.hardware().matrix_products is allowed
 
 
 TASKS = """

@@ -27,7 +27,7 @@ class Executor:
         precision: Requested precision; ``auto`` is resolved on the worker.
         stall_timeout: Seconds without a report; see :class:`tune_s11.search.failures.Watchdog`.
         max_failures: Number of times that a call is repeated if its worker dies, hangs or raises.
-        matrix_products: Whether convolutions may be matrix products; a search that began without them goes on so.
+        matrix_products: See :func:`tune_s11.hardware.choose_hardware`; a search that began without continues without.
     """
 
     workers: Workers
