@@ -51,9 +51,9 @@ SEARCHES: dict[Length, tuple[Settings, ...]] = {
         {"search.samples": 8, "search.refit_seeds": 2},
     ),
     "long": (
-        {"search.samples": 60, "search.finalists": 4, "epochs": 24, "width": 16},
-        {"search.samples": 30, "search.finalists": 3, "epochs": 24, "width": 24, "search.seed": 1},
-        {"search.samples": 200, "search.finalists": 4, "epochs": 18, "search.seed": 2},
+        {"search.samples": 100, "search.finalists": 4, "epochs": 24, "width": 16},
+        {"search.samples": 64, "search.finalists": 3, "epochs": 24, "width": 24, "search.seed": 1},
+        {"search.samples": 420, "search.finalists": 4, "epochs": 18, "search.seed": 2},
     ),
 }
 TOLERANCE = 0.15
