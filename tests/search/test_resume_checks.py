@@ -8,7 +8,7 @@ import ray
 
 from tune_s11.config import InputError
 from tune_s11.results import SearchFolder
-from tune_s11.search.resume_checks import check_same_search, only_session
+from tune_s11.search.resume_checks import check_same_search, may_use_matrix_products, only_session
 from tune_s11.search_space import load_space
 
 
@@ -28,6 +28,15 @@ def test_samples_target_and_target_line_of_a_search_may_change(tmp_path: Path) -
         check_same_search(folder, config.with_overrides(changes), before)
     with pytest.raises(InputError, match=r"search\.grace: 5: the search started with 4"):
         check_same_search(folder, config.with_overrides({"search.grace": "5"}), before)
+
+
+@pytest.mark.parametrize(("manifest", "allowed"), [(None, True), ("{}", False), ('{"matrix_products": true}', True)])
+def test_a_search_that_began_without_matrix_products_continues_without(
+    tmp_path: Path, manifest: str | None, allowed: bool
+) -> None:
+    if manifest is not None:
+        (tmp_path / "manifest.json").write_text(manifest)
+    assert may_use_matrix_products(SearchFolder(tmp_path)) is allowed
 
 
 def test_an_error_in_a_session_lets_the_next_in(tmp_path: Path) -> None:

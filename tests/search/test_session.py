@@ -143,14 +143,7 @@ def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(
     assert not compiles("off", 1.0)
 
 
-@pytest.mark.parametrize(("manifest", "allowed"), [(None, True), ("{}", False), ('{"matrix_products": true}', True)])
-def test_a_search_that_began_without_matrix_products_continues_without(
-    search: SearchResult, tmp_path: Path, manifest: str | None, allowed: bool
-) -> None:
-    if manifest is not None:
-        (tmp_path / "manifest.json").write_text(manifest)
-    executor = session_in(tmp_path, search.config)._executor(Workers(2, 1, 0, 2), None)
-    assert executor.matrix_products is allowed
+def test_a_new_search_may_use_matrix_products(search: SearchResult) -> None:
     assert json.loads((search.path / "manifest.json").read_text())["matrix_products"]
 
 

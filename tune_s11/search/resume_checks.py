@@ -17,6 +17,9 @@ from tune_s11.storage.files import read_json
 _MAY_CHANGE = {("search", "samples"), ("search", "audit"), ("search", "target"), ("search", "target_line")}
 """Settings that a resumed search may change; an audit that has started keeps its share."""
 
+MATRIX_PRODUCTS = "matrix_products"
+"""Key in the manifest: whether convolutions may be matrix products, where the hardware is faster with them."""
+
 
 @contextmanager
 def only_session(path: Path) -> Iterator[None]:
@@ -51,6 +54,16 @@ def earlier_manifest(folder: SearchFolder) -> dict[str, Any] | None:
     if manifest is None and file.exists():
         raise InputError(f"{file}: is damaged; delete it if images, recipe and Ray have not changed since the start")
     return manifest
+
+
+def may_use_matrix_products(folder: SearchFolder) -> bool:
+    """Return whether convolutions may be matrix products: a search that began without them continues without.
+
+    Raises:
+        InputError: The manifest cannot be read.
+    """
+    before = earlier_manifest(folder)
+    return before is None or bool(before.get(MATRIX_PRODUCTS, False))  # earlier versions had none
 
 
 def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[str, Any]) -> None:

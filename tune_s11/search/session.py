@@ -21,6 +21,7 @@ from tune_s11.hardware import Compile, Precision
 from tune_s11.live import working
 from tune_s11.results import SearchFolder, SearchResult, last_error, load_search, read_trials
 from tune_s11.results.manifest import build_manifest, check_same_images
+from tune_s11.search import resume_checks
 from tune_s11.search.autotune import Autotuner
 from tune_s11.search.checkpoints import drop_needless_checkpoints
 from tune_s11.search.context import Context
@@ -29,7 +30,6 @@ from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.forecast import Budget, Forecast, Work, forecast
 from tune_s11.search.inputs import SearchInputs
 from tune_s11.search.journal import mend_journal
-from tune_s11.search.resume_checks import check_same_search, earlier_manifest, only_session
 from tune_s11.search.steps.finalists import choose_winner
 from tune_s11.search.steps.lengths import lengths_at_most, shorten_to_target
 from tune_s11.search.steps.lr_range import expected_cycles, find_proposals
@@ -47,9 +47,6 @@ from tune_s11.storage.workspace import Workspace
 from tune_s11.text import format_bytes, say
 from tune_s11.tracking.process import tracked
 from tune_s11.tracking.trackers import TrackerName
-
-MATRIX_PRODUCTS = "matrix_products"
-"""Key in the manifest: whether convolutions may be matrix products, where the hardware is faster with them."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ class Session:
         fresh = not path.exists()
         with (
             Display(self.console, training_in(self._work_left(), self.config)) as display,
-            nullcontext() if fresh else only_session(path),
+            nullcontext() if fresh else resume_checks.only_session(path),
             tracked(self.tracker, self.folder, partial(self.say, copied=True)) as track,
             self._ready(asked, self.workspace.seen_by_nodes, budget or math.inf, stall_timeout) as ready,
         ):
@@ -149,8 +146,9 @@ class Session:
         proposals = find_proposals(context, ready.data, self.warm_start)  # 1. LR range test
         run_trials(context, ready.data, proposals, limits, compiled=ready.compiled)  # 2. trials, 3. pruning
         drop_needless_checkpoints(context)
-        if limits.budget is not None:
-            self._say_unfinished(context)
+        finished = sum(trial.state != "running" for trial in context.trials())
+        if limits.budget is not None and finished < self.config.search.samples:
+            self.say(f"the budget ends the trials: {finished} of {self.config.search.samples} have finished")
         winner = choose_winner(context, ready.data)  # 4. finalists
         refit_winner(context, winner, shorten_to_target(context, winner, ready.data), ready.inputs)  # 5. refit
 
@@ -184,7 +182,7 @@ class Session:
             seconds: Seconds that the search may take.
             stall_timeout: See :meth:`run`.
         """
-        inputs = self._checked()
+        inputs, products = self._checked(), resume_checks.may_use_matrix_products(self.folder)
         with connect(asked) as cluster:
             check_room(self.folder.path, inputs.bytes_needed(cluster.workers, self.config.search.refit_seeds))
             # Stored once: each node fetches the data when it first needs it, and its workers read that copy.
@@ -197,15 +195,17 @@ class Session:
                 if cluster.workers.gpus:
                     share = round(1 / cluster.workers.gpus)
                     self.say(f"trials per GPU: {share}, the fastest by steps timed here")
-            executor = self._executor(cluster.workers, stall_timeout)
+            executor = Executor(
+                cluster.workers, self.precision, stall_timeout, self.config.search.max_failures, products
+            )
             yield _Ready(inputs, data, cluster, executor, self._compiles(autotuner, cluster.workers, seconds))
 
     def _checked(self) -> SearchInputs:
         """Return the search's inputs, after checking that they have not changed since the search started."""
         path = self.folder.path
-        before = earlier_manifest(self.folder)
+        before = resume_checks.earlier_manifest(self.folder)
         if before is not None:
-            check_same_search(self.folder, self.config, before)
+            resume_checks.check_same_search(self.folder, self.config, before)
         inputs = SearchInputs.checked(self.config)
         if before is not None:
             check_same_images(path.name, inputs.dataset, before)
@@ -248,18 +248,6 @@ class Session:
             self.say("the network is compiled, which saves time overall (--compile off turns it off)")
         return pays
 
-    def _executor(self, workers: Workers, stall_timeout: float | None) -> Executor:
-        """Return an executor that computes convolutions as the search did when it began."""
-        before = earlier_manifest(self.folder)
-        products = before is None or before.get(MATRIX_PRODUCTS, False)  # earlier versions had none
-        failures = self.config.search.max_failures
-        return Executor(workers, self.precision, stall_timeout, failures, matrix_products=products)
-
-    def _say_unfinished(self, context: Context) -> None:
-        finished = sum(trial.state != "running" for trial in context.trials())
-        if finished < self.config.search.samples:
-            self.say(f"the budget ends the trials: {finished} of {self.config.search.samples} have finished")
-
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Turn an error of a task other than a trial into one line that ends the search; a file has the traceback."""
@@ -281,7 +269,7 @@ class Session:
         except FileExistsError:
             reason = f"another search has just started in {path}; expected a new name"
             raise InputError(f"--name {path.name}: {reason}") from None
-        with only_session(path):
+        with resume_checks.only_session(path):
             yield
 
     def _begin(self, dataset: Dataset) -> None:
@@ -291,9 +279,9 @@ class Session:
             # Created at the start: otherwise a copy in a storage could have trials but no study.
             mend_journal(folder.study, self.say)
             open_study(folder.study, self.config.search)
-            circumstances = build_manifest(dataset, self.config.search.seed)
-            search = {"search": self.config.plain(), MATRIX_PRODUCTS: True}
-            write_whole(folder.manifest, json.dumps(circumstances | search, indent=2))
+            search = {"search": self.config.plain(), resume_checks.MATRIX_PRODUCTS: True}
+            manifest = build_manifest(dataset, self.config.search.seed) | search
+            write_whole(folder.manifest, json.dumps(manifest, indent=2))
 
     def _describe(self, ready: _Ready) -> None:
         recipe, settings = self.config.recipe, self.config.search
