@@ -1,4 +1,4 @@
-"""Signs of life cost the cluster's store one write a second, however often they are given."""
+"""Heartbeats cost the cluster's store one write a second, however often they are sent."""
 
 from typing import Any
 
@@ -25,20 +25,20 @@ def store(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return kept
 
 
-def test_a_sign_is_written_once_a_second(store: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_heartbeat_is_written_once_a_second(store: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     heartbeats = Heartbeats()
-    give = heartbeats.sender("cycle 3")
+    send = heartbeats.sender("cycle 3")
     assert heartbeats.count("cycle 3") == 0
     for steps in range(1, 4):
         for _ in range(100):
-            give()
+            send()
         assert heartbeats.count("cycle 3") == steps
         clock[0] += HEARTBEAT_SECONDS
 
 
-def test_workers_have_signs_of_their_own_and_all_are_forgotten(store: dict[str, Any]) -> None:
+def test_workers_have_heartbeats_of_their_own_and_all_are_forgotten(store: dict[str, Any]) -> None:
     heartbeats, others = Heartbeats(), Heartbeats()
     heartbeats.sender("a")()
     others.sender("a")()

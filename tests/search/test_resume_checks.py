@@ -8,7 +8,7 @@ import ray
 
 from tune_s11.config import InputError
 from tune_s11.results import SearchFolder
-from tune_s11.search.resume_checks import check_same_search, may_use_matrix_products, only_session
+from tune_s11.search.resume_checks import check_same_search, earlier_manifest, may_use_matrix_products, only_session
 from tune_s11.search_space import load_space
 
 
@@ -36,7 +36,7 @@ def test_a_search_that_began_without_matrix_products_continues_without(
 ) -> None:
     if manifest is not None:
         (tmp_path / "manifest.json").write_text(manifest)
-    assert may_use_matrix_products(SearchFolder(tmp_path)) is allowed
+    assert may_use_matrix_products(earlier_manifest(SearchFolder(tmp_path))) is allowed
 
 
 def test_an_error_in_a_session_lets_the_next_in(tmp_path: Path) -> None:

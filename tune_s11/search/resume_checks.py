@@ -56,13 +56,12 @@ def earlier_manifest(folder: SearchFolder) -> dict[str, Any] | None:
     return manifest
 
 
-def may_use_matrix_products(folder: SearchFolder) -> bool:
+def may_use_matrix_products(before: dict[str, Any] | None) -> bool:
     """Return whether convolutions may be matrix products: a search that began without them continues without.
 
-    Raises:
-        InputError: The manifest cannot be read.
+    Args:
+        before: Manifest of the earlier session; None: this is the first.
     """
-    before = earlier_manifest(folder)
     return before is None or bool(before.get(MATRIX_PRODUCTS, False))  # earlier versions had none
 
 

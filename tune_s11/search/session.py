@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray import ObjectRef
@@ -146,9 +147,10 @@ class Session:
         proposals = find_proposals(context, ready.data, self.warm_start)  # 1. LR range test
         run_trials(context, ready.data, proposals, limits, compiled=ready.compiled)  # 2. trials, 3. pruning
         drop_needless_checkpoints(context)
-        finished = sum(trial.state != "running" for trial in context.trials())
-        if limits.budget is not None and finished < self.config.search.samples:
-            self.say(f"the budget ends the trials: {finished} of {self.config.search.samples} have finished")
+        if limits.budget is not None:
+            finished = sum(trial.state != "running" for trial in context.trials())
+            if finished < self.config.search.samples:
+                self.say(f"the budget ends the trials: {finished} of {self.config.search.samples} have finished")
         winner = choose_winner(context, ready.data)  # 4. finalists
         refit_winner(context, winner, shorten_to_target(context, winner, ready.data), ready.inputs)  # 5. refit
 
@@ -182,7 +184,8 @@ class Session:
             seconds: Seconds that the search may take.
             stall_timeout: See :meth:`run`.
         """
-        inputs, products = self._checked(), resume_checks.may_use_matrix_products(self.folder)
+        before = resume_checks.earlier_manifest(self.folder)
+        inputs, products = self._checked(before), resume_checks.may_use_matrix_products(before)
         with connect(asked) as cluster:
             check_room(self.folder.path, inputs.bytes_needed(cluster.workers, self.config.search.refit_seeds))
             # Stored once: each node fetches the data when it first needs it, and its workers read that copy.
@@ -195,15 +198,13 @@ class Session:
                 if cluster.workers.gpus:
                     share = round(1 / cluster.workers.gpus)
                     self.say(f"trials per GPU: {share}, the fastest by steps timed here")
-            executor = Executor(
-                cluster.workers, self.precision, stall_timeout, self.config.search.max_failures, products
-            )
+            failures = self.config.search.max_failures
+            executor = Executor(cluster.workers, self.precision, stall_timeout, failures, matrix_products=products)
             yield _Ready(inputs, data, cluster, executor, self._compiles(autotuner, cluster.workers, seconds))
 
-    def _checked(self) -> SearchInputs:
-        """Return the search's inputs, after checking that they have not changed since the search started."""
+    def _checked(self, before: dict[str, Any] | None) -> SearchInputs:
+        """Return the search's inputs, after checking that they are those of its earlier manifest, if there is one."""
         path = self.folder.path
-        before = resume_checks.earlier_manifest(self.folder)
         if before is not None:
             resume_checks.check_same_search(self.folder, self.config, before)
         inputs = SearchInputs.checked(self.config)

@@ -1,4 +1,4 @@
-"""The comparison prints a row for each width, on images of the size that was asked for."""
+"""The comparison trains on images of the requested size and prints one row per width."""
 
 import pytest
 
