@@ -29,7 +29,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from benchmarks.tools.lines import append_line, read_lines
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.results import SearchFolder
 from tune_s11.storage.files import read_json
@@ -265,8 +265,7 @@ def record(
 def table(rows: Annotated[Path, typer.Option(help="File of the rows.")] = ROWS) -> None:
     """Print the table of docs/reliability.md: how many tries of each fault the search survived, by stage."""
     found = [row for row in read_lines(rows) if row["struck"]]
-    print(markdown_row(["stage", *(fault.replace("-", " ") for fault in FAULTS)]))
-    print(markdown_row(["---"] * (len(FAULTS) + 1)))
+    print(*markdown_head(["stage", *(fault.replace("-", " ") for fault in FAULTS)]), sep="\n")
     for stage in STAGES:
         of_stage = [row for row in found if row["stage"] == stage]
         survived = ([row["survived"] for row in of_stage if row["fault"] == fault] for fault in FAULTS)

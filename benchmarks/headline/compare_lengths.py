@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.headline.lengths import LENGTHS, RECORDINGS, RecordingsOption, WidthOption, read_recipes
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, in_style, mark_target, spread_accuracy
 from tune_s11.search.steps.lengths import lower_limit
@@ -161,8 +161,7 @@ def main(
 ) -> None:
     """Print the table, the fewest epochs to the target, and the epochs that the cycle and tuning save."""
     recorded = {kind: read_scores(recordings / f"{kind}-{width}.jsonl") for kind in KINDS}
-    print(markdown_row(["test accuracy, %", *(f"{epochs} epochs" for epochs in LENGTHS)]))
-    print(markdown_row(["---"] * (len(LENGTHS) + 1)))
+    print(*markdown_head(["test accuracy, %", *(f"{epochs} epochs" for epochs in LENGTHS)]), sep="\n")
     for kind, scores in recorded.items():
         print(markdown_row([KINDS[kind], *(cell(scores.get(epochs, {})) for epochs in LENGTHS)]))
     print()

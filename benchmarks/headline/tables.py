@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from benchmarks.tools.markdown import markdown_head, markdown_row
+
 GOALS = {
     ("gpu", 64): [("mean test accuracy, n = 20", 0.94)],
     ("cpu-64", 64): [("test accuracy", 0.937)],
@@ -10,13 +12,11 @@ GOALS = {
 }
 """Goals by profile and width."""
 
-
 TITLES = {
     "gpu": "On a GPU: the full recipe",
     "cpu-64": "On two CPU cores: the full recipe, once",
     "cpu": "On two CPU cores: the search, and its winner in a narrow network",
 }
-
 
 NOTES = "\n## Notes\n"
 """Heading below which the page is written manually."""
@@ -65,8 +65,8 @@ def _accuracies(kind: str, entry: dict[str, Any]) -> str:
     for name, measured in entry["variants"].items():
         rows.append((name, measured["test_accuracy"]))
         rows.append((f"{name}, raw weights", measured["test_accuracy_raw"]))
-    lines = ["| recipe | mean | SD | n |", "|---|---|---|---|"]
-    lines += [f"| {name} | {it['mean']:.4f} | {_sd(it)} | {it['n']} |" for name, it in rows]
+    lines = markdown_head(["recipe", "mean", "SD", "n"])
+    lines += [markdown_row([name, f"{it['mean']:.4f}", _sd(it), str(it["n"])]) for name, it in rows]
     for goal, least in GOALS.get((kind, refit["width"]), []):
         mean = refit["test_accuracy"]["mean"]
         lines.append(

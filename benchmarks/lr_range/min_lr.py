@@ -23,7 +23,7 @@ from benchmarks.race.measures import estimate
 from benchmarks.race.problems import Inputs
 from benchmarks.race.trial import processor_kind
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from benchmarks.tools.processes import interrupt
 from tune_s11.cli.app import new_app, run
 from tune_s11.hardware import Hardware
@@ -76,8 +76,7 @@ def table(recordings: Sequence[Recording], folder: Path = RECORDINGS) -> list[st
     """Return the lines of a Markdown table: accuracy at each fraction minus that at the recipe's default, in points."""
     recorded = {each.condition.name: (each, found) for each in recordings if (found := accuracies(each, folder))}
     fractions = sorted({*FRACTIONS, *(each.recipe.min_lr_fraction for each, _ in recorded.values())})
-    rows = [markdown_row(["condition", *(f"{fraction:g}" for fraction in fractions)])]
-    rows.append(markdown_row(["---"] * (len(fractions) + 1)))
+    rows = markdown_head(["condition", *(f"{fraction:g}" for fraction in fractions)])
     differences: dict[float, list[float]] = {fraction: [] for fraction in fractions}
     for name, (each, found) in recorded.items():
         own = np.mean(found[each.recipe.min_lr_fraction])

@@ -36,7 +36,7 @@ from benchmarks.lr_range.rules import (
     this_program,
 )
 from benchmarks.race.measures import estimate
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
 
@@ -160,7 +160,7 @@ def table(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str
     optimizers = sorted({each.condition.optimizer for each in recordings})
     heads = ["rule", "points lost", *optimizers, "worst", "paired", "refused", "unsure"]
     heads += ["bounds hold", "width", "cost", "wait"]
-    rows = [markdown_row(heads), markdown_row(["---"] * len(heads))]
+    rows = markdown_head(heads)
     baseline = min(POWERS, key=lambda name: float(np.mean(list(judged[name].lost.values()))))
     for name, of_rule in judged.items():
         lost = np.array(list(of_rule.lost.values()))
@@ -201,7 +201,7 @@ def _bounds(of_rule: Judged, recordings: list[Recording]) -> list[str]:
 
 def each_condition(judged: Mapping[str, Judged], recordings: list[Recording]) -> list[str]:
     """Return the lines of a Markdown table with a row per condition: its plateau, and points lost by each rule."""
-    rows = [markdown_row(["condition", "best", "plateau", *judged]), markdown_row(["---"] * (len(judged) + 3))]
+    rows = markdown_head(["condition", "best", "plateau", *judged])
     for each in recordings:
         low, high = each.plateau
         cells = [each.condition.name, f"{each.best:.2g}", f"{low:.2g} to {high:.2g}"]

@@ -21,7 +21,7 @@ from benchmarks.race.measures import estimate
 from benchmarks.race.pool import POOLS, Floats, Pool, best_file, read_pool
 from benchmarks.race.replay import with_interval
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
@@ -70,7 +70,7 @@ def accuracy(pool: Pool, runs: Floats, drawn: int, finalists: int, order: int) -
 def table(pool: Pool, runs: Floats, orders: int) -> list[str]:
     """Return the Markdown lines of a table; differences are paired by order, in percentage points."""
     heads = ["complete trials", "best trial wins", *(f"{count} finalists" for count in FINALISTS[1:])]
-    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
+    lines = markdown_head(heads)
     for drawn in DRAWN:
         found = [
             np.array([accuracy(pool, runs, drawn, count, order) for order in range(orders)]) for count in FINALISTS

@@ -24,7 +24,7 @@ from benchmarks.race.difficulty import ORDERS
 from benchmarks.race.measures import Estimate, budget_of, estimate, measure, read_at, ship
 from benchmarks.race.pool import POOLS, Floats, Ints, defaults_file, pool_file, read_defaults, read_pool
 from benchmarks.race.problems import PROBLEMS, find_problem
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
@@ -93,7 +93,7 @@ def table(searches: dict[str, Searches], candidates: Candidates) -> list[str]:
     budget = budget_of(candidates)
     heads = ["arm", *figure_heads(candidates.epochs)]
     heads += ["area less random's", "area less the wall's", "trials", "ran out"]
-    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
+    lines = markdown_head(heads)
     for name, of_arm in searches.items():
         out = of_arm.ran_out < budget
         cells = [name, *figure_cells(of_arm.figures, candidates.epochs)]

@@ -17,7 +17,7 @@ import typer
 from benchmarks.race.measures import estimate
 from benchmarks.race.problems import Inputs, defaults, find_problem, load_inputs
 from benchmarks.race.trial import FRESH, held_out_accuracy, processor_kind
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -72,8 +72,7 @@ def main(
     restarted = np.array([run_restarted(inputs, hardware, seed) for seed in range(seeds)])
     complete = np.array([[run_complete(inputs, hardware, n, seed) for n in lengths] for seed in range(seeds)])
     print(f"{problem}, n = {seeds}, {processor_kind()}\n")
-    print(markdown_row(["epochs", "complete training", "restarted run", "points more"]))
-    print(markdown_row(["---"] * 4))
+    print(*markdown_head(["epochs", "complete training", "restarted run", "points more"]), sep="\n")
     for column, epochs in enumerate(lengths):
         alone, cyclic = complete[:, column], restarted[:, column]
         mean, low, high = (100 * each for each in estimate(cyclic - alone))

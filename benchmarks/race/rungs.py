@@ -24,7 +24,7 @@ from benchmarks.race.pool import POOLS, Floats, read_defaults, read_pool
 from benchmarks.race.problems import WALL
 from benchmarks.race.record_cycles import read_cycles
 from benchmarks.race.replay import figure_cells, figure_heads, with_interval
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
@@ -140,7 +140,7 @@ def table(candidates: Candidates, cycles: dict[int, Floats], orders: int, max_lr
     accepted = {row for row in range(n) if max_lr[0] <= candidates.configs[row]["max_lr"] <= max_lr[1]}
     extended = with_cycles(candidates, cycles)
     heads = ["rungs", *figure_heads(candidates.epochs), "area less none's"]
-    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
+    lines = markdown_head(heads)
     without: Floats | None = None
     for rungs in CHOICES:
         found = []

@@ -27,7 +27,7 @@ from benchmarks.race.pool import POOLS, Floats, Pool, read_pool
 from benchmarks.race.problems import PROBLEMS, find_problem
 from benchmarks.race.replay import TRACKS, figure_cells, figure_heads, with_interval
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
 
@@ -106,7 +106,7 @@ def table(standings: dict[str, Standing], epochs: int) -> list[str]:
         epochs: Epochs of a complete trial.
     """
     heads = ["arm", "n", *figure_heads(epochs), "area less ours", "points less ours", "trials"]
-    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
+    lines = markdown_head(heads)
     ours = standings.get(OURS.name)
     for name, standing in standings.items():
         cells = [f"{name} (refused {standing.refused})" if standing.refused else name, str(len(standing.figures))]

@@ -23,7 +23,7 @@ from benchmarks.race.pool import POOLS, Floats, Ints, range_tests_file, read_def
 from benchmarks.race.problems import WALL, defaults
 from benchmarks.race.replay import figure_cells, figure_heads, with_interval
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
@@ -128,7 +128,7 @@ def table(candidates: Candidates, tests: list[dict[str, Test]], orders: int) -> 
         orders: Number of random orders.
     """
     heads = ["start", *figure_heads(candidates.epochs), "area less the wall's"]
-    lines = [markdown_row(heads), markdown_row(["---"] * len(heads))]
+    lines = markdown_head(heads)
     results: dict[str, dict[str, Floats]] = {}
     for start in CHOICES:
         found = []

@@ -22,6 +22,7 @@ from benchmarks.race.trial import processor_kind
 from benchmarks.ramps.bounds import find_bounds
 from benchmarks.tools.background import Background, read_begun
 from benchmarks.tools.lines import append_line, read_lines
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
@@ -159,10 +160,7 @@ def table(lines: list[dict[str, Any]]) -> list[str]:
     shipped = {arm: {seed: line.get("ema", line["raw"]) for seed, line in found.items()} for arm, found in runs.items()}
     shipped[AVERAGE] = {seed: line["raw"] for seed, line in runs[ALL].items()}
     runs[AVERAGE] = runs[ALL]
-    rows = [
-        "| recipe | max_lr, min_lr | accuracy | SD | n | s11.yaml less this one, points |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = markdown_head(["recipe", "max_lr, min_lr", "accuracy", "SD", "n", "s11.yaml less this one, points"])
     for arm, scores in shipped.items():
         if not scores:
             continue
@@ -176,7 +174,7 @@ def table(lines: list[dict[str, Any]]) -> list[str]:
             told += f" ({gained.mean() - half:+.2f} to {gained.mean() + half:+.2f})"
         sd = "-" if summary.sd is None else f"{summary.sd:.4f}"
         rates = f"{first['max_lr']:.3g}, {first['min_lr']:.2g}"
-        rows.append(f"| {arm} | {rates} | {summary.mean:.4f} | {sd} | {summary.n} | {told} |")
+        rows.append(markdown_row([arm, rates, f"{summary.mean:.4f}", sd, str(summary.n), told]))
     return rows
 
 

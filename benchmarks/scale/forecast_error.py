@@ -25,7 +25,7 @@ import typer
 from benchmarks.race.trial import processor_kind
 from benchmarks.tools.goals import at_least, judged
 from benchmarks.tools.lines import append_line, read_lines
-from benchmarks.tools.markdown import markdown_row
+from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
 from tune_s11.results import SearchResult, load_search
@@ -156,8 +156,7 @@ def count_within(rows: list[dict[str, Any]]) -> tuple[int, int]:
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     heads = ["forecast", "taken", "taken / forecast", "training, per worker", "taken / training", "search"]
-    print(markdown_row(heads))
-    print(markdown_row(["---"] * len(heads)))
+    print(*markdown_head(heads), sep="\n")
     for row in rows:
         busy, taken, forecast = row["training"] / WORKERS, row["taken"], row["forecast"]
         settings = ", ".join(f"{key.removeprefix('search.')} {value}" for key, value in row["settings"].items())

@@ -20,7 +20,7 @@ from unittest.mock import patch
 import typer
 
 from benchmarks.speed.noise import noise_data
-from benchmarks.tools.markdown import in_brackets, markdown_row
+from benchmarks.tools.markdown import in_brackets, markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import Recipe
@@ -86,7 +86,7 @@ def main(
     """Print a row per side: time per step and memory, each also relative to the default in the same round."""
     found = [{side: measure(side, width, steps, trials) for side in SIDES} for _ in range(rounds)]
     print(f"width {width}, n = {rounds}, MiB held after the first trial, and after {trials}\n")
-    print("| | ms a step | speed | MiB | memory | MiB at last |\n|---|---|---|---|---|---|")
+    print(*markdown_head(["", "ms a step", "speed", "MiB", "memory", "MiB at last"]), sep="\n")
     for side in SIDES:
         times = [1000 * used[side].seconds for used in found]
         speeds = [used["default"].seconds / used[side].seconds for used in found]

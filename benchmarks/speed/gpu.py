@@ -26,7 +26,7 @@ from benchmarks.speed.fused import FusedTrials
 from benchmarks.speed.noise import noise_data, wait
 from benchmarks.speed.trial import Measure, take_turns
 from benchmarks.tools.lines import append_line
-from benchmarks.tools.markdown import in_brackets, markdown_row
+from benchmarks.tools.markdown import in_brackets, markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError, Recipe
@@ -180,8 +180,7 @@ def main(
     hardware.activate()
     name = torch.cuda.get_device_name() if hardware.device == "cuda" else "CPU"
     print(f"{name}, {hardware.precision}, torch {torch.__version__}, n = {rounds}\n")
-    print(markdown_row(["question", "width", "side", "images/s", "of the first side"]))
-    print(markdown_row(["---"] * 5))
+    print(*markdown_head(["question", "width", "side", "images/s", "of the first side"]), sep="\n")
     asked: list[tuple[Question, int]] = [(compiling, width) for width in sizes.wide]
     asked += [(augmenting, width) for width in sizes.wide] + [(sharing, width) for width in sizes.narrow]
     for question, width in asked:

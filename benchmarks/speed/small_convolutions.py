@@ -15,7 +15,7 @@ import typer
 
 from benchmarks.race.trial import processor_kind
 from benchmarks.speed.trial import Bare, take_turns
-from benchmarks.tools.markdown import in_brackets, markdown_row
+from benchmarks.tools.markdown import in_brackets, markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import PrecisionOption, whole_number
 from tune_s11.config import Recipe
@@ -45,8 +45,7 @@ def main(
         f"{os.environ.get('ONEDNN_MAX_CPU_ISA') or processor_kind()}, {hardware.precision}, {hardware.threads} "
         f"threads, torch {torch.__version__}, n = {rounds}\n"
     )
-    print(markdown_row(["width", "oneDNN, images/s", "matrix products, images/s", "ratio"]))
-    print(markdown_row(["---"] * 4))
+    print(*markdown_head(["width", "oneDNN, images/s", "matrix products, images/s", "ratio"]), sep="\n")
     for width in widths or [64, 32, 16]:
         recipe = Recipe(width=width, batch_size=batch, image_size=size, pad=size // 8, cutout=size // 4, max_lr=1e-3)
         steps = max(1, 64 * 32**2 // (width * size**2))

@@ -27,4 +27,4 @@ def test_ratios_are_taken_within_a_round(monkeypatch: pytest.MonkeyPatch, capsys
     assert asked == list(SIDES) * 2
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     kept = ["150 (100 to 200)", "2.50 (2.00 to 3.00)", "150 (150 to 150)", "1.50 (1.50 to 1.50)", "160 (160 to 160)"]
-    assert rows[2].strip("| ").split(" | ") == ["kept", *kept]
+    assert rows[3].strip("| ").split(" | ") == ["kept", *kept]
