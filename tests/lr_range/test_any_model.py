@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 import tune_s11
-from tune_s11.lr_range.any_model import lr_range_test
+from tune_s11.lr_range.any_model import MakeOptimizer, lr_range_test, sgd
 
 
 def loaders(shuffled: bool = True) -> tuple[DataLoader[tuple[Tensor, ...]], DataLoader[tuple[Tensor, ...]]]:
@@ -60,13 +60,17 @@ def test_a_loss_that_is_no_cross_entropy() -> None:
     assert {outcome.accuracy for outcome in found.cycles.values()} == {None}
 
 
-def test_labels_without_meaning_cannot_be_learned() -> None:
+@pytest.mark.parametrize(
+    ("optimizer", "usual"),
+    [(sgd, 0.0316), (torch.optim.SGD, 0.1), (torch.optim.AdamW, 0.003), (torch.optim.RMSprop, 0.003)],
+)
+def test_labels_without_meaning_cannot_be_learned(optimizer: MakeOptimizer, usual: float) -> None:
     generator = np.random.default_rng(0)
     inputs, labels = torch.zeros(100, 64), torch.from_numpy(np.resize(np.arange(10), 100))
     batches = DataLoader(TensorDataset(inputs, labels[generator.permutation(100)]), 20)
-    found = lr_range_test(network(), batches, batches, F.cross_entropy, epochs=12)
+    found = lr_range_test(network(), batches, batches, F.cross_entropy, epochs=12, optimizer=optimizer)
     assert found.unsure
-    assert found.lr == pytest.approx(0.0316, abs=1e-4)
+    assert found.lr == pytest.approx(usual, abs=1e-4)
 
 
 class Empty:

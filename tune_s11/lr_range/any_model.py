@@ -165,8 +165,9 @@ def _chance(training: _Training) -> float:
 
 
 def _usual(optimizer: Optimizer) -> float:
-    group = optimizer.param_groups[0]
-    return usual_rate("adamw" if "betas" in group else "sgd", group.get("momentum", 0.0))
+    if isinstance(optimizer, SGD):
+        return usual_rate("sgd", optimizer.param_groups[0]["momentum"])
+    return usual_rate("adamw", 0.0)  # the others scale their steps, too
 
 
 def _count(batches: Batches, name: str) -> int:
