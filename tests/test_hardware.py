@@ -145,7 +145,7 @@ def page_faults():
 
 print(page_faults())
 Hardware(device="cpu", precision="fp32", threads=1).activate()
-print(min(page_faults() for _ in range(6)))  # the heap grows at first
+print([page_faults() for _ in range(40)][-1])  # the heap grows at first, until a freed block has room for the next
 """
 
 
