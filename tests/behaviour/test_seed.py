@@ -65,4 +65,4 @@ def test_a_plateau_in_a_search_keeps_the_validation_images_from_its_refits(progr
         assert len(rows) == 8
         assert all(row.val_loss is not None for row in rows)
     page = write_report(search).read_text()
-    assert "without the validation images, by which the schedule reduces the rate" in page
+    assert "without the validation images, on which the schedule depends" in page
