@@ -8,17 +8,17 @@ for that stage. Repeating the command skips the tries that are already recorded,
 search survives a try if it succeeds and its results equal the undisturbed ones to the last digit.
 """
 
+import itertools
 import json
 import os
 import platform
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -45,54 +45,11 @@ search: {samples: 2, scheduler: none, lr_range_steps: 40, lr_range_seeds: 2, lr_
          finalists: 2, finalist_seeds: 2, target: 0.5, refit_seeds: 2}
 """
 
-NET = '''
-import os, signal, time
-from pathlib import Path
-
-import ray
-from tune_s11.models import S11ResNet
-
-ARMED = Path(os.environ["ARMED"])
-
-
-def strikes(fault):
-    """Return whether a fault is armed for this worker's stage and step, and no other worker claimed it first."""
-    task = ray.get_runtime_context().get_task_name() if ray.is_initialized() else None
-    try:
-        if task is None or Faulty.steps < int((ARMED / f"{fault} {task}").read_text()):
-            return False
-        (ARMED / f"{fault} {task}").rename(ARMED / "struck")
-    except (FileNotFoundError, ValueError):
-        return False
-    return True
-
-
-class Faulty(S11ResNet):
-    steps = 0
-
-    def forward(self, images):
-        if self.training:
-            Faulty.steps += 1
-            if strikes("killed"):
-                os.kill(os.getpid(), signal.SIGKILL)
-            if strikes("frozen"):
-                os.kill(os.getpid(), signal.SIGSTOP)
-            if strikes("out-of-memory"):
-                raise MemoryError("no room for another layer")
-            if strikes("driver-killed"):
-                time.sleep(3600)  # until the driver is killed
-        return super().forward(images)
-
-
-def build(width, num_classes, image_size):
-    Faulty.steps = 0
-    if strikes("hanging"):
-        time.sleep(3600)
-    return Faulty(width, num_classes, image_size)
-'''
-
 STALL = 40
 """Value of ``--stall-timeout`` in seconds; a worker on a busy machine may need half a minute to start."""
+
+PATIENCE = 1200
+"""Seconds to wait for a fault to strike, and for a search to end."""
 
 
 class Stage(NamedTuple):
@@ -114,6 +71,26 @@ STAGES = {
 FAULTS = ("killed", "frozen", "hanging", "out-of-memory", "driver-killed")
 
 
+class Outcome(NamedTuple):
+    """What came of a try."""
+
+    struck: bool
+    """Whether the fault struck each of the stages."""
+    survived: bool
+    """Whether the search succeeded with the results of the undisturbed one, to the last digit."""
+    exit: int
+    """Exit code of the search."""
+    said: list[str]
+    """Lines that it printed about the fault."""
+    seconds: float
+    """Wall time of the try."""
+
+
+def draw_step(stage: str, fault: str, seed: int) -> int:
+    """Return a random step at which a fault strikes a stage; a worker that hangs does so before its first one."""
+    return 0 if fault == "hanging" else random.Random(f"{stage}-{fault}-{seed}").randrange(1, STAGES[stage].steps)
+
+
 class Searches:
     """One finished search, and copies of it that are resumed under faults.
 
@@ -122,78 +99,77 @@ class Searches:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._armed = folder, folder / "armed"
+        self._folder, self._armed, self._numbers = folder, folder / "armed", itertools.count()
         self._armed.mkdir()
-        (folder / "stage_fault_net.py").write_text(NET)
         (folder / "space.yaml").write_text(SPACE)
-        self._environment = os.environ | {
-            "PYTHONPATH": str(folder),
-            "ARMED": str(self._armed),
-            "OMP_NUM_THREADS": "1",
-        }
-        new = ("--space", str(folder / "space.yaml"), "--model", "stage_fault_net:build", "--name", "undisturbed")
-        code, output = self._wait(self._start(*new))
+        variables = {"PYTHONPATH": str(ROOT), "ARMED": str(self._armed), "OMP_NUM_THREADS": "1"}
+        self._environment = os.environ | variables
+        model = "benchmarks.faults.faulty_network:build"
+        new = self._start("--space", str(folder / "space.yaml"), "--model", model, "--name", "undisturbed")
+        code, output = self._wait(new)
         assert code == 0, output
 
-    def attempt(self, stage: str, fault: str, seed: int) -> dict[str, Any]:
-        """Try a fault in a stage.
+    def attempt(self, fault: str, steps: Mapping[str, int]) -> Outcome:
+        """Try a fault in some stages of one search.
 
         Args:
-            stage: One of :data:`STAGES`.
             fault: One of :data:`FAULTS`.
-            seed: Seed from which the step at which the fault strikes is drawn.
-
-        Returns:
-            The row of the try.
+            steps: Step at which the fault strikes, by stage, in the order of :data:`STAGES`.
         """
-        name = f"{stage}-{fault}-{seed}"
-        folder = SearchFolder(self._folder / name)
-        shutil.copytree(self._folder / "undisturbed", folder.path)
-        _undo(folder, stage)
-        (self._armed / "struck").unlink(missing_ok=True)
-        step = 0 if fault == "hanging" else random.Random(name).randrange(1, STAGES[stage].steps)
-        (self._armed / f"{fault} {STAGES[stage].task}").write_text(str(step))
+        name = f"try-{next(self._numbers)}"
+        folder, undisturbed = SearchFolder(self._folder / name), SearchFolder(self._folder / "undisturbed")
+        shutil.copytree(undisturbed.path, folder.path)
+        for stage in steps:
+            _undo(folder, stage)
         begun = time.monotonic()
-        process = self._start("--resume", name, "--stall-timeout", str(STALL))
-        if fault == "driver-killed":
-            while process.poll() is None and not self._struck():
-                time.sleep(0.05)
-            process.send_signal(signal.SIGKILL)
-            self._wait(process)
-            process = self._start("--resume", name)
+        resumed = ("--resume", name, "--stall-timeout", str(STALL))
+        process, struck = self._start(*resumed), True
+        for stage, step in steps.items():
+            if stage == "target":  # its tasks have the same name as the finalists', so those must have finished
+                _exists_in_time(folder.verdict, process)
+            struck &= self._strikes(process, fault, stage, step)
+            if fault == "driver-killed":
+                process.kill()
+                process.wait()
+                process = self._start(*resumed)
         code, output = self._wait(process)
-        concluded = {stage: _concluded(folder, stage) for stage in STAGES}
-        undisturbed = SearchFolder(self._folder / "undisturbed")
-        return {
-            "stage": stage,
-            "fault": fault,
-            "seed": seed,
-            "step": step,
-            "struck": self._struck(),
-            "survived": code == 0 and all(concluded[each] == _concluded(undisturbed, each) for each in STAGES),
-            "exit": code,
-            "said": [line for line in output.splitlines() if "runs again" in line or "error" in line],
-            "seconds": round(time.monotonic() - begun, 1),
-            "date": f"{datetime.now(UTC):%Y-%m-%d}",
-            "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-        }
+        return Outcome(
+            struck=struck,
+            survived=code == 0 and all(_concluded(folder, each) == _concluded(undisturbed, each) for each in STAGES),
+            exit=code,
+            said=[line for line in output.splitlines() if "runs again" in line or "error" in line],
+            seconds=round(time.monotonic() - begun, 1),
+        )
 
-    def _struck(self) -> bool:
-        return (self._armed / "struck").exists()
+    def _strikes(self, process: "subprocess.Popen[bytes]", fault: str, stage: str, step: int) -> bool:
+        """Let a fault strike a stage; return whether it did before the search's end."""
+        armed, struck = self._armed / f"{fault} {STAGES[stage].task}", self._armed / "struck"
+        armed.write_text(str(step))
+        found = _exists_in_time(struck, process)
+        for file in (armed, struck):
+            file.unlink(missing_ok=True)
+        return found
 
     def _start(self, *arguments: str) -> "subprocess.Popen[bytes]":
         program = [sys.executable, str(ROOT / "run_search.py"), "--storage", str(self._folder), "--no-report"]
+        program += arguments
         with (self._folder / "output").open("wb") as output:
-            return subprocess.Popen(
-                [*program, *arguments], stdout=output, stderr=subprocess.STDOUT, env=self._environment
-            )
+            return subprocess.Popen(program, stdout=output, stderr=subprocess.STDOUT, env=self._environment)
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> tuple[int, str]:
         try:
-            code = process.wait(timeout=1200)
+            code = process.wait(timeout=PATIENCE)
         finally:
             process.kill()  # so that a hanging search cannot trigger the next try's fault
         return code, (self._folder / "output").read_text()
+
+
+def _exists_in_time(file: Path, process: "subprocess.Popen[bytes]") -> bool:
+    """Wait until a file exists; return False if the search ends without it, or after :data:`PATIENCE` seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while not file.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return file.exists()
 
 
 def _undo(folder: SearchFolder, stage: str) -> None:
@@ -243,19 +219,24 @@ def record(
     wanted = [(stage, fault, seed) for seed in range(tries) for fault in FAULTS for stage in STAGES]
     free: SimpleQueue[Searches] = SimpleQueue()
 
-    def attempt(each: tuple[str, str, int]) -> dict[str, Any]:
-        made = free.get()
+    def attempt(stage: str, fault: str, seed: int) -> dict[str, Any]:
+        made, step = free.get(), draw_step(stage, fault, seed)
         try:
-            return made.attempt(*each)
+            outcome = made.attempt(fault, {stage: step})
         finally:
             free.put(made)
+        return {
+            **{"stage": stage, "fault": fault, "seed": seed, "step": step},
+            **outcome._asdict(),
+            **{"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": f"{os.cpu_count()} cores, {platform.machine()}"},
+        }
 
     with ExitStack() as stack:
         for _ in range(workers):
             free.put(stack.enter_context(searches()))
         pool = ThreadPoolExecutor(workers)
         stack.callback(pool.shutdown, cancel_futures=True)
-        for attempted in as_completed(pool.submit(attempt, each) for each in wanted if each not in done):
+        for attempted in as_completed(pool.submit(attempt, *each) for each in wanted if each not in done):
             row = attempted.result()
             append_line(rows, row)
             print(json.dumps(row), flush=True)
