@@ -229,7 +229,7 @@ def test_a_storage_that_is_away_under_another_stage_costs_nothing_of_it(
     program.wait_for(lambda: bool(program.workers(process.pid, task)))
     s3.pause()
     try:
-        program.wait_for(lambda: "the search continues in" in one.output.read_text())  # cycles may have finished by then
+        program.wait_for(lambda: "the search continues in" in one.output.read_text())  # maybe after the last cycle
     finally:
         s3.resume()
     assert "runs again" not in after_one_outage(process, one)
