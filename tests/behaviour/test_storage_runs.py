@@ -15,7 +15,8 @@ from tune_s11.config import SearchSettings
 from tune_s11.search.study import open_study
 from tune_s11.storage.remote import Remote
 
-SMALL = ("--set", "search.finalists=0", "--set", "search.refit_seeds=1", "--lr-bounds", "0.01", "0.2")
+REFIT = ("--set", "search.finalists=0", "--set", "search.refit_seeds=1", "--set", "refit.epochs=6")
+SMALL = (*REFIT, "--lr-bounds", "0.01", "0.2")
 
 
 class Machine:

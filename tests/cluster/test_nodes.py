@@ -66,7 +66,7 @@ def test_a_node_that_comes_gets_a_trial_and_one_that_goes_loses_none(joined, nod
     ("task", "part", "settings"),
     [
         ("_train_cycle", "range test: cycle at max_lr", ("epochs=400", "search.samples=1", "refit.epochs=20")),
-        ("run_again", "finalist t", ("epochs=60", "search.samples=2", "search.finalists=2")),
+        ("run_again", "finalist t", ("epochs=60", "search.samples=2", "search.finalists=2", "refit.epochs=6")),
         ("_refit", "refit from seed", ("refit.epochs=200", "search.samples=1")),
     ],
 )
@@ -105,7 +105,7 @@ run_search()
 def test_two_searches_share_the_workers_and_one_copy_of_the_images_each(joined, nodes) -> None:
     nodes.add("other")
     names = ("left", "right")
-    long = ("--workers", "1", "--samples", "2", "--set", "epochs=60", "--no-asha")
+    long = ("--workers", "1", "--samples", "2", "--set", "epochs=60", "--set", "refit.epochs=6", "--no-asha")
     running = []
     joined.script = ["-c", IN_THE_SAME_SECOND]
     for name in names:

@@ -65,7 +65,7 @@ class Faults:
     """What is to break in the searches of ``program``, whose network waits for it.
 
     Attributes:
-        arguments: Of a search of that network, without a range test and finalists.
+        arguments: Of a search of that network, without a range test and finalists, whose refit is short.
     """
 
     def __init__(self, program: Any, folder: Path) -> None:
@@ -73,7 +73,7 @@ class Faults:
         self._armed.mkdir()
         (folder / "fault_net.py").write_text(NET)
         program.environment |= {"PYTHONPATH": str(folder), "ARMED": str(self._armed)}
-        small = ("--set", "search.finalists=0", "--set", "search.refit_seeds=1")
+        small = ("--set", "search.finalists=0", "--set", "search.refit_seeds=1", "--set", "refit.epochs=6")
         self.arguments = ("--space", str(program.space), "--lr-bounds", "0.01", "0.2", *small)
         self.faulty = (*self.arguments, "--model", "fault_net:build")
 

@@ -20,7 +20,8 @@ from tune_s11.training.checkpoint import save_checkpoint
 from tune_s11.training.trainer import Trainer, TrainingData
 
 BOUNDS = ("--lr-bounds", "0.01", "0.2")
-LONG = (*BOUNDS, "--set", "epochs=80", "--set", "search.grace=20", "--set", "search.finalists=0")
+REFIT = ("--set", "search.finalists=0", "--set", "refit.epochs=6")
+LONG = (*BOUNDS, *REFIT, "--set", "epochs=80", "--set", "search.grace=20")
 """Trials of several seconds even on a fast machine, so that a fault meets them in the middle."""
 
 

@@ -102,8 +102,9 @@ time.time = jumping
 def test_a_clock_that_is_set_back_and_forth_while_trials_run(program: Any, tmp_path: Path) -> None:
     """By a day, 15 and 30 s after each process has started, which is while it trains."""
     (tmp_path / "sitecustomize.py").write_text(CLOCK)
-    long = ("--set", "epochs=200", "--set", "search.grace=50", "--stall-timeout", "120")
-    result = run(program, "--space", str(program.space), "--name", "jumps", *SHORT, *long, PYTHONPATH=str(tmp_path))
+    long = ("--set", "epochs=200", "--set", "search.grace=50", "--set", "refit.epochs=6", "--stall-timeout", "120")
+    options = ("--space", str(program.space), "--name", "jumps", *SHORT, *long)
+    result = run(program, *options, PYTHONPATH=str(tmp_path))
     assert_done(program, program.storage, "jumps", result)
     assert "runs again" not in result[1]
     search = load_search("jumps", program.storage)

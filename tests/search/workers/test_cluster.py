@@ -164,8 +164,9 @@ def three_gpus(program) -> Iterator[str]:
 @pytest.mark.slow
 def test_gpus_are_shared_out(program, three_gpus: str) -> None:
     """Two of the three, two trials on each."""
-    long = ("--samples", "4", "--no-asha", "--set", "epochs=60", "--lr-bounds", "0.01", "0.1")
-    options = ("--gpus", "2", "--trials-per-gpu", "2", "--set", "search.refit_seeds=1", "--address", three_gpus)
+    long = ("--samples", "4", "--no-asha", "--set", "epochs=60", "--set", "refit.epochs=6")
+    sharing = ("--gpus", "2", "--trials-per-gpu", "2", "--address", three_gpus)
+    options = (*sharing, "--lr-bounds", "0.01", "0.1", "--set", "search.refit_seeds=1")
     program.run("--space", str(program.space), "--name", "pairs", *long, *options, RAY_AUTH_MODE="disabled")
     files = (program.storage / "pairs" / "trials").glob("t*/result.json")
     seen = Counter(json.loads(file.read_text().splitlines()[0])["gpu"] for file in files)
