@@ -51,7 +51,9 @@ class Nodes:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.environment = os.environ | with_token(folder / "home") | {"RAY_TMPDIR": str(folder)}
+        # Niceness as in local searches; Ray's default, 15, starves the workers beside another test.
+        settings = {"RAY_TMPDIR": str(folder), "RAY_worker_niceness": "0"}
+        self.environment = os.environ | with_token(folder / "home") | settings
         for _ in range(3):  # Ray gives its parts half a minute to start, which on a busy machine may be too short
             self._process = subprocess.Popen(
                 [sys.executable, "-c", NODES],
