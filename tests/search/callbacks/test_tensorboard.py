@@ -1,5 +1,6 @@
 """What TensorBoard reads of a trial, and under what name."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +44,19 @@ def test_each_epoch_of_a_report_is_a_step(tmp_path: Path) -> None:
         ("learning_rate", [(1, 0.1), (2, 0.2), (3, 0.3)]),
     ):
         assert [(it.step, pytest.approx(it.value)) for it in events.Scalars(tag)] == expected
+
+
+def test_files_of_unfinished_trials_are_closed_even_where_the_disk_is_full(tmp_path: Path) -> None:
+    trials = [SimpleNamespace(trial_id=name, config={"number": int(name), "params": {}}) for name in "01"]
+    with TensorBoardFiles(tmp_path) as files:
+        for trial in trials:
+            files.on_trial_result(1, [], trial, {"epochs": [row(1)]})
+        full, other = (writer._writer for writer in files._writers.values())
+        with Path("/dev/full").open("wb") as device:
+            os.dup2(device.fileno(), full.fileno())
+        full.write(b"more")
+    assert full.closed
+    assert other.closed
 
 
 def test_a_trial_that_never_reported_ends_quietly(tmp_path: Path) -> None:

@@ -97,7 +97,10 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
     trainable.__qualname__ = TrialTrainable.__qualname__  # the dashboard shows this name for the actors
     recover_failed_resets()
     reports = (span.end - span.begin for trial in earlier for span in trial.spans)
-    with SearchProgress(context.display, samples, len(ended), _best(ended), epochs, policy.rungs, earlier) as progress:
+    with (
+        SearchProgress(context.display, samples, len(ended), _best(ended), epochs, policy.rungs, earlier) as progress,
+        TensorBoardFiles(folder.tensorboard) as event_files,
+    ):
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -121,7 +124,7 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
                     StallWatch(limits.stall_timeout, max(reports, default=0.0)),
                     progress,
                     TrialFiles(),
-                    TensorBoardFiles(folder.tensorboard),
+                    event_files,
                     DeleteCheckpoints(context),
                     FailureLimit(workers.slots),
                     *context.callbacks,
