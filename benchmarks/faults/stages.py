@@ -178,7 +178,7 @@ def _undo(folder: SearchFolder, stage: str) -> None:
     The results of later stages stay, so only this stage runs again, provided that it gives the same results.
     """
     if stage in {"ramps", "cycles"}:
-        folder.range_test.unlink()
+        folder.range_test.unlink(missing_ok=True)  # undone for both
     elif stage == "finalists":
         folder.verdict.unlink()
         shutil.rmtree(folder.finalists)

@@ -88,7 +88,7 @@ def test_a_disk_that_fills_up_ends_the_search_and_nothing_of_it(program, started
     before = {trial.number: trial for trial in load_search("a", storage).trials}
     assert running.wait(timeout=300) == 2
     last = program.output.read_text().splitlines()[-1]
-    assert "No space left on device; all that" in last
+    assert "No space left on device; everything in" in last
     assert last.endswith(f"is kept; resume with: python run_search.py --resume a --storage {storage}")
     assert "Traceback" not in program.output.read_text()
 
@@ -117,7 +117,7 @@ def test_a_disk_that_fills_up_under_another_stage(program, started, mount, begun
             filler.write(bytes(min(free, 2**20)))
     assert running.wait(timeout=500) == 2, program.output.read_text()
     last = program.output.read_text().splitlines()[-1]
-    assert "No space left on device; all that" in last
+    assert "No space left on device; everything in" in last
     assert "Traceback" not in program.output.read_text()
 
     (storage / "filler").unlink()
