@@ -89,7 +89,7 @@ class Watch:
         measured = 0
         for pid, uses in self._seen.items():
             ended = np.array([ended for ended, _ in uses])
-            settled = ended >= trials // 5  # by then all is loaded
+            settled = ended >= max(trials // 5, ended[0] + 25)  # by then all is loaded, in a worker that came late too
             if settled.sum() < 20 or np.ptp(ended[settled]) < 100:  # a worker that was there for a short while
                 continue
             measured += 1
