@@ -1,6 +1,7 @@
 """What TensorBoard reads of a trial, and under what name."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,7 +49,7 @@ def test_each_epoch_of_a_report_is_a_step(tmp_path: Path) -> None:
 
 def test_files_of_unfinished_trials_are_closed_even_where_the_disk_is_full(tmp_path: Path) -> None:
     trials = [SimpleNamespace(trial_id=name, config={"number": int(name), "params": {}}) for name in "01"]
-    with TensorBoardFiles(tmp_path) as files:
+    with closing(TensorBoardFiles(tmp_path)) as files:
         for trial in trials:
             files.on_trial_result(1, [], trial, {"epochs": [row(1)]})
         full, other = (writer._writer for writer in files._writers.values())

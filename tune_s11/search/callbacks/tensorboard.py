@@ -8,7 +8,7 @@ import socket
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from ray.tune import Callback
 from tensorboardX.proto.event_pb2 import Event
@@ -44,20 +44,15 @@ def _short_number(value: float) -> str:
 class TensorBoardFiles(Callback):  # type: ignore[misc]
     """A callback that writes each trial's epochs below ``folder`` as they are reported; the step is the epoch.
 
-    Ray's own writer names runs after their folders and counts reports as steps. As a context manager, the callback
-    closes all files at the end, those of unfinished trials too.
+    Ray's own writer names runs after their folders and counts reports as steps.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[str, RecordWriter] = {}
 
-    def __enter__(self) -> Self:
-        """Return the callback."""
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Close all files, even if the disk is full."""
+    def close(self) -> None:
+        """Close all files, those of unfinished trials too, even if the disk is full."""
         for writer in self._writers.values():
             with suppress(OSError):
                 writer.close()

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +100,7 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
     reports = (span.end - span.begin for trial in earlier for span in trial.spans)
     with (
         SearchProgress(context.display, samples, len(ended), _best(ended), epochs, policy.rungs, earlier) as progress,
-        TensorBoardFiles(folder.tensorboard) as event_files,
+        closing(TensorBoardFiles(folder.tensorboard)) as event_files,
     ):
         tune.Tuner(
             trainable,
