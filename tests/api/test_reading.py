@@ -48,3 +48,12 @@ def test_load_best_classifies(finished: Path) -> None:
     probabilities = model(torch.zeros((2, 3, 32, 32), dtype=torch.uint8))
     assert probabilities.shape == (2, 3)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(2))
+
+
+def test_refits_that_are_missing_are_none_and_damaged_ones_an_error(finished: Path) -> None:
+    metrics = finished / "best" / "metrics.json"
+    metrics.write_text("{")
+    with pytest.raises(InputError, match=r"metrics\.json is damaged$"):
+        tune_s11.load_search("own", finished.parent)
+    metrics.unlink()
+    assert tune_s11.load_search("own", finished.parent).test_accuracy is None

@@ -62,5 +62,5 @@ def test_before_the_refit_there_is_a_command_to_resume_by(tune: Tune, finished: 
     for arguments in (("predict", "own", str(images)), ("export", "own")):
         error = tune(*arguments, code=2)
         assert error == (
-            "error: own: its winner, t0002, is not refit yet; resume the search with: tune-s11 search --resume own\n"
+            "error: own: the winner, t0002, is not refit yet; resume the search with: tune-s11 search --resume own\n"
         )

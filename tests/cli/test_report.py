@@ -61,7 +61,7 @@ def test_best_writes_the_report_of_the_latest_search(report: Report, monkeypatch
 def test_best_of_a_search_without_refits_says_how_to_resume_it(report: Report) -> None:
     shutil.rmtree("results/own/best")
     lines = report("best").splitlines()
-    assert "not shown: the test accuracy: the winner is not refit yet" in lines
+    assert "not shown: the test accuracy: the winner, t0002, is not refit yet" in lines
     assert "resume it with: tune-s11 search --resume own" in lines
     assert "<pre>tune-s11 search --resume own</pre>" in Path("results/own/report/index.html").read_text()
 

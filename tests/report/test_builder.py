@@ -91,7 +91,7 @@ def no_mistakes(path: Path) -> None:
         ("lr_range.json", cut_in_half, "the range test", "holds no range test", OF_RANGE_TEST),
         ("lr_range.json", lambda path: path.write_text("[]"), "the range test", "holds no range test", OF_RANGE_TEST),
         ("manifest.json", cut_in_half, "the provenance", "missing or damaged", set()),
-        ("best", shutil.rmtree, "the test accuracy", "the winner is not refit yet", OF_REFIT),
+        ("best", shutil.rmtree, "the test accuracy", "the winner, t0002, is not refit yet", OF_REFIT),
         ("best/metrics.json", cut_in_half, "the test accuracy", "metrics.json is damaged", OF_REFIT),
         (
             "best/metrics.json",

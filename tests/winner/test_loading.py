@@ -73,7 +73,7 @@ def test_what_is_missing_is_named(finished: Path) -> None:
     edit(finished / "manifest.json", data={"classes": ["a", "b", "c"], "mean": [0, 0, 0], "std": [1, 1, 1]})
     refuse(finished, "checkpoint.pt: cannot be read as a checkpoint")
     (finished / "best" / "metrics.json").unlink()
-    refuse(finished, "own: its winner, t0002, is not refit yet")
+    refuse(finished, "own: the winner, t0002, is not refit yet")
     for number in (0, 2):
         (finished / "trials" / f"t{number:04d}" / "result.json").unlink()
     refuse(finished, "own: has no winner yet, because no trial is complete")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from tune_s11 import results, winner
-from tune_s11.config import InputError, Recipe
+from tune_s11.config import Recipe
 from tune_s11.report.tables import ranked, trial_facts
 from tune_s11.results import SearchFolder
 from tune_s11.results.records import Summary
@@ -60,7 +60,7 @@ def load_search(name: str | Path | None = None, storage: str | Path = RESULTS) -
     found = results.load_search(None if name is None else str(name), parse_storage(str(storage)))
     refits = None
     if found.winner is not None:
-        with suppress(InputError):  # not refit yet, or the record of its refits is damaged
+        with suppress(results.NotRefitError):
             refits = results.read_refits(found, found.winner)
     facts = [trial_facts(trial) for trial in ranked(found.trials)]
     rows = [{key: row[key] for key in _COLUMNS} | row["params"] for row in facts]

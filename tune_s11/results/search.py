@@ -32,6 +32,10 @@ class NoWinnerError(InputError):
         self.folder = folder
 
 
+class NotRefitError(InputError):
+    """Raised when the winner of a search has no refits yet."""
+
+
 @dataclass(frozen=True)
 class SearchResult:
     """A search folder as it stands."""
@@ -168,15 +172,16 @@ def read_refits(search: SearchResult, winner: TrialResult) -> Refits:
     """Read the test accuracy of the winner's refits.
 
     Raises:
-        InputError: There are no refits yet, their file is damaged, or another trial has since outperformed theirs.
+        NotRefitError: There are no refits yet, or another trial has since outperformed theirs.
+        InputError: Their file is damaged.
     """
     folder = search.folder
     try:
         refits = read_record(Refits, folder.metrics)
     except FileNotFoundError:
-        raise InputError("the winner is not refit yet") from None
+        raise NotRefitError(f"the winner, {winner.name}, is not refit yet") from None
     if not refits.runs:
         raise InputError(f"{folder.metrics} is damaged")
     if refits.trial != winner.name:
-        raise InputError(f"{folder.best.name}/ holds {refits.trial}, which {winner.name} has since outperformed")
+        raise NotRefitError(f"{folder.best.name}/ holds {refits.trial}, which {winner.name} has since outperformed")
     return refits

@@ -11,7 +11,7 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset, load_dataset
 from tune_s11.data.dataset import Channels
 from tune_s11.models import build_model
-from tune_s11.results import NoWinnerError, SearchResult, load_search, read_refits
+from tune_s11.results import NotRefitError, NoWinnerError, SearchResult, load_search, read_refits
 from tune_s11.results.folder import RefitFolder
 from tune_s11.results.records import Refits, RefitScores
 from tune_s11.storage.remote import Storage
@@ -90,10 +90,10 @@ def read_best(search: SearchResult) -> Best:
     where, winner = search.path.name, search.winner
     if winner is None:
         raise NoWinnerError(search.path, "has no winner yet, because no trial is complete")
-    if not search.folder.metrics.exists():
-        raise NoWinnerError(search.path, f"its winner, {winner.name}, is not refit yet")
     try:
         refits = read_refits(search, winner)
+    except NotRefitError as error:
+        raise NoWinnerError(search.path, str(error)) from None
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     run = next((run for run in refits.runs if not run.diverged), None)
