@@ -34,7 +34,7 @@ from benchmarks.race.trial import processor_kind
 from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
-from tune_s11.cli.options import RESULTS, DataDirOption, SetOption, StorageOption, whole_number
+from tune_s11.cli.options import RESULTS, DataDirOption, SetOption, whole_number
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
@@ -140,6 +140,7 @@ def recipe_of(kind: Kind, recipe: Recipe, folder: Path) -> Recipe:
 
 app = new_app("Measure how short the training can be.")
 
+StorageOption = Annotated[Path, typer.Option("--storage", help="Folder of searches and checkpoints.")]
 RecordingsOption = Annotated[Path, typer.Option("--recordings", help="Folder of recipes.json and the rows.")]
 WidthOption = Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Network width.")]
 
@@ -156,7 +157,7 @@ def tune(
 ) -> None:
     """Search for a recipe, and write the winner to recipes.json. An interrupted search is resumed."""
     name = f"lengths-{kind}-{width}"
-    if (Path(storage) / name).exists():
+    if (storage / name).exists():
         arguments = ["--resume", name]
     else:
         fixed = (f"width={width}", f"epochs={TUNED_AT}", f"peak_epoch={TUNED_AT * 5 / 24}", "search.refit_seeds=1")
@@ -212,7 +213,7 @@ def record(
     missing = missing_tasks(path, of, dataset, tasks, lambda line: Task(line["epochs"], line["seed"]))
     # The folder of the checkpoints is named by what is recorded, so no other recipe can resume them.
     digest = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:12]
-    worker = Worker(inputs, hardware, Run(Path(storage).resolve() / f"runs-{name}-{digest}"))
+    worker = Worker(inputs, hardware, Run(storage.resolve() / f"runs-{name}-{digest}"))
     begun = time.monotonic()
     run_all(worker, missing, path, workers, lambda line: f"{line['epochs']} epochs  {line['test']:.4f}")
     print(f"{path}: {len(missing)} runs in {(time.monotonic() - begun) / 60:.0f} min")

@@ -44,16 +44,14 @@ def run_peer(name: str, lab: Lab, defaults_first: bool) -> None:
         lab.start(defaults()).advance(lab.recipe.epochs)
     space = {key: {"low": each.low, "high": each.high, "log": each.log} for key, each in SPACE.items()}
     task = {"space": space, "prior": defaults(), "epochs": lab.recipe.epochs, "seed": lab.repeat}
-    process = subprocess.Popen(
-        [*command(name), json.dumps(task)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        _answer(process, lab)
-        if process.wait() != 0:
-            raise RuntimeError(f"{name}: its process failed with exit code {process.returncode}")
-    finally:
-        process.kill()
-        process.wait()
+    called = [*command(name), json.dumps(task)]
+    with subprocess.Popen(called, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            _answer(process, lab)
+            if process.wait() != 0:
+                raise RuntimeError(f"{name}: its process failed with exit code {process.returncode}")
+        finally:
+            process.kill()
 
 
 def _answer(process: "subprocess.Popen[str]", lab: Lab) -> None:

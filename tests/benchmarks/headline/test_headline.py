@@ -126,7 +126,7 @@ def test_whole_command(tmp_path: Path) -> None:
         with Image.open(tmp_path / "docs" / f"{name}.png") as picture:
             assert picture.width == 1100
 
-    wide = [*command[:2], "--profile", "cpu-64", *settings, *folders]
+    wide = [*command[:3], "--profile", "cpu-64", *settings, *folders]
     for _ in range(2):
         done = subprocess.run(wide, capture_output=True, text=True, **given)
         assert done.returncode == 0, done.stdout + done.stderr

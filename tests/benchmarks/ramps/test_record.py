@@ -43,7 +43,7 @@ def test_an_interrupted_measurement_goes_on(tmp_path: Path, capsys: pytest.Captu
         return capsys.readouterr().out
 
     folder, other = tmp_path / "whole", tmp_path / "cut"
-    whole, cut = (each / "lr-bounds-digits.jsonl" for each in (folder, other))
+    whole, cut = (each / "digits.jsonl" for each in (folder, other))
     other.mkdir()
     told = run(folder)
     header, *lines = read_lines(whole)
