@@ -96,9 +96,13 @@ def replay(candidates: Candidates, signal: Floats, drawn: Iterable[int], verdict
     for row in drawn:
         for epoch in range(1, int(candidates.epochs_run[row]) + 1):
             if len(rows) == budget:
-                return History(np.array(rows), np.array(epochs))
+                return _history(rows, epochs)
             rows.append(row)
             epochs.append(epoch)
             if not verdicts.keeps(row, epoch, float(signal[row, epoch - 1])):
                 break
-    return History(np.array(rows, dtype=np.int64), np.array(epochs, dtype=np.int64))
+    return _history(rows, epochs)
+
+
+def _history(rows: list[int], epochs: list[int]) -> History:
+    return History(np.array(rows, dtype=np.int64), np.array(epochs, dtype=np.int64))  # both may be empty

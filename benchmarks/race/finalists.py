@@ -1,11 +1,13 @@
-"""Replay the gain from running the best trials again: the winner's accuracy by number of finalists.
+"""Replay whether running the best trials again is worth its epochs: the winner's accuracy by finalists and seeds.
 
     uv run python -m benchmarks.race.finalists digits-s11
 
-A search draws some configurations of a recorded pool and trains all of them to completion. Its finalists are the best
-by validation among those that were recorded from two fresh seeds (``benchmarks.race.record --again``: the pool's forty
-best). They are run again from one of these seeds, and the best of these runs by validation wins. The measure is the
-held-out accuracy of the winner's run from the other seed, which decided nothing. Both seeds take both roles.
+All searches may spend the same number of epochs. They draw configurations of a recorded pool within the bounds of a
+recorded range test, under the program's rungs, until what is left pays for the finalists' runs. The finalists are the
+best complete trials by validation. Each is run again from fresh seeds, the same for all, and the best mean by
+validation wins. The measure is the held-out accuracy of the winner's run from another fresh seed, which decided
+nothing; each recorded seed takes that role once. Orders in which a finalist has no such runs
+(``benchmarks.race.record --again 100 --runs 4``) are left out for all.
 """
 
 from datetime import date
@@ -15,29 +17,36 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.race.arms import random_order
+from benchmarks.race.arms import RUNGS, random_order
+from benchmarks.race.candidates import Candidates, join, replay
 from benchmarks.race.difficulty import ORDERS
-from benchmarks.race.measures import estimate
-from benchmarks.race.pool import POOLS, Floats, Pool, best_file, read_pool
+from benchmarks.race.measures import TRIALS, estimate
+from benchmarks.race.pool import POOLS, Floats, Ints, Pool, best_file, read_defaults, read_pool
 from benchmarks.race.replay import with_interval
+from benchmarks.race.starts import Start, read_tests
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.config import InputError
+from tune_s11.pruning import SuccessiveHalving
 
-DRAWN = (64, 128)
-"""Complete trials of a search. With fewer, too few are among the configurations that were recorded again."""
+BUDGETS = (TRIALS // 2, TRIALS, 2 * TRIALS)
+"""Epochs to spend, in complete trials."""
 
-FINALISTS = (1, 2, 3, 5)
-"""Trials that are run again; with one, the best trial wins."""
+RUNS = 4
+"""Runs of each configuration from fresh seeds."""
 
-SEEDS = (1, 2)
-"""Repeats that were recorded from fresh seeds."""
+NONE = (1, 0)
+CHOICES = (NONE, (2, 1), (3, 1), (5, 1), (2, 3), (3, 3), (5, 3))
+"""Finalists, and runs of each, at most ``RUNS`` - 1; with :data:`NONE` the best trial wins, and nothing is run."""
+
+BOUNDS = Start("the program", "cycles", power=0.5)
+"""Bounds of ``max_lr``; the epochs of the test and the trial at its rate are left out."""
 
 
 def read_runs(pool: Pool, name: str, pools: Path = POOLS) -> Floats:
-    """Return the runs from fresh seeds as validation and held-out accuracy, (n, seeds, 2); NaN where there is none.
+    """Return the runs from fresh seeds as validation and held-out accuracy, (n, RUNS, 2); NaN where there is none.
 
     Raises:
         InputError: Nothing is recorded.
@@ -45,10 +54,10 @@ def read_runs(pool: Pool, name: str, pools: Path = POOLS) -> Floats:
     path = best_file(name, pools)
     lines = read_lines(path)[1:]
     if not lines:
-        command = f"uv run python -m benchmarks.race.record {name} --again 40"
+        command = f"uv run python -m benchmarks.race.record {name} --again 100 --runs {RUNS}"
         raise InputError(f"{path}: nothing is recorded; {command} does it")
     row_of = {number: row for row, number in enumerate(pool.numbers.tolist())}
-    runs = np.full((len(row_of), len(SEEDS), 2), np.nan)
+    runs = np.full((len(row_of), RUNS, 2), np.nan)
     for line in lines:
         score: dict[str, Any] | None = line["score"]
         found = (0.0, 0.0) if score is None else (score["validation_ema"], score["ema"])
@@ -56,46 +65,87 @@ def read_runs(pool: Pool, name: str, pools: Path = POOLS) -> Floats:
     return runs
 
 
-def accuracy(pool: Pool, runs: Floats, drawn: int, finalists: int, order: int) -> float:
-    """Return the winner's held-out accuracy in a search, averaged over the seeds' two roles; NaN without any run."""
-    rows = random_order(len(pool.numbers), order)[:drawn]
-    ranked = rows[np.argsort(-pool.ema[rows, -1], kind="stable")]
-    best = ranked[~np.isnan(runs[ranked, 0, 0])][:finalists]
-    if not len(best):
+def complete_trials(candidates: Candidates, drawn: Ints, budget: int) -> Ints:
+    """Return the rows of the trials that a search completes within a budget of epochs, best by validation first."""
+    signal = candidates.signals["ema"]
+    history = replay(candidates, signal, drawn, SuccessiveHalving(*RUNGS, candidates.epochs).start(), budget)
+    last: Ints = history.rows[history.epochs == candidates.epochs]
+    ended = last[~candidates.diverged[last]]
+    best_first: Ints = ended[np.argsort(-signal[ended, -1], kind="stable")]
+    return best_first
+
+
+def accuracy(candidates: Candidates, runs: Floats, drawn: Ints, budget: int, choice: tuple[int, int]) -> float:
+    """Return the winner's held-out accuracy in one search, averaged over the seeds that measure it.
+
+    Args:
+        candidates: Candidates of the pool.
+        runs: Runs from fresh seeds; see :func:`read_runs`.
+        drawn: Rows in the order in which they are tried.
+        budget: Epochs to spend, the finalists' runs included.
+        choice: Number of finalists, and of runs of each.
+
+    Returns:
+        The accuracy; NaN if no trial is complete, or a finalist has no runs from fresh seeds.
+    """
+    finalists, seeds = choice
+    best = complete_trials(candidates, drawn, budget - finalists * seeds * candidates.epochs)[:finalists]
+    if not len(best) or np.isnan(runs[best]).any():
         return float("nan")
-    decided = [best[0] if finalists == 1 else best[np.argmax(runs[best, seed, 0])] for seed in range(len(SEEDS))]
-    return float(np.mean([runs[winner, 1 - seed, 1] for seed, winner in enumerate(decided)]))
+    found = []
+    for measuring in range(RUNS):
+        deciding = [(measuring + 1 + seed) % RUNS for seed in range(seeds)]
+        winner = best[np.argmax(runs[best][:, deciding, 0].mean(axis=1))] if deciding else best[0]
+        found.append(runs[winner, measuring, 1])
+    return float(np.mean(found))
 
 
-def table(pool: Pool, runs: Floats, orders: int) -> list[str]:
-    """Return the Markdown lines of a table; differences are paired by order, in percentage points."""
-    heads = ["complete trials", "best trial wins", *(f"{count} finalists" for count in FINALISTS[1:])]
-    lines = markdown_head(heads)
-    for drawn in DRAWN:
-        found = [
-            np.array([accuracy(pool, runs, drawn, count, order) for order in range(orders)]) for count in FINALISTS
-        ]
-        known = ~np.isnan(found[0])
-        cells = [str(drawn), f"{100 * found[0][known].mean():.1f}"]
-        cells += ["+" + with_interval(estimate(100 * (each - found[0])[known]), 2) for each in found[1:]]
+def table(candidates: Candidates, runs: Floats, tests: list[dict[str, Any]], orders: int) -> list[str]:
+    """Return the Markdown lines of a table; differences are paired by order, in percentage points.
+
+    Args:
+        candidates: Candidates of the pool.
+        runs: Runs from fresh seeds; see :func:`read_runs`.
+        tests: Recorded range tests; searches take turns with them.
+        orders: Number of random orders.
+    """
+    names = [f"{finalists} x {seeds}" for finalists, seeds in CHOICES[1:]]
+    lines = markdown_head(["epochs, in complete trials", "n", "best trial wins", *names])
+    drawn = []
+    for order in range(orders):
+        test = tests[order % len(tests)]["cycles"]
+        rows = random_order(candidates.n, order)
+        drawn.append(rows[[BOUNDS.accepts(candidates.configs[row], test) for row in rows]])
+    for budget in BUDGETS:
+        epochs = budget * candidates.epochs
+        affordable = [choice for choice in CHOICES if choice[0] * choice[1] < budget]
+        found = np.array(
+            [[accuracy(candidates, runs, rows, epochs, choice) for rows in drawn] for choice in affordable]
+        )
+        found = 100 * found[:, ~np.isnan(found).any(axis=0)]
+        cells = [str(budget), str(found.shape[1]), f"{found[0].mean():.1f}"]
+        cells += ["+" + with_interval(estimate(each - found[0]), 2) for each in found[1:]]
+        cells += ["."] * (len(CHOICES) - len(affordable))
         lines.append(markdown_row(cells).replace("+-", "-"))
     return lines
 
 
-app = new_app("Replay the gain from running the best trials again.")
+app = new_app("Replay whether running the best trials again is worth its epochs.")
 
 
 @app.command()
 def main(
-    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Problem with recorded fresh runs of its best.")],
+    problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Problem whose best are recorded again.")],
     orders: Annotated[int, typer.Option("--orders", parser=whole_number(1), metavar="N", help="Replays.")] = ORDERS,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
     """Print a table."""
     pool = read_pool(problem, pools)
     runs = read_runs(pool, problem, pools)
+    candidates = join(pool, read_defaults(pool, problem, pools))
+    tests = read_tests(problem, pools)
     print(f"\n### {problem}, {orders} orders, {date.today()}\n")
-    print("\n".join(table(pool, runs, orders)))
+    print("\n".join(table(candidates, runs, tests, orders)))
 
 
 if __name__ == "__main__":

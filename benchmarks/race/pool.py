@@ -100,7 +100,7 @@ def read_pool(name: str, pools: Path = POOLS) -> Pool:
         raise InputError(f"{path}: nothing is recorded; uv run python -m benchmarks.race.record {name} does it")
     best = read_lines(best_file(name, pools))
     try:
-        return build_pool(header, lines, best[1:] if is_complete(best) else [])
+        return build_pool(header, lines, announced_runs(best))
     except (KeyError, TypeError, IndexError) as error:
         raise InputError(f"{path}: not a pool: {type(error).__name__}: {error}") from None
 
@@ -135,13 +135,21 @@ def read_defaults(pool: Pool, name: str, pools: Path = POOLS) -> Pool:
         raise InputError(f"{path}: not a pool: {type(error).__name__}: {error}") from None
 
 
-def is_complete(best: list[dict[str, Any]]) -> bool:
-    """Return whether all runs from fresh seeds that the header announces are recorded."""
+def announced_runs(best: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines of the runs from fresh seeds that the header announces; none while some are missing.
+
+    Further runs may follow (see ``plan_again`` in :mod:`benchmarks.race.record`). They do not change the best known,
+    which is that of the announced ones.
+
+    Args:
+        best: Lines of the file, its header first; empty if there is no file.
+    """
     if not best:
-        return False
+        return []
     announced = best[0]["of"]["best"]
-    recorded = {(line["number"], line["repeat"]) for line in best[1:]}
-    return len(recorded) == len(announced["numbers"]) * int(announced["repeats"])
+    expected = {(number, repeat + 1) for number in announced["numbers"] for repeat in range(announced["repeats"])}
+    runs = {(line["number"], line["repeat"]): line for line in best[1:]}
+    return [runs[each] for each in sorted(expected)] if expected <= runs.keys() else []
 
 
 def build_pool(header: dict[str, Any], lines: list[dict[str, Any]], best: list[dict[str, Any]]) -> Pool:

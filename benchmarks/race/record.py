@@ -7,8 +7,8 @@
 
 ``CIFAR10`` is an image folder. Each configuration is one line of JSON, appended when it finishes; the first line of the
 file describes what was recorded and how. The same command resumes where an interrupted one stopped; Ctrl-C or SIGTERM
-loses the trial in progress. ``--again`` trains the best of a complete pool twice more, from fresh seeds. ``--defaults``
-trains the recipe's defaults three times, each from its own seed.
+loses the trial in progress. ``--again`` trains the best of a complete pool again from fresh seeds, twice unless
+``--runs`` says otherwise. ``--defaults`` trains the recipe's defaults three times, each from its own seed.
 """
 
 import signal
@@ -31,7 +31,7 @@ from tune_s11.hardware import Hardware
 from tune_s11.models import build_model
 
 REPEATS = 2
-"""Number of runs from fresh seeds, for each of the best configurations and for the defaults."""
+"""Number of runs from fresh seeds: of the defaults, and of each of the best configurations unless told otherwise."""
 
 Task = tuple[int, int]
 """Number of a configuration, and its repeat, which is 0 in the pool itself."""
@@ -81,15 +81,23 @@ def choose_best(pool: Path, count: int, best: int) -> list[int]:
     return [int(arrays.numbers[row]) for row in order[:best]]
 
 
-def plan_again(name: str, pools: Path, count: int, best: int) -> Plan:
+def plan_again(name: str, pools: Path, count: int, best: int, runs: int) -> Plan:
     """Return the plan to train a problem's best configurations again, repeat by repeat.
+
+    The first such command fixes the best known: the file's header announces its configurations and runs. A larger one
+    adds further runs to the file, for :mod:`benchmarks.race.finalists`.
 
     Raises:
         InputError: The pool is not complete.
     """
-    numbers = choose_best(pool_file(name, pools), count, best)
-    tasks = [(number, repeat) for repeat in range(1, REPEATS + 1) for number in numbers]
-    return best_file(name, pools), tasks, {"best": {"numbers": numbers, "repeats": REPEATS}}
+    path, numbers = best_file(name, pools), choose_best(pool_file(name, pools), count, best)
+    tasks = [(number, repeat) for repeat in range(1, runs + 1) for number in numbers]
+    announced = {"numbers": numbers, "repeats": runs}
+    for header in read_lines(path)[:1]:
+        before = header["of"]["best"]
+        if numbers[: len(before["numbers"])] == before["numbers"] and before["repeats"] <= runs:
+            announced = before
+    return path, tasks, {"best": announced}
 
 
 def plan_defaults(name: str, pools: Path) -> Plan:
@@ -109,8 +117,11 @@ def record(
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")] = None,
     again: Annotated[
         int | None,
-        typer.Option("--again", parser=whole_number(1), metavar="N", help="Train the N best twice more instead."),
+        typer.Option("--again", parser=whole_number(1), metavar="N", help="Train the N best again instead."),
     ] = None,
+    runs: Annotated[
+        int, typer.Option("--runs", parser=whole_number(1), metavar="N", help="Runs of each with --again.")
+    ] = REPEATS,
     defaults: Annotated[
         bool, typer.Option("--defaults", help="Train the recipe's defaults three times instead.")
     ] = False,
@@ -125,7 +136,7 @@ def record(
     if defaults:
         path, tasks, extra = plan_defaults(problem, pools)
     elif again is not None:
-        path, tasks, extra = plan_again(problem, pools, count, again)
+        path, tasks, extra = plan_again(problem, pools, count, again, runs)
     else:
         path, tasks, extra = pool_file(problem, pools), [(number, 0) for number in range(count)], {}
     inputs, dataset = load_inputs(chosen, data_dir)

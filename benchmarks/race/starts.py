@@ -54,6 +54,20 @@ class Start:
         return bool(low * scale <= config["max_lr"] <= high * scale)
 
 
+def read_tests(name: str, pools: Path = POOLS) -> list[dict[str, Any]]:
+    """Return a problem's recorded range tests, one per seed, each by name.
+
+    Raises:
+        InputError: Nothing is recorded.
+    """
+    path = range_tests_file(name, pools)
+    lines = read_lines(path)[1:]
+    if not lines:
+        command = f"uv run python -m benchmarks.race.record_range_tests {name}"
+        raise InputError(f"{path}: nothing is recorded; {command} does it")
+    return lines
+
+
 EVERYTHING = (0.0, np.inf)
 
 CHOICES = (
@@ -154,14 +168,10 @@ def main(
 ) -> None:
     """Print a table."""
     pool = read_pool(problem, pools)
-    path = range_tests_file(problem, pools)
-    lines = read_lines(path)[1:]
-    if not lines:
-        command = f"uv run python -m benchmarks.race.record_range_tests {problem}"
-        raise InputError(f"{path}: nothing is recorded; {command} does it")
+    tests = read_tests(problem, pools)
     candidates = join(pool, read_defaults(pool, problem, pools))
-    print(f"\n### {problem}, {orders} orders, {len(lines)} range tests, {date.today()}\n")
-    print("\n".join(table(candidates, lines, orders)))
+    print(f"\n### {problem}, {orders} orders, {len(tests)} range tests, {date.today()}\n")
+    print("\n".join(table(candidates, tests, orders)))
 
 
 if __name__ == "__main__":

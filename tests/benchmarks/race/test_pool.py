@@ -46,6 +46,17 @@ def test_fresh_seeds_count_once_they_are_complete(tmp_path: Path) -> None:
     assert read_pool("p", tmp_path).best_known == pytest.approx(0.79)
 
 
+def test_further_runs_do_not_change_the_best_known(tmp_path: Path) -> None:
+    for each in (HEADER, line(0, 0.9, 0.8), line(1, 0.8, 0.7)):
+        append_line(pool_file("p", tmp_path), each)
+    best: dict[str, Any] = {"of": {"best": {"numbers": [0], "repeats": 2}}}
+    for each in [best, *again(0, [0.7, 0.8]), *again(1, [0.9, 0.9])]:
+        append_line(best_file("p", tmp_path), each)
+    pool = read_pool("p", tmp_path)
+    assert pool.best_known == pytest.approx(0.75)
+    np.testing.assert_allclose(pool.quality, [0.75, 0.7])
+
+
 def test_half_a_line_is_left_out_and_then_replaced(tmp_path: Path) -> None:
     path = pool_file("p", tmp_path)
     for each in (HEADER, line(0, 0.9, 0.9)):

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.race import record as command
@@ -30,7 +31,7 @@ def number(line: dict[str, Any]) -> int:
 
 
 def run(tmp_path: Path, problem: str = "tiny", *, aside: bool = False, **options: Any) -> None:
-    arguments = {"count": 3, "workers": 1, "data_dir": None, "again": None} | options
+    arguments = {"count": 3, "workers": 1, "data_dir": None, "again": None, "runs": 2} | options
     command.record(problem, aside=aside, pools=tmp_path, **arguments)
 
 
@@ -101,6 +102,11 @@ def test_the_best_are_trained_again_from_fresh_seeds(tmp_path: Path) -> None:
     whole = best_file("tiny", tmp_path).read_text()
     run(tmp_path, again=2)
     assert best_file("tiny", tmp_path).read_text() == whole
+    before = read_pool("tiny", tmp_path)
+    run(tmp_path, again=3, runs=3)
+    after = read_lines(best_file("tiny", tmp_path))
+    assert (after[: 1 + 4], len(after)) == ([header, *lines], 1 + 9)
+    np.testing.assert_array_equal(read_pool("tiny", tmp_path).fresh, before.fresh)  # the best known stays
 
 
 def test_the_defaults_are_trained_three_times(tmp_path: Path) -> None:
