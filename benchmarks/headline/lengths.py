@@ -156,6 +156,7 @@ def tune(
     recordings: RecordingsOption = RECORDINGS,
 ) -> None:
     """Search for a recipe, and write the winner to recipes.json. An interrupted search is resumed."""
+    recordings.mkdir(parents=True, exist_ok=True)  # now, so that nothing fails after the search
     name = f"lengths-{kind}-{width}"
     if (storage / name).exists():
         arguments = ["--resume", name]

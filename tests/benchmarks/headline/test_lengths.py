@@ -65,7 +65,6 @@ def test_steps_need_images_that_are_held_out(tmp_path: Path) -> None:
 def test_a_search_finds_the_recipe(tmp_path: Path, kind: Any) -> None:
     small = [*DIGITS, "search.scheduler=none", "search.finalists=2", "search.finalist_seeds=2"]
     recordings = tmp_path / "recordings"
-    recordings.mkdir()
     tune(kind, width=2, samples=2, settings=small, storage=tmp_path, recordings=recordings)
     found = json.loads((recordings / "recipes.json").read_text())[f"{kind}-2"]
     assert found["trials"] == 2
