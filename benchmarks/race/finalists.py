@@ -49,19 +49,18 @@ def read_runs(pool: Pool, name: str, pools: Path = POOLS) -> Floats:
     """Return the runs from fresh seeds as validation and held-out accuracy, (n, RUNS, 2); NaN where there is none.
 
     Raises:
-        InputError: Nothing is recorded.
+        InputError: No configuration has all of them.
     """
     path = best_file(name, pools)
-    lines = read_lines(path)[1:]
-    if not lines:
-        command = f"uv run python -m benchmarks.race.record {name} --again 100 --runs {RUNS}"
-        raise InputError(f"{path}: nothing is recorded; {command} does it")
     row_of = {number: row for row, number in enumerate(pool.numbers.tolist())}
     runs = np.full((len(row_of), RUNS, 2), np.nan)
-    for line in lines:
+    for line in read_lines(path)[1:]:
         score: dict[str, Any] | None = line["score"]
         found = (0.0, 0.0) if score is None else (score["validation_ema"], score["ema"])
         runs[row_of[line["number"]], line["repeat"] - 1] = found
+    if np.isnan(runs).any(axis=(1, 2)).all():
+        command = f"uv run python -m benchmarks.race.record {name} --again 100 --runs {RUNS}"
+        raise InputError(f"{path}: no configuration has {RUNS} runs yet; {command} records them")
     return runs
 
 
