@@ -84,7 +84,7 @@ def test_pruned_and_diverged_trials_are_not_complete() -> None:
 
 def test_the_command_needs_fresh_runs_and_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record(tmp_path)
-    with pytest.raises(InputError, match=r"no configuration has 4 runs yet; uv run .* --again 100 --runs 4 records them$"):
+    with pytest.raises(InputError, match=r"no configuration has 4 runs yet; uv run .* --runs 4 records them$"):
         main("digits-s11", 3, tmp_path)
     path = tmp_path / "digits-s11.jsonl"
     path.write_text(path.read_text().replace('{"max_lr":0.08}', '{"max_lr":0.2,"momentum":0.9}'))
