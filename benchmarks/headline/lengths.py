@@ -34,7 +34,7 @@ from benchmarks.race.trial import processor_kind
 from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
-from tune_s11.cli.options import RESULTS, DataDirOption, SetOption, whole_number
+from tune_s11.cli.options import RESULTS, DataDirOption, SetOption, StorageOption, whole_number
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
@@ -140,7 +140,6 @@ def recipe_of(kind: Kind, recipe: Recipe, folder: Path) -> Recipe:
 
 app = new_app("Measure how short the training can be.")
 
-StorageOption = Annotated[Path, typer.Option("--storage", help="Folder of searches and checkpoints.")]
 RecordingsOption = Annotated[Path, typer.Option("--recordings", help="Folder of recipes.json and the rows.")]
 WidthOption = Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Network width.")]
 

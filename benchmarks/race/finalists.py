@@ -3,13 +3,14 @@
     uv run python -m benchmarks.race.finalists digits-s11
 
 All searches may spend the same number of epochs. They draw configurations of a recorded pool within the bounds of a
-recorded range test, under the program's rungs, until what is left pays for the finalists' runs. The finalists are the
-best complete trials by validation. Each is run again from fresh seeds, the same for all, and the best mean by
-validation wins. The measure is the held-out accuracy of the winner's run from another fresh seed, which decided
-nothing; each recorded seed takes that role once. Orders in which a finalist has no such runs
-(``benchmarks.race.record --again 100 --runs 4``) are left out for all.
+recorded range test, under the program's rungs, until what is left pays for the finalists' runs. The test's epochs and
+the trial at its rate are left out. The finalists are the best complete trials by validation. Each is run again from
+fresh seeds, the same for all, and the best mean by validation wins. The measure is the held-out accuracy of the
+winner's run from another fresh seed, which decided nothing; each recorded seed takes that role once. Orders in which a
+finalist has no such runs (``benchmarks.race.record --again 100 --runs 4``) are left out for all.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,13 +18,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.race.arms import RUNGS, random_order
+from benchmarks.race.arms import RUNGS
 from benchmarks.race.candidates import Candidates, join, replay
 from benchmarks.race.difficulty import ORDERS
 from benchmarks.race.measures import TRIALS, estimate
 from benchmarks.race.pool import POOLS, Floats, Ints, Pool, best_file, read_defaults, read_pool
 from benchmarks.race.replay import with_interval
-from benchmarks.race.starts import Start, read_tests
+from benchmarks.race.starts import PROGRAM, read_tests
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
@@ -40,9 +41,6 @@ RUNS = 4
 NONE = (1, 0)
 CHOICES = (NONE, (2, 1), (3, 1), (5, 1), (2, 3), (3, 3), (5, 3))
 """Finalists, and runs of each, at most ``RUNS`` - 1; with :data:`NONE` the best trial wins, and nothing is run."""
-
-BOUNDS = Start("the program", "cycles", power=0.5)
-"""Bounds of ``max_lr``; the epochs of the test and the trial at its rate are left out."""
 
 
 def read_runs(pool: Pool, name: str, pools: Path = POOLS) -> Floats:
@@ -64,7 +62,7 @@ def read_runs(pool: Pool, name: str, pools: Path = POOLS) -> Floats:
     return runs
 
 
-def complete_trials(candidates: Candidates, drawn: Ints, budget: int) -> Ints:
+def complete_trials(candidates: Candidates, drawn: Sequence[int], budget: int) -> Ints:
     """Return the rows of the trials that a search completes within a budget of epochs, best by validation first."""
     signal = candidates.signals["ema"]
     history = replay(candidates, signal, drawn, SuccessiveHalving(*RUNGS, candidates.epochs).start(), budget)
@@ -74,7 +72,7 @@ def complete_trials(candidates: Candidates, drawn: Ints, budget: int) -> Ints:
     return best_first
 
 
-def accuracy(candidates: Candidates, runs: Floats, drawn: Ints, budget: int, choice: tuple[int, int]) -> float:
+def accuracy(candidates: Candidates, runs: Floats, drawn: Sequence[int], budget: int, choice: tuple[int, int]) -> float:
     """Return the winner's held-out accuracy in one search, averaged over the seeds that measure it.
 
     Args:
@@ -110,11 +108,7 @@ def table(candidates: Candidates, runs: Floats, tests: list[dict[str, Any]], ord
     """
     names = [f"{finalists} x {seeds}" for finalists, seeds in CHOICES[1:]]
     lines = markdown_head(["epochs, in complete trials", "n", "best trial wins", *names])
-    drawn = []
-    for order in range(orders):
-        test = tests[order % len(tests)]["cycles"]
-        rows = random_order(candidates.n, order)
-        drawn.append(rows[[BOUNDS.accepts(candidates.configs[row], test) for row in rows]])
+    drawn = [PROGRAM.drawn(candidates, tests[order % len(tests)]["cycles"], order) for order in range(orders)]
     for budget in BUDGETS:
         epochs = budget * candidates.epochs
         affordable = [choice for choice in CHOICES if choice[0] * choice[1] < budget]

@@ -47,6 +47,11 @@ class Start:
     power: float = 0.0
     """Power of (1 - momentum), relative to that of the defaults, by which the bounds are multiplied."""
 
+    def drawn(self, candidates: Candidates, test: Test | None, order: int) -> list[int]:
+        """Return the rows of a random order that the search draws after this test."""
+        rows = random_order(candidates.n, order).tolist()
+        return [row for row in rows if self.accepts(candidates.configs[row], test)]
+
     def accepts(self, config: Mapping[str, float], test: Test | None) -> bool:
         """Return whether the search draws this configuration after this test."""
         low, high = self.bounds or ((test["low"], test["high"]) if test else (0.0, np.inf))
@@ -70,6 +75,9 @@ def read_tests(name: str, pools: Path = POOLS) -> list[dict[str, Any]]:
 
 EVERYTHING = (0.0, np.inf)
 
+PROGRAM = Start("range test, bounds follow sqrt(1 - momentum)", "cycles", power=0.5)
+"""The program's way to begin."""
+
 CHOICES = (
     Start("random"),
     Start("random inside the wall", bounds=WALL),
@@ -78,11 +86,11 @@ CHOICES = (
     Start("range test by ramps", "ramps"),
     Start("range test, first trial only", "cycles", bounds=EVERYTHING),
     Start("range test", "cycles"),
-    Start("range test, bounds follow sqrt(1 - momentum)", "cycles", power=0.5),
+    PROGRAM,
     Start("range test, bounds follow 1 - momentum", "cycles", power=1.0),
     Start("range test, bounds follow sqrt(1 - momentum), usual rate second", "cycles", second="usual", power=0.5),
 )
-"""All ways that are compared; the last but two is the program's."""
+"""All ways that are compared."""
 
 
 def with_first(candidates: Candidates, test: Test) -> Candidates:
@@ -114,7 +122,7 @@ def search(start: Start, candidates: Candidates, tests: Mapping[str, Test], orde
     """
     n, budget = candidates.n, budget_of(candidates)
     test = None if start.test is None else tests[start.test]
-    drawn = [row for row in random_order(n, order).tolist() if start.accepts(candidates.configs[row], test)]
+    drawn = start.drawn(candidates, test, order)
     spent = 0
     if test is not None:
         first = [test] if start.second is None else [test, tests[start.second]]

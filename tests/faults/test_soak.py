@@ -1,4 +1,4 @@
-"""A search of very many short trials: nothing grows in the driver or its workers, and no zombie is left."""
+"""Searches of very many short trials: nothing grows in the driver or its workers, and no zombie is left."""
 
 import os
 import random
@@ -104,6 +104,20 @@ class Watch:
         assert measured >= 2
         print(f"trials a second: {self.speed(trials // 5, 2 * trials // 5):.2f} in the second fifth,", end=" ")
         print(f"{self.speed(4 * trials // 5, trials):.2f} in the last")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3000)
+def test_five_hundred_trials(program: Any, faults: Any, started: Callable[..., Any]) -> None:
+    folder, trials = program.storage / "soak", 500
+    running = started(*faults.arguments, "--name", "soak", "--samples", str(trials), *TINY)
+    watch = Watch(program, faults, folder, running.pid)
+    while running.poll() is None and watch.look():
+        pass
+    assert running.wait(timeout=120) == 0, program.output.read_text()
+    assert watch.zombies == set()
+    assert [trial.state for trial in load_search("soak", program.storage).trials] == ["complete"] * trials
+    watch.assert_nothing_grew(trials)
 
 
 @pytest.mark.soak

@@ -44,7 +44,7 @@ def recorded(folder: Path) -> Floats:
 
 def test_the_best_trial_loses_where_luck_made_it(tmp_path: Path) -> None:
     runs = recorded(tmp_path)
-    drawn = np.array([GOOD, LUCKY])
+    drawn = [GOOD, LUCKY]
     # Held-out accuracy of the seed that does not decide, averaged over all four.
     assert accuracy(candidates(), runs, drawn, 2 * TRIAL, NONE) == pytest.approx(0.65)
     assert accuracy(candidates(), runs, drawn, 4 * TRIAL, (2, 1)) == pytest.approx(0.85)
@@ -56,30 +56,28 @@ def test_the_run_that_measures_does_not_decide() -> None:
     runs[GOOD, :, 0] = [0.9, 0.4, 0.4, 0.4]  # by validation it wins where the first run decides
     runs[GOOD, :, 1] = [1.0, 0.0, 0.0, 0.8]
     runs[LUCKY, :, 1] = 0.25
-    drawn = np.array([GOOD, LUCKY])
+    drawn = [GOOD, LUCKY]
     # With one seed the last run measures what the first decides, so it measures the good one, the others the lucky one.
     assert accuracy(candidates(), runs, drawn, 4 * TRIAL, (2, 1)) == pytest.approx((0.8 + 3 * 0.25) / 4)
 
 
 def test_finalists_are_paid_for_by_trials(tmp_path: Path) -> None:
     runs = recorded(tmp_path)
-    assert complete_trials(candidates(), np.array([GOOD, LUCKY]), 2 * TRIAL - 1).tolist() == [GOOD]
-    assert np.isnan(
-        accuracy(candidates(), runs, np.array([GOOD, LUCKY]), 2 * TRIAL, (2, 1))
-    )  # nothing is left for trials
-    assert accuracy(candidates(), runs, np.array([LUCKY, GOOD]), 3 * TRIAL, (2, 1)) == pytest.approx(0.65)  # for one
+    assert complete_trials(candidates(), [GOOD, LUCKY], 2 * TRIAL - 1).tolist() == [GOOD]
+    assert np.isnan(accuracy(candidates(), runs, [GOOD, LUCKY], 2 * TRIAL, (2, 1)))  # nothing is left for trials
+    assert accuracy(candidates(), runs, [LUCKY, GOOD], 3 * TRIAL, (2, 1)) == pytest.approx(0.65)  # for one
 
 
 def test_an_order_with_a_finalist_that_never_ran_again_does_not_count(tmp_path: Path) -> None:
     runs = recorded(tmp_path)
     assert np.isnan(runs[UNKNOWN]).all()
-    assert np.isnan(accuracy(candidates(), runs, np.array([GOOD, LUCKY, UNKNOWN]), 3 * TRIAL, NONE))
+    assert np.isnan(accuracy(candidates(), runs, [GOOD, LUCKY, UNKNOWN], 3 * TRIAL, NONE))
 
 
 def test_pruned_and_diverged_trials_are_not_complete() -> None:
     lines = [line(0, 0.9, 0.9), line(1, 0.2, 0.2), line(2, 0.9, None, diverged_at=4)]
     among = join(build_pool(HEADER, lines, []), build_pool(HEADER, [line(999_999, 0.5, 0.5)], []))
-    assert complete_trials(among, np.arange(3), 100).tolist() == [0]
+    assert complete_trials(among, range(3), 100).tolist() == [0]
 
 
 def test_the_command_needs_fresh_runs_and_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
