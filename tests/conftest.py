@@ -195,11 +195,14 @@ def as_without_uv() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Threads that wait for one another on a busy machine cost more than they bring."""
+def one_thread() -> Iterator[None]:
+    """Threads that wait for one another on a busy machine cost more than they bring; programs with several sleep."""
     import torch  # not by the process that hands out tests and runs none
 
     torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOMP_SPINCOUNT", "0")  # a step beside another search can take forty times as long otherwise
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
-"""Compare the recordings of :mod:`benchmarks.headline.lengths`: a table, a picture, and the epochs saved.
+"""Compare the recordings of :mod:`benchmarks.headline.lengths`: a table, a picture, and what tuning and cycles gain.
 
     uv run python -m benchmarks.headline.compare_lengths
     uv run python -m benchmarks.headline.compare_lengths --picture docs/lengths.png
+    uv run python -m benchmarks.headline.compare_lengths --network group_norm
 
 Lengths that are not recorded stay blank.
 """
@@ -16,14 +17,24 @@ import typer
 from matplotlib.figure import Figure
 
 from benchmarks.headline.lengths import LENGTHS, RECORDINGS, RecordingsOption, WidthOption, read_recipes
+from benchmarks.race.measures import Estimate, estimate
+from benchmarks.race.replay import with_interval
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, in_style, mark_target, spread_accuracy
 from tune_s11.search.steps.lengths import lower_limit
 
-KINDS = {"untuned": "one cycle, untuned", "cycle": "one cycle, tuned", "steps": "steps, tuned"}
+KINDS = {
+    "untuned": "one cycle, untuned",
+    "suggested": "one cycle, at the range test's rate",
+    "cycle": "one cycle, tuned",
+    "steps": "steps, tuned",
+}
 """Names of the recipes."""
+
+COLOURS = {"untuned": GREY, "cycle": BLUE, "steps": ORANGE}
+"""Colours of the recipes that are drawn."""
 
 RESAMPLES = 2000
 
@@ -108,12 +119,25 @@ def as_accurate_in(scores: Scores, others: Scores, at: int) -> Interval | None:
     return Interval(estimate(range(len(seeds))), float(low), float(high))
 
 
+def gain(scores: Scores, others: Scores, at: int) -> Estimate | None:
+    """Return a recipe's accuracy less another one's after ``at`` epochs, in percentage points, paired by seed.
+
+    Returns:
+        The mean with Student's 95% interval; None unless two seeds are recorded for both.
+    """
+    ours, theirs = scores.get(at, {}), others.get(at, {})
+    differences = [100 * (ours[seed] - theirs[seed]) for seed in sorted(set(ours) & set(theirs))]
+    return estimate(np.array(differences)) if len(differences) > 1 else None
+
+
 @in_style
 def draw(recorded: Mapping[str, Scores], target: float) -> Figure:
     """Draw test accuracy over epochs, one line for each recipe; bars are one standard deviation over seeds."""
     figure = Figure(figsize=(8.5, 4.2), layout="constrained")
     axes = figure.add_subplot(xlabel="epochs of the training", ylabel="test accuracy (log error scale)", xscale="log")
-    for colour, (kind, scores) in zip((GREY, BLUE, ORANGE), recorded.items(), strict=False):
+    for kind, colour in COLOURS.items():
+        if not (scores := recorded[kind]):
+            continue
         values = [list(by_seed.values()) for by_seed in scores.values()]
         means = [float(np.mean(each)) for each in values]
         spreads = [float(np.std(each, ddof=1)) if len(each) > 1 else 0.0 for each in values]
@@ -154,13 +178,14 @@ app = new_app("Compare how short the trainings of three recipes can be.")
 
 @app.command()
 def main(
+    network: Annotated[str, typer.Option("--network", metavar="NAME", help="s11, or the function of a model.")] = "s11",
     width: WidthOption = 16,
     target: Annotated[float, typer.Option("--target", min=0.0, max=1.0, help="Test accuracy to reach.")] = 0.9,
     recordings: RecordingsOption = RECORDINGS,
     picture: Annotated[Path | None, typer.Option("--picture", help="Also draw into this file.")] = None,
 ) -> None:
     """Print the table, the fewest epochs to the target, and the epochs that the cycle and tuning save."""
-    recorded = {kind: read_scores(recordings / f"{kind}-{width}.jsonl") for kind in KINDS}
+    recorded = {kind: read_scores(recordings / f"{kind}-{network}-{width}.jsonl") for kind in KINDS}
     print(*markdown_head(["test accuracy, %", *(f"{epochs} epochs" for epochs in LENGTHS)]), sep="\n")
     for kind, scores in recorded.items():
         print(markdown_row([KINDS[kind], *(cell(scores.get(epochs, {})) for epochs in LENGTHS)]))
@@ -171,12 +196,16 @@ def main(
     for kind, other in (("cycle", "steps"), ("cycle", "untuned")):
         epochs = as_accurate_in(recorded[kind], recorded[other], longest) if recorded[kind] else None
         print(f"- as accurate as {KINDS[other]} after {longest} epochs, {KINDS[kind]}: {describe(epochs)} epochs")
+    for other in ("untuned", "suggested", "steps"):
+        more = gain(recorded["cycle"], recorded[other], longest)
+        points = "not recorded" if more is None else f"{with_interval(more, 2)} percentage points"
+        print(f"- {KINDS['cycle']}, less {KINDS[other]}, after {longest} epochs: {points}")
     recipes = read_recipes(recordings)
     for kind, recipe in KINDS.items():
-        if found := recipes.get(f"{kind}-{width}"):
+        if found := recipes.get(f"{kind}-{network}-{width}"):
             print(f"- the search of {recipe}: {found['trials']} trials, {found['epochs']} epochs")
     if picture is not None:
-        draw({kind: scores for kind, scores in recorded.items() if scores}, target).savefig(picture, dpi=130)
+        draw(recorded, target).savefig(picture, dpi=130)
         print(f"picture: {picture}")
 
 

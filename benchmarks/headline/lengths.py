@@ -1,17 +1,19 @@
-"""Measure how short the training can be: test accuracy after 5 to 24 epochs, for three recipes.
+"""Measure how short the training can be: test accuracy after 5 to 24 epochs, for several recipes.
 
     uv run python -m benchmarks.headline.lengths tune cycle --data-dir CIFAR10   # a search with 12 epochs a trial
     uv run python -m benchmarks.headline.lengths tune steps --data-dir CIFAR10   # the same under ReduceLROnPlateau
     uv run python -m benchmarks.headline.lengths record untuned --data-dir CIFAR10 --workers 2
+    uv run python -m benchmarks.headline.lengths record suggested --data-dir CIFAR10 --workers 2 --epochs 24
     uv run python -m benchmarks.headline.lengths record cycle --data-dir CIFAR10 --workers 2
     uv run python -m benchmarks.headline.lengths record steps --data-dir CIFAR10 --workers 2
     uv run python -m benchmarks.headline.compare_lengths
 
 ``CIFAR10`` is an image folder. The searches choose by validation and write their winners to ``recipes.json``, which
-must be committed before anything is recorded; the test accuracy of their single refit is not used. All three recipes
-have the same network, batch, augmentation and seeds, and train on the same images: a tenth is held out, because
-ReduceLROnPlateau needs it. Each run is one line of JSON; it is tested once, after its last epoch. The same command
-resumes where an interrupted one stopped, and within a run from its checkpoint.
+must be committed before anything is recorded; the test accuracy of their single refit is not used. ``suggested`` is the
+untuned recipe at the rate that the range test of ``tune cycle`` suggests. All recipes have the same network, batch,
+augmentation and seeds, and train on the same images: a tenth is held out, because ReduceLROnPlateau needs it. Each run
+is one line of JSON; it is tested once, after its last epoch. The same command resumes where an interrupted one stopped,
+and within a run from its checkpoint. Another network is given as ``--set model=MODULE:FUNCTION``.
 """
 
 import hashlib
@@ -64,7 +66,7 @@ SEARCHES: dict[str, tuple[str, ...]] = {
 }
 """Further options of each search; both have the same trials and epochs."""
 
-Kind = Literal["untuned", "cycle", "steps"]
+Kind = Literal["untuned", "suggested", "cycle", "steps"]
 
 
 class Task(NamedTuple):
@@ -107,34 +109,45 @@ def processor(hardware: Hardware) -> str:
     return torch.cuda.get_device_name() if hardware.device == "cuda" else processor_kind()
 
 
+def series(kind: Kind, recipe: Recipe) -> str:
+    """Return the name of what is recorded: a recipe's kind, network and width, e.g. ``cycle-s11-16``."""
+    return f"{kind}-{recipe.model.rpartition(':')[2]}-{recipe.width}"
+
+
+def range_test_epochs(search: SearchResult) -> int:
+    """Return the epochs of a search's range test; 0 if it had none."""
+    cycles = (read_json(search.folder.range_test) or {}).get("cycles", [])
+    return sum(int(cycle["epochs"]) for cycle in cycles)
+
+
 def epochs_of(search: SearchResult) -> int:
     """Return the epochs that a search has trained before its refits."""
-    cycles = (read_json(search.folder.range_test) or {}).get("cycles", [])
     verdict = search.finalists
     again = sum(len(row.scores) for row in verdict.trials.values()) if verdict else 0
-    trained = [cycle["epochs"] for cycle in cycles] + [trial.epoch for trial in search.trials]
-    return sum(map(int, trained)) + again * search.config.recipe.epochs
+    trained = range_test_epochs(search) + sum(trial.epoch for trial in search.trials)
+    return trained + again * search.config.recipe.epochs
 
 
 def read_recipes(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the recipes that the searches found, by kind and width, e.g. ``cycle-16``."""
+    """Return the recipes that the searches found, by :func:`series`."""
     file = folder / "recipes.json"
     found: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.exists() else {}
     return found
 
 
 def recipe_of(kind: Kind, recipe: Recipe, folder: Path) -> Recipe:
-    """Return the recipe of a kind: the given one if untuned, else with the fields found by the search at its width.
+    """Return the recipe of a kind: the given one if untuned, else with the fields found for its network and width.
 
     Raises:
         InputError: That search has not been run.
     """
     if kind == "untuned":
         return recipe
-    found = read_recipes(folder).get(f"{kind}-{recipe.width}")
+    name = series(kind, recipe)
+    found = read_recipes(folder).get(name)
     if found is None:
-        command = f"tune {kind} --width {recipe.width}"
-        raise InputError(f"{kind}: {folder / 'recipes.json'} has no such recipe yet; expected {command}, and then this")
+        command = "tune steps" if kind == "steps" else "tune cycle"
+        raise InputError(f"{kind}: {folder / 'recipes.json'} has no {name} yet; expected {command}, and then this")
     return recipe.model_copy(update=found["fields"])
 
 
@@ -156,28 +169,34 @@ def tune(
 ) -> None:
     """Search for a recipe, and write the winner to recipes.json. An interrupted search is resumed."""
     recordings.mkdir(parents=True, exist_ok=True)  # now, so that nothing fails after the search
-    name = f"lengths-{kind}-{width}"
+    fixed = (f"width={width}", f"epochs={TUNED_AT}", f"peak_epoch={TUNED_AT * 5 / 24}", "search.refit_seeds=1")
+    changes = [*fixed, *(settings or ())]
+    recipe = resolve_config("s11", changes, data_dir).recipe
+    name = f"lengths-{series(kind, recipe)}"
     if (storage / name).exists():
         arguments = ["--resume", name]
     else:
-        fixed = (f"width={width}", f"epochs={TUNED_AT}", f"peak_epoch={TUNED_AT * 5 / 24}", "search.refit_seeds=1")
         arguments = ["--space", "s11", "--name", name, "--samples", str(samples), *SEARCHES[kind]]
-        arguments += [part for setting in (*fixed, *(settings or ())) for part in ("--set", setting)]
+        arguments += [part for change in changes for part in ("--set", change)]
         arguments += ["--data-dir", str(data_dir)] if data_dir else []
     program = [sys.executable, str(ROOT / "run_search.py"), *arguments, "--storage", str(storage), "--no-report"]
     subprocess.run(program, check=True)
     search = load_search(name, storage)
     assert search.winner is not None
     fields = search.winner.params | (STEPS if kind == "steps" else {})
-    found = {"fields": fields, "trials": len(search.trials), "epochs": epochs_of(search)}
-    file, recipes = recordings / "recipes.json", read_recipes(recordings) | {f"{kind}-{width}": found}
-    write_whole(file, json.dumps(recipes, indent=1) + "\n")
-    print(f"{file}: {kind} at width {width} is {fields}")
+    found = {series(kind, recipe): {"fields": fields, "trials": len(search.trials), "epochs": epochs_of(search)}}
+    if kind == "cycle":
+        first = {"fields": search.trials[0].params, "trials": 0, "epochs": range_test_epochs(search)}
+        found[series("suggested", recipe)] = first
+    file = recordings / "recipes.json"
+    write_whole(file, json.dumps(read_recipes(recordings) | found, indent=1) + "\n")
+    for each, entry in found.items():
+        print(f"{file}: {each} is {entry['fields']}")
 
 
 @app.command()
 def record(
-    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="untuned, cycle or steps.")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="untuned, suggested, cycle or steps.")],
     data_dir: DataDirOption = None,
     width: WidthOption = 16,
     seeds: Annotated[int, typer.Option("--seeds", parser=whole_number(1), metavar="N", help="Seeds 0 to N-1.")] = 5,
@@ -200,7 +219,7 @@ def record(
     divide = TrainingData.without_validation if all_images else TrainingData.with_validation
     inputs = Inputs(recipe, divide(dataset, recipe, 0), dataset.test)
     hardware = choose_hardware(threads=None if workers == 1 else 1)
-    name = f"{kind}-{width}" + ("-all" if all_images else "")
+    name = series(kind, recipe) + ("-all" if all_images else "")
     of = {
         "recipe": recipe.model_dump(mode="json", exclude={"data_dir"}),
         "images": len(inputs.data.train),

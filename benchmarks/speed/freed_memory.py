@@ -68,8 +68,10 @@ def train(width: int, steps: int, trials: int) -> Used:
 
 def measure(side: str, width: int, steps: int, trials: int) -> Used:
     """Train in a process of its own."""
-    command = [sys.executable, "-m", __spec__.name, "train", str(width), str(steps), str(trials)]
-    done = subprocess.run(command, env=os.environ | SIDES[side], check=True, capture_output=True, text=True)
+    call = f"import json; from {__spec__.name} import train; print(json.dumps(train({width}, {steps}, {trials})))"
+    done = subprocess.run(
+        [sys.executable, "-c", call], env=os.environ | SIDES[side], check=True, capture_output=True, text=True
+    )
     return Used(*json.loads(done.stdout))
 
 
@@ -95,12 +97,6 @@ def main(
         at_last = [used[side].held / 2**20 for used in found]
         cells = [in_brackets(times, 0), in_brackets(speeds, 2), in_brackets(held, 0), in_brackets(more, 2)]
         print(markdown_row([side, *cells, in_brackets(at_last, 0)]), flush=True)
-
-
-@app.command("train", hidden=True)
-def train_and_print(width: int, steps: int, trials: int) -> None:
-    """Train in this process, and print the time and memory used."""
-    print(json.dumps(train(width, steps, trials)))
 
 
 if __name__ == "__main__":

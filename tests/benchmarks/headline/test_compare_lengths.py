@@ -15,6 +15,7 @@ from benchmarks.headline.compare_lengths import (
     describe,
     epochs_at,
     fewest,
+    gain,
     main,
     read_scores,
 )
@@ -68,6 +69,16 @@ def test_a_length_reaches_the_target_if_its_lower_limit_does() -> None:
     assert fewest({}, 0.5) is None
 
 
+def test_a_gain_is_paired_by_seed() -> None:
+    better = {24: {seed: 0.91 + score for seed, score in enumerate((-0.002, -0.001, 0.001))}}
+    found = gain(better, scores(CURVE), 24)
+    assert found is not None
+    assert found.mean == pytest.approx(100 * (0.01 - 0.002 / 3))
+    assert found.high - found.mean == pytest.approx(4.303 * 100 * 0.001 / 3, rel=1e-3)
+    assert gain(better, scores(CURVE), 12) is None
+    assert gain(better, {24: {0: 0.9, 7: 0.9}}, 24) is None
+
+
 def test_two_values_have_no_spread() -> None:
     assert cell({0: 0.9, 1: 0.92}) == "91.00 (n = 2)"
     assert cell({0: 0.9, 1: 0.91, 2: 0.92}) == "91.00 ± 1.00 (n = 3)"
@@ -77,22 +88,24 @@ def test_two_values_have_no_spread() -> None:
 
 
 def test_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for kind, gain in (("cycle", 0.02), ("steps", 0.0)):
+    for kind, more in (("cycle", 0.02), ("steps", 0.0)):
         rows = [
-            {"epochs": epochs, "seed": seed, "test": score + gain}
+            {"epochs": epochs, "seed": seed, "test": score + more}
             for epochs, by_seed in scores(CURVE).items()
             for seed, score in by_seed.items()
         ]
-        file = tmp_path / f"{kind}-16.jsonl"
+        file = tmp_path / f"{kind}-s11-16.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in [{}, *rows]))
         assert read_scores(file).keys() == CURVE.keys()
-    (tmp_path / "recipes.json").write_text(json.dumps({"cycle-16": {"fields": {}, "trials": 9, "epochs": 80}}))
-    main(16, 0.9, tmp_path, tmp_path / "lengths.png")
+    (tmp_path / "recipes.json").write_text(json.dumps({"cycle-s11-16": {"fields": {}, "trials": 9, "epochs": 80}}))
+    main("s11", 16, 0.9, tmp_path, tmp_path / "lengths.png")
     said = capsys.readouterr().out
     assert "| one cycle, tuned | 82.00 ± 0.10 (n = 3) |" in said
     assert "- one cycle, tuned: 90% in 16 epochs" in said
     assert "- steps, tuned: 90% in none of these epochs" in said
     assert "- as accurate as steps, tuned after 24 epochs, one cycle, tuned: 12.0 (" in said
     assert "- as accurate as one cycle, untuned after 24 epochs, one cycle, tuned: not recorded" in said
+    assert "- one cycle, tuned, less steps, tuned, after 24 epochs: 2.00 ± 0.00 percentage points" in said
+    assert "- one cycle, tuned, less one cycle, at the range test's rate, after 24 epochs: not recorded" in said
     assert "- the search of one cycle, tuned: 9 trials, 80 epochs" in said
     assert (tmp_path / "lengths.png").stat().st_size > 10_000
