@@ -161,6 +161,10 @@ def _split_pair(value: Any) -> Any:
     return tuple(ends)
 
 
+MOST_FINALISTS = 5
+"""Limit on the number of finalists where it depends on the trials' epochs."""
+
+
 class SearchSettings(Frozen):
     """Settings of a search: its size, sampler, pruning, range test, and repetitions over seeds."""
 
@@ -185,8 +189,9 @@ class SearchSettings(Frozen):
     """Steps of a ramp."""
     lr_range_seeds: Count = 3
     """Number of ramps, trained in ``tune-s11 lr`` and if ``range_test`` finds ``min_lr``; their median is used."""
-    finalists: Annotated[int, Field(ge=0)] = 5
-    """Trials run again to name the winner: the best and, if there are three or more, the first trial; below 2: none."""
+    finalists: Annotated[int, Field(ge=0)] | None = None
+    """Trials run again to name the winner: the best and, if there are three or more, the first trial; below 2: none;
+    by default as many as take no more epochs than the trials did, five at most."""
     finalist_seeds: Count = 3
     """Runs of each finalist, from the same seeds."""
     refit_seeds: Count = 3
@@ -208,6 +213,10 @@ class SearchSettings(Frozen):
         if self.target is not None and self.finalist_seeds < 2:
             raise ValueError(f"finalist_seeds {self.finalist_seeds}: must be at least 2 with a target")
         return self
+
+    def finalists_after(self, trials: float) -> int:
+        """Return the number of finalists after trials that took as many epochs as this many complete ones."""
+        return min(MOST_FINALISTS, int(trials / self.finalist_seeds)) if self.finalists is None else self.finalists
 
 
 class RefitChanges(Frozen):

@@ -23,12 +23,12 @@ import typer
 from PIL import Image
 from rich.console import Console
 
-from benchmarks.headline.refits import describe, train_once
+from benchmarks.headline.refits import FolderOption, describe, train_once
 from benchmarks.headline.tables import notes_of, render
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.hints import repeat_commands
-from tune_s11.cli.options import RESULTS, DataDirOption, SetOption, StorageOption
+from tune_s11.cli.options import RESULTS, DataDirOption, SetOption
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import load_dataset
 from tune_s11.report import write_report
@@ -114,7 +114,7 @@ def headline(
     ] = None,
     data_dir: DataDirOption = None,
     settings: SetOption = None,
-    storage: StorageOption = RESULTS,
+    storage: FolderOption = RESULTS,
     out: Annotated[Path, typer.Option("--out", help="Folder of the tables and pictures.")] = ROOT / "docs",
 ) -> None:
     """Search, refit and compare, then write the tables and pictures."""

@@ -30,13 +30,13 @@ from typing import Annotated, Any, Literal, NamedTuple
 import torch
 import typer
 
-from benchmarks.headline.refits import accuracy
+from benchmarks.headline.refits import FolderOption, accuracy
 from benchmarks.race.problems import Inputs
 from benchmarks.race.trial import processor_kind
 from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
-from tune_s11.cli.options import RESULTS, DataDirOption, SetOption, StorageOption, whole_number
+from tune_s11.cli.options import RESULTS, DataDirOption, SetOption, whole_number
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware, choose_hardware
@@ -164,7 +164,7 @@ def tune(
     width: WidthOption = 16,
     samples: Annotated[int, typer.Option("--samples", parser=whole_number(1), metavar="N", help="Trials.")] = 16,
     settings: SetOption = None,
-    storage: StorageOption = RESULTS,
+    storage: FolderOption = RESULTS,
     recordings: RecordingsOption = RECORDINGS,
 ) -> None:
     """Search for a recipe, and write the winner to recipes.json. An interrupted search is resumed."""
@@ -206,7 +206,7 @@ def record(
     all_images: Annotated[bool, typer.Option("--all-images", help="Hold out no images; not for steps.")] = False,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
     settings: SetOption = None,
-    storage: StorageOption = RESULTS,
+    storage: FolderOption = RESULTS,
     recordings: RecordingsOption = RECORDINGS,
 ) -> None:
     """Train and test a recipe at each length, except for the runs that its file already holds."""

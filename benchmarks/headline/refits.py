@@ -3,7 +3,9 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from tune_s11.config import InputError, Recipe, completed
 from tune_s11.data import Images, load_dataset
@@ -16,6 +18,8 @@ from tune_s11.storage.files import write_whole
 from tune_s11.training.checkpoint import load_checkpoint
 from tune_s11.training.fitting import fit
 from tune_s11.training.trainer import Trainer, TrainingData
+
+FolderOption = Annotated[Path, typer.Option("--storage", metavar="DIR", help="Folder of searches and checkpoints.")]
 
 
 def describe(search: SearchResult) -> dict[str, Any]:

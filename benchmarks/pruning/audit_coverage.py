@@ -116,10 +116,9 @@ def main(
     recorded = read_curves(curves)
     world = World.recorded(recorded, load_space("s11")).with_search(audit=SHARE)
     settings, n = world.config.search, len(recorded.score)
+    finalists = max(1, settings.finalists_after(settings.samples))
     print(f"{curves}: n = {n} configurations. The policy of s11.yaml: {settings.samples} trials, grace", end=" ")
-    print(
-        f"{settings.grace}, factor {settings.factor:g}, audit {settings.audit:g}; the best are {settings.finalists}.\n"
-    )
+    print(f"{settings.grace}, factor {settings.factor:g}, audit {settings.audit:g}; the best are {finalists}.\n")
     for heads in (
         ("", "", "true share,", "interval,", "audited,", "tell", "extra", "at"),
         ("replays", "covered", "mean", "median width", "mean", "nothing", "epochs", "most"),
@@ -129,7 +128,7 @@ def main(
     lines: list[list[Audited]] = []
 
     def told(what: str, worlds: Iterable[World]) -> None:
-        lines.append([examine(each.simulate(workers), settings.finalists) for each in worlds])
+        lines.append([examine(each.simulate(workers), finalists) for each in worlds])
         tell(what, lines[-1])
 
     told("tpe", (world.with_search(seed=seed) for seed in seeds))

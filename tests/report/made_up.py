@@ -164,7 +164,7 @@ def write_search(path: Path, images: Path) -> None:
             "batch_size": 4,
         },
         "space": {"max_lr": "range_test", "momentum": {"uniform": [0.8, 0.98]}},
-        "search": {"samples": 6, "grace": 2, "factor": 2.0, "refit_seeds": 2},
+        "search": {"samples": 6, "grace": 2, "factor": 2.0, "finalists": 2, "refit_seeds": 2},
         "refit": {"width": 3},
     }
     config = parse_space(parts, "")

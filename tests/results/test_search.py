@@ -1,6 +1,7 @@
 """Who has won a search."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,30 @@ def test_the_first_trial_is_a_finalist(
     config = config.with_overrides({"search.finalists": str(finalists)})
     search = SearchResult(tmp_path, config, {}, read_trials(tmp_path, config))
     assert [trial.number for trial in search.entrants] == entrants
+
+
+@pytest.mark.parametrize(
+    ("trials", "epochs", "entrants"),
+    [
+        (2, 6, 1),  # as many epochs as two complete trials: no room for a finalist's three runs
+        (6, 6, 2),
+        (8, 6, 2),
+        (6, 3, 1),  # three of them were pruned
+        (12, 6, 4),
+        (40, 6, 5),
+    ],
+)
+def test_finalists_take_no_more_epochs_than_the_trials(
+    tmp_path: Path, config: SearchConfig, trials: int, epochs: int, entrants: int
+) -> None:
+    for number in range(trials):
+        report = score(0.5) if number % 2 else {**score(0.4), "epoch": epochs, "epochs": [row(epochs, 0.4)]}
+        write_attempt(tmp_path / "trials" / f"t{number:04d}", [report])
+    config = replace(config, search=config.search.model_copy(update={"finalists": None, "finalist_seeds": 3}))
+    search = SearchResult(tmp_path, config, {}, read_trials(tmp_path, config))
+    assert len(search.entrants) == entrants
+    trained = sum(trial.epoch for trial in search.trials)
+    assert entrants == 1 or entrants * 3 * config.recipe.epochs <= trained
 
 
 @pytest.mark.parametrize(("judged", "counts"), [([1, 3, 0], True), ([1, 3, 2], True), ([1, 2, 0], False)])

@@ -84,6 +84,8 @@ def test_what_is_done_is_not_forecast_again(search: SearchResult) -> None:
     assert to_come(search.path, 6) == Work(samples=0, ramps=0, finalists=0, refits=0)
     assert to_come(search.path, 7) == Work(samples=1, ramps=0, finalists=2, refits=2)  # what follows is chosen anew
     assert to_come(search.path / "none", 6) == Work(samples=6, ramps=0, finalists=2, refits=2, cycles=((1,) * 6,))
+    by_room = search.config.search.model_copy(update={"finalists": None, "finalist_seeds": 2})
+    assert session_in(search.path / "none", replace(search.config, search=by_room))._work_left().finalists == 3
 
 
 def test_a_target_is_work_too(search: SearchResult) -> None:

@@ -61,11 +61,17 @@ class SearchResult:
         return read_record_or_none(Refits, self.folder.metrics)
 
     @property
+    def places(self) -> int:
+        """Number of finalists for which there is room."""
+        trained = sum(trial.epoch for trial in self.trials)
+        return self.config.search.finalists_after(trained / self.config.recipe.epochs)
+
+    @property
     def contenders(self) -> list[TrialResult]:
-        """Complete trials that may still win, best score first: as many as the settings have finalists, or one."""
+        """Complete trials that may still win, best score first: as many as there are places for finalists, or one."""
         complete = [trial for trial in self.trials if trial.state == "complete"]
         ranked = sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.number))
-        return ranked[: max(1, self.config.search.finalists)]
+        return ranked[: max(1, self.places)]
 
     @property
     def entrants(self) -> list[TrialResult]:
@@ -75,7 +81,7 @@ class SearchResult:
         gained. It replaces the last contender if there are three or more and no place is left. If it was pruned, it
         cannot win.
         """
-        contenders, places = self.contenders, self.config.search.finalists
+        contenders, places = self.contenders, self.places
         first = [trial for trial in self.trials if trial.number == 0 and trial.state in {"complete", "pruned"}]
         if not first or first[0] in contenders or len(contenders) < 2:
             return contenders

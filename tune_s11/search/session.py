@@ -223,8 +223,9 @@ class Session:
         settings, path = self.config.search, self.folder.path
         so_far = SearchResult(path, self.config, {}, read_trials(path, self.config))
         samples = settings.samples - sum(trial.state != "running" for trial in so_far.trials)
-        # While trials are left, there may be as many finalists as the settings ask for.
-        contenders = min(settings.finalists, settings.samples) if samples else len(so_far.entrants)
+        # While trials are left, all may be complete, and there may be as many finalists as they have room for.
+        most = min(settings.finalists_after(settings.samples), settings.samples)
+        contenders = most if samples else len(so_far.entrants)
         asked = [name for name, domain in self.config.space.items() if domain == RANGE_TEST and so_far.bounds is None]
         lengths = lengths_at_most(self.config) if samples or so_far.lengths is None else ()
         return Work(

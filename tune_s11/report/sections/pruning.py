@@ -14,5 +14,5 @@ def add(report: SearchBuilder) -> None:
     if rungs:
         report.numbers["pruning"] = {
             "rungs": rung_correlations(search.trials, rungs),
-            "audit": finalists_lost(search.trials, search.audit, search.config.search.finalists),
+            "audit": finalists_lost(search.trials, search.audit, search.places),
         }
