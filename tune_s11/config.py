@@ -58,8 +58,7 @@ class Recipe(Frozen):
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of the training images held out for validation."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Share of a ``folder``'s images held out as test images, always the same ones, if the folder has no test images;
-    None: 0.2."""
+    """Share of a ``folder``'s images held out as test images, always the same ones, if it has none; None: 0.2."""
 
     model: str = "s11"
     """``s11``, or ``package.module:function`` called with width, num_classes and image_size."""
@@ -161,10 +160,6 @@ def _split_pair(value: Any) -> Any:
     return tuple(ends)
 
 
-MOST_FINALISTS = 5
-"""Limit on the number of finalists where it depends on the trials' epochs."""
-
-
 class SearchSettings(Frozen):
     """Settings of a search: its size, sampler, pruning, range test, and repetitions over seeds."""
 
@@ -213,10 +208,6 @@ class SearchSettings(Frozen):
         if self.target is not None and self.finalist_seeds < 2:
             raise ValueError(f"finalist_seeds {self.finalist_seeds}: must be at least 2 with a target")
         return self
-
-    def finalists_after(self, trials: float) -> int:
-        """Return the number of finalists after trials that took as many epochs as this many complete ones."""
-        return min(MOST_FINALISTS, int(trials / self.finalist_seeds)) if self.finalists is None else self.finalists
 
 
 class RefitChanges(Frozen):

@@ -16,7 +16,7 @@ import numpy as np
 import typer
 from matplotlib.figure import Figure
 
-from benchmarks.headline.lengths import LENGTHS, RECORDINGS, RecordingsOption, WidthOption, read_recipes
+from benchmarks.headline.lengths import LENGTHS, RECORDINGS, RecordingsOption, WidthOption, read_recipes, series
 from benchmarks.race.measures import Estimate, estimate
 from benchmarks.race.replay import with_interval
 from benchmarks.tools.lines import read_lines
@@ -110,13 +110,13 @@ def as_accurate_in(scores: Scores, others: Scores, at: int) -> Interval | None:
     table = np.array([[by_seed[seed] for seed in seeds] for by_seed in scores.values()])
     level = np.array([others[at][seed] for seed in seeds])
 
-    def estimate(chosen: Sequence[int] | np.ndarray) -> float:
+    def at_seeds(chosen: Sequence[int] | np.ndarray) -> float:
         return epochs_at(lengths, list(table[:, chosen].mean(axis=1)), float(level[chosen].mean()))
 
     generator = np.random.default_rng(0)
-    draws = [estimate(generator.integers(0, len(seeds), len(seeds))) for _ in range(RESAMPLES)]
+    draws = [at_seeds(generator.integers(0, len(seeds), len(seeds))) for _ in range(RESAMPLES)]
     low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
-    return Interval(estimate(range(len(seeds))), float(low), float(high))
+    return Interval(at_seeds(range(len(seeds))), float(low), float(high))
 
 
 def gain(scores: Scores, others: Scores, at: int) -> Estimate | None:
@@ -173,7 +173,7 @@ def _epochs_in_words(epochs: float) -> str:
     return f"at most {epochs:g}" if epochs == min(LENGTHS) else f"{epochs:.1f}"
 
 
-app = new_app("Compare how short the trainings of three recipes can be.")
+app = new_app("Compare how short the trainings of several recipes can be.")
 
 
 @app.command()
@@ -184,8 +184,8 @@ def main(
     recordings: RecordingsOption = RECORDINGS,
     picture: Annotated[Path | None, typer.Option("--picture", help="Also draw into this file.")] = None,
 ) -> None:
-    """Print the table, the fewest epochs to the target, and the epochs that the cycle and tuning save."""
-    recorded = {kind: read_scores(recordings / f"{kind}-{network}-{width}.jsonl") for kind in KINDS}
+    """Print the table, the fewest epochs to the target, and what the cycle and tuning save and gain."""
+    recorded = {kind: read_scores(recordings / f"{series(kind, network, width)}.jsonl") for kind in KINDS}
     print(*markdown_head(["test accuracy, %", *(f"{epochs} epochs" for epochs in LENGTHS)]), sep="\n")
     for kind, scores in recorded.items():
         print(markdown_row([KINDS[kind], *(cell(scores.get(epochs, {})) for epochs in LENGTHS)]))
@@ -202,7 +202,7 @@ def main(
         print(f"- {KINDS['cycle']}, less {KINDS[other]}, after {longest} epochs: {points}")
     recipes = read_recipes(recordings)
     for kind, recipe in KINDS.items():
-        if found := recipes.get(f"{kind}-{network}-{width}"):
+        if found := recipes.get(series(kind, network, width)):
             print(f"- the search of {recipe}: {found['trials']} trials, {found['epochs']} epochs")
     if picture is not None:
         draw(recorded, target).savefig(picture, dpi=130)

@@ -109,9 +109,9 @@ def processor(hardware: Hardware) -> str:
     return torch.cuda.get_device_name() if hardware.device == "cuda" else processor_kind()
 
 
-def series(kind: Kind, recipe: Recipe) -> str:
+def series(kind: str, model: str, width: int) -> str:
     """Return the name of what is recorded: a recipe's kind, network and width, e.g. ``cycle-s11-16``."""
-    return f"{kind}-{recipe.model.rpartition(':')[2]}-{recipe.width}"
+    return f"{kind}-{model.rpartition(':')[2]}-{width}"
 
 
 def range_test_epochs(search: SearchResult) -> int:
@@ -143,7 +143,7 @@ def recipe_of(kind: Kind, recipe: Recipe, folder: Path) -> Recipe:
     """
     if kind == "untuned":
         return recipe
-    name = series(kind, recipe)
+    name = series(kind, recipe.model, recipe.width)
     found = read_recipes(folder).get(name)
     if found is None:
         command = "tune steps" if kind == "steps" else "tune cycle"
@@ -172,7 +172,7 @@ def tune(
     fixed = (f"width={width}", f"epochs={TUNED_AT}", f"peak_epoch={TUNED_AT * 5 / 24}", "search.refit_seeds=1")
     changes = [*fixed, *(settings or ())]
     recipe = resolve_config("s11", changes, data_dir).recipe
-    name = f"lengths-{series(kind, recipe)}"
+    name = f"lengths-{series(kind, recipe.model, recipe.width)}"
     if (storage / name).exists():
         arguments = ["--resume", name]
     else:
@@ -184,10 +184,16 @@ def tune(
     search = load_search(name, storage)
     assert search.winner is not None
     fields = search.winner.params | (STEPS if kind == "steps" else {})
-    found = {series(kind, recipe): {"fields": fields, "trials": len(search.trials), "epochs": epochs_of(search)}}
+    found = {
+        series(kind, recipe.model, recipe.width): {
+            "fields": fields,
+            "trials": len(search.trials),
+            "epochs": epochs_of(search),
+        }
+    }
     if kind == "cycle":
         first = {"fields": search.trials[0].params, "trials": 0, "epochs": range_test_epochs(search)}
-        found[series("suggested", recipe)] = first
+        found[series("suggested", recipe.model, recipe.width)] = first
     file = recordings / "recipes.json"
     write_whole(file, json.dumps(read_recipes(recordings) | found, indent=1) + "\n")
     for each, entry in found.items():
@@ -219,7 +225,7 @@ def record(
     divide = TrainingData.without_validation if all_images else TrainingData.with_validation
     inputs = Inputs(recipe, divide(dataset, recipe, 0), dataset.test)
     hardware = choose_hardware(threads=None if workers == 1 else 1)
-    name = series(kind, recipe) + ("-all" if all_images else "")
+    name = series(kind, recipe.model, recipe.width) + ("-all" if all_images else "")
     of = {
         "recipe": recipe.model_dump(mode="json", exclude={"data_dir"}),
         "images": len(inputs.data.train),

@@ -21,6 +21,7 @@ from benchmarks.tools.goals import at_least, at_most, judged
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
 from tune_s11.report.ranking import finalists_lost
+from tune_s11.results import places_after
 from tune_s11.search_space import load_space
 
 SHARE = 0.05
@@ -116,7 +117,7 @@ def main(
     recorded = read_curves(curves)
     world = World.recorded(recorded, load_space("s11")).with_search(audit=SHARE)
     settings, n = world.config.search, len(recorded.score)
-    finalists = max(1, settings.finalists_after(settings.samples))
+    finalists = places_after(settings.samples, settings)
     print(f"{curves}: n = {n} configurations. The policy of s11.yaml: {settings.samples} trials, grace", end=" ")
     print(f"{settings.grace}, factor {settings.factor:g}, audit {settings.audit:g}; the best are {finalists}.\n")
     for heads in (

@@ -8,18 +8,18 @@ Each round trains in a fresh process for each side, in turn: with the C library'
 if ``THP_MEM_ALLOC_ENABLE`` is set.
 """
 
+import itertools
 import json
 import os
 import statistics
 import subprocess
 import sys
-import time
 from typing import Annotated, NamedTuple
 from unittest.mock import patch
 
 import typer
 
-from benchmarks.speed.noise import noise_data
+from benchmarks.speed.noise import noise_data, timed_steps
 from benchmarks.tools.markdown import in_brackets, markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -53,15 +53,11 @@ def train(width: int, steps: int, trials: int) -> Used:
         hardware.activate()
     recipe = Recipe(width=width, max_lr=1e-3)
     data = noise_data(recipe.batch_size * 2)
-    times, held = [], []
+    times: list[float] = []
+    held = []
     for trial in range(trials):
         trainer = Trainer(recipe, data, hardware, seed=trial)
-        for _ in range(steps + 2):
-            images, labels = next(trainer.batches(0))
-            begun = time.perf_counter()
-            trainer.step(images, labels, 1e-3)
-            trainer.average.update()
-            times.append(time.perf_counter() - begun)
+        times += itertools.islice(timed_steps(trainer), steps + 2)
         held.append(peak_memory())
     return Used(statistics.median(times[2 : steps + 2]), held[0], held[-1])
 

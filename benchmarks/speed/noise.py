@@ -1,10 +1,13 @@
-"""Noise images in the format of CIFAR-10: the content does not affect the time that a step takes."""
+"""Noise images in the format of CIFAR-10, and steps on them: the content does not affect the time that a step takes."""
+
+import time
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from tune_s11.data import Images
-from tune_s11.training.trainer import TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 """Mean and standard deviation of CIFAR-10's channels."""
@@ -23,6 +26,16 @@ def noise(count: int, size: int = 32) -> Images:
 def noise_data(train: int, validation: int = 0, size: int = 32) -> TrainingData:
     """Return this many noise images to train and to validate on, for :class:`tune_s11.training.trainer.Trainer`."""
     return TrainingData(noise(train, size), noise(validation, size) if validation else None, 10, MEAN, STD)
+
+
+def timed_steps(trainer: Trainer) -> Iterator[float]:
+    """Train a trainer on a CPU, one step at a time and without end; yield the seconds of each, without augmentation."""
+    while True:
+        images, labels = next(trainer.batches(0))
+        begun = time.perf_counter()
+        trainer.step(images, labels, 1e-3)
+        trainer.average.update()
+        yield time.perf_counter() - begun
 
 
 def wait(device: torch.device) -> None:

@@ -14,14 +14,13 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, NamedTuple
 
 import typer
 
-from benchmarks.speed.noise import noise_data
+from benchmarks.speed.noise import noise_data, timed_steps
 from benchmarks.tools.markdown import in_brackets, markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -47,17 +46,12 @@ Times = dict[int, dict[int, float]]
 
 
 def steps_of(sizes: Sizes, threads: int | None) -> Iterator[float]:
-    """Train without end; yield the seconds of each step."""
+    """Return the seconds of each step of a training without end."""
     hardware = choose_hardware(gpu=False, threads=threads)
     hardware.activate()
     recipe = Recipe(width=sizes.width, image_size=sizes.size, batch_size=sizes.batch, pad=1, cutout=2, max_lr=1e-3)
     trainer = Trainer(recipe, noise_data(2 * sizes.batch, size=sizes.size), hardware, seed=0)
-    while True:
-        images, labels = next(trainer.batches(0))
-        begun = time.perf_counter()
-        trainer.step(images, labels, 1e-3)
-        trainer.average.update()
-        yield time.perf_counter() - begun
+    return timed_steps(trainer)
 
 
 def train(sizes: tuple[int, int, int], steps: int) -> float:

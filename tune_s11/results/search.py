@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tune_s11.config import InputError
+from tune_s11.config import InputError, SearchSettings
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results.folder import SearchFolder
 from tune_s11.results.lr_range import read_range_test
@@ -18,6 +18,9 @@ from tune_s11.results.trials import TrialResult, read_trials
 from tune_s11.search_space import SearchConfig, parse_space
 from tune_s11.storage.files import read_json
 from tune_s11.storage.remote import Storage
+
+MOST_FINALISTS = 5
+"""Limit on the number of finalists where it depends on the trials' epochs."""
 
 
 class NoWinnerError(InputError):
@@ -64,7 +67,7 @@ class SearchResult:
     def places(self) -> int:
         """Number of finalists for which there is room."""
         trained = sum(trial.epoch for trial in self.trials)
-        return self.config.search.finalists_after(trained / self.config.recipe.epochs)
+        return places_after(trained / self.config.recipe.epochs, self.config.search)
 
     @property
     def contenders(self) -> list[TrialResult]:
@@ -123,6 +126,13 @@ class SearchResult:
             return None
         same = (lengths.trial, lengths.target) == (self.winner.name, self.config.search.target)
         return lengths if same else None
+
+
+def places_after(trials: float, settings: SearchSettings) -> int:
+    """Return the number of finalists after trials that took as many epochs as this many complete ones."""
+    if settings.finalists is not None:
+        return settings.finalists
+    return min(MOST_FINALISTS, int(trials / settings.finalist_seeds))
 
 
 def read_bounds(folder: SearchFolder) -> LRBounds | None:

@@ -20,7 +20,7 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset
 from tune_s11.hardware import Compile, Precision
 from tune_s11.live import working
-from tune_s11.results import SearchFolder, SearchResult, last_error, load_search, read_trials
+from tune_s11.results import SearchFolder, SearchResult, last_error, load_search, places_after, read_trials
 from tune_s11.results.manifest import build_manifest, check_same_images
 from tune_s11.search import resume_checks
 from tune_s11.search.autotune import Autotuner
@@ -223,8 +223,7 @@ class Session:
         settings, path = self.config.search, self.folder.path
         so_far = SearchResult(path, self.config, {}, read_trials(path, self.config))
         samples = settings.samples - sum(trial.state != "running" for trial in so_far.trials)
-        # While trials are left, all may be complete, and there may be as many finalists as they have room for.
-        most = min(settings.finalists_after(settings.samples), settings.samples)
+        most = min(settings.samples, places_after(settings.samples, settings))  # if all trials are complete
         contenders = most if samples else len(so_far.entrants)
         asked = [name for name, domain in self.config.space.items() if domain == RANGE_TEST and so_far.bounds is None]
         lengths = lengths_at_most(self.config) if samples or so_far.lengths is None else ()
