@@ -70,11 +70,15 @@ class SearchResult:
         return places_after(trained / self.config.recipe.epochs, self.config.search)
 
     @property
+    def ranked(self) -> list[TrialResult]:
+        """Complete trials, best score first."""
+        complete = [trial for trial in self.trials if trial.state == "complete"]
+        return sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.number))
+
+    @property
     def contenders(self) -> list[TrialResult]:
         """Complete trials that may still win, best score first: as many as there are places for finalists, or one."""
-        complete = [trial for trial in self.trials if trial.state == "complete"]
-        ranked = sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.number))
-        return ranked[: max(1, self.places)]
+        return self.ranked[: max(1, self.places)]
 
     @property
     def entrants(self) -> list[TrialResult]:

@@ -161,9 +161,7 @@ def print_best(console: Console, search: SearchResult) -> None:
 
     Words are never split, however narrow the terminal is.
     """
-    complete = [trial for trial in search.trials if trial.state == "complete"]
-    ranked = sorted(complete, key=lambda trial: (-(trial.score or 0.0), trial.number))
-    ranked = [trial for rank, trial in enumerate(ranked) if rank < BEST or trial == search.winner]
+    ranked = [trial for rank, trial in enumerate(search.ranked) if rank < BEST or trial == search.winner]
     if not ranked:
         return
     again = search.finalists.trials if search.finalists is not None else {}
