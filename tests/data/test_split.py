@@ -27,10 +27,12 @@ def divisible(draw: st.DrawFn) -> tuple[np.ndarray, Recipe]:
     counts = draw(st.lists(st.integers(8, 60), min_size=2, max_size=6))
     labels = np.random.default_rng(draw(st.integers(0, 999))).permutation(np.repeat(np.arange(len(counts)), counts))
     total, classes = len(labels), len(counts)
-    enough = -(-total // 3)  # a third keeps at least 2 of the 8 of a class
+    enough = -(-total // 2)  # half keeps at least 3 of the 8 of a class
     taken = draw(st.none() | st.just(total) | st.integers(max(enough, 2 * classes), total - classes))
     size = taken or total
-    fraction = draw(st.floats((classes + 0.5) / size, 1 - (classes + 0.5) / size))
+    rarest = min(counts) * taken // total - 1 if taken else min(counts)
+    least = max((classes + 0.5) / size, 1.5 / rarest)
+    fraction = draw(st.floats(least, 1 - least))
     return labels, Recipe(train_images=taken, val_fraction=fraction)
 
 
@@ -97,6 +99,11 @@ def test_one_validation_image_a_class_is_enough() -> None:
         ),
         ((10, 10), {"train_images": 19}, "20 images would be divided into 1 and 19; expected at least 2 in each part"),
         ((10, 10), {"train_images": 21}, "train_images 21: must be at most 20, the number of training images"),
+        (
+            (100, 2),
+            {},
+            "val_fraction 0.1: class number 1 has too few images for one among the 10 of a part; expected more images",
+        ),
         ((10, 10), {"train_images": 1}, "20 images would be divided into 19 and 1; expected at least 2 in each part"),
     ],
 )

@@ -10,10 +10,10 @@ import torch.nn as nn
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import tune_s11
-from tune_s11.lr_range.any_model import MakeOptimizer, lr_range_test, sgd
+from tune_s11.lr_range.any_model import MakeOptimizer, _chance, _Training, lr_range_test, sgd
 
 
 def loaders(shuffled: bool = True) -> tuple[DataLoader[tuple[Tensor, ...]], DataLoader[tuple[Tensor, ...]]]:
@@ -71,6 +71,37 @@ def test_labels_without_meaning_cannot_be_learned(optimizer: MakeOptimizer, usua
     found = lr_range_test(network(), batches, batches, F.cross_entropy, epochs=12, optimizer=optimizer)
     assert found.unsure
     assert found.lr == pytest.approx(usual, abs=1e-4)
+
+
+def test_what_chance_costs_with_weights_and_smoothing_is_the_untrained_models_loss() -> None:
+    """One class in twenty: with weights against that, no loss near the entropy of the shares is ever reached."""
+    torch.manual_seed(0)
+    labels = (torch.arange(400) % 20 == 0).long()
+    inputs = torch.randn(400, 4) + 2 * labels[:, None]
+    batches = DataLoader(TensorDataset(inputs, labels), 20)
+    losses = [nn.CrossEntropyLoss(weight=torch.tensor([0.05, 0.95])), nn.CrossEntropyLoss(label_smoothing=0.1)]
+    for loss in losses:
+        assert not lr_range_test(nn.Linear(4, 2), batches, batches, loss, epochs=12).unsure
+
+
+def test_labels_that_the_loss_ignores_are_no_class() -> None:
+    train, _ = loaders(shuffled=False)
+    inputs, labels = next(iter(train))
+    marked = DataLoader(TensorDataset(inputs.repeat(2, 1), torch.cat([labels, torch.full_like(labels, -100)])), 100)
+    plain = DataLoader(TensorDataset(inputs, labels), 50)
+    chances = [_chance(_Training(network(), batches, batches, F.cross_entropy)) for batches in (plain, marked)]
+    assert chances[0] == pytest.approx(chances[1])
+
+
+class Stream(IterableDataset[tuple[Tensor, Tensor]]):
+    """Digits one by one; nobody knows how many."""
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return iter(loaders(shuffled=False)[0].dataset)
+
+
+def test_a_loader_without_a_length() -> None:
+    assert not lr_range_test(network(), DataLoader(Stream(), 50), loaders()[1], F.cross_entropy, epochs=12).unsure
 
 
 class Empty:

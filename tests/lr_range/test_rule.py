@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.lr_range.made_up_networks import CHANCE, Network, question
 from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.lr_range.cycles import Cycle, Outcome
-from tune_s11.lr_range.rule import WIDEST, ask, recommend, typical_rounds, usual_rate
+from tune_s11.lr_range.rule import WIDEST, Answer, ask, recommend, typical_rounds, usual_rate
 
 BEST = st.floats(-3.0, 0.0).map(lambda exponent: 10**exponent)
 
@@ -114,11 +114,17 @@ def test_signs_of_learning_alone_are_not_enough() -> None:
 
 def test_what_is_left_may_not_pay_for_a_refinement() -> None:
     network = Network(0.1)
-    answer = recommend(question(trials=1, epochs=8), network.train)  # Six cycles of an epoch, and two epochs are left.
+    answer = recommend(question(trials=1, epochs=7), network.train)  # Six cycles of an epoch, and one epoch is left.
     assert len(network.asked) == 1
     # A decade around the only rate that is kept would be wider than bounds may be.
     assert (answer.low, answer.high) == (pytest.approx(answer.first / 10**0.75), pytest.approx(answer.first * 10**0.75))
     assert "at most 5.6 times away from the first rate" in answer.reasons["high"]
+
+
+def test_what_the_scan_has_trained_is_not_paid_for_again() -> None:
+    network = Network(0.1)
+    recommend(question(trials=1, epochs=8), network.train)
+    assert [len(cycles) for cycles in network.asked] == [6, 2]
 
 
 def test_what_is_too_short_for_a_scan_tries_rates_near_the_usual_one() -> None:
@@ -145,6 +151,26 @@ def test_only_rates_in_the_range_are_tried() -> None:
     low = recommend(question(lr_range=(0.01, 1.0)), Network(1e-3).train)
     assert low.low == 0.01
     assert low.first < 0.02
+    nothing = recommend(question(lr_range=(1e-4, 0.01)), Network(0.1, slow=99).train)
+    assert nothing.unsure
+    assert nothing.first == nothing.high == 0.01
+    assert nothing.low == pytest.approx(0.01 / 10**0.75)
+
+
+def test_a_negative_loss_is_judged_like_a_positive_one() -> None:
+    """As of a likelihood: the chance loss is -1, and the best end lies at -2 or just below chance."""
+
+    def train(best: float) -> Answer:
+        def run(cycles: Sequence[Cycle]) -> dict[Cycle, Outcome]:
+            away = {cycle: abs(math.log10(cycle.max_lr / 0.1)) for cycle in cycles}
+            return {cycle: Outcome(None, min(-0.5, best + away[cycle]), cycle.epochs) for cycle in cycles}
+
+        return recommend(question()._replace(chance=-1.0), run)
+
+    found = train(-2.0)
+    assert not found.unsure
+    assert found.low < found.first == 0.1 < found.high
+    assert train(-1.005).unsure
 
 
 def test_the_question_follows_from_recipe_settings_and_labels() -> None:

@@ -110,6 +110,15 @@ def test_a_flipped_bit_in_a_tensor_is_refused(tmp_path: Path) -> None:
     assert_refused(path)
 
 
+def test_a_stored_entry_that_says_it_is_compressed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, STATE)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 10] ^= 8  # the method in the archive's directory: one bit from 0 to deflated
+    path.write_bytes(content)
+    assert_refused(path)
+
+
 @pytest.mark.parametrize("place", range(100))
 def test_a_flipped_byte_is_refused_or_harmless(tmp_path: Path, place: int) -> None:
     path = tmp_path / "checkpoint.pt"

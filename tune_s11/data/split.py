@@ -28,10 +28,11 @@ def hold_out_test(images: Images, fraction: float | None) -> tuple[Images, Image
     """
     fraction = TEST_FRACTION if fraction is None else fraction
     size = round(len(images) * fraction)
-    train, test = _divide(images, np.arange(len(images)), size, _TEST_SEED, f"test_fraction {fraction:g}")
+    given = f"test_fraction {fraction:g}"
+    train, test = _divide(images, np.arange(len(images)), size, _TEST_SEED, given)
     share = f"{size:,} of {len(images):,} images are held out as such"
-    note = f"no test images by class: {share} (test_fraction {fraction:g})"
-    return images.subset(train), images.subset(test), note
+    note = f"no test images by class: {share} ({given})"
+    return *_parts(images, train, test, given), note
 
 
 def split(images: Images, recipe: Recipe, seed: int) -> tuple[Images, Images]:
@@ -59,7 +60,18 @@ def split(images: Images, recipe: Recipe, seed: int) -> tuple[Images, Images]:
         given = f"train_images {recipe.train_images}, {given}"
         _, chosen = _divide(images, chosen, recipe.train_images, seed, given)
     train, validation = _divide(images, chosen, round(len(chosen) * recipe.val_fraction), seed, given)
-    return images.subset(train), images.subset(validation)
+    return _parts(images, train, validation, given)
+
+
+def _parts(images: Images, train: Indices, other: Indices, given: str) -> tuple[Images, Images]:
+    """Return both parts of a split as images, after checking that each has every class."""
+    for part in (train, other):
+        for label in np.setdiff1d(images.labels, images.labels[part]):
+            raise InputError(
+                f"{given}: class number {label} has too few images for one among the {len(part)} of a part; "
+                "expected more images of it, or a more even division"
+            )
+    return images.subset(train), images.subset(other)
 
 
 def _divide(images: Images, indices: Indices, size: int, seed: int, given: str) -> tuple[Indices, Indices]:

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn as nn
@@ -157,11 +158,18 @@ def _chance(training: _Training) -> float:
     """Return the loss before learning: the untrained model's, or the class frequencies' entropy if that is lower."""
     _count(training.validation_loader, "validation_loader")
     before = _evaluate(copy.deepcopy(training.model), training)
-    if training.loss is F.cross_entropy or isinstance(training.loss, nn.CrossEntropyLoss):
+    if _is_plain_cross_entropy(training.loss):
         labels = torch.cat([targets for _, targets in training.validation_loader])
         if labels.ndim == 1 and not labels.is_floating_point():
-            return min(before, class_entropy(labels.cpu().numpy()))
+            counted = labels[labels != getattr(training.loss, "ignore_index", -100)]
+            return min(before, class_entropy(counted.cpu().numpy()))
     return before
+
+
+def _is_plain_cross_entropy(loss: Loss) -> bool:
+    if isinstance(loss, nn.CrossEntropyLoss):
+        return loss.weight is None and not loss.label_smoothing  # with either, the entropy is not what chance costs
+    return loss is F.cross_entropy
 
 
 def _usual(optimizer: Optimizer) -> float:
@@ -171,7 +179,10 @@ def _usual(optimizer: Optimizer) -> float:
 
 
 def _count(batches: Batches, name: str) -> int:
-    count = len(batches) if isinstance(batches, Sized) else sum(1 for _ in batches)
+    try:
+        count = len(cast("Sized", batches))
+    except TypeError:  # no length, or a DataLoader over an IterableDataset
+        count = sum(1 for _ in batches)
     if not count:
         raise ValueError(f"{name}: must yield at least one batch")
     return count

@@ -21,15 +21,18 @@ gets there without having learned something from the images."""
 SURE = 0.015
 """The same share for the best of the longer cycles; otherwise the test is inconclusive."""
 
-KEPT = 1.3
-"""Rates whose loss is at most this many times the lowest loss stay within the bounds, if it is also below the midpoint
-of the lowest loss and the chance loss."""
+KEPT = 0.3
+"""Rates whose loss exceeds the lowest loss by at most this share stay within the bounds, if it is also below the
+midpoint of the lowest loss and the chance loss."""
 
 REACH = 1
 """Rates on each side of the best one that are tried in longer cycles first."""
 
 WIDEST = 1.5
 """Most decades that the bounds may span: within wider ones, the search would have to find the rate again."""
+
+HALF = 10 ** (WIDEST / 2)
+"""Largest factor between the rate to try first and a bound."""
 
 PARTS = (12, 6, 3)
 """Divisors of the complete training's epochs, which give the lengths of the cycles, the shortest first. The scan starts
@@ -119,7 +122,8 @@ def typical_rounds(question: Question) -> list[list[Cycle]]:
     def train(cycles: Sequence[Cycle]) -> dict[Cycle, Outcome]:
         rounds.append(list(cycles))
         bowl = {cycle: abs(math.log10(cycle.max_lr / question.fallback)) for cycle in cycles}
-        return {cycle: Outcome(0.5, (0.2 + 0.1 * away) * question.chance, cycle.epochs) for cycle, away in bowl.items()}
+        losses = {cycle: _raised(question.chance, 0.1 * away - 0.8) for cycle, away in bowl.items()}
+        return {cycle: Outcome(0.5, loss, cycle.epochs) for cycle, loss in losses.items()}
 
     recommend(question, train)
     return rounds
@@ -150,34 +154,40 @@ def recommend(question: Question, train: Train) -> Answer:
     if not losses:
         losses, apart = alive, RATES_PER_DECADE
     low = high = min(losses, key=losses.__getitem__)
-    if losses[low] > (1 - SURE) * question.chance:
+    if losses[low] > _raised(question.chance, -SURE):
         return _fall_back(question)
-    limit = min(KEPT * losses[low], (losses[low] + question.chance) / 2)
+    limit = min(_raised(losses[low], KEPT), (losses[low] + question.chance) / 2)
     while losses.get(low - apart, math.inf) <= limit:
         low -= apart
     while losses.get(high + apart, math.inf) <= limit:
         high += apart
-    lowest, highest = question.lr_range
-    first = _rate((low + high) / 2)
-    half = 10 ** (WIDEST / 2)
-    below, above = max(_rate(low - apart), first / half), min(_rate(high + apart), first * half)
-    kept = f"rate whose cycle finished with a loss within {KEPT - 1:.0%} of the lowest loss"
+    first, below, above = _rate((low + high) / 2), _rate(low - apart), _rate(high + apart)
+    kept = f"rate whose cycle finished with a loss within {KEPT:.0%} of the lowest loss"
     margin = "a third of a decade" if apart == 1 else "a decade"
-    return Answer(
-        low=max(lowest, below),
-        high=min(highest, above),
-        first=min(highest, max(lowest, first)),
-        unsure=False,
-        reasons={
-            "low": f"{margin} below the lowest {kept}" + _widest(below > _rate(low - apart)),
-            "high": f"{margin} above the highest {kept}" + _widest(above < _rate(high + apart)),
-            "suggestion": "the middle of these rates",
-        },
-    )
+    reasons = {
+        "low": f"{margin} below the lowest {kept}" + _widest(below < first / HALF),
+        "high": f"{margin} above the highest {kept}" + _widest(above > first * HALF),
+        "suggestion": "the middle of these rates",
+    }
+    return _answer(question, first, max(below, first / HALF), min(above, first * HALF), reasons)
 
 
 def _widest(applies: bool) -> str:
-    return f", at most {10 ** (WIDEST / 2):.1f} times away from the first rate" if applies else ""
+    return f", at most {HALF:.1f} times away from the first rate" if applies else ""
+
+
+def _answer(
+    question: Question, first: float, low: float, high: float, reasons: dict[str, str], *, unsure: bool = False
+) -> Answer:
+    """Return an answer within the range of rates to try."""
+    lowest, highest = question.lr_range
+    return Answer(
+        low=max(lowest, low),
+        high=min(highest, high),
+        first=min(highest, max(lowest, first)),
+        unsure=unsure,
+        reasons=reasons,
+    )
 
 
 class _Test:
@@ -199,10 +209,11 @@ class _Test:
         rates = sorted(
             (index for index in self._grid if index % RATES_PER_DECADE == 0), key=lambda index: abs(index - usual)
         )
+        limit = _raised(self._question.chance, -LEARNED)
         for epochs in self._lengths():
             affordable = sorted(rates[: self._left // epochs])
             losses = self._losses(affordable, epochs) if affordable else {}
-            alive = {index: loss for index, loss in losses.items() if loss <= (1 - LEARNED) * self._question.chance}
+            alive = {index: loss for index, loss in losses.items() if loss <= limit}
             if alive:
                 return alive
             rates = [index for index in rates if losses.get(index, 0.0) < math.inf]
@@ -226,15 +237,26 @@ class _Test:
         return sorted({max(1, self._question.epochs // part) for part in PARTS[: self._question.trials]})
 
     def _affords(self, rates: Sequence[int], epochs: int) -> bool:
-        return len(rates) * epochs <= self._left
+        return len(self._new(self._cycles(rates, epochs))) * epochs <= self._left
+
+    def _cycles(self, rates: Sequence[int], epochs: int) -> dict[int, Cycle]:
+        return {index: Cycle(epochs, _rate(index), self._question.seed) for index in rates}
+
+    def _new(self, cycles: Mapping[int, Cycle]) -> list[Cycle]:
+        return [cycle for cycle in cycles.values() if cycle not in self._known]
 
     def _losses(self, rates: Sequence[int], epochs: int) -> dict[int, float]:
-        cycles = {index: Cycle(epochs, _rate(index), self._question.seed) for index in rates}
-        new = [cycle for cycle in cycles.values() if cycle not in self._known]
+        cycles = self._cycles(rates, epochs)
+        new = self._new(cycles)
         self._left -= len(new) * epochs
         outcomes = self._train(new) if new else {}
         self._known |= {cycle: _loss(outcomes[cycle]) for cycle in new}
         return {index: self._known[cycle] for index, cycle in cycles.items()}
+
+
+def _raised(loss: float, share: float) -> float:
+    """Return a loss raised by a share of its size; a loss may be negative."""
+    return loss + share * abs(loss)
 
 
 def _loss(outcome: Outcome) -> float:
@@ -251,12 +273,8 @@ def given(max_lr: float) -> Answer:
 
 
 def _fall_back(question: Question) -> Answer:
-    half = 10 ** (WIDEST / 2)
     nothing = f"no cycle learned anything: common bounds of {WIDEST:g} decades"
-    return Answer(
-        low=question.fallback / half,
-        high=question.fallback * half,
-        first=question.fallback,
-        unsure=True,
-        reasons={"low": nothing, "high": nothing, "suggestion": "a common rate with this optimizer and momentum"},
-    )
+    reasons = {"low": nothing, "high": nothing, "suggestion": "a common rate with this optimizer and momentum"}
+    lowest, highest = question.lr_range
+    usual = min(highest, max(lowest, question.fallback))
+    return _answer(question, usual, usual / HALF, usual * HALF, reasons, unsure=True)

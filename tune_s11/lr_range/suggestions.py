@@ -6,7 +6,8 @@ import numpy as np
 
 from tune_s11.lr_range.curve import LRCurve
 
-# The four suggestions follow fastai's definitions (fastai/callback/schedule.py).
+# The four suggestions follow fastai's functions (fastai/callback/schedule.py), where they look like mistakes too. Its
+# `lr_find` also leaves out the first tenth and the last five points of a curve.
 
 
 def steepest(curve: LRCurve) -> float:
@@ -22,28 +23,31 @@ def minimum_over_10(curve: LRCurve) -> float:
 
 
 def valley(curve: LRCurve) -> float:
-    """Return the rate halfway through the middle third of the longest falling subsequence of the loss."""
+    """Return the rate in the middle of the longest falling subsequence of the loss.
+
+    It is taken to start as many steps before its end as it has members, as if it left out none.
+    """
     lrs, loss = curve.finite()
     lengths = np.ones(len(loss), dtype=int)
-    starts = np.arange(len(loss))
     for end in range(1, len(loss)):
-        before = np.flatnonzero(loss[:end] > loss[end])
-        if len(before):
-            best = before[np.argmax(lengths[before])]
-            lengths[end], starts[end] = lengths[best] + 1, starts[best]
+        lengths[end] += max(lengths[:end][loss[:end] > loss[end]], default=0)
     end = int(np.argmax(lengths))
-    third = (end - int(starts[end])) / 3
-    return float(lrs[int(starts[end]) + int(third) + int(third / 2)])
+    length = int(lengths[end])
+    return float(lrs[max(0, end - length + length // 3 + length // 6)])
 
 
 def slide(curve: LRCurve, window: int = 15, threshold: float = 0.005) -> float:
-    """Return the low end of the highest window with slopes at its two ends that agree within ``threshold``."""
+    """Return the low end of the last window, from the highest down, whose slopes at both ends differ.
+
+    The next one's agree within ``threshold``. If those of the highest window do, its own low end is returned.
+    """
     lrs, loss = curve.finite()
     slope = np.gradient(loss)
-    left = max(len(loss) - 1 - window, 0)
-    while left > 0 and abs(slope[min(left + window, len(loss) - 1)] - slope[left]) > threshold:
+    left = suggested = max(len(loss) - 1 - window, 0)
+    while left >= 0 and abs(slope[min(left + window, len(loss) - 1)] - slope[left]) > threshold:
+        suggested = left
         left -= 1
-    return float(lrs[left])
+    return float(lrs[suggested])
 
 
 SUGGESTIONS: dict[str, Callable[[LRCurve], float]] = {

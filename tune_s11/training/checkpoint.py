@@ -1,8 +1,10 @@
 """Checkpoints: written whole or not at all, read as data and never as code."""
 
+import lzma
 import os
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,13 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         partial.unlink(missing_ok=True)
 
 
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, pickle.UnpicklingError),
+    *(RuntimeError, OSError, EOFError, ValueError, KeyError),
+)
+"""What reading a damaged file raises. One wrong bit suffices for a stored entry to count as a compressed one."""
+
+
 def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
     """Read a file that :func:`save_checkpoint` wrote. ``weights_only`` refuses a pickle that would run code.
 
@@ -44,7 +53,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
-    except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__})") from None
     if not isinstance(state, dict):
         raise CheckpointError(f"{path}: holds {type(state).__name__}, not a checkpoint")
