@@ -17,6 +17,7 @@ from sklearn.metrics import balanced_accuracy_score
 from tests.report.helpers import edit
 from tune_s11.cli.hints import repeat_commands
 from tune_s11.report import write_report
+from tune_s11.report.page import render
 from tune_s11.results import load_result, load_search
 
 DRAWN = [
@@ -247,7 +248,7 @@ def test_cost_is_that_of_the_reports_and_the_refits(pristine: Path, numbers: dic
     assert numbers["search"]["seconds"] == seconds
     assert cost["trials"] == {"core_hours": pytest.approx(seconds / 3600), "gpu_hours": 0.0}
     assert cost["refits"] == {"core_hours": pytest.approx(sum(row["seconds"] for row in refits) / 3600), "gpu_hours": 0}
-    assert f"It cost {seconds / 3600:.3g} core-hours for the trials and " in page
+    assert f"It cost {seconds / 3600:.3g} core-hours for the trials, " in page
 
 
 def test_workers_and_the_best_so_far_are_the_reports(pristine: Path, numbers: dict[str, Any], page: str) -> None:
@@ -316,6 +317,15 @@ def test_finalists_are_the_file_and_the_optimism_their_difference(
     assert "t0002 leads t0000 by 1.50\u202fpercentage points" in text
     assert "a tie, because noise alone can explain the difference" in text
     assert "is 1.50\u202fpercentage points above its finalist's mean" in text
+
+
+def test_a_first_trial_that_was_better_but_pruned_is_no_gain(numbers: dict[str, Any]) -> None:
+    margin = numbers["finalists"]["margin"]
+    gain = margin | {"mean": -0.012, "low": -0.019, "high": -0.005}
+    text = html.unescape(render(numbers | {"finalists": numbers["finalists"] | {"gain": gain}}, {}))
+    better = "is better by 1.20\u202fpercentage points (0.50 to 1.90). It was pruned, so it cannot win."
+    assert better in text
+    assert "What searching has gained" not in text
 
 
 def test_range_test_and_manifest_are_the_files(pristine: Path, numbers: dict[str, Any], page: str) -> None:

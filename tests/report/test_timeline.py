@@ -95,13 +95,13 @@ def test_cores_count_by_thread_and_a_shared_gpu_once(make_trial: Make) -> None:
     assert timeline.trials_cost(sharing) == {"core_hours": 0.0, "gpu_hours": 1.0}
 
 
-def test_refits_cost_what_their_epochs_took(tmp_path: Path, make_trial: Make) -> None:
+def test_runs_cost_what_their_epochs_took(tmp_path: Path, make_trial: Make) -> None:
     epochs = [asdict(replace(row, seconds=450.0)) for row in make_trial(0, [0.5, 0.6]).rows]
     refits = [RefitFolder(tmp_path / f"seed-{seed}") for seed in (0, 1)]
     for refit in refits:
         refit.path.mkdir()
         (refit.path / "metrics.jsonl").write_text("\n".join(map(json.dumps, epochs)) + '\n{"epoch": 3, "sec')
-    assert timeline.refits_cost(refits, CPU) == {"core_hours": 2.0, "gpu_hours": 0.0}
+    assert timeline.runs_cost(refits, CPU) == {"core_hours": 2.0, "gpu_hours": 0.0}
     scores = {"seed": 1, "hardware": GPU.model_dump(), "diverged": False, "raw": 0.5, "ema": 0.6}
     (tmp_path / "seed-1" / "scores.json").write_text(json.dumps(scores))
-    assert timeline.refits_cost(refits, CPU) == {"core_hours": 1.0, "gpu_hours": 0.25}
+    assert timeline.runs_cost(refits, CPU) == {"core_hours": 1.0, "gpu_hours": 0.25}

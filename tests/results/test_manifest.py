@@ -1,7 +1,9 @@
 """The circumstances of a result, and what a resume compares them with."""
 
 import json
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from tune_s11 import __version__
 from tune_s11.config import InputError
 from tune_s11.data import Dataset, Images
+from tune_s11.results import manifest as manifest_module
 from tune_s11.results.manifest import SCHEMA_VERSION, build_manifest, check_same_images, check_schema
 
 
@@ -25,6 +28,30 @@ def test_a_manifest_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     assert manifest["data"]["classes"] == ["cat", "dog"]
     assert manifest["machine"]["cores"] >= 1
     assert set(manifest["packages"]) >= {"torch", "ray", "optuna"}
+
+
+def test_the_commit_is_that_of_the_program_not_of_a_project_that_has_it_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def git(*command: str) -> None:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *command], check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "own.py").touch()
+    git("add", "own.py")
+    git("commit", "-m", "theirs")
+    installed = tmp_path / "manifest.py"
+    installed.touch()
+    monkeypatch.setattr(manifest_module, "__file__", str(installed))
+    assert build_manifest(dataset(1), seed=7)["git_commit"] is None
+    git("add", "manifest.py")
+    git("commit", "-m", "ours")
+    commit = build_manifest(dataset(1), seed=7)["git_commit"]
+    assert commit is not None
+    assert len(commit) == 40
+    installed.write_text("1")
+    assert build_manifest(dataset(1), seed=7)["git_commit"] == f"{commit}-dirty"
 
 
 def test_other_images_are_refused() -> None:

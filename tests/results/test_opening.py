@@ -10,6 +10,7 @@ import pytest
 from tune_s11.config import InputError
 from tune_s11.results.folder import LAYOUT
 from tune_s11.results.opening import Kind, NoSearchError, begin, find, find_search, places, publish, resume
+from tune_s11.storage.local_folders import home_of
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote
 from tune_s11.storage.workspace import Local, Workspace
@@ -136,7 +137,7 @@ def test_what_is_read_is_not_where_it_is_resumed(storage: Remote, on: Any) -> No
     assert publish(folder, "report") == storage / "a/report"  # either knows its storage
 
 
-@pytest.mark.parametrize("name", ["b", "../a", "a/..", "."])
+@pytest.mark.parametrize("name", ["", "b", "../a", "a/..", "."])
 def test_a_name_that_is_not_there(storage: Remote, on: Any, name: str) -> None:
     on("one")
     started(storage)
@@ -148,6 +149,15 @@ def test_a_name_that_is_not_there(storage: Remote, on: Any, name: str) -> None:
     for read in reads:
         with pytest.raises(InputError, match=r"no such search; .* has a$"):
             read()
+
+
+def test_a_folder_of_searches_is_no_search_and_is_not_copied(storage: Remote, on: Any) -> None:
+    on("one")
+    started(storage)
+    on("two")
+    with pytest.raises(InputError, match="no such search; "):
+        places(str(storage), Path("results"))
+    assert not list(home_of(storage, "read").parent.rglob("search.yaml"))
 
 
 def test_a_name_that_is_not_there_on_a_disk(tmp_path: Path) -> None:

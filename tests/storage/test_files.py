@@ -45,5 +45,5 @@ def test_json_is_read_or_none(tmp_path: Path) -> None:
 def test_lines_are_read_where_they_are_sound(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     assert read_lines(path) == []
-    path.write_text('{"epoch": 1}\nnot JSON\n[2]\n3\n\n{"epoch": 4}\n{"epoch": 5')
+    path.write_bytes(b'{"epoch": 1}\nnot JSON\n[2]\n3\n\n{"epo\xff\n{"epoch": 4}\n{"epoch": 5')
     assert read_lines(path) == [{"epoch": 1}, {"epoch": 4}]

@@ -66,7 +66,7 @@ def load_search(name: str | Path | None = None, storage: str | Path = RESULTS) -
     rows = [{key: row[key] for key in _COLUMNS} | row["params"] for row in facts]
     columns = list(dict.fromkeys([*_COLUMNS, *found.config.space, *(key for row in facts for key in row["params"])]))
     return SearchSnapshot(
-        name=found.path.resolve().name,
+        name=found.name,
         path=found.path,
         trials=pd.DataFrame(rows, columns=columns).astype({"score": float}).set_index("trial"),
         winner=found.winner.name if found.winner else None,

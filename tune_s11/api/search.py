@@ -108,8 +108,8 @@ class Search:
 
         Raises:
             tune_s11.config.InputError: An argument is wrong, or a search of that name has another configuration.
-            tune_s11.search.SearchFailedError: No trial is complete, or a worker fails.
-            tune_s11.search.SearchInterruptedError: The search was interrupted; the same call resumes it.
+            tune_s11.search.failures.SearchFailedError: No trial is complete, or a worker fails.
+            tune_s11.search.interruption.SearchInterruptedError: The search was interrupted; the same call resumes it.
         """
         opened = self.opened(Console(highlight=False))
         opened.write_report(opened.run())

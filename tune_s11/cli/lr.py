@@ -49,7 +49,7 @@ def lr(
     from tune_s11.lr_range.measuring import ramp
     from tune_s11.training.trainer import TrainingData
 
-    picture = out.with_suffix(".png")
+    picture = out.with_suffix(".png") if out.name else out
     if out.exists() or picture.exists() or picture == out or not out.parent.is_dir():
         raise InputError(f"--out {out}: must name a new file in an existing folder, with no {picture.name} beside it")
     config = resolve_config(space, settings, data_dir, model, seed)

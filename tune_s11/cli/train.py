@@ -234,6 +234,8 @@ def _run_of_trial(trial: str, storage: Storage, test: bool, target_line: float |
         raise InputError(f"--trial {trial}: the trial has reported nothing yet")
     target = search.config.search.target_line if target_line is None else target_line
     options = RunOptions(test=test, target_line=target)
+    if "data" not in search.manifest:
+        raise InputError(f"--trial {trial}: {search.folder.manifest} is missing or damaged; it must name the images")
     return Run(found.recipe, found.seed, search.config.search.seed, found.hardware, options), search.manifest
 
 

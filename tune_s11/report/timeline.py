@@ -9,7 +9,7 @@ from tune_s11.hardware import Hardware
 from tune_s11.results import Span, TrialResult
 from tune_s11.results.folder import RefitFolder
 from tune_s11.results.records import RefitScores, read_record
-from tune_s11.training.metrics import EpochMetrics
+from tune_s11.training.metrics import EpochMetrics, RunFolder
 
 BREAK = 60.0
 """Seconds without a report from any worker after which a break is assumed: it separates two sessions, and does not
@@ -200,22 +200,24 @@ def _covered(spans: list[tuple[float, float]]) -> float:
     return total
 
 
-def refits_cost(folders: Iterable[RefitFolder], hardware: Hardware) -> dict[str, float]:
-    """Return the cost of the refits, as :func:`trials_cost` does. An hour of a shared GPU counts for each of them.
+def runs_cost(folders: Iterable[RunFolder], hardware: Hardware) -> dict[str, float]:
+    """Return the cost of other runs, as :func:`trials_cost` does. An hour of a shared GPU counts for each of them.
 
     Args:
-        folders: Folders, one for each refit.
-        hardware: Hardware of a refit that has not recorded its own yet.
+        folders: Folders, one for each run.
+        hardware: Hardware of a run that has not recorded its own.
 
     Raises:
-        InputError: A file of a refit is damaged.
+        InputError: A file of a run is damaged.
     """
     hours = {"core_hours": 0.0, "gpu_hours": 0.0}
     for folder in folders:
         epochs = folder.epochs()
         if not epochs and folder.metrics.exists():
             raise InputError(f"{folder.metrics} is damaged")
-        used = read_record(RefitScores, folder.scores).hardware if folder.scores.exists() else hardware
+        used = hardware
+        if isinstance(folder, RefitFolder) and folder.scores.exists():
+            used = read_record(RefitScores, folder.scores).hardware
         seconds = sum(row.seconds for row in epochs)
         if used.device == "cpu":
             hours["core_hours"] += seconds * used.threads / _HOUR

@@ -190,6 +190,11 @@ class SearchFolder(ReportedFolder):
         """Return the folder of the winner's refit from a seed."""
         return RefitFolder(self.best / f"seed-{seed}")
 
+    def repeated(self) -> Iterator[RunFolder]:
+        """Return the folders of all runs of finalists, and of the winner in fewer epochs, that have started."""
+        parts = (self.finalists, self.length_runs)
+        return (RunFolder(path) for part in parts for path in sorted(part.rglob("seed-*")) if path.is_dir())
+
     def refits(self) -> Iterator[RefitFolder]:
         """Return the folders of all refits that have started."""
         return (RefitFolder(path) for path in sorted(self.best.glob("seed-*")))

@@ -88,9 +88,18 @@ def _cpu_name() -> str:
 
 def _git_commit() -> str | None:
     """Return the commit of the checkout, with ``-dirty`` if files differ from it; None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--match="]
+    here = Path(__file__)
+    if not _git(here.parent, "ls-files", here.name):  # installed in the environment of another project's checkout
+        return None
+    return _git(here.parent, "describe", "--always", "--dirty", "--abbrev=40", "--match=")
+
+
+def _git(folder: Path, *command: str) -> str | None:
+    """Return what a git command prints; None if that is nothing, or it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *command], capture_output=True, text=True, timeout=10, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None

@@ -184,7 +184,7 @@ def _view(storage: Remote, name: str, kinds: tuple[Kind, ...]) -> Path:
     """Pull a search or run for reading, without the files that no reader needs; return its folder."""
     copy = Copy(home_of(storage, "read") / name, storage / name, LAYOUT)
     with explained(storage):
-        if not (_is_name(name) and copy.remote.exists()):
+        if not (_is_name(name) and any((copy.remote / _RECORD[kind]).stamp() for kind in kinds)):
             raise UnknownNameError(_no_such(name, storage, kinds))
         copy.pull(wanted=LAYOUT.read)
     return copy.folder
@@ -205,4 +205,4 @@ def _either(kinds: tuple[Kind, ...]) -> str:
 
 def _is_name(name: str) -> bool:
     """Return whether a text is the name of a folder, and leads nowhere else."""
-    return Path(name).name == name
+    return bool(name) and Path(name).name == name

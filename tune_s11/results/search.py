@@ -49,6 +49,11 @@ class SearchResult:
     trials: list[TrialResult]
 
     @property
+    def name(self) -> str:
+        """Name of the search, also if its path is ``.``."""
+        return self.path.resolve().name
+
+    @property
     def folder(self) -> SearchFolder:
         """Files of the search."""
         return SearchFolder(self.path)

@@ -70,7 +70,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8", "replace")  # a damaged byte costs its line only
     except OSError:
         return
     for line in text.splitlines():

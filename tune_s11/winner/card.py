@@ -33,7 +33,7 @@ def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
         recipe["data_dir"] = Path(best.recipe.data_dir).name
     manifest = best.search.manifest
     return environment.get_template("model_card.md.j2").render(
-        name=best.search.path.resolve().name,
+        name=best.search.name,
         version=__version__,
         refits=best.refits,
         run=best.run,

@@ -87,7 +87,7 @@ def read_best(search: SearchResult) -> Best:
         NoWinnerError: No trial is complete, or the best one is not refit yet.
         InputError: Every refit has diverged, or files of the search are damaged.
     """
-    where, winner = search.path.name, search.winner
+    where, winner = search.name, search.winner
     if winner is None:
         raise NoWinnerError(search.path, "has no winner yet, because no trial is complete")
     try:

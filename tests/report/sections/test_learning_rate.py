@@ -17,3 +17,6 @@ def test_given_bounds_and_a_winner_at_their_edge(search_path: Path) -> None:
     edge = report.numbers["edge"]
     assert (edge["max_lr"], edge["low"], edge["high"]) == (pytest.approx(0.4), 0.01, 0.41)
     assert edge["command"].endswith("search.yaml --lr-bounds 0.01 4.1")
+    space.write_text(space.read_text().replace("space:", "space:\n  min_lr_fraction: range_test"))
+    edge = compose_search(search_path).numbers["edge"]
+    assert edge["command"].endswith("search.yaml --set min_lr_fraction=0.01 --lr-bounds 0.01 4.1")

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from tune_s11.report.figures.canvas import BLUE, SKY, STATES, VERMILION, in_style, spread_accuracy, trial_title
 from tune_s11.report.figures.svg import set_point_titles, set_title
 from tune_s11.report.timeline import Timeline
+from tune_s11.results import TrialResult
 from tune_s11.text import format_seconds
 
 _HATCHES = {"complete": "", "pruned": "///", "running": "...", "diverged": "xxx", "failed": "\\\\\\"}
@@ -21,12 +22,12 @@ _UNITS = (("h", 3600.0, 2), ("min", 60.0, 2), ("s", 1.0, 0))
 
 
 @in_style
-def draw_best_so_far(points: Sequence[dict[str, Any]], winner: str | None) -> Figure:
+def draw_best_so_far(points: Sequence[dict[str, Any]], winner: TrialResult | None) -> Figure:
     """Draw the best validation accuracy (weights that are shipped) over the epochs spent.
 
     Args:
         points: Result of :func:`tune_s11.report.timeline.best_so_far`.
-        winner: Name of the trial that reached the best score, to mark where it ended.
+        winner: Winner, to mark where it ended. With finalists it need not have the best score.
     """
     figure = Figure(figsize=(8.5, 3.8), layout="constrained")
     axes = figure.add_subplot(
@@ -38,9 +39,11 @@ def draw_best_so_far(points: Sequence[dict[str, Any]], winner: str | None) -> Fi
     if ended:
         axes.step(*zip(*ended, strict=True), where="post", color=BLUE, lw=2.4, label="best complete trial")
         _name_rises(axes, points)
-        place = min(ended, key=lambda point: (-point[1], point[0]))
-        (star,) = axes.plot(*place, "*", color=VERMILION, ms=13, ls="none", label=f"winner {winner}", zorder=3)
-        set_title(star, f"{winner}, the winner: {100 * place[1]:.2f} %")
+    if winner is not None:
+        name, score = winner.name, winner.score or 0.0
+        end = max(point["spent"] for point in points if point["trial"] == name)
+        (star,) = axes.plot(end, score, "*", color=VERMILION, ms=13, ls="none", label=f"winner {name}", zorder=3)
+        set_title(star, f"{name}, the winner: {100 * score:.2f} %")
     spread_accuracy(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(0, 1.01 * spent[-1])

@@ -6,6 +6,7 @@ import numpy as np
 
 from tune_s11.report import figures, tables
 from tune_s11.report.builder import ReportBuilder, SearchBuilder
+from tune_s11.search_space import RANGE_TEST
 
 PLACE = 30
 SHOWN_IN = ReportBuilder
@@ -45,7 +46,9 @@ def _add_edge(report: SearchBuilder) -> None:
         return
     bounds = tables.max_lr_bounds(report.search.config.space, report.range_test, winner.recipe.momentum)
     if bounds and (wider := tables.wider_bounds(winner.recipe.max_lr, *bounds)):
-        again = report.commands.get("search")
+        again, space = report.commands.get("search"), report.search.config.space
+        if again is not None and space.get("min_lr_fraction") == RANGE_TEST:  # without a range test it must be given
+            again += f" --set min_lr_fraction={winner.recipe.min_lr_fraction:.4g}"
         report.numbers["edge"] = {
             "max_lr": winner.recipe.max_lr,
             "low": bounds[0],

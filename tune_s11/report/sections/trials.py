@@ -8,6 +8,7 @@ from tune_s11.report import figures, tables
 from tune_s11.report.builder import SearchBuilder
 from tune_s11.report.importance import importances
 from tune_s11.report.timeline import best_so_far, build_timeline, without_times
+from tune_s11.results import TrialResult
 
 PLACE = 60
 SHOWN_IN = SearchBuilder
@@ -21,14 +22,15 @@ def add(report: SearchBuilder) -> None:
     if not any(trial.rows for trial in trials):
         report.leave_out("the search", "no trial has reported yet")
         return
-    best = report.winner.name if report.winner else None
+    winner = report.winner
+    best = winner.name if winner else None
     rungs = report.search.config.policy.rungs
     report.draw("trials", "the trials' curves", lambda: figures.draw_trials(trials, best, rungs, recipe.epochs))
-    report.attempt("what the workers did", lambda: _add_clock(report, best))
+    report.attempt("what the workers did", lambda: _add_clock(report, winner))
     report.attempt("the parameters", lambda: _add_parameters(report, best))
 
 
-def _add_clock(report: SearchBuilder, best: str | None) -> None:
+def _add_clock(report: SearchBuilder, winner: TrialResult | None) -> None:
     trials = report.search.trials
     timeline = build_timeline(trials)
     if (undated := without_times(trials)) or timeline is None:
@@ -44,13 +46,15 @@ def _add_clock(report: SearchBuilder, best: str | None) -> None:
         "busy_seconds": timeline.busy,
         "idle_share": timeline.idle_share,
     }
-    report.draw("timeline", "what the workers did", lambda: figures.draw_timeline(timeline, best))
+    report.draw(
+        "timeline", "what the workers did", lambda: figures.draw_timeline(timeline, winner.name if winner else None)
+    )
     points = best_so_far(trials, report.search.config.recipe.epochs)
     if not any(point["any"] for point in points):
         report.leave_out("the best score so far", "every trial diverged in its first epoch")
         return
     report.numbers["best_so_far"] = points
-    report.draw("best_so_far", "the best score so far", lambda: figures.draw_best_so_far(points, best))
+    report.draw("best_so_far", "the best score so far", lambda: figures.draw_best_so_far(points, winner))
 
 
 def _add_parameters(report: SearchBuilder, best: str | None) -> None:
