@@ -1,5 +1,6 @@
 """Searches begun and resumed from Python."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from rich.console import Console
 
 import tune_s11
 from tune_s11.api.search import OpenedSearch
-from tune_s11.config import InputError
+from tune_s11.config import InputError, Recipe
 from tune_s11.results import load_search as load_results
 
 
@@ -53,6 +54,17 @@ def test_a_search_that_has_started_keeps_its_space(finished: Path) -> None:
     first = opened(finished / "none", "quick", warm_start=finished)
     assert first.session.warm_start == tuple(trial.recipe for trial in began.contenders)
     assert not first.path.exists()
+
+
+def test_a_resumed_search_keeps_its_warm_start(finished: Path, tmp_path: Path) -> None:
+    recipes = [Recipe(max_lr=0.3), Recipe(max_lr=0.2, momentum=0.8)]
+    folder = shutil.copytree(finished, tmp_path / "own")
+    plain = json.loads((folder / "manifest.json").read_text())
+    assert opened(folder).session.warm_start == ()
+    plain["warm_start"] = [recipe.model_dump() for recipe in recipes]
+    (folder / "manifest.json").write_text(json.dumps(plain))
+    assert opened(folder).session.warm_start == tuple(recipes)
+    assert opened(folder, warm_start="gone by now").session.warm_start == tuple(recipes)
 
 
 def test_a_target_that_was_given_later_is_kept_unless_another_is_given(finished: Path, tmp_path: Path) -> None:

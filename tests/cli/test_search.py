@@ -1,12 +1,32 @@
 """``tune-s11 search``, and what its help has in common with that of ``train``."""
 
+import os
+import signal
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tune_s11.cli import train
 from tune_s11.cli.main import run_search
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_before_ray_has_started_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], number: int, code: int
+) -> None:
+    def interrupted(config: object) -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    monkeypatch.setattr("tune_s11.search.session.SearchInputs.checked", interrupted)
+    monkeypatch.setattr(sys, "argv", ["run_search.py", "--space", "quick", "--storage", str(tmp_path)])
+    with pytest.raises(SystemExit) as exit:
+        run_search()
+    assert exit.value.code == code
+    assert capsys.readouterr().err == "interrupted; nothing has been written yet\n"
 
 
 @pytest.mark.parametrize("main", [run_search, train.main])

@@ -179,6 +179,19 @@ def test_a_trial_that_is_not_there_is_refused(
     assert capsys.readouterr().err == f"error: --trial own/t0099: {search_path} has no such trial; it has {has}\n"
 
 
+def test_a_trial_whose_images_nobody_recorded_is_refused(
+    search_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = search_path / "manifest.json"
+    manifest.unlink()
+    monkeypatch.setattr("sys.argv", ["train", "--trial", "own/t0000", "--storage", str(search_path.parent)])
+    with pytest.raises(SystemExit) as exit:
+        train.main()
+    assert exit.value.code == 2
+    lost = f"{manifest} is missing or damaged; it must name the images"
+    assert capsys.readouterr().err == f"error: --trial own/t0000: {lost}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

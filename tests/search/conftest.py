@@ -1,12 +1,15 @@
-"""A study on disk."""
+"""A study on disk, and the made-up search of the report's tests."""
 
 from pathlib import Path
 
 import pytest
 from optuna.distributions import FloatDistribution
 
+from tests.report.made_up import images, pristine, search_path
 from tune_s11.config import SearchSettings
 from tune_s11.search.study import open_study
+
+__all__ = ["images", "journal", "pristine", "search_path"]
 
 
 @pytest.fixture

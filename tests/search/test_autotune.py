@@ -19,7 +19,8 @@ EPOCHS = 24
 
 
 def autotuner_of(config: SearchConfig) -> Autotuner:
-    return Autotuner(config, None, 100, "auto")  # type: ignore[arg-type]  # nothing is trained
+    executor = Executor(cluster(1, 1).workers, "auto")
+    return Autotuner(config, None, 100, executor)  # type: ignore[arg-type]  # nothing is trained
 
 
 def config(trials: int) -> SearchConfig:

@@ -1,12 +1,14 @@
 """The search as a whole on a terminal, wide or narrow, and in a log."""
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from tune_s11.results import SearchResult
 from tune_s11.search import display as module
 from tune_s11.search.display import Display, print_best, training_in
 from tune_s11.search.forecast import Work
@@ -106,6 +108,11 @@ def trial(number: int, score: float, state: str = "complete") -> Any:
     return SimpleNamespace(name=f"t{number:04}", number=number, score=score, state=state, params=params)
 
 
+def searched(trials: list[Any], winner: Any = None) -> Any:
+    ranked = SearchResult(Path(), load_space("quick"), {}, trials).ranked
+    return SimpleNamespace(ranked=ranked, winner=winner, finalists=None)
+
+
 def best(console: Console, search: Any) -> list[str]:
     print_best(console, search)
     assert isinstance(console.file, io.StringIO)
@@ -114,7 +121,7 @@ def best(console: Console, search: Any) -> list[str]:
 
 def test_the_five_best_are_listed_at_the_end() -> None:
     trials = [trial(number, number / 10) for number in range(7)] + [trial(7, 0.9, "pruned")]
-    search = SimpleNamespace(trials=trials, winner=trials[5], finalists=None)
+    search = searched(trials, trials[5])
     lines = best(Console(file=io.StringIO(), width=40), search)  # of a log, whose width is nobody's
     assert lines[0].split() == ["best", "trials", "validation", "parameters"]
     assert [line[:11].rstrip() for line in lines[1:]] == ["t0006", "t0005 won", "t0004", "t0003", "t0002"]
@@ -127,7 +134,7 @@ def test_the_five_best_are_listed_at_the_end() -> None:
 
 
 def test_words_of_the_list_stay_whole_on_a_narrow_terminal() -> None:
-    search = SimpleNamespace(trials=[trial(0, 0.5)], winner=None, finalists=None)
+    search = searched([trial(0, 0.5)])
     words = " ".join(
         best(Console(file=io.StringIO(), force_terminal=True, color_system=None, width=50), search)
     ).split()
@@ -135,5 +142,5 @@ def test_words_of_the_list_stay_whole_on_a_narrow_terminal() -> None:
 
 
 def test_without_a_complete_trial_there_is_no_list() -> None:
-    search = SimpleNamespace(trials=[trial(0, 0.5, "failed")], winner=None, finalists=None)
+    search = searched([trial(0, 0.5, "failed")])
     assert best(Console(file=io.StringIO(), width=80), search) == []

@@ -117,12 +117,13 @@ def told_of(monkeypatch: pytest.MonkeyPatch, gpus: float, *, compiled: bool = Fa
         Executor(Workers(1, 1, gpus, 1), "auto"),
         Work(samples=1, ramps=2, finalists=1, refits=2, lengths=(2, 3)),
     )
-    return forecast_module.forecast(executor, search, inputs, nothing, work, compiled=compiled)
+    return forecast_module.forecast(executor, search, inputs, nothing, work, 3.0, compiled=compiled)
 
 
 def test_on_a_gpu_each_task_has_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     ready, ramp, run = 7.0 + PACE.warm_up, PACE.begin + 20 * PACE.step, PACE.run(4)
     cpu, gpu = told_of(monkeypatch, 0.0), told_of(monkeypatch, 1.0)
+    assert cpu.start == 3.0 + 7.0 + PACE.warm_up
     assert (cpu.range_test, gpu.range_test) == (ready + 2 * ramp, 2 * (ready + ramp))
     assert (cpu.finalists, gpu.finalists) == (2 * run, 2 * (ready + run))
     lengths = 2 * (PACE.run(2) + PACE.run(3))  # two seeds each

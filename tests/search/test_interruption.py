@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -49,6 +50,20 @@ def test_ray_s_own_handler_exits_with_the_bare_number() -> None:
     with pytest.raises(SearchInterruptedError) as interruption, interruptible():
         sys.exit(signal.SIGTERM)
     assert interruption.value.exit_code == 143
+
+
+def test_beside_the_main_thread_signals_stay_as_they_are() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run() -> None:
+        with interruptible():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    seen: list[object] = []
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [before]
 
 
 def test_other_errors_pass() -> None:

@@ -26,7 +26,6 @@ from tune_s11.results.folder import LAYOUT
 from tune_s11.results.records import RefitScores, Winner, read_record
 from tune_s11.results.tested_epochs import read_test_curve
 from tune_s11.search import session as session_module
-from tune_s11.search.forecast import Work
 from tune_s11.search.session import Session
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.search_space import SearchConfig
@@ -75,24 +74,6 @@ def test_says_what_it_does_and_nothing_of_ray_is_printed(output: str) -> None:
 
 def session_in(path: Path, config: SearchConfig, wish: Compile = "off") -> Session:
     return Session(Local(path, LAYOUT), config, "fp32", wish, Console())
-
-
-def test_what_is_done_is_not_forecast_again(search: SearchResult) -> None:
-    def to_come(path: Path, samples: int) -> Work:
-        return session_in(path, search.config.with_overrides({"search.samples": str(samples)}))._work_left()
-
-    assert to_come(search.path, 6) == Work(samples=0, ramps=0, finalists=0, refits=0)
-    assert to_come(search.path, 7) == Work(samples=1, ramps=0, finalists=2, refits=2)  # what follows is chosen anew
-    assert to_come(search.path / "none", 6) == Work(samples=6, ramps=0, finalists=2, refits=2, cycles=((1,) * 6,))
-    by_room = search.config.search.model_copy(update={"finalists": None, "finalist_seeds": 2})
-    assert session_in(search.path / "none", replace(search.config, search=by_room))._work_left().finalists == 3
-
-
-def test_a_target_is_work_too(search: SearchResult) -> None:
-    config = search.config.with_overrides({"search.target": "0.5"})
-    done = session_in(search.path, config)._work_left()
-    assert done == Work(samples=0, ramps=0, finalists=0, refits=2, lengths=(6, 3, 4, 5))
-    assert session_in(search.path / "none", config)._work_left().lengths == (6, 3, 4, 5)
 
 
 def test_a_target_after_the_search_shortens_the_refits(search: SearchResult, program) -> None:

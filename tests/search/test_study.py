@@ -16,9 +16,10 @@ from optuna.trial import TrialState
 
 from tune_s11.config import Recipe, SearchSettings
 from tune_s11.lr_range.bounds import LRBounds
-from tune_s11.results import TrialResult
+from tune_s11.results import SearchFolder, TrialResult, read_trials
 from tune_s11.results.folder import LAYOUT
 from tune_s11.search.study import Interrupted, Proposals, open_study, reconcile
+from tune_s11.search_space import load_space
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote
 from tune_s11.storage.workspace import Local, Workspace
@@ -96,6 +97,19 @@ def test_rows_that_an_ended_trial_has_lost_are_said(journal: Path, tmp_path: Pat
     ]
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
     assert json.loads(journal.read_text().splitlines()[-1])
+
+
+def test_a_trial_that_ended_in_the_study_does_not_stay_running_on_the_disk(journal: Path, tmp_path: Path) -> None:
+    """Its last reports were lost, or the driver was killed between the study and the trial's error.txt."""
+    folder = SearchFolder(tmp_path).trials / "t0001"
+    folder.mkdir(parents=True)
+    (folder / "params.json").write_text(json.dumps({"params": {}, "seed": 1}))
+    config = load_space("quick")
+    (trial,) = read_trials(tmp_path, config)
+    assert trial.state == "running"
+    settled(open_study(journal, SETTINGS), tmp_path, trial)
+    (trial,) = read_trials(tmp_path, config)
+    assert (trial.state, trial.error) == ("failed", "its last reports are lost")
 
 
 class Bomb:

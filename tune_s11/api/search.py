@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -134,6 +135,7 @@ class Search:
             tune_s11.search_space.NothingToSearchError: The space is empty.
             tune_s11.config.InputError: An argument is wrong.
         """
+        begun = time.monotonic()
         if self.address is None and "RAY_ADDRESS" not in os.environ:
             # If Ray is started here, it must listen on loopback only; it reads this variable when it is imported.
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
@@ -141,9 +143,12 @@ class Search:
         from tune_s11.search.workers.cluster import Resources
 
         storage = self.storage if isinstance(self.storage, Remote) else parse_storage(str(self.storage))
-        earlier = () if self.warm_start is None else _best_of(str(self.warm_start), storage)
-        workspace, begun = self._started(storage)
-        config = self._config(begun)
+        workspace, so_far = self._started(storage)
+        if so_far is not None:
+            earlier = so_far.warm_start
+        else:
+            earlier = () if self.warm_start is None else _best_of(str(self.warm_start), storage)
+        config = self._config(so_far)
         if workspace is None:
             workspace = begin(storage, check_name(self.name))
             if "working_dir_files" in workspace.folder.parts:  # where Ray unpacks the files of `ray job submit`
@@ -155,7 +160,7 @@ class Search:
         tracker = tracker_name(self.track)
         if self.track is None:
             tracker = tracker_of(SearchFolder(workspace.folder).tracked)
-        wishes = (self.precision, self.compiled, console, earlier, tracker, tuple(self.callbacks))
+        wishes = (self.precision, self.compiled, console, earlier, tracker, tuple(self.callbacks), begun)
         shared = None if self.trials_per_gpu == "auto" else self.trials_per_gpu
         resources = Resources(self.address, self.gpus, self.workers, shared)
         return OpenedSearch(Session(workspace, config, *wishes), resources, self.stall_timeout, self.budget)

@@ -196,11 +196,11 @@ def search(
         from tune_s11.cli.outcome import target_lines  # imports torch
 
         with console.status("report"):
-            index = opened.write_report(result, repeat_commands(result))
+            index = _in_one_line(opened, lambda: opened.write_report(result, repeat_commands(result)))
         for line in target_lines(json.loads(result.folder.report_numbers.read_text("utf-8"))):
             say(line)
         say(f"report: {shown_path(index)}", copied=True)
-        opened.workspace.finish()
+        _in_one_line(opened, opened.workspace.finish)
     if sum(trial.state != "running" for trial in result.trials) < result.config.search.samples:
         say(f"to run the remaining trials: {resume_command(path)}", copied=True)
     say(f"next: {report_command(path)}", copied=True)
@@ -209,11 +209,12 @@ def search(
 def _in_one_line(opened: "OpenedSearch", step: Callable[[], Outcome]) -> Outcome:
     """Run a step of the search and return its result; if it fails, print why and exit with the right code."""
     from tune_s11.search.failures import SearchFailedError
-    from tune_s11.search.interruption import SearchInterruptedError
+    from tune_s11.search.interruption import SearchInterruptedError, interruptible
 
     again = f"resume with: {resume_command(opened.path)}"
     try:
-        return step()
+        with interruptible():
+            return step()
     except InputError:
         raise
     except SearchFailedError as error:

@@ -37,6 +37,10 @@ def check_schema(manifest: dict[str, Any], where: str) -> None:
         )
 
 
+WARM_START = "warm_start"
+"""Key of the recipes of an earlier search that a search tries after its first one."""
+
+
 def build_manifest(dataset: "Dataset", seed: int) -> dict[str, Any]:
     """Return the provenance of a result as plain values for JSON."""
     return {

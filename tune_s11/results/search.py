@@ -6,11 +6,11 @@ from typing import Any
 
 import yaml
 
-from tune_s11.config import InputError, SearchSettings
+from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results.folder import SearchFolder
 from tune_s11.results.lr_range import read_range_test
-from tune_s11.results.manifest import check_schema
+from tune_s11.results.manifest import WARM_START, check_schema
 from tune_s11.results.opening import find, find_search
 from tune_s11.results.records import AuditRecord, Lengths, Refits, Verdict, read_record, read_record_or_none
 from tune_s11.results.runs import RunResult, load_run
@@ -57,6 +57,11 @@ class SearchResult:
     def folder(self) -> SearchFolder:
         """Files of the search."""
         return SearchFolder(self.path)
+
+    @property
+    def warm_start(self) -> tuple[Recipe, ...]:
+        """Recipes of an earlier search that this one tries after its first."""
+        return tuple(Recipe.model_validate(fields) for fields in self.manifest.get(WARM_START, ()))
 
     @property
     def bounds(self) -> LRBounds | None:

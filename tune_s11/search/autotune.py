@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from ray import ObjectRef
 
-from tune_s11.hardware import Precision
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.forecast import mean_epochs
 from tune_s11.search.workers.cluster import Cluster, Workers
@@ -27,13 +26,13 @@ class Autotuner:
         config: Configuration of the search.
         data: Training/validation split, in the object store.
         evaluated: Number of images that are evaluated after each epoch.
-        precision: Requested precision.
+        executor: Executor of the search; it is timed with other workers than its own.
     """
 
     config: SearchConfig
     data: ObjectRef
     evaluated: int
-    precision: Precision
+    executor: Executor
 
     def timing(self, workers: Workers, *, compiled: bool = False) -> Timing:
         """Return the timing of these workers.
@@ -41,7 +40,7 @@ class Autotuner:
         Raises:
             SearchFailedError: A worker fails.
         """
-        executor = Executor(workers, self.precision, max_failures=self.config.search.max_failures)
+        executor = replace(self.executor, workers=workers)
         return time_workers(executor, self.config.largest, self.data, self.evaluated, compiled=compiled)
 
     def shared(self, cluster: Cluster) -> Cluster:
@@ -85,7 +84,7 @@ class Autotuner:
         if {"width", "batch_size"} & self.config.space.keys():  # each shape would be compiled separately
             return False
         plain = self.timing(workers)
-        epochs = mean_epochs(self.config, workers.slots) / workers.slots
+        epochs = mean_epochs(self.config, self.config.search.samples, workers.slots) / workers.slots
         epochs = min(epochs, seconds / plain.epoch)
         if epochs * plain.epoch < WORTH_COMPILING:
             return False

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import psutil
 import ray
 from ray import ObjectRef
 from ray.tune import Stopper
@@ -139,6 +138,7 @@ def forecast(
     inputs: SearchInputs,
     data: ObjectRef,
     work: Work,
+    start: float,
     *,
     compiled: bool = False,
 ) -> Forecast:
@@ -150,12 +150,12 @@ def forecast(
         inputs: Images and recipes of the search.
         data: Training/validation split, in the object store.
         work: Work left.
+        start: Seconds that the program and Ray have taken to start.
         compiled: Whether trials train a compiled network; nothing else does.
 
     Raises:
         SearchFailedError: A worker fails.
     """
-    begun = time.time() - psutil.Process().create_time()
     settings, workers = config.search, executor.workers
     processes = start_all(executor)
     assert inputs.data.validation is not None
@@ -177,7 +177,7 @@ def forecast(
     ramp = plain.begin + settings.lr_range_steps * plain.step
     cycles = sum(tasks(len(each), plain.run(max(each))) for each in work.cycles)
     return Forecast(
-        start=begun + processes + trial.warm_up,
+        start=start + processes + trial.warm_up,
         range_test=bool(work.ramps or work.cycles) * first_of_process + tasks(work.ramps, ramp) + cycles,
         trials=_spread([seconds for _, seconds in replays]),
         epochs=_spread([float(trained) for trained, _ in replays]),
@@ -234,9 +234,9 @@ class Budget(Stopper):  # type: ignore[misc]
         return time.monotonic() + MARGIN * slower * self._forecast.after_trials >= self._deadline
 
 
-def mean_epochs(config: SearchConfig, slots: int) -> float:
-    """Return the mean number of epochs of simulated whole searches; see :func:`simulate_search` for the arguments."""
-    replays = _simulate_often(config, config.search.samples, slots, begin=0.0, epoch=1.0)
+def mean_epochs(config: SearchConfig, samples: int, slots: int = 2) -> float:
+    """Return the mean number of epochs of simulated searches; see :func:`simulate_search` for the arguments."""
+    replays = _simulate_often(config, samples, slots, begin=0.0, epoch=1.0)
     return float(np.mean([trained for trained, _ in replays]))
 
 

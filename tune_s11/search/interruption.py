@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -32,6 +33,9 @@ def interruptible() -> Iterator[None]:
     Raises:
         SearchInterruptedError: At the end of the block, even if the KeyboardInterrupt was caught inside it.
     """
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals in that one alone
+        yield
+        return
     received: list[int] = []
 
     def on_signal(number: int, frame: object) -> None:

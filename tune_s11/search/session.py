@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,20 +20,21 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset
 from tune_s11.hardware import Compile, Precision
 from tune_s11.live import working
-from tune_s11.results import SearchFolder, SearchResult, last_error, load_search, places_after, read_trials
-from tune_s11.results.manifest import build_manifest, check_same_images
+from tune_s11.results import SearchFolder, SearchResult, last_error, load_search, read_trials
+from tune_s11.results.manifest import WARM_START, build_manifest, check_same_images
 from tune_s11.search import resume_checks
 from tune_s11.search.autotune import Autotuner
 from tune_s11.search.checkpoints import drop_needless_checkpoints
 from tune_s11.search.context import Context
 from tune_s11.search.display import Display, print_best, training_in
 from tune_s11.search.failures import SearchFailedError
-from tune_s11.search.forecast import Budget, Forecast, Work, forecast
+from tune_s11.search.forecast import Budget, Forecast, forecast
 from tune_s11.search.inputs import SearchInputs
 from tune_s11.search.journal import mend_journal
+from tune_s11.search.remaining import remaining_work
 from tune_s11.search.steps.finalists import choose_winner
-from tune_s11.search.steps.lengths import lengths_at_most, shorten_to_target
-from tune_s11.search.steps.lr_range import expected_cycles, find_proposals
+from tune_s11.search.steps.lengths import shorten_to_target
+from tune_s11.search.steps.lr_range import find_proposals
 from tune_s11.search.steps.refits import refit_winner
 from tune_s11.search.steps.trials import Limits, run_trials
 from tune_s11.search.study import open_study
@@ -41,7 +42,7 @@ from tune_s11.search.workers.cluster import Cluster, Resources, Workers, connect
 from tune_s11.search.workers.executor import Executor
 from tune_s11.search.workers.preflight import check_nodes, fingerprint
 from tune_s11.search.workers.token import token_command
-from tune_s11.search_space import RANGE_TEST, SearchConfig
+from tune_s11.search_space import SearchConfig
 from tune_s11.storage.disk import check_room, describe_disk_error
 from tune_s11.storage.files import write_whole
 from tune_s11.storage.workspace import Workspace
@@ -82,6 +83,7 @@ class Session:
         warm_start: Recipes of an earlier search, which are tried after the range test's suggestion.
         tracker: Tracker that trials and refits are sent to during the search; None: none.
         callbacks: Additional Tune callbacks, called after the program's own.
+        begun: When the user asked for the search, on the monotonic clock, in seconds; a budget begins here.
     """
 
     workspace: Workspace
@@ -92,6 +94,7 @@ class Session:
     warm_start: tuple[Recipe, ...] = ()
     tracker: TrackerName | None = None
     callbacks: tuple[Callback, ...] = ()
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def folder(self) -> SearchFolder:
@@ -118,16 +121,16 @@ class Session:
             SearchFailedError: No trial is complete, or a worker fails.
             SearchInterruptedError: The search was asked to stop.
         """
-        path, begun = self.folder.path, time.monotonic()
+        path = self.folder.path
         fresh = not path.exists()
         with (
-            Display(self.console, training_in(self._work_left(), self.config)) as display,
+            Display(self.console, training_in(remaining_work(self.folder, self.config), self.config)) as display,
             nullcontext() if fresh else resume_checks.only_session(path),
             tracked(self.tracker, self.folder, partial(self.say, copied=True)) as track,
             self._ready(asked, self.workspace.seen_by_nodes, budget or math.inf, stall_timeout) as ready,
         ):
             limits = Limits(
-                stall_timeout, None if budget is None else Budget.within(budget, begun, self._forecast(ready))
+                stall_timeout, None if budget is None else Budget.within(budget, self.begun, self._forecast(ready))
             )
             with self._in_new_folder() if fresh else nullcontext():
                 self._begin(ready.inputs.dataset)
@@ -192,14 +195,15 @@ class Session:
             data = ray.put(inputs.data)
             check_nodes(cluster.nodes, seen_by_all, inputs.recipe, data, fingerprint(inputs.data))
             assert inputs.data.validation is not None
-            autotuner = Autotuner(self.config, data, len(inputs.data.validation), self.precision)
+            failures = self.config.search.max_failures
+            executor = Executor(cluster.workers, self.precision, stall_timeout, failures, matrix_products=products)
+            autotuner = Autotuner(self.config, data, len(inputs.data.validation), executor)
             if asked.trials_per_gpu is None:
                 cluster = autotuner.shared(cluster)
                 if cluster.workers.gpus:
                     share = round(1 / cluster.workers.gpus)
                     self.say(f"trials per GPU: {share}, the fastest by steps timed here")
-            failures = self.config.search.max_failures
-            executor = Executor(cluster.workers, self.precision, stall_timeout, failures, matrix_products=products)
+            executor = replace(executor, workers=cluster.workers)
             yield _Ready(inputs, data, cluster, executor, self._compiles(autotuner, cluster.workers, seconds))
 
     def _checked(self, before: dict[str, Any] | None) -> SearchInputs:
@@ -215,26 +219,9 @@ class Session:
 
     def _forecast(self, ready: _Ready) -> Forecast:
         """Forecast the cost of the unfinished trials and of the steps after them."""
-        return forecast(
-            ready.executor, self.config, ready.inputs, ready.data, self._work_left(), compiled=ready.compiled
-        )
-
-    def _work_left(self) -> Work:
-        settings, path = self.config.search, self.folder.path
-        so_far = SearchResult(path, self.config, {}, read_trials(path, self.config))
-        samples = settings.samples - sum(trial.state != "running" for trial in so_far.trials)
-        most = min(settings.samples, places_after(settings.samples, settings))  # if all trials are complete
-        contenders = most if samples else len(so_far.entrants)
-        asked = [name for name, domain in self.config.space.items() if domain == RANGE_TEST and so_far.bounds is None]
-        lengths = lengths_at_most(self.config) if samples or so_far.lengths is None else ()
-        return Work(
-            samples=samples,
-            ramps=settings.lr_range_seeds if "min_lr_fraction" in asked else 0,
-            cycles=expected_cycles(self.config) if asked else (),
-            finalists=contenders if contenders > 1 and (samples or so_far.finalists is None) else 0,
-            lengths=lengths,
-            refits=settings.refit_seeds if samples or lengths or so_far.refit is None else 0,
-        )
+        work = remaining_work(self.folder, self.config)
+        start = time.monotonic() - self.begun
+        return forecast(ready.executor, self.config, ready.inputs, ready.data, work, start, compiled=ready.compiled)
 
     def _compiles(self, autotuner: Autotuner, workers: Workers, seconds: float) -> bool:
         """Return whether the remaining trials train a compiled network; ``auto`` follows earlier trials, if any."""
@@ -280,7 +267,8 @@ class Session:
             # Created at the start: otherwise a copy in a storage could have trials but no study.
             mend_journal(folder.study, self.say)
             open_study(folder.study, self.config.search)
-            search = {"search": self.config.plain(), resume_checks.MATRIX_PRODUCTS: True}
+            recipes = [recipe.model_dump() for recipe in self.warm_start]
+            search = {"search": self.config.plain(), resume_checks.MATRIX_PRODUCTS: True, WARM_START: recipes}
             manifest = build_manifest(dataset, self.config.search.seed) | search
             write_whole(folder.manifest, json.dumps(manifest, indent=2))
 

@@ -22,6 +22,7 @@ from tune_s11.results import SearchFolder, TrialResult, trial_name
 from tune_s11.results.folder import TrialFolder
 from tune_s11.search.journal import Journal, together
 from tune_s11.search_space import clip
+from tune_s11.storage.files import write_whole
 from tune_s11.storage.workspace import Workspace
 from tune_s11.training.checkpoint import CheckpointError, load_checkpoint
 from tune_s11.training.metrics import EpochMetrics
@@ -140,12 +141,15 @@ def reconcile(
         say: Function that is called with one line for each damaged trial or checkpoint.
     """
     folder, by_number = SearchFolder(workspace.folder), {result.number: result for result in results}
-    for frozen in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
+    for frozen in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)):
         result, epoch = by_number.get(frozen.number), frozen.last_step
         have = len(result.rows) if result is not None else 0
-        if epoch is not None and have < epoch:
+        if frozen.state != TrialState.FAIL and epoch is not None and have < epoch:
             place = folder.trials / trial_name(frozen.number)
             say(f"{place}: {have} of {epoch} epochs can be read; the trial counts, but cannot win")
+        if result is not None and result.state == "running":  # otherwise the search would never count as finished
+            for attempt in folder.attempts(frozen.number)[-1:]:
+                write_whole(attempt.error, "its last reports are lost")
     interrupted = []
     for frozen in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         trial = Trial(study, frozen._trial_id)

@@ -60,6 +60,17 @@ def test_of_three_refits_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "error.txt").read_text() == "a traceback"
 
 
+def test_a_refit_whose_checkpoint_is_gone_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path, monkeypatch, [scores(0, 0.8), scores(1, 0.9)])
+    for seed in (0, 1):
+        (tmp_path / f"best/seed-{seed}").mkdir()
+        (tmp_path / f"best/seed-{seed}/checkpoint.pt").touch()
+    kept = "test accuracy: 0.8500"
+    assert kept in run(tmp_path, monkeypatch, [scores(0, 0.7), scores(1, 0.7)])
+    (tmp_path / "best/seed-1/checkpoint.pt").unlink()
+    assert kept not in run(tmp_path, monkeypatch, [scores(0, 0.7), scores(1, 0.7)])
+
+
 def test_refits_that_all_fail_end_the_search_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SearchFailedError, match=r"^refit from seed 1 failed: y; .*error.txt has the traceback$"):
         run(tmp_path, monkeypatch, [Failed("x", "X"), Failed("y", "Y")])

@@ -8,7 +8,7 @@ import ray
 from tune_s11.config import Recipe
 from tune_s11.data import Images
 from tune_s11.results import TrialResult
-from tune_s11.results.folder import RefitFolder
+from tune_s11.results.folder import RefitFolder, SearchFolder
 from tune_s11.results.records import Refits, RefitScores, Summary, Winner, read_record_or_none
 from tune_s11.results.tested_training import fit_and_test
 from tune_s11.search.context import Context
@@ -41,13 +41,18 @@ def refit_winner(context: Context, winner: TrialResult, recipe: Recipe, inputs: 
         chosen.write(folder.winner)
         context.workspace.flush()  # otherwise a refit would resume from the earlier winner's checkpoint
     refits = read_record_or_none(Refits, folder.metrics)
-    if refits is None:  # not there yet, or damaged
+    if refits is None or _lost(folder, refits):
         refits = _refit_all(context, chosen, winner.score, inputs)
         refits.write(folder.metrics)
     tested = refits.test_accuracy
     raw = f", raw weights {refits.test_accuracy_raw.mean:.4f}" if recipe.ema_horizon else ""
     context.say(f"test accuracy: {tested} (n = {tested.n}, {recipe.weights}){raw}")
     context.say(f"results: {folder.path}, {format_bytes(size_of(folder.path))}", copied=True)
+
+
+def _lost(folder: SearchFolder, refits: Refits) -> bool:
+    """Return whether the checkpoint of a refit is gone; without it, its network cannot be used."""
+    return any(not run.diverged and not folder.refit(run.seed).checkpoint.exists() for run in refits.runs)
 
 
 def _refit_all(context: Context, chosen: Winner, score: float | None, inputs: SearchInputs) -> Refits:

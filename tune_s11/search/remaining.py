@@ -1,0 +1,35 @@
+"""What is left to do in a search."""
+
+from tune_s11.results import SearchFolder, SearchResult, places_after, read_trials
+from tune_s11.search.forecast import Work, mean_epochs
+from tune_s11.search.steps.lengths import lengths_at_most
+from tune_s11.search.steps.lr_range import expected_cycles
+from tune_s11.search_space import RANGE_TEST, SearchConfig
+
+
+def remaining_work(folder: SearchFolder, config: SearchConfig) -> Work:
+    """Return the unfinished trials of a search and the steps after them.
+
+    Args:
+        folder: Folder of the search; it need not exist yet.
+        config: Configuration of this session.
+
+    Raises:
+        InputError: The range of rates has no room for a test.
+    """
+    settings = config.search
+    so_far = SearchResult(folder.path, config, {}, read_trials(folder.path, config))
+    samples = settings.samples - sum(trial.state != "running" for trial in so_far.trials)
+    epochs = sum(trial.epoch for trial in so_far.trials) + mean_epochs(config, samples)
+    places = min(settings.samples, places_after(epochs / config.recipe.epochs, settings))
+    contenders = places if samples else len(so_far.entrants)
+    asked = [name for name, domain in config.space.items() if domain == RANGE_TEST and so_far.bounds is None]
+    lengths = lengths_at_most(config) if samples or so_far.lengths is None else ()
+    return Work(
+        samples=samples,
+        ramps=settings.lr_range_seeds if "min_lr_fraction" in asked else 0,
+        cycles=expected_cycles(config) if asked else (),
+        finalists=contenders if contenders > 1 and (samples or so_far.finalists is None) else 0,
+        lengths=lengths,
+        refits=settings.refit_seeds if samples or lengths or so_far.refit is None else 0,
+    )
