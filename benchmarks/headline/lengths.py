@@ -117,7 +117,7 @@ def series(kind: str, model: str, width: int) -> str:
 def range_test_epochs(search: SearchResult) -> int:
     """Return the epochs of a search's range test; 0 if it had none."""
     cycles = (read_json(search.folder.range_test) or {}).get("cycles", [])
-    return sum(int(cycle["epochs"]) for cycle in cycles)
+    return sum(int(cycle["trained"]) for cycle in cycles)
 
 
 def epochs_of(search: SearchResult) -> int:

@@ -10,6 +10,7 @@ import typer
 from tune_s11.config import InputError, Recipe, completed
 from tune_s11.data import Images, load_dataset
 from tune_s11.hardware import choose_hardware
+from tune_s11.report.tables import epoch_counts
 from tune_s11.results import SearchFolder, SearchResult
 from tune_s11.results.folder import RefitFolder
 from tune_s11.results.manifest import build_manifest
@@ -28,14 +29,14 @@ def describe(search: SearchResult) -> dict[str, Any]:
     assert winner is not None
     assert metrics is not None
     recipe = search.config.refit.applied_to(winner.recipe)
-    states = [trial.state for trial in search.trials]
+    states, counts = [trial.state for trial in search.trials], epoch_counts(search.trials)
     return circumstances(search.manifest) | {
         "search": {
             "trials": {state: states.count(state) for state in sorted(set(states))},
             "width": winner.recipe.width,
             "train_images": winner.recipe.train_images or search.manifest["data"]["train_images"],
-            "epochs_run": sum(trial.epoch for trial in search.trials),
-            "epochs_without_pruning": sum(trial.recipe.epochs for trial in search.trials),
+            "epochs_run": counts["run"],
+            "epochs_without_pruning": counts["without_pruning"],
             "hours_of_training": sum(row.seconds for trial in search.trials for row in trial.rows) / 3600,
             "bounds": asdict(search.bounds) if search.bounds else None,
         },
