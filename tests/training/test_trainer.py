@@ -3,12 +3,14 @@
 import copy
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn as nn
 import torch.nn.functional as F
 from torch._dynamo.utils import counters
 
@@ -16,8 +18,9 @@ from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset, Images, normalise
 from tune_s11.hardware import Hardware
 from tune_s11.models.convolution import SmallConv2d
+from tune_s11.training import trainer as trainer_module
 from tune_s11.training.metrics import EpochMetrics
-from tune_s11.training.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import Trainer, TrainingData, try_out
 
 CPU = Hardware(device="cpu", precision="fp32", threads=1)
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
@@ -371,3 +374,31 @@ def test_a_compiled_network_trains_alike_and_is_compiled_once(data: TrainingData
     changes = {"max_lr": 0.05, "min_lr_fraction": 0.1, "momentum": 0.8, "weight_decay": 1e-4}
     next(iter(Trainer(recipe(**changes), data, COMPILED, seed=1)))
     assert counters["stats"]["unique_graphs"] == before
+
+
+class TwoHeads(nn.Linear):
+    """A network with a second classifier in training mode, as torchvision's Inception has."""
+
+    def forward(self, images: torch.Tensor) -> Any:
+        logits = super().forward(images.mean((2, 3)))
+        return (logits, logits) if self.training else logits
+
+
+@pytest.mark.parametrize(
+    ("network", "says"),
+    [
+        (lambda classes: TwoHeads(3, classes), "fails on two images in training mode: AttributeError: "),
+        (
+            lambda _: nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(3, 3)),
+            "logits of shape (2, 3), expected (N, 4)",
+        ),
+        (lambda classes: nn.Linear(5, classes), "fails on two images: RuntimeError: "),
+    ],
+)
+def test_a_network_that_cannot_be_trained_is_found_out_on_two_images(
+    monkeypatch: pytest.MonkeyPatch, network: Callable[[int], nn.Module], says: str
+) -> None:
+    monkeypatch.setattr(trainer_module, "build_model", lambda recipe, classes: network(classes))
+    with pytest.raises(InputError) as refused:
+        try_out(recipe(), TrainingData(images(64, 0), None, 4, MEAN, STD))
+    assert str(refused.value).startswith(f"model s11: {says}")

@@ -47,7 +47,7 @@ def lr(
     """Runs the LR range test. Prints its recommendation, and writes its measurements and their picture."""
     from tune_s11.data import load_dataset
     from tune_s11.lr_range.measuring import ramp
-    from tune_s11.training.trainer import TrainingData
+    from tune_s11.training.trainer import TrainingData, try_out
 
     picture = out.with_suffix(".png") if out.name else out
     if out.exists() or picture.exists() or picture == out or not out.parent.is_dir():
@@ -57,6 +57,7 @@ def lr(
     hardware = choose_hardware(precision, threads)
     hardware.activate()
     data = TrainingData.with_validation(load_dataset(recipe), recipe, search.seed)
+    try_out(recipe, data)
     lrs = ramp("linear" if linear else "exponential", *search.lr_range, search.lr_range_steps)
     measured = _measure(config, data, hardware, lrs)
     from tune_s11.report import figures  # Matplotlib takes a second to import.

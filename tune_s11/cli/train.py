@@ -84,7 +84,7 @@ def train(
 
     from tune_s11.data import load_dataset
     from tune_s11.training.checkpoint import CheckpointError
-    from tune_s11.training.trainer import Trainer, TrainingData
+    from tune_s11.training.trainer import Trainer, TrainingData, try_out
 
     console, notes = Console(highlight=False), list[str]()
     how_to_find: str | None = None
@@ -116,6 +116,7 @@ def train(
         check_same_images(earlier, dataset, manifest)
     divide = TrainingData.without_validation if planned.options.test else TrainingData.with_validation
     data = divide(dataset, planned.recipe, planned.split_seed)
+    try_out(planned.recipe, data)
     trainer = Trainer(planned.recipe, data, planned.hardware, planned.seed)
     folder = SingleRunFolder(workspace.folder)
     if resume_name is None:

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from tune_s11.config import InputError, Recipe
+from tune_s11.config import Recipe
 from tune_s11.data import Dataset, load_dataset
-from tune_s11.hardware import Hardware, usable_cores
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.search_space import SearchConfig
-from tune_s11.training.trainer import Trainer, TrainingData
+from tune_s11.training.trainer import TrainingData, try_out
 
 RECORDS = 32_000_000
 """Bytes that a search needs in addition to its checkpoints: rows, event files, test logits, the report."""
@@ -52,8 +51,8 @@ class SearchInputs:
             data=data,
             recipe=recipe,
             refit_recipe=refit_recipe,
-            trial_bytes=_try_out(largest, data),
-            refit_bytes=_try_out(largest_refit, _refit_data(dataset, largest_refit, seed)),
+            trial_bytes=_checkpoint_bytes(largest, data),
+            refit_bytes=_checkpoint_bytes(largest_refit, _refit_data(dataset, largest_refit, seed)),
             seed=seed,
         )
 
@@ -73,19 +72,13 @@ def _refit_data(dataset: Dataset, recipe: Recipe, seed: int) -> TrainingData:
     return divide(dataset, recipe, seed)
 
 
-def _try_out(recipe: Recipe, data: TrainingData) -> int:
-    """Build the trainer in this process and classify two images, to find mistakes before anything starts.
+def _checkpoint_bytes(recipe: Recipe, data: TrainingData) -> int:
+    """Return the size of a checkpoint: the weights, their EMA, and the optimizer's state.
 
-    Returns:
-        The size of a checkpoint in bytes: the weights, their EMA, and the optimizer's state.
+    Raises:
+        InputError: The network cannot be trained.
     """
-    trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
-    try:
-        shape = tuple(trainer.predict(trainer.model, trainer.train[0][:2]).shape)
-    except Exception as error:  # a user-defined network may raise anything
-        raise InputError(f"model {recipe.model}: fails on two images: {type(error).__name__}: {error}") from error
-    if shape != (2, data.num_classes):
-        raise InputError(f"model {recipe.model}: logits of shape {shape}, expected (N, {data.num_classes})")
+    trainer = try_out(recipe, data)
     weights: int = sum(tensor.nbytes for tensor in trainer.model.state_dict().values())
     moments = 2 if recipe.optimizer == "adamw" else 1
     return (2 + moments) * weights

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tune_s11.config import InputError, Recipe
 from tune_s11.data import Dataset, Images, build_augmentation, normalise, split
-from tune_s11.hardware import Hardware
+from tune_s11.hardware import Hardware, usable_cores
 from tune_s11.models import build_model, use_matrix_products
 from tune_s11.training.metrics import EpochMetrics
 from tune_s11.training.optimizer import WeightAverage, build_optimizer
@@ -217,3 +217,27 @@ def compiled_call() -> Callable[[nn.Module, Tensor], Tensor]:
         return logits
 
     return torch.compile(call, dynamic=False)  # imports its compiler, which takes seconds
+
+
+def try_out(recipe: Recipe, data: TrainingData) -> Trainer:
+    """Build a trainer on the CPU, classify two images and train on them, to find mistakes before anything starts.
+
+    Returns:
+        The trainer, which is of no further use for training.
+
+    Raises:
+        InputError: The network fails, or returns no logits for the images' classes.
+    """
+    trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
+    model, mode = f"model {recipe.model}", ""
+    try:
+        shape = tuple(trainer.predict(trainer.model, trainer.train[0][:2]).shape)
+        if shape == (2, data.num_classes):
+            mode = " in training mode"
+            images, labels = next(trainer.batches(0))
+            trainer.step(images[:2], labels[:2], lr=0.0)
+    except Exception as error:  # a user-defined network may raise anything
+        raise InputError(f"{model}: fails on two images{mode}: {type(error).__name__}: {error}") from error
+    if shape != (2, data.num_classes):
+        raise InputError(f"{model}: logits of shape {shape}, expected (N, {data.num_classes})")
+    return trainer
