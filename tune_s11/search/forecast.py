@@ -3,18 +3,13 @@
 import itertools
 import math
 import random
-import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import ray
 from ray import ObjectRef
-from ray.tune import Stopper
 
-from tune_s11.config import InputError
 from tune_s11.search.audit import one_in
 from tune_s11.search.inputs import SearchInputs
 from tune_s11.search.simulation import run_on_workers
@@ -49,7 +44,8 @@ class Forecast:
         epochs: Epochs of all trials: mean, 5th and 95th percentile of the simulated searches.
         samples: Number of trials left.
         epochs_each: Epochs of a complete trial.
-        finalists: Time of the finalists' runs; 0 if there are none.
+        finalists: Time of the finalists' runs if there is room for none of them, one, two, and so on, up to the number
+            expected; a single time if their number is given.
         lengths: Maximum time of the winner's runs with fewer epochs; 0 without a target.
         refits: Time of the winner's refits.
         report: Time of the report.
@@ -63,28 +59,33 @@ class Forecast:
     epochs: tuple[float, float, float]
     samples: int
     epochs_each: int
-    finalists: float
+    finalists: tuple[float, ...]
     lengths: float
     refits: float
     report: float
     trial: Timing
     refit: Timing
 
-    @property
-    def after_trials(self) -> float:
-        """Seconds from the end of the trials to the end of the report."""
-        return self.finalists + self.lengths + self.refits + self.report
+    def after_trials(self, room: int | None = None) -> float:
+        """Return the seconds from the end of the trials to the end of the report.
+
+        Args:
+            room: Number of finalists for which there is room; None: as many as expected.
+        """
+        most = len(self.finalists) - 1
+        finalists = self.finalists[most if room is None else min(room, most)]
+        return finalists + self.lengths + self.refits + self.report
 
     @property
     def total(self) -> float:
         """Seconds from the command to the end of the report."""
-        return self.start + self.range_test + self.trials[0] + self.after_trials
+        return self.start + self.range_test + self.trials[0] + self.after_trials()
 
     @property
     def least(self) -> float:
         """Seconds from the range test on if only one trial completes, with a margin for the later steps."""
         complete = self.trial.run(self.epochs_each) if self.samples else 0.0
-        return self.range_test + complete + MARGIN * self.after_trials
+        return self.range_test + complete + MARGIN * self.after_trials(room=0)
 
     def lines(self) -> list[str]:
         """Return the lines for the user."""
@@ -95,7 +96,7 @@ class Forecast:
             "trials": f"{format_seconds(trials)} ({format_seconds(least)} to {format_seconds(most)})"
             if self.samples
             else "",
-            "finalists": format_seconds(self.finalists) if self.finalists else "",
+            "finalists": format_seconds(self.finalists[-1]) if self.finalists[-1] else "",
             "target": f"{format_seconds(self.lengths)} at most" if self.lengths else "",
             "refits": format_seconds(self.refits) if self.refits else "",
             "report": format_seconds(self.report),
@@ -173,6 +174,8 @@ def forecast(
     def tasks(count: int, seconds: float) -> float:
         return math.ceil(count / slots) * (seconds + (ready if workers.gpus else 0.0))
 
+    given = settings.finalists is not None or not work.samples
+    finalists = [work.finalists] if given else [0, 0, *range(2, work.finalists + 1)]  # a single one is not run again
     first_of_process = 0.0 if workers.gpus else ready
     ramp = plain.begin + settings.lr_range_steps * plain.step
     cycles = sum(tasks(len(each), plain.run(max(each))) for each in work.cycles)
@@ -183,55 +186,13 @@ def forecast(
         epochs=_spread([float(trained) for trained, _ in replays]),
         samples=work.samples,
         epochs_each=epochs,
-        finalists=tasks(work.finalists * settings.finalist_seeds, plain.run(epochs)),
+        finalists=tuple(tasks(runs * settings.finalist_seeds, plain.run(epochs)) for runs in finalists),
         lengths=sum(tasks(settings.finalist_seeds, plain.run(length)) for length in work.lengths),
         refits=(work.refits > 0) * first_of_process + tasks(work.refits, refit.run(inputs.refit_recipe.epochs)),
         report=REPORT + REPORT_EACH * settings.samples,
         trial=trial,
         refit=refit,
     )
-
-
-class Budget(Stopper):  # type: ignore[misc]
-    """A stopper that ends the trials when there is only just time for the steps after them.
-
-    Trials that are still running then count as interrupted: they report nothing more, and a resumed search continues
-    them from their checkpoints.
-
-    Args:
-        deadline: Time when everything must be done, on the monotonic clock, in seconds.
-        forecast: Forecast of the steps after the trials; it is scaled up if epochs take longer than forecast.
-    """
-
-    def __init__(self, deadline: float, forecast: Forecast) -> None:
-        self._deadline, self._forecast = deadline, forecast
-        self._epochs: list[float] = []
-
-    @staticmethod
-    def within(seconds: float, begun: float, forecast: Forecast) -> "Budget":
-        """Create a budget of ``seconds`` from ``begun``, a time on the monotonic clock.
-
-        Raises:
-            InputError: The seconds do not suffice for a single trial and the steps after it.
-        """
-        least = time.monotonic() - begun + forecast.least
-        if seconds < least:
-            target = " target," if forecast.lengths else ""
-            raise InputError(
-                f"--budget {format_seconds(seconds)}: must be at least {format_seconds(least)}, the time for start, "
-                f"range test, one complete trial, finalists,{target} refits and report"
-            )
-        return Budget(begun + seconds, forecast)
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Record a report; no trial is stopped individually."""
-        self._epochs += [row["seconds"] for row in result["epochs"]]
-        return False
-
-    def stop_all(self) -> bool:
-        """Return whether the trials must end now."""
-        slower = max(1.0, statistics.median(self._epochs) / self._forecast.trial.epoch) if self._epochs else 1.0
-        return time.monotonic() + MARGIN * slower * self._forecast.after_trials >= self._deadline
 
 
 def mean_epochs(config: SearchConfig, samples: int, slots: int = 2) -> float:

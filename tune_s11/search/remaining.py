@@ -1,10 +1,18 @@
 """What is left to do in a search."""
 
+from collections.abc import Callable
+
 from tune_s11.results import SearchFolder, SearchResult, places_after, read_trials
 from tune_s11.search.forecast import Work, mean_epochs
 from tune_s11.search.steps.lengths import lengths_at_most
 from tune_s11.search.steps.lr_range import expected_cycles
 from tune_s11.search_space import RANGE_TEST, SearchConfig
+
+
+def room_for_finalists(folder: SearchFolder, config: SearchConfig) -> Callable[[int], int]:
+    """Return a function that tells the number of finalists for which there is room after so many more epochs."""
+    before = sum(trial.epoch for trial in read_trials(folder.path, config))
+    return lambda epochs: places_after((before + epochs) / config.recipe.epochs, config.search)
 
 
 def remaining_work(folder: SearchFolder, config: SearchConfig) -> Work:

@@ -24,14 +24,15 @@ from tune_s11.results import SearchFolder, SearchResult, last_error, load_search
 from tune_s11.results.manifest import WARM_START, build_manifest, check_same_images
 from tune_s11.search import resume_checks
 from tune_s11.search.autotune import Autotuner
+from tune_s11.search.budget import Budget
 from tune_s11.search.checkpoints import drop_needless_checkpoints
 from tune_s11.search.context import Context
 from tune_s11.search.display import Display, print_best, training_in
 from tune_s11.search.failures import SearchFailedError
-from tune_s11.search.forecast import Budget, Forecast, forecast
+from tune_s11.search.forecast import Forecast, forecast
 from tune_s11.search.inputs import SearchInputs
 from tune_s11.search.journal import mend_journal
-from tune_s11.search.remaining import remaining_work
+from tune_s11.search.remaining import remaining_work, room_for_finalists
 from tune_s11.search.steps.finalists import choose_winner
 from tune_s11.search.steps.lengths import shorten_to_target
 from tune_s11.search.steps.lr_range import find_proposals
@@ -129,9 +130,7 @@ class Session:
             tracked(self.tracker, self.folder, partial(self.say, copied=True)) as track,
             self._ready(asked, self.workspace.seen_by_nodes, budget or math.inf, stall_timeout) as ready,
         ):
-            limits = Limits(
-                stall_timeout, None if budget is None else Budget.within(budget, self.begun, self._forecast(ready))
-            )
+            limits = Limits(stall_timeout, None if budget is None else self._within(budget, ready))
             with self._in_new_folder() if fresh else nullcontext():
                 self._begin(ready.inputs.dataset)
                 self._describe(ready)
@@ -222,6 +221,10 @@ class Session:
         work = remaining_work(self.folder, self.config)
         start = time.monotonic() - self.begun
         return forecast(ready.executor, self.config, ready.inputs, ready.data, work, start, compiled=ready.compiled)
+
+    def _within(self, budget: float, ready: _Ready) -> Budget:
+        room = room_for_finalists(self.folder, self.config)
+        return Budget.within(budget, self.begun, self._forecast(ready), room)
 
     def _compiles(self, autotuner: Autotuner, workers: Workers, seconds: float) -> bool:
         """Return whether the remaining trials train a compiled network; ``auto`` follows earlier trials, if any."""

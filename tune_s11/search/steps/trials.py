@@ -12,6 +12,7 @@ from ray import ObjectRef, tune
 from tune_s11.config import InputError
 from tune_s11.results import trial_name
 from tune_s11.search.audit import Audit, forget_unknown
+from tune_s11.search.budget import Budget
 from tune_s11.search.callbacks.checkpoints import DeleteCheckpoints
 from tune_s11.search.callbacks.failures import FailureLimit, StallWatch
 from tune_s11.search.callbacks.progress import SearchProgress, better
@@ -19,7 +20,6 @@ from tune_s11.search.callbacks.tensorboard import TensorBoardFiles
 from tune_s11.search.callbacks.trial_files import TrialFiles
 from tune_s11.search.checkpoints import drop_checkpoints
 from tune_s11.search.context import Context
-from tune_s11.search.forecast import Budget
 from tune_s11.search.journal import mend_journal
 from tune_s11.search.study import Proposals, open_study, reconcile
 from tune_s11.search.tune.internals import recover_failed_resets
