@@ -124,8 +124,7 @@ def epochs_of(search: SearchResult) -> int:
     """Return the epochs that a search has trained before its refits."""
     verdict = search.finalists
     again = sum(len(row.scores) for row in verdict.trials.values()) if verdict else 0
-    trained = range_test_epochs(search) + sum(trial.epoch for trial in search.trials)
-    return trained + again * search.config.recipe.epochs
+    return range_test_epochs(search) + search.trained + again * search.config.recipe.epochs
 
 
 def read_recipes(folder: Path) -> dict[str, dict[str, Any]]:

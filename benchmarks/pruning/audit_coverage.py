@@ -117,7 +117,7 @@ def main(
     recorded = read_curves(curves)
     world = World.recorded(recorded, load_space("s11")).with_search(audit=SHARE)
     settings, n = world.config.search, len(recorded.score)
-    finalists = places_after(settings.samples, settings)
+    finalists = places_after(settings.samples * world.config.recipe.epochs, world.config)
     print(f"{curves}: n = {n} configurations. The policy of s11.yaml: {settings.samples} trials, grace", end=" ")
     print(f"{settings.grace}, factor {settings.factor:g}, audit {settings.audit:g}; the best are {finalists}.\n")
     for heads in (

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tune_s11.config import InputError, Recipe, SearchSettings
+from tune_s11.config import InputError, Recipe
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results.folder import SearchFolder
 from tune_s11.results.lr_range import read_range_test
@@ -74,10 +74,14 @@ class SearchResult:
         return read_record_or_none(Refits, self.folder.metrics)
 
     @property
+    def trained(self) -> int:
+        """Epochs that the trials have trained so far."""
+        return sum(trial.epoch for trial in self.trials)
+
+    @property
     def places(self) -> int:
         """Number of finalists for which there is room."""
-        trained = sum(trial.epoch for trial in self.trials)
-        return places_after(trained / self.config.recipe.epochs, self.config.search)
+        return places_after(self.trained, self.config)
 
     @property
     def ranked(self) -> list[TrialResult]:
@@ -142,11 +146,12 @@ class SearchResult:
         return lengths if same else None
 
 
-def places_after(trials: float, settings: SearchSettings) -> int:
-    """Return the number of finalists after trials that took as many epochs as this many complete ones."""
+def places_after(epochs: float, config: SearchConfig) -> int:
+    """Return the number of finalists for which there is room after trials that took this many epochs together."""
+    settings = config.search
     if settings.finalists is not None:
         return settings.finalists
-    return min(MOST_FINALISTS, int(trials / settings.finalist_seeds))
+    return min(MOST_FINALISTS, int(epochs / config.recipe.epochs / settings.finalist_seeds))
 
 
 def read_bounds(folder: SearchFolder) -> LRBounds | None:

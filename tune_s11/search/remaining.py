@@ -11,8 +11,8 @@ from tune_s11.search_space import RANGE_TEST, SearchConfig
 
 def room_for_finalists(folder: SearchFolder, config: SearchConfig) -> Callable[[int], int]:
     """Return a function that tells the number of finalists for which there is room after so many more epochs."""
-    before = sum(trial.epoch for trial in read_trials(folder.path, config))
-    return lambda epochs: places_after((before + epochs) / config.recipe.epochs, config.search)
+    before = _so_far(folder, config).trained
+    return lambda epochs: places_after(before + epochs, config)
 
 
 def remaining_work(folder: SearchFolder, config: SearchConfig) -> Work:
@@ -26,10 +26,9 @@ def remaining_work(folder: SearchFolder, config: SearchConfig) -> Work:
         InputError: The range of rates has no room for a test.
     """
     settings = config.search
-    so_far = SearchResult(folder.path, config, {}, read_trials(folder.path, config))
+    so_far = _so_far(folder, config)
     samples = settings.samples - sum(trial.state != "running" for trial in so_far.trials)
-    epochs = sum(trial.epoch for trial in so_far.trials) + mean_epochs(config, samples)
-    places = min(settings.samples, places_after(epochs / config.recipe.epochs, settings))
+    places = min(settings.samples, places_after(so_far.trained + mean_epochs(config, samples), config))
     contenders = places if samples else len(so_far.entrants)
     asked = [name for name, domain in config.space.items() if domain == RANGE_TEST and so_far.bounds is None]
     lengths = lengths_at_most(config) if samples or so_far.lengths is None else ()
@@ -41,3 +40,7 @@ def remaining_work(folder: SearchFolder, config: SearchConfig) -> Work:
         lengths=lengths,
         refits=settings.refit_seeds if samples or lengths or so_far.refit is None else 0,
     )
+
+
+def _so_far(folder: SearchFolder, config: SearchConfig) -> SearchResult:
+    return SearchResult(folder.path, config, {}, read_trials(folder.path, config))
