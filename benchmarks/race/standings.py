@@ -98,6 +98,15 @@ def smallest_effect(differences: Floats, n: int) -> float:
     return float((t.ppf(0.975, n - 1) + t.ppf(0.8, n - 1)) * differences.std(ddof=1) / math.sqrt(n))
 
 
+def visible(standings: dict[str, Standing]) -> dict[str, float]:
+    """Return, by arm, the smallest effect on its points less ours that as many repeats as it has would show."""
+    ours = standings.get(OURS.name)
+    if ours is None:
+        return {}
+    differences = {arm: standing.less(ours, "points") for arm, standing in standings.items() if standing is not ours}
+    return {arm: smallest_effect(paired, len(paired)) for arm, paired in differences.items() if len(paired) > 1}
+
+
 def table(standings: dict[str, Standing], epochs: int) -> list[str]:
     """Return the Markdown lines of a track's table.
 
@@ -146,6 +155,10 @@ def tell(name: str, contests: Path, pools: Path) -> dict[str, Any]:
             f"Best known {pool.best_known:.4f}, median {np.median(pool.quality):.4f}.\n"
         )
         print("\n".join(table(standings, pool.epochs)), flush=True)
+        effects = visible(standings)
+        if effects:
+            least, most = min(effects.values()), max(effects.values())
+            print(f"\nSmallest visible effect on the points less ours: {least:.1f} to {most:.1f}, by arm.")
         found[track] = {arm: _figures(standing, standings.get(OURS.name)) for arm, standing in standings.items()}
     return found
 

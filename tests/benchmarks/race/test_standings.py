@@ -11,7 +11,7 @@ from benchmarks.race import standings
 from benchmarks.race.contest import contest_file
 from benchmarks.race.pool import build_pool, pool_file
 from benchmarks.race.problems import PROBLEMS
-from benchmarks.race.standings import smallest_effect, stand, table
+from benchmarks.race.standings import smallest_effect, stand, table, visible
 from benchmarks.tools.lines import append_line
 from tests.benchmarks.race.synthetic_pool import HEADER, line
 from tune_s11.config import InputError
@@ -64,6 +64,16 @@ def test_the_smallest_effect_by_hand() -> None:
     expected = (t.ppf(0.975, 19) + t.ppf(0.8, 19)) * 0.1 / math.sqrt(20)
     assert smallest_effect(differences, 20) == pytest.approx(expected)
     assert smallest_effect(differences, 80) < smallest_effect(differences, 20)
+
+
+def test_what_the_repeats_can_show() -> None:
+    ours = stand([searched("ours-now", repeat, 0.7) for repeat in range(3)], POOL)
+    other = stand([searched("smac", repeat, 0.6 + repeat / 50) for repeat in range(3)], POOL)
+    single = stand([searched("random", 0, 0.5)], POOL)
+    assert visible({"smac": other, "ours-now": ours, "random": single}) == {
+        "smac": pytest.approx(smallest_effect(np.array([-10.0, -8.0, -6.0]), 3))
+    }
+    assert visible({"smac": other}) == {}
 
 
 def test_the_table_compares_with_ours() -> None:

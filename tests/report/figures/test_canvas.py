@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import matplotlib
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 
 from tests.report.figures.helpers import width_and_height
 from tune_s11.report import figures
-from tune_s11.report.figures.canvas import trial_title
+from tune_s11.report.figures.canvas import spread_accuracy, trial_title
 from tune_s11.results import TrialResult
 
 
@@ -16,6 +18,22 @@ def test_style_stays_within() -> None:
     figure = figures.draw_schedule(np.array([0.0, 1.0]), np.array([0.1, 0.2]), title="rising")
     assert width_and_height(figure) == (340, 136)
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "labels"),
+    [
+        ([0.1, 0.5], ["10 %", "20 %", "30 %", "40 %", "50 %"]),
+        ([0.913, 0.917], ["91.3 %", "91.4 %", "91.5 %", "91.6 %", "91.7 %"]),  # between two of the usual ticks
+    ],
+)
+def test_an_accuracy_axis_has_ticks(accuracies: list[float], labels: list[str]) -> None:
+    axes = Figure().subplots()
+    axes.plot(accuracies)
+    spread_accuracy(axes)
+    low, high = axes.get_ylim()
+    within = [tick for tick in axes.get_yticks() if low <= tick <= high]
+    assert axes.yaxis.get_major_formatter().format_ticks(within) == labels
 
 
 def test_what_a_trial_says_of_itself(make_trial: Callable[..., TrialResult]) -> None:

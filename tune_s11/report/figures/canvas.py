@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from tune_s11.lr_range.curve import Floats
 from tune_s11.results import TrialResult
@@ -119,5 +119,8 @@ def spread_accuracy(axes: Axes) -> None:
 
     axes.set_yscale("function", functions=(forward, inverse))
     axes.autoscale_view(scalex=False)  # limits found on the linear scale may lie above 1, where this one ends
-    axes.yaxis.set_major_locator(FixedLocator(_TICKS if axes.dataLim.ymax > 0.8 else _TICKS_BELOW_80))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda accuracy, _: f"{100 * accuracy:.0f} %"))
+    low, high = axes.get_ylim()
+    ticks = _TICKS if axes.dataLim.ymax > 0.8 else _TICKS_BELOW_80
+    few = sum(low <= tick <= high for tick in ticks) < 2
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]) if few else FixedLocator(ticks))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda accuracy, _: f"{100 * accuracy:.4g} %"))
