@@ -8,6 +8,7 @@ import pytest
 from tune_s11.config import Recipe
 from tune_s11.data import load_dataset
 from tune_s11.hardware import Hardware
+from tune_s11.lr_range.curve import smooth
 from tune_s11.lr_range.cycles import Cycle, Outcome, shorten
 from tune_s11.lr_range.measuring import has_diverged, ramp, range_test, train_cycle
 from tune_s11.training.trainer import Trainer, TrainingData
@@ -31,6 +32,14 @@ def test_divergence() -> None:
     assert has_diverged(np.array([2.0, math.nan]))
     assert has_diverged(np.array([2.0] * 20 + [500.0]))
     assert not has_diverged(np.array([2.0] * 20 + [8.0]))
+
+
+def test_divergence_is_judged_by_the_initial_loss_and_not_by_the_lowest() -> None:
+    assert not has_diverged(np.array([2.0] * 12 + [0.1] * 30 + [6.0] * 30))
+    losses = np.array([2.0] * 20 + [12.0] * 40)
+    end = next(step for step in range(20, 60) if smooth(losses)[step] > 4 * 2.0)
+    assert not has_diverged(losses[:end])
+    assert has_diverged(losses[: end + 1])
 
 
 def test_measures_a_fresh_model_until_it_diverges(data: TrainingData) -> None:

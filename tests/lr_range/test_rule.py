@@ -1,7 +1,7 @@
 """Which cycles the rule asks for, and what it recommends."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -140,6 +140,40 @@ def test_rates_that_learn_nothing_are_not_kept_however_little_the_best_has_learn
 
     answer = recommend(question(), train)
     assert (answer.low, answer.high) == (0.1, 0.4642)
+
+
+def ends(losses: dict[float, float], other: float = CHANCE) -> Callable[[Sequence[Cycle]], dict[Cycle, Outcome]]:
+    """A network whose cycles end with these losses, by rate."""
+    return lambda cycles: {cycle: Outcome(0.5, losses.get(cycle.max_lr, other), cycle.epochs) for cycle in cycles}
+
+
+@pytest.mark.parametrize(
+    ("loss", "answer"), [(1.29, (0.04642, 0.1468, 0.4642)), (1.31, (0.04642, 0.1, 0.2154))], ids=["kept", "not kept"]
+)
+def test_rates_within_30_per_cent_of_the_lowest_loss_are_kept_and_their_middle_is_first(
+    loss: float, answer: tuple[float, float, float]
+) -> None:
+    found = recommend(question(), ends({0.04642: 1.4, 0.1: 1.0, 0.2154: loss, 0.4642: 1.5}, other=2.25))
+    assert (found.low, found.first, found.high) == answer
+
+
+@pytest.mark.parametrize(("share", "learned"), [(0.0009, False), (0.0011, True)])
+def test_a_loss_a_thousandth_below_chance_is_a_sign_of_learning(share: float, learned: bool) -> None:
+    """It is followed up by longer cycles around its rate; otherwise all rates are tried in longer ones."""
+    asked: list[list[Cycle]] = []
+
+    def train(cycles: Sequence[Cycle]) -> dict[Cycle, Outcome]:
+        asked.append(list(cycles))
+        return ends({1e-3: CHANCE * (1 - share)})(cycles)
+
+    recommend(question(), train)
+    rates = [cycle.max_lr for cycle in asked[1]]
+    assert (rates == [4.642e-4, 1e-3, 2.154e-3]) == learned
+
+
+@pytest.mark.parametrize(("share", "unsure"), [(0.0149, True), (0.0151, False)])
+def test_the_best_cycle_must_end_well_below_chance(share: float, unsure: bool) -> None:
+    assert recommend(question(), ends({0.1: CHANCE * (1 - share)})).unsure == unsure
 
 
 def test_only_rates_in_the_range_are_tried() -> None:

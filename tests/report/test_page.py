@@ -328,6 +328,28 @@ def test_a_first_trial_that_was_better_but_pruned_is_no_gain(numbers: dict[str, 
     assert "What searching has gained" not in text
 
 
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "text"),
+    [
+        (0.04, 0.015, 0.065, "by 4.00\u202fpercentage points (1.50 to 6.50). This is an upper bound"),
+        (0.01, -0.01, 0.03, "by 1.00\u202fpercentage points (-1.00 to 3.00), within noise. This is an upper bound"),
+        (0.01, None, None, "by 1.00\u202fpercentage points, within noise. This is an upper bound"),
+    ],
+)
+def test_what_searching_has_gained(
+    numbers: dict[str, Any], mean: float, low: float | None, high: float | None, text: str
+) -> None:
+    gain = numbers["finalists"]["margin"] | {"mean": mean, "low": low, "high": high}
+    page = html.unescape(render(numbers | {"finalists": numbers["finalists"] | {"gain": gain}}, {}))
+    leads = "t0002 leads the first trial, which has the recipe's own values at the range test's rate, "
+    assert f"What searching has gained: {leads}{text}" in page
+
+
+def test_a_first_trial_that_wins_has_gained_nothing(numbers: dict[str, Any]) -> None:
+    verdict = numbers["finalists"] | {"winner": "t0000", "runner_up": "t0002"}
+    assert "searching has gained nothing." in html.unescape(render(numbers | {"finalists": verdict}, {}))
+
+
 def test_range_test_and_manifest_are_the_files(pristine: Path, numbers: dict[str, Any], page: str) -> None:
     measured = load_json(pristine / "lr_range.json")
     kept = {key: measured[key] for key in ("suggestions", "bounds")}

@@ -68,6 +68,15 @@ def test_the_first_trial_is_a_finalist(
     assert [trial.number for trial in search.entrants] == entrants
 
 
+def test_a_first_trial_that_diverged_is_no_finalist(tmp_path: Path, config: SearchConfig) -> None:
+    diverged = score(0.0) | {"epoch": 2, "epochs": [row(2, 0.0) | {"diverged": True}]}
+    for number, report in enumerate([diverged, score(0.9), score(0.8), score(0.85)]):
+        write_attempt(tmp_path / "trials" / f"t{number:04d}", [report])
+    config = config.with_overrides({"search.finalists": "3"})
+    search = SearchResult(tmp_path, config, {}, read_trials(tmp_path, config))
+    assert [trial.number for trial in search.entrants] == [1, 3, 2]
+
+
 @pytest.mark.parametrize(
     ("trials", "epochs", "entrants"),
     [

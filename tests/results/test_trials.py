@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.results.attempts import report, write_attempt
+from tests.results.attempts import report, row, write_attempt
 from tune_s11.results import Span, last_error, read_trials
 from tune_s11.search_space import SearchConfig
 
@@ -26,6 +26,15 @@ def test_epochs_trained_again_are_in_two_spans(tmp_path: Path, config: SearchCon
         ("a:12", [1, 2, 3]),
         ("a:40", [2, 3, 4]),
     ]
+
+
+def test_the_latest_attempt_counts_even_if_it_is_not_the_longest(tmp_path: Path, config: SearchConfig) -> None:
+    """It resumed from the checkpoint of epoch 2; the rows after its own are of an attempt that was cut off."""
+    write_attempt(tmp_path / "trials" / "t0000", [report(1, 4)])
+    write_attempt(tmp_path / "trials" / "t0000.1", [report(3, 3) | {"epochs": [row(3, 0.9)]}])
+    (trial,) = read_trials(tmp_path, config)
+    assert [(metrics.epoch, metrics.score) for metrics in trial.rows] == [(1, 0.1), (2, 0.2), (3, 0.9)]
+    assert trial.state == "running"
 
 
 def test_the_tenth_time_a_trial_is_taken_up_is_later_than_the_second(tmp_path: Path, config: SearchConfig) -> None:

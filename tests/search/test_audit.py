@@ -66,6 +66,12 @@ def test_each_has_the_same_chance(tmp_path_factory: pytest.TempPathFactory, seed
     assert {number for number in range(decisions) if audit.rung(number) == 8} == set(taken)
 
 
+def test_the_first_to_be_audited_follows_from_the_seed(tmp_path: Path) -> None:
+    audits = [Audit(tmp_path / f"{seed}.json", config(seed=seed)) for seed in range(300)]
+    firsts = {next(number for number in range(14) if audit.takes(number, 8)) for audit in audits}
+    assert firsts == set(range(14))
+
+
 def test_it_continues_where_it_was(tmp_path: Path) -> None:
     path, search = tmp_path / "audit.json", config(seed=3)
     whole = Audit(tmp_path / "whole.json", search)

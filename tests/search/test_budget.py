@@ -2,32 +2,41 @@
 
 import subprocess
 import sys
-import time
+from types import SimpleNamespace
 
 import pytest
 from optuna.trial import TrialState
 
 from tests.search.test_forecast import PACE, REPORT, forecast
 from tune_s11.results import load_search
+from tune_s11.search import budget as budget_module
 from tune_s11.search.budget import Budget
 from tune_s11.search.forecast import MARGIN
 from tune_s11.search.study import open_study
 
+NOW = 1000.0
 
+
+@pytest.fixture
+def _still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget_module, "time", SimpleNamespace(monotonic=lambda: NOW))
+
+
+@pytest.mark.usefixtures("_still_clock")
 def test_it_leaves_time_for_finalists_refits_and_report() -> None:
     needed = MARGIN * (30.0 + 20.0 + REPORT)
-    now = time.monotonic()
-    assert not Budget(now + needed + 5, forecast(), lambda _: 0).stop_all()
-    assert Budget(now + needed - 1, forecast(), lambda _: 0).stop_all()
-    slower = Budget(now + needed + 5, forecast(), lambda _: 0)
+    assert not Budget(NOW + needed + 0.01, forecast(), lambda _: 0).stop_all()
+    assert Budget(NOW + needed - 0.01, forecast(), lambda _: 0).stop_all()
+    slower = Budget(NOW + needed + 0.01, forecast(), lambda _: 0)
     assert slower("t0000", {"epochs": [{"seconds": 2 * PACE.epoch}]}) is False
     assert slower.stop_all()
 
 
+@pytest.mark.usefixtures("_still_clock")
 def test_it_leaves_time_for_the_finalists_for_which_there_is_room_and_one_more() -> None:
     """Two epochs make room for a finalist; two finalists are the fewest that are run again."""
     by_room = forecast(finalists=(0.0, 0.0, 100.0, 200.0))
-    budget = Budget(time.monotonic() + MARGIN * (50.0 + 20.0 + REPORT), by_room, lambda epochs: epochs // 2)
+    budget = Budget(NOW + MARGIN * (50.0 + 20.0 + REPORT), by_room, lambda epochs: epochs // 2)
     assert not budget.stop_all()
     budget("t0000", {"epochs": [{"seconds": PACE.epoch}] * 2})
     assert budget.stop_all()

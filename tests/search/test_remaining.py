@@ -7,7 +7,7 @@ import pytest
 
 from tune_s11.results import SearchFolder, load_search
 from tune_s11.search.forecast import Work
-from tune_s11.search.remaining import remaining_work
+from tune_s11.search.remaining import remaining_work, room_for_finalists
 from tune_s11.search_space import SearchConfig, load_space
 
 
@@ -31,6 +31,13 @@ def test_what_is_done_is_not_forecast_again(search_path: Path, config: SearchCon
     fresh = remaining(search_path / "none", config)
     assert (fresh.samples, fresh.finalists, fresh.refits) == (6, 2, 2)
     assert fresh.cycles
+
+
+def test_room_for_finalists_counts_the_epochs_of_earlier_sessions(search_path: Path, config: SearchConfig) -> None:
+    """The trials have 19 epochs: with three seeds and six epochs a run, enough for one finalist."""
+    settings = config.search.model_copy(update={"finalists": None, "finalist_seeds": 3})
+    room = room_for_finalists(SearchFolder(search_path), replace(config, search=settings))
+    assert [room(epochs) for epochs in (0, 16, 17, 35)] == [1, 1, 2, 3]
 
 
 def test_a_target_is_work_too(search_path: Path, config: SearchConfig) -> None:

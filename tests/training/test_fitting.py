@@ -13,7 +13,7 @@ from tune_s11.hardware import Hardware
 from tune_s11.training import fitting
 from tune_s11.training.checkpoint import CheckpointError, load_checkpoint
 from tune_s11.training.fitting import fit
-from tune_s11.training.metrics import EpochMetrics, RunFolder, read_metrics, write_metrics
+from tune_s11.training.metrics import EpochMetrics, RunFolder, read_metrics
 from tune_s11.training.trainer import Trainer, TrainingData
 
 RECIPE = Recipe(image_size=8, width=2, epochs=4, peak_epoch=1.5, batch_size=16, pad=1, cutout=2)
@@ -67,12 +67,20 @@ def test_an_interrupted_run_resumes_from_its_checkpoint(
     assert epochs == folder.epochs()
 
 
-def test_epochs_after_the_checkpoint_are_trained_again(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
+@pytest.mark.parametrize("saved", [0, 2])
+def test_epochs_after_the_checkpoint_are_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saved: int
+) -> None:
+    folder, save = RunFolder(tmp_path), fitting.save_checkpoint
+    monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(
+        fitting, "save_checkpoint", lambda path, state: save(path, state) if state["epoch"] <= saved else None
+    )
     whole = fit(fresh(), folder)
-    folder.checkpoint.unlink()
-    write_metrics(folder.metrics, whole)
-    assert without_times(fit(fresh(), folder)) == without_times(whole)
+    assert folder.checkpoint.exists() == bool(saved)
+    trained: list[EpochMetrics] = []
+    assert without_times(fit(fresh(), folder, on_epoch=trained.append)) == without_times(whole)
+    assert [epoch.epoch for epoch in trained] == list(range(saved + 1, 5))
     assert [epoch.epoch for epoch in read_metrics(folder.metrics)] == [1, 2, 3, 4]
 
 

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -181,6 +182,21 @@ def test_divergence_ends_within_its_epoch_with_the_worst_finite_score(data: Trai
     resumed = Trainer(trainer.recipe, data, CPU, seed=0)
     resumed.load_state_dict(trainer.state_dict())
     assert list(resumed) == []
+
+
+def test_what_only_the_validation_sees_is_divergence_too(data: TrainingData) -> None:
+    """The loss of an epoch's only step is computed before that step ruins the weights."""
+    (last,) = Trainer(recipe(max_lr=1e30, min_lr_fraction=1.0, batch_size=88), data, CPU, seed=0)
+    assert (last.epoch, last.diverged, last.train_loss, last.score) == (1, True, None, 0.0)
+
+
+def test_speed_is_that_of_the_steps_and_seconds_include_the_validation(
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([10.0, 12.0, 13.0])
+    monkeypatch.setattr(trainer_module, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    metrics = Trainer(recipe(), data, CPU, seed=0).run_epoch()
+    assert (metrics.seconds, metrics.images_per_second) == (3.0, 5 * 16 / 2.0)
 
 
 def test_a_sound_run_does_not_diverge(data: TrainingData) -> None:

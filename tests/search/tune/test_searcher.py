@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from tune_s11.config import Recipe, SearchSettings
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import LAYOUT
-from tune_s11.search.study import Interrupted, Proposals, open_study, reconcile
+from tune_s11.search.study import Interrupted, Proposals, build_sampler, open_study, reconcile
 from tune_s11.search.tune.searcher import StudySearcher
 from tune_s11.storage.workspace import Local
 from tune_s11.training.metrics import EpochMetrics
@@ -73,6 +73,34 @@ def test_a_later_session_tries_nothing_first(study: optuna.Study) -> None:
     again = searcher(study)
     assert again.suggest("id1")["params"] != study.trials[0].params
     assert len(study.trials) == 2
+
+
+def test_a_later_session_does_not_propose_the_same_again(study: optuna.Study) -> None:
+    settings = SearchSettings(samples=9, sampler="random")
+
+    def session() -> list[dict[str, Any]]:
+        asked = StudySearcher(study, Proposals(SPACE, ()), settings, EPOCHS)
+        return [asked.suggest(f"id{len(study.trials)}")["params"] for _ in range(3)]
+
+    first, second = session(), session()
+    assert not [params for params in second if params in first]
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_the_largest_seed_suits_numpy_after_many_trials(sampler: str) -> None:
+    build_sampler(SearchSettings.model_validate({"seed": 2**31 - 1, "sampler": sampler}), 3000)
+
+
+def test_an_interrupted_trial_is_proposed_with_its_checkpoint(study: optuna.Study) -> None:
+    trial = study.ask(SPACE)
+    again = searcher(study, interrupted=[Interrupted(trial, "trials/t0000.1/checkpoint.pt", 2)]).suggest("id0")
+    assert again == {
+        "number": 0,
+        "folder": "t0000.2",
+        "params": trial.params,
+        "seed": SETTINGS.seed,
+        "checkpoint": "trials/t0000.1/checkpoint.pt",
+    }
 
 
 def test_nothing_waits_beyond_the_samples(study: optuna.Study) -> None:
