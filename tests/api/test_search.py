@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from optuna.distributions import FloatDistribution
+from ray.tune import Callback
 from rich.console import Console
 
 import tune_s11
 from tune_s11.api.search import OpenedSearch
 from tune_s11.config import InputError, Recipe
 from tune_s11.results import load_search as load_results
+from tune_s11.search.workers.cluster import Resources
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,25 @@ def test_a_search_that_has_started_keeps_its_space(finished: Path) -> None:
     first = opened(finished / "none", "quick", warm_start=finished)
     assert first.session.warm_start == tuple(trial.recipe for trial in began.contenders)
     assert not first.path.exists()
+
+
+def test_arguments_reach_the_session(finished: Path) -> None:
+    callback = Callback()
+    options = {"precision": "fp32", "compiled": "on", "callbacks": [callback], "gpus": 0, "workers": 1}
+    search = opened(finished, stall_timeout=7, budget=9, **options)
+    session = search.session
+    assert (session.precision, session.compiled, session.callbacks) == ("fp32", "on", (callback,))
+    assert search.resources == Resources(None, 0, 1, 1)
+    assert (search.stall_timeout, search.budget) == (7, 9)
+
+
+def test_a_resumed_search_keeps_its_tracker_unless_another_or_none_is_asked_for(finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished, tmp_path / "own")
+    assert opened(folder).session.tracker is None
+    (folder / "tracked.jsonl").write_text('{"tracker": "wandb"}\n')
+    assert opened(folder).session.tracker == "wandb"
+    assert opened(folder, track="none").session.tracker is None
+    assert opened(folder, track="mlflow").session.tracker == "mlflow"
 
 
 def test_a_resumed_search_keeps_its_warm_start(finished: Path, tmp_path: Path) -> None:

@@ -160,10 +160,20 @@ class Search:
         tracker = tracker_name(self.track)
         if self.track is None:
             tracker = tracker_of(SearchFolder(workspace.folder).tracked)
-        wishes = (self.precision, self.compiled, console, earlier, tracker, tuple(self.callbacks), begun)
+        session = Session(
+            workspace,
+            config,
+            precision=self.precision,
+            compiled=self.compiled,
+            console=console,
+            warm_start=earlier,
+            tracker=tracker,
+            callbacks=tuple(self.callbacks),
+            begun=begun,
+        )
         shared = None if self.trials_per_gpu == "auto" else self.trials_per_gpu
         resources = Resources(self.address, self.gpus, self.workers, shared)
-        return OpenedSearch(Session(workspace, config, *wishes), resources, self.stall_timeout, self.budget)
+        return OpenedSearch(session, resources, self.stall_timeout, self.budget)
 
     def _started(self, storage: Storage) -> tuple[Workspace | None, SearchResult | None]:
         """Return the workspace of a search that has started, and its results; None and None for a new search."""

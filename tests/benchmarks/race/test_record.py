@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -165,22 +164,21 @@ def test_the_command_refuses_in_one_line_and_exits_with_2(tmp_path: Path) -> Non
     assert "was recorded with another recipe" in error
 
 
-def test_sigterm_to_the_group_leaves_whole_lines_and_no_process(tmp_path: Path) -> None:
+def alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_sigterm_to_the_group_leaves_whole_lines_and_no_process(program: Any, tmp_path: Path) -> None:
     process = launch("digits-plain", "--pools", str(tmp_path), "--workers", "2")
     path = pool_file("digits-plain", tmp_path)
-    deadline = time.monotonic() + 120
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(1)
+    program.wait_for(lambda: path.exists() and len(program.family(process.pid)) > 2)  # both workers have started
     os.killpg(process.pid, signal.SIGTERM)
     output, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (130, "")
     assert "interrupted; the same command resumes" in output
     assert path.read_text().endswith("\n")
-    while time.monotonic() < deadline:  # the workers notice within moments
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    pytest.fail("a worker outlived the recorder")
+    program.wait_for(lambda: not alive(process.pid))  # the workers notice within moments

@@ -2,17 +2,21 @@
 
 from collections.abc import Set
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.search.begun import Search
 from tune_s11.config import Recipe
 from tune_s11.data import Images
 from tune_s11.hardware import Hardware
+from tune_s11.results import State, TrialResult
 from tune_s11.results.folder import LAYOUT
-from tune_s11.results.records import Verdict
+from tune_s11.results.records import Verdict, read_record_or_none
+from tune_s11.search.context import Context
 from tune_s11.search.steps import finalists
-from tune_s11.search.steps.finalists import comparable, half_interval, judge, lead
+from tune_s11.search.steps.finalists import comparable, half_interval, judge, lead, seeds_of
 from tune_s11.search.workers.parts import Worker
 from tune_s11.storage.sync import Shared
 from tune_s11.training.checkpoint import CheckpointError
@@ -112,6 +116,57 @@ def test_where_runs_failed_what_is_left_in_common_is_compared() -> None:
     assert comparable({"a": whole, "b": {7: None, 8: 0.6}}) == {"a": {8: 0.8}, "b": {8: 0.6}}
     assert comparable({"a": whole, "b": {7: None, 8: None}, "c": whole}) == {"a": whole, "c": whole}
     assert comparable({"a": {7: 0.9, 8: None}, "b": {7: None, 8: 0.6}}) == {}
+
+
+def run_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scores: dict[str, list[float | None]], states: dict[str, State]
+) -> tuple[Verdict | None, list[str]]:
+    """The verdict on trials whose runs end with these scores, in the order of the seeds, and what is printed."""
+    search = Search(tmp_path)
+    tmp_path.mkdir(exist_ok=True)
+    seeds = list(seeds_of(search.context.config.search))
+
+    def train_runs(context: Context, calls: dict[RunFolder, Any], *_: object) -> list[float | None]:
+        by_folder = {context.folder.finalist(name, seed): (name, seed) for name in scores for seed in seeds}
+        assert {call[2] for call in calls.values()} == set(seeds)
+        ends = [(by_folder[folder], call[2]) for folder, call in calls.items()]
+        assert all(seed == given for (_, seed), given in ends)
+        return [scores[name][seeds.index(seed)] for (name, _), seed in ends]
+
+    monkeypatch.setattr(finalists, "train_runs", train_runs)
+    trials = [TrialResult(int(name[1:]), {}, Recipe(), 0, None, [], states.get(name, "complete")) for name in scores]
+    nothing: Any = None
+    finalists.run_finalists(search.context, trials, nothing, lambda done, total: None)
+    return read_record_or_none(Verdict, search.context.folder.verdict), search.lines
+
+
+def test_each_score_belongs_to_its_trial_and_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores: dict[str, list[float | None]] = {"t0002": [0.91, 0.92, 0.93], "t0001": [0.81, 0.82, 0.86]}
+    verdict, _ = run_of(tmp_path, monkeypatch, scores, {})
+    assert verdict is not None
+    assert {name: list(row.scores) for name, row in verdict.trials.items()} == scores
+    assert (verdict.winner, verdict.failed) == ("t0002", ())
+
+
+def test_a_pruned_finalist_is_run_and_does_not_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores: dict[str, list[float | None]] = {"t0000": [0.99] * 3, "t0001": [0.8] * 3, "t0002": [0.9] * 3}
+    verdict, _ = run_of(tmp_path, monkeypatch, scores, {"t0000": "pruned"})
+    assert verdict is not None
+    assert (verdict.winner, verdict.runner_up) == ("t0002", "t0001")
+
+
+def test_a_finalist_whose_runs_all_failed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores: dict[str, list[float | None]] = {"t0000": [None] * 3, "t0001": [0.8] * 3, "t0002": [0.9] * 3}
+    verdict, _ = run_of(tmp_path, monkeypatch, scores, {})
+    assert verdict is not None
+    assert (verdict.winner, verdict.failed) == ("t0002", ("t0000",))
+
+
+def test_one_finalist_alone_is_no_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores: dict[str, list[float | None]] = {"t0001": [None] * 3, "t0002": [0.9] * 3}
+    verdict, lines = run_of(tmp_path, monkeypatch, scores, {})
+    assert verdict is None
+    assert lines == ["finalists: too many runs failed to compare them; the best trial wins"]
 
 
 def run_again(folder: Path, **changes: float) -> float:

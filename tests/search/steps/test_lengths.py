@@ -1,10 +1,17 @@
 """The fewest epochs that reach a target; a search that asks for them is part of test_session.py."""
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.search.begun import Search
+from tune_s11.results import TrialResult, load_search
 from tune_s11.results.records import Lengths
+from tune_s11.search.steps import lengths
 from tune_s11.search.steps.finalists import seeds_of
 from tune_s11.search.steps.lengths import (
     bisect,
@@ -13,6 +20,7 @@ from tune_s11.search.steps.lengths import (
     lengths_at_most,
     lower_limit,
     score_length,
+    shorten_to_target,
     worst_case,
 )
 from tune_s11.search_space import load_space
@@ -78,6 +86,29 @@ def test_one_score_has_no_limit() -> None:
         "n": 2,
         "low": pytest.approx(lower_limit([0.91, 0.93])),
     }
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_runs_are_missing_from_is_not_final(
+    search_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    """A resumed search retries them: with two scores instead of three, the limit is lower than it need be."""
+    search = Search(search_path)
+    config = load_search(str(search_path), search_path.parent).config
+    config = config.with_overrides({"search.target": "0.5", "search.finalist_seeds": "3"})
+    winner = TrialResult(2, {}, config.recipe, 0, None, [], "complete")
+
+    def train_runs(*arguments: Any) -> list[float | None]:
+        epochs = arguments[3]
+        return [0.9 + 0.001 * epochs, None if lost and epochs == 3 else 0.9, 0.9]
+
+    monkeypatch.setattr(lengths, "train_runs", train_runs)
+    nothing: Any = None
+    shorter = shorten_to_target(replace(search.context, config=config), winner, nothing)
+    assert shorter == config.recipe.resized(1)
+    record = search.context.folder.lengths
+    said = "target: runs are missing, so the epochs found may be too many; --resume retries them"
+    assert (record.exists(), said in search.lines) == (not lost, lost)
 
 
 def found(fewest: int | None) -> Lengths:
