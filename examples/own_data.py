@@ -25,7 +25,7 @@ def main() -> None:
 
     # This uses the space file for digits, which is small and quick. For photographs, use "s11" and "flip": True.
     settings = {"dataset": "folder", "data_dir": arguments.folder, "image_size": 32, "epochs": arguments.epochs}
-    search = tune_s11.Search("own-data", "quick", settings | {"search.samples": arguments.samples}, workers=2).run()
+    search = tune_s11.Search("own-data", "quick", settings | {"search.samples": arguments.samples}).run()
     print(search.trials)
     print(f"{search.winner} wins, test accuracy {search.test_accuracy}; {search.report}")
 

@@ -57,7 +57,7 @@ def main() -> None:
 
     # The S11 network's logits are scaled by 0.125. This network's are not, neither above nor in the search.
     settings = {"model": "own_network:build", "width": 8, "epochs": 12, "logit_scale": 1, "search.samples": 4}
-    search = tune_s11.Search("own-network", "quick", settings, workers=2).run()
+    search = tune_s11.Search("own-network", "quick", settings).run()
     print(search.trials)
     print(f"{search.winner} wins, test accuracy {search.test_accuracy}; {search.report}")
 

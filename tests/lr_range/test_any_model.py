@@ -1,7 +1,7 @@
 """The range test for models and loaders that know nothing of this program."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -107,6 +107,22 @@ def test_a_loader_without_a_length() -> None:
 class Empty:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         return iter(())
+
+
+def test_an_optimizer_of_the_original_is_refused_and_groups_are_made_of_what_is_given() -> None:
+    model, batches = network(), loaders()
+    with pytest.raises(ValueError, match=r"^optimizer: must be built from the parameters that it is given"):
+        lr_range_test(
+            model, *batches, F.cross_entropy, 12, optimizer=lambda _: torch.optim.SGD(model.parameters(), 0.1)
+        )
+
+    def grouped(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        named = dict(zip([name for name, _ in model.named_parameters()], parameters, strict=True))
+        head = [parameter for name, parameter in named.items() if name.startswith("2.")]
+        rest = [parameter for name, parameter in named.items() if not name.startswith("2.")]
+        return torch.optim.SGD([{"params": head}, {"params": rest, "lr": 0.01}], lr=0.1, momentum=0.9)
+
+    assert not lr_range_test(model, *batches, F.cross_entropy, epochs=12, optimizer=grouped).unsure
 
 
 def test_bad_input_is_refused() -> None:

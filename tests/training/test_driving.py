@@ -1,5 +1,7 @@
 """Schedules that set the rates of any torch optimizer."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -21,19 +23,33 @@ def test_a_driven_optimizer_has_the_rate_of_each_step(schedule: OneCycle | Trian
         scheduler.step()
 
 
-def test_a_driven_optimizer_is_resumed_by_torchs_states() -> None:
+def test_a_driven_optimizer_is_resumed_by_torchs_states(tmp_path: Path) -> None:
     schedule = OneCycle(0.01, 0.4, peak=1.0, end=3.0)
     optimizers = [torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1) for _ in range(2)]
     one, other = (drive(schedule, optimizer, 4) for optimizer in optimizers)
     for _ in range(5):
         optimizers[0].step()
         one.step()
-    optimizers[1].load_state_dict(optimizers[0].state_dict())
-    other.load_state_dict(one.state_dict())
+    torch.save({"optimizer": optimizers[0].state_dict(), "scheduler": one.state_dict()}, tmp_path / "checkpoint.pt")
+    states = torch.load(tmp_path / "checkpoint.pt")
+    optimizers[1].load_state_dict(states["optimizer"])
+    other.load_state_dict(states["scheduler"])
     for optimizer, scheduler in zip(optimizers, (one, other), strict=True):
         optimizer.step()
         scheduler.step()
     assert optimizers[0].param_groups[0]["lr"] == optimizers[1].param_groups[0]["lr"] == pytest.approx(schedule.lr(1.5))
+
+
+def test_an_optimizer_is_driven_again_after_a_cycle_that_began_at_0() -> None:
+    """As when a notebook's cell is run twice."""
+    one, other = (torch.nn.Parameter(torch.zeros(1)) for _ in range(2))
+    optimizer = torch.optim.SGD([{"params": [one], "lr": 0.1}, {"params": [other], "lr": 0.02}])
+    for _ in range(2):
+        scheduler = drive(OneCycle(0.0, 0.4, peak=1.0, end=3.0), optimizer, 4)
+        for _ in range(4):
+            optimizer.step()
+            scheduler.step()
+        assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.4, 0.08])
 
 
 def test_a_first_group_without_a_rate_is_refused() -> None:

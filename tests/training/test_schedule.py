@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -174,6 +175,22 @@ def test_a_recipe_names_its_schedule() -> None:
     for _ in range(10):
         plateau.end_epoch(math.inf)
     assert plateau.lr(0) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("build", "line"),
+    [
+        (lambda: OneCycle(0.004, 0.4, peak=5, end=3), "peak 5: must be between 0 and end=3"),
+        (lambda: OneCycle(0.004, 0.4, peak=0, end=3), "peak 0: must be between 0 and end=3"),
+        (lambda: OneCycle(0.004, 0.4, peak=3, end=3), "peak 3: must be between 0 and end=3"),
+        (lambda: OneCycle(0.4, 0.004, peak=1, end=3), "min_lr 0.4: must be between 0 and max_lr=0.004"),
+        (lambda: Triangular(-0.1, 0.4, 2), "min_lr -0.1: must be between 0 and max_lr=0.4"),
+        (lambda: Triangular(0.1, 0.4, 0), "period 0: must be above 0"),
+    ],
+)
+def test_a_schedule_without_a_shape_is_refused(build: Callable[[], object], line: str) -> None:
+    with pytest.raises(ValueError, match=f"^{line}$"):
+        build()
 
 
 @pytest.mark.parametrize("schedule", [S11, Triangular(0.1, 0.5, 4)])

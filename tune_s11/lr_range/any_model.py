@@ -75,11 +75,13 @@ def lr_range_test(
         validation_loader: Validation batches in the same form, of images that the model is not trained on.
         loss: Function of outputs and targets that returns a scalar mean; it is minimised, and it ranks the cycles.
         epochs: Epochs of the planned training.
-        optimizer: Function that builds the optimizer from the copy's parameters. Its learning rate is ignored.
+        optimizer: Function that builds the optimizer from the parameters of a copy of the model, in the order of
+            ``model.parameters()``. Of its learning rates only the ratios between parameter groups matter.
         lr_range: Lowest and highest rate to try.
 
     Raises:
-        ValueError: The range spans less than a factor of 10, or a loader yields nothing.
+        ValueError: The range spans less than a factor of 10, a loader yields nothing, or the optimizer has other
+            parameters than those it was given, such as the model's own.
     """
     if lr_range[1] < 10 * lr_range[0]:
         raise ValueError(f"lr_range {lr_range}: must span at least a factor of 10")
@@ -103,7 +105,7 @@ def _find(training: _Training, optimizer: MakeOptimizer, epochs: int, lr_range: 
         lr_range=lr_range,
         trials=TRIALS,
         chance=_chance(training),
-        fallback=_usual(optimizer(copy.deepcopy(training.model).parameters())),
+        fallback=_usual(_build(optimizer, copy.deepcopy(training.model))),
         seed=0,
     )
     steps, trained = _count(training.loader, "loader"), dict[Cycle, Outcome]()
@@ -124,7 +126,7 @@ def _train(training: _Training, make_optimizer: MakeOptimizer, steps: int, cycle
     """Train one cycle on a copy of the model."""
     torch.manual_seed(cycle.seed)  # All cycles see the same batches, if the loader draws from torch.
     model = copy.deepcopy(training.model)
-    optimizer = make_optimizer(model.parameters())
+    optimizer = _build(make_optimizer, model)
     schedule = OneCycle(FRACTION * cycle.max_lr, cycle.max_lr, peak=PEAK * cycle.epochs, end=cycle.epochs)
     scheduler = drive(schedule, optimizer, steps)
     for epoch in range(1, cycle.epochs + 1):
@@ -141,6 +143,14 @@ def _train(training: _Training, make_optimizer: MakeOptimizer, steps: int, cycle
             return Outcome(None, None, epoch)
     final = _evaluate(model, training)
     return Outcome(None, final if math.isfinite(final) else None, cycle.epochs)
+
+
+def _build(make_optimizer: MakeOptimizer, model: nn.Module) -> Optimizer:
+    """Build an optimizer of this model; a function that refers to the original would train nothing."""
+    optimizer, own = make_optimizer(model.parameters()), set(model.parameters())
+    if not all(parameter in own for group in optimizer.param_groups for parameter in group["params"]):
+        raise ValueError("optimizer: must be built from the parameters that it is given, which are those of a copy")
+    return optimizer
 
 
 @torch.inference_mode()

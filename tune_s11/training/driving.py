@@ -1,5 +1,7 @@
 """Lets a schedule set the learning rate of any torch optimizer."""
 
+from typing import Any
+
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -14,13 +16,14 @@ def drive(schedule: OneCycle | Triangular, optimizer: torch.optim.Optimizer, ste
 
     Args:
         schedule: Schedule over epochs.
-        optimizer: Any torch optimizer.
+        optimizer: Any torch optimizer. If a scheduler has driven it before, the ratios are those before that.
         steps_per_epoch: Steps of the optimizer per epoch.
 
     Raises:
         ValueError: The rate of the first parameter group is 0, so there are no ratios to it.
     """
-    if optimizer.param_groups[0]["lr"] == 0:
+    first = optimizer.param_groups[0]
+    if first.get("initial_lr", first["lr"]) == 0:  # torch keeps the initial rate for schedulers
         raise ValueError("optimizer: the learning rate of its first parameter group must not be 0")
     return _Driven(schedule, optimizer, steps_per_epoch)
 
@@ -31,6 +34,10 @@ class _Driven(LRScheduler):
     def __init__(self, schedule: OneCycle | Triangular, optimizer: torch.optim.Optimizer, steps_per_epoch: int) -> None:
         self._schedule, self._steps = schedule, steps_per_epoch
         super().__init__(optimizer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as plain values, which ``torch.load`` accepts; it goes with the same schedule and steps."""
+        return {key: value for key, value in super().state_dict().items() if key not in {"_schedule", "_steps"}}
 
     def get_lr(self) -> list[float | torch.Tensor]:
         """Return the rate of each parameter group for the next step."""

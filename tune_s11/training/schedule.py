@@ -40,18 +40,31 @@ class Stateless:
         """Do nothing: this schedule is stateless."""
 
 
+def _check_rates(min_lr: float, max_lr: float) -> None:
+    if not 0 <= min_lr <= max_lr:
+        raise ValueError(f"min_lr {min_lr:g}: must be between 0 and max_lr={max_lr:g}")
+
+
 @dataclass(frozen=True)
 class OneCycle(Stateless):
     """One cycle: linear from ``min_lr`` up to ``max_lr`` at ``peak`` and back to ``min_lr`` at ``end``, never below.
 
     It follows Smith, "Super-Convergence" (arXiv:1708.07120), without its last phase, in which the rate falls far
     below ``min_lr``.
+
+    Raises:
+        ValueError: The rates or the epochs are not in this order.
     """
 
     min_lr: float
     max_lr: float
     peak: float
     end: float
+
+    def __post_init__(self) -> None:
+        _check_rates(self.min_lr, self.max_lr)
+        if not 0 < self.peak < self.end:
+            raise ValueError(f"peak {self.peak:g}: must be between 0 and end={self.end:g}")
 
     def lr(self, epoch: float) -> float:
         """Return the learning rate at ``epoch``; ``min_lr`` before 0 and after ``end``."""
@@ -64,11 +77,19 @@ class Triangular(Stateless):
     """A zigzag: linear from ``min_lr`` to ``max_lr`` and back in every ``period`` epochs.
 
     It follows Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv:1506.01186).
+
+    Raises:
+        ValueError: ``min_lr`` is above ``max_lr`` or below 0, or the period is not above 0.
     """
 
     min_lr: float
     max_lr: float
     period: float
+
+    def __post_init__(self) -> None:
+        _check_rates(self.min_lr, self.max_lr)
+        if not self.period > 0:
+            raise ValueError(f"period {self.period:g}: must be above 0")
 
     def lr(self, epoch: float) -> float:
         """Return the learning rate at ``epoch``."""
