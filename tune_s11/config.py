@@ -24,10 +24,8 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
-_SEARCHABLE = "searchable"
-
 Value = TypeVar("Value")
-Searchable = Annotated[Value, _SEARCHABLE]
+Searchable = Annotated[Value, "searchable"]
 """A recipe field that a space may search."""
 
 Positive = Annotated[float, Field(gt=0)]
@@ -144,7 +142,7 @@ class Recipe(Frozen):
         return "EMA weights" if self.ema_horizon else "raw weights"
 
 
-SEARCHABLE = tuple(name for name, field in Recipe.model_fields.items() if _SEARCHABLE in field.metadata)
+SEARCHABLE = tuple(name for name, field in Recipe.model_fields.items() if "searchable" in field.metadata)
 """The recipe fields that a space may search. The others would change what the trials are
 compared on: the data, the number of epochs, or the average that ranks them."""
 
@@ -193,7 +191,7 @@ class SearchSettings(Frozen):
     """Refits of the winner on training and validation images."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the split and the sampler; each trial or refit trains with this seed plus its number."""
-    max_failures: Annotated[int, Field(ge=0)] = 2
+    max_failures: CountFrom0 = 2
     """Number of times that a trial is resumed from its checkpoint after its worker has died."""
     target: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Validation accuracy to reach in as few epochs as possible; the refits train for that many; None: no target."""
@@ -218,14 +216,15 @@ class RefitChanges(Frozen):
     train_images: Count | None = None
     """Training images, validation included."""
     epochs: Count | None = None
-    """Length of a refit, in epochs."""
+    """Length of a refit, in epochs; the peak is scaled with it."""
     batch_size: Count | None = None
-    """Images per step. Trials on a quarter of the images with a quarter of the batch size take as many steps as the
-    refit. Learning rates are not scaled: the best one hardly depends on the batch size (benchmarks/ramps/README.md)."""
+    """Images per step: a quarter in trials on a quarter of the images takes as many steps as the refit. Learning rates
+    are not scaled: the best one hardly depends on the batch size (benchmarks/ramps/README.md)."""
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """Return the recipe of a trial's refit."""
-        return recipe.model_copy(update=self.model_dump(exclude_none=True))
+        resized = recipe if self.epochs is None else recipe.resized(self.epochs)
+        return resized.model_copy(update=self.model_dump(exclude_none=True))
 
 
 Configuration = TypeVar("Configuration", bound=Frozen)

@@ -93,8 +93,8 @@ class SearchConfig:
 
         Raises:
             NothingToSearchError: The space is empty.
-            InputError: The policy has no rung before the last epoch, ``search.target`` and ``refit.epochs`` are both
-                set, or a searched value is invalid in a refit.
+            InputError: The policy has no rung before the last epoch, or ``search.target`` and ``refit.epochs`` are both
+                set.
         """
         if not self.space:
             raise NothingToSearchError("space: nothing is left to search; it needs one or more recipe fields")
@@ -104,11 +104,6 @@ class SearchConfig:
                 f"refit.epochs {self.refit.epochs}: search.target {self.search.target:g} finds the refits' epochs; "
                 "expected one of the two"
             )
-        refit = self.refit.applied_to(self.recipe).model_dump()
-        validated(Recipe, refit, "refit: ", strict=False)
-        for name, domain in self.space.items():
-            for end in _ends(domain):
-                validated(Recipe, refit | {name: end}, f"refit with space.{name} at {end:g}: ", strict=False)
         return self
 
     @property

@@ -113,6 +113,15 @@ def test_a_flat_test_folder_is_passed_over_with_a_line_that_says_so(root: Path) 
     assert dataset.notes[0] == "test/ has no class folders: ignored, with its 3 images"
 
 
+def test_a_folder_of_validation_images_is_named_as_ignored(root: Path) -> None:
+    save(root / "val" / "cat" / "0.png", 250)
+    dataset = read_folder(root, SIZE)
+    assert 250 not in itertools.chain(*shades(dataset))
+    assert dataset.notes[0] == (
+        "val/ is ignored: validation images are taken from train/; as test/ it would be tested on"
+    )
+
+
 def test_a_share_beside_test_images_is_refused(root: Path) -> None:
     for name in ("cat", "dog"):
         save(root / "test" / name / "0.png", 200)
@@ -124,7 +133,7 @@ def test_too_few_images_to_hold_any_out(root: Path) -> None:
     refuse(root, "test_fraction 0.01: 20 images would be divided into 20 and 0", 0.01)
     for number in range(1, 10):
         os.remove(root / "train" / "dog" / f"{number}.png")
-    refuse(root, "test_fraction 0.2: class number 1 has 1 of 11 images; expected at least 2 of each class")
+    refuse(root, "test_fraction 0.2: class 'dog' has 1 of 11 images; expected at least 2 of each class")
 
 
 # --- a CSV

@@ -34,6 +34,17 @@ def test_digits_at_their_own_size_use_the_full_range() -> None:
     assert min(dataset.std) > 0
 
 
+@pytest.mark.parametrize(("dataset", "data_dir"), [("digits", "."), ("cifar10", "."), ("cifar10", "list.csv")])
+def test_own_images_are_not_ignored(tmp_path: Path, dataset: str, data_dir: str) -> None:
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    recipe = Recipe.model_validate({"dataset": dataset, "data_dir": str(tmp_path / data_dir)})
+    with pytest.raises(
+        InputError, match=rf"^data_dir .*: is not read with dataset {dataset}; expected dataset folder$"
+    ):
+        load_dataset(recipe)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["train"]
+
+
 # --- CIFAR-10
 
 

@@ -56,7 +56,7 @@ def read_folder(source: Path, image_size: int, test_fraction: float | None = Non
     train, notes = Images(arrays["train_pixels"], arrays["train_labels"]), (*listing.notes, *notes)
     if listing.test is not None:
         return Dataset(listing.classes, train, Images(arrays["test_pixels"], arrays["test_labels"]), notes)
-    train, test, note = hold_out_test(train, test_fraction)
+    train, test, note = hold_out_test(train, test_fraction, listing.classes)
     return Dataset(listing.classes, train, test, (*notes, note))
 
 

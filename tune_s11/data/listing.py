@@ -18,6 +18,9 @@ from tune_s11.data.decoding import SUFFIXES
 
 CSV_SUFFIX = ".csv"
 
+_VALIDATION = ("val", "valid", "validation", "dev")
+"""Folders of other layouts that are not read."""
+
 _FILE, _LABEL, _SPLIT = "file", "label", "split"
 
 
@@ -88,6 +91,11 @@ def _list_folder(root: Path) -> Listing:
         count = sum(1 for _ in _walk(str(root / "test"), set()))
         images = "1 image" if count == 1 else f"{count:,} images"
         notes.append(f"test/ has no class folders: ignored, with its {images}")
+    notes += [
+        f"{name}/ is ignored: validation images are taken from train/; as test/ it would be tested on"
+        for name in _VALIDATION
+        if (root / name).is_dir()
+    ]
     _check_several(classes, f"data_dir {str(root)!r}", "class folders in train/")
     return Listing(
         root,

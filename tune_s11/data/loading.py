@@ -10,6 +10,7 @@ from tune_s11.data.cache import cache_dir
 from tune_s11.data.dataset import Dataset, Images
 from tune_s11.data.decoding import resize
 from tune_s11.data.folder import read_folder
+from tune_s11.data.listing import CSV_SUFFIX
 
 DIGITS_TEST_IMAGES = 360
 
@@ -20,14 +21,22 @@ def load_dataset(recipe: Recipe) -> Dataset:
     The first call may download (``cifar10``) or decode (``folder``) them; later calls reuse the result.
 
     Raises:
-        InputError: The images are missing or cannot be read.
+        InputError: The images are missing or cannot be read, or ``data_dir`` holds images but is not to be read.
     """
+    if recipe.dataset != "folder" and recipe.data_dir is not None:
+        _check_no_folder(recipe.dataset, Path(recipe.data_dir))
     if recipe.dataset == "cifar10":
         return _read_cifar10(Path(recipe.data_dir) if recipe.data_dir else cache_dir(), recipe.image_size)
     if recipe.dataset == "digits":
         return _read_digits(recipe.image_size)
     assert recipe.data_dir is not None  # a recipe for a folder has one
     return read_folder(Path(recipe.data_dir), recipe.image_size, recipe.test_fraction)
+
+
+def _check_no_folder(dataset: str, data_dir: Path) -> None:
+    """Refuse a user's own images that would be ignored, or get CIFAR-10 unpacked beside them."""
+    if dataset == "digits" or (data_dir / "train").is_dir() or data_dir.suffix.lower() == CSV_SUFFIX:
+        raise InputError(f"data_dir {str(data_dir)!r}: is not read with dataset {dataset}; expected dataset folder")
 
 
 def _read_cifar10(root: Path, image_size: int) -> Dataset:

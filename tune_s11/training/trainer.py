@@ -36,13 +36,13 @@ class TrainingData:
     @staticmethod
     def with_validation(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
         """Return the training/validation split, by which recipes are chosen. The test images are not used."""
-        train, validation = split(dataset.train, recipe, seed)
+        train, validation = split(dataset.train, recipe, seed, dataset.classes)
         return TrainingData(train, validation, len(dataset.classes), dataset.mean, dataset.std)
 
     @staticmethod
     def without_validation(dataset: Dataset, recipe: Recipe, seed: int) -> "TrainingData":
         """Return the full training set for the chosen recipe: both parts of the training/validation split."""
-        train, validation = split(dataset.train, recipe, seed)
+        train, validation = split(dataset.train, recipe, seed, dataset.classes)
         pixels = np.concatenate([train.pixels, validation.pixels])
         labels = np.concatenate([train.labels, validation.labels])
         return TrainingData(Images(pixels, labels), None, len(dataset.classes), dataset.mean, dataset.std)
