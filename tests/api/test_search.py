@@ -1,7 +1,9 @@
 """Searches begun and resumed from Python."""
 
+import errno
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ import tune_s11
 from tune_s11.api.search import OpenedSearch
 from tune_s11.config import InputError, Recipe
 from tune_s11.results import load_search as load_results
+from tune_s11.search.interruption import SearchInterruptedError
 from tune_s11.search.workers.cluster import Resources
 
 
@@ -66,6 +69,24 @@ def test_arguments_reach_the_session(finished: Path) -> None:
     assert (session.precision, session.compiled, session.callbacks) == ("fp32", "on", (callback,))
     assert search.resources == Resources(None, 0, 1, 1)
     assert (search.stall_timeout, search.budget) == (7, 9)
+
+
+def test_a_full_disk_is_one_line_and_an_interruption_is_told_while_nothing_runs_on_ray(finished: Path) -> None:
+    search = opened(finished)
+
+    def fails() -> None:
+        with search.explained():
+            raise RuntimeError from OSError(errno.ENOSPC, "", "/results/a")
+
+    def interrupted() -> None:
+        with search.explained():
+            signal.raise_signal(signal.SIGTERM)
+
+    kept = f"everything in {finished} is kept; the same call resumes it"
+    with pytest.raises(InputError, match=f"^/results/a: No space left on device; {kept}$"):
+        fails()
+    with pytest.raises(SearchInterruptedError):
+        interrupted()
 
 
 def test_a_resumed_search_keeps_its_tracker_unless_another_or_none_is_asked_for(finished: Path, tmp_path: Path) -> None:

@@ -74,9 +74,9 @@ def test_other_errors_pass() -> None:
 def test_second_signal_leaves_at_once_with_all_that_was_started() -> None:
     program = """
 import os, signal, subprocess, sys, time
-from tune_s11.search.interruption import interruptible
+from tune_s11.search.interruption import exiting_at_once, interruptible
 nested = "import subprocess; child = subprocess.Popen(['sleep', '600']); print(child.pid, flush=True); child.wait()"
-with interruptible():
+with exiting_at_once(), interruptible(), interruptible():  # as a search of the command line does
     try:
         child = subprocess.Popen([sys.executable, "-c", nested], stdout=subprocess.PIPE, text=True)
         print(child.pid, child.stdout.readline(), flush=True)
@@ -93,13 +93,46 @@ with interruptible():
         time.sleep(0.05)  # a process that stays fails the test by its timeout
 
 
+def test_a_second_interrupt_in_a_notebook_is_what_it_was_before() -> None:
+    """Its kernel lives on, with whatever else it has started."""
+    child = subprocess.Popen(["sleep", "600"])
+
+    def interrupt_twice() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+
+    try:
+        with pytest.raises(SearchInterruptedError), interruptible(), interruptible():
+            interrupt_twice()
+        assert child.poll() is None
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_second_sigterm_in_a_script_ends_it_as_ever() -> None:
+    program = """
+import signal
+from tune_s11.search.interruption import interruptible
+with interruptible():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.raise_signal(signal.SIGTERM)
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=300).returncode == -signal.SIGTERM
+
+
 def test_a_second_signal_gives_the_terminal_its_cursor_back() -> None:
     program = """
 import os, signal, sys
 from rich.console import Console
-from tune_s11.search.interruption import interruptible
+from tune_s11.search.interruption import exiting_at_once, interruptible
 Console().show_cursor(False)
-with interruptible():
+with exiting_at_once(), interruptible(), interruptible():  # as a search of the command line does
     try:
         os.kill(os.getpid(), signal.SIGTERM)
     finally:

@@ -3,7 +3,8 @@
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -17,6 +18,7 @@ from tune_s11.hardware import Compile, Precision
 from tune_s11.results import SearchFolder, SearchResult
 from tune_s11.results.opening import UnknownNameError, begin, check_name, resume
 from tune_s11.search_space import RANGE_TEST, SearchConfig, load_space
+from tune_s11.storage.disk import describe_disk_error
 from tune_s11.storage.remote import Remote, Storage, parse_storage
 from tune_s11.storage.workspace import Workspace
 from tune_s11.tracking.record import tracker_of
@@ -25,9 +27,6 @@ from tune_s11.tracking.trackers import TrackerName, tracker_name
 if TYPE_CHECKING:  # Ray takes seconds to import
     from tune_s11.search.session import Session
     from tune_s11.search.workers.cluster import Resources
-
-SPACE = "s11"
-"""Space that is searched if none is named."""
 
 
 @dataclass(frozen=True)
@@ -108,13 +107,15 @@ class Search:
         """Run the rest of the search, and write its report. Progress is shown in a terminal or a notebook.
 
         Raises:
-            tune_s11.config.InputError: An argument is wrong, or a search of that name has another configuration.
+            tune_s11.config.InputError: An argument is wrong, a search of that name has another configuration, or a disk
+                is full; what is on disk is kept.
             tune_s11.search.failures.SearchFailedError: No trial is complete, or a worker fails.
             tune_s11.search.interruption.SearchInterruptedError: The search was interrupted; the same call resumes it.
         """
         opened = self.opened(Console(highlight=False))
-        opened.write_report(opened.run())
-        opened.workspace.finish()
+        with opened.explained():
+            opened.write_report(opened.run())
+            opened.workspace.finish()
         return load_search(opened.path)
 
     def forecast(self) -> None:
@@ -123,7 +124,9 @@ class Search:
         Raises:
             tune_s11.config.InputError: An argument is wrong.
         """
-        self.opened(Console(highlight=False)).forecast()
+        opened = self.opened(Console(highlight=False))
+        with opened.explained():
+            opened.forecast()
 
     def opened(self, console: Console) -> "OpenedSearch":
         """Check the arguments, and find the search's folder or choose a new one. Nothing is written.
@@ -144,11 +147,8 @@ class Search:
 
         storage = self.storage if isinstance(self.storage, Remote) else parse_storage(str(self.storage))
         workspace, so_far = self._started(storage)
-        if so_far is not None:
-            earlier = so_far.warm_start
-        else:
-            earlier = () if self.warm_start is None else _best_of(str(self.warm_start), storage)
-        config = self._config(so_far)
+        earlier = _best_of(self.warm_start, storage) if so_far is None else so_far.warm_start
+        config = self._config(so_far).checked_for_search()
         if workspace is None:
             workspace = begin(storage, check_name(self.name))
             if "working_dir_files" in workspace.folder.parts:  # where Ray unpacks the files of `ray job submit`
@@ -156,10 +156,7 @@ class Search:
                     f"--storage {storage}: is inside this Ray job's temporary copy of the working directory; "
                     "expected an absolute path, such as a network mount that all nodes share"
                 )
-        config = config.checked_for_search()
-        tracker = tracker_name(self.track)
-        if self.track is None:
-            tracker = tracker_of(SearchFolder(workspace.folder).tracked)
+        tracker = tracker_of(SearchFolder(workspace.folder).tracked) if self.track is None else tracker_name(self.track)
         session = Session(
             workspace,
             config,
@@ -194,7 +191,7 @@ class Search:
         if self.space is None and begun is not None:
             config = begun.config
         else:
-            config = self.space if isinstance(self.space, SearchConfig) else load_space(str(self.space or SPACE))
+            config = self.space if isinstance(self.space, SearchConfig) else load_space(str(self.space or "s11"))
         settings = {key: str(value) if isinstance(value, Path) else value for key, value in self.settings.items()}
         config = config.with_overrides(settings).with_absolute_paths() if settings else config.with_absolute_paths()
         if begun is not None and config.search.target is None and begun.config.search.target is not None:
@@ -231,8 +228,29 @@ class OpenedSearch:
         """Folder of the search on this machine; it need not exist yet."""
         return self.workspace.folder
 
+    @contextmanager
+    def explained(self, again: str = "the same call resumes it") -> Iterator[None]:
+        """Run steps of the search within the block; errors are those of :meth:`Search.run`.
+
+        Args:
+            again: How to resume the search, for errors.
+        """
+        from tune_s11.search.failures import SearchFailedError
+        from tune_s11.search.interruption import SearchInterruptedError, interruptible
+
+        try:
+            with interruptible():
+                yield
+        except (InputError, SearchFailedError, SearchInterruptedError):
+            raise
+        except Exception as error:
+            trouble = describe_disk_error(error)
+            if trouble is None:
+                raise
+            raise InputError(f"{trouble}; everything in {self.path} is kept; {again}") from None
+
     def run(self) -> SearchResult:
-        """Run the rest of the search without the report; see :meth:`Search.run` for errors."""
+        """Run the rest of the search without the report."""
         return self.session.run(self.resources, self.stall_timeout, self.budget)
 
     def forecast(self) -> None:
@@ -254,10 +272,12 @@ class OpenedSearch:
         return write_report(result, commands=commands)
 
 
-def _best_of(name: str, storage: Storage) -> tuple[Recipe, ...]:
-    """Return the recipes of an earlier search's best trials."""
+def _best_of(name: str | Path | None, storage: Storage) -> tuple[Recipe, ...]:
+    """Return the recipes of an earlier search's best trials; none without a name."""
+    if name is None:
+        return ()
     try:
-        search = results.load_search(name, storage)
+        search = results.load_search(str(name), storage)
     except InputError as error:
         raise InputError(f"--warm-start {error}") from None
     if not search.contenders:

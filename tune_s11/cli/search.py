@@ -31,7 +31,6 @@ from tune_s11.config import InputError
 from tune_s11.hardware import Compile
 from tune_s11.results import SearchFolder
 from tune_s11.search_space import NothingToSearchError
-from tune_s11.storage.disk import describe_disk_error
 from tune_s11.text import printable
 
 if TYPE_CHECKING:  # Ray and torch take seconds to import
@@ -209,14 +208,12 @@ def search(
 def _in_one_line(opened: "OpenedSearch", step: Callable[[], Outcome]) -> Outcome:
     """Run a step of the search and return its result; if it fails, print why and exit with the right code."""
     from tune_s11.search.failures import SearchFailedError
-    from tune_s11.search.interruption import SearchInterruptedError, interruptible
+    from tune_s11.search.interruption import SearchInterruptedError, exiting_at_once
 
     again = f"resume with: {resume_command(opened.path)}"
     try:
-        with interruptible():
+        with exiting_at_once(), opened.explained(again):
             return step()
-    except InputError:
-        raise
     except SearchFailedError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(1)
@@ -224,8 +221,3 @@ def _in_one_line(opened: "OpenedSearch", step: Callable[[], Outcome]) -> Outcome
         written = SearchFolder(opened.path).space.exists()
         print("interrupted;", again if written else "nothing has been written yet", file=sys.stderr)
         sys.exit(interruption.exit_code)
-    except Exception as error:
-        trouble = describe_disk_error(error)
-        if trouble is None:
-            raise
-        raise InputError(f"{trouble}; everything in {opened.path} is kept; {again}") from None

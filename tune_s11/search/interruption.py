@@ -1,13 +1,16 @@
-"""Handles SIGINT and SIGTERM: the first signal unwinds the program, the second exits at once."""
+"""Handles SIGINT and SIGTERM: the first signal unwinds the program, and the command line exits at once on a second."""
 
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 
 import psutil
 from rich.console import Console
+
+_SIGNALS = (int(signal.SIGINT), int(signal.SIGTERM))
 
 
 class SearchInterruptedError(Exception):
@@ -22,6 +25,36 @@ class SearchInterruptedError(Exception):
         self.exit_code = 128 + number
 
 
+class _Handler:
+    """A handler of SIGINT and SIGTERM that turns the first signal into a KeyboardInterrupt.
+
+    Any later signal has the effect that it had before this handler, and the handlers of this class around it, were
+    installed.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._before = {number: signal.signal(number, self) for number in _SIGNALS}
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if not self.received:
+            self.received.append(number)
+            raise KeyboardInterrupt
+        handler = self._before[number]
+        while isinstance(handler, _Handler):
+            handler = handler._before[number]
+        if callable(handler):
+            handler(number, frame)
+        else:
+            signal.signal(number, handler)
+            signal.raise_signal(number)
+
+    def remove(self) -> None:
+        """Install the earlier handlers again."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Turn the first SIGINT or SIGTERM within the block into a :class:`SearchInterruptedError`.
@@ -33,38 +66,50 @@ def interruptible() -> Iterator[None]:
     Raises:
         SearchInterruptedError: At the end of the block, even if the KeyboardInterrupt was caught inside it.
     """
-    if threading.current_thread() is not threading.main_thread():  # Python handles signals in that one alone
+    if not _in_main_thread():
         yield
         return
-    received: list[int] = []
-
-    def on_signal(number: int, frame: object) -> None:
-        if received:
-            _kill_children()
-            with suppress(RuntimeError):  # The signal may have interrupted a write to this stream.
-                Console().show_cursor()  # which the panel hides
-            os._exit(128 + number)
-        received.append(number)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    handler = _Handler()
     try:
         yield
     except BaseException as error:
         if isinstance(error, SystemExit) and error.code == signal.SIGTERM:
-            received.append(signal.SIGTERM)
-        if received:
-            raise SearchInterruptedError(received[0]) from None
+            handler.received.append(signal.SIGTERM)
+        if handler.received:
+            raise SearchInterruptedError(handler.received[0]) from None
         raise
+    finally:
+        handler.remove()
+    if handler.received:
+        raise SearchInterruptedError(handler.received[0])
+
+
+@contextmanager
+def exiting_at_once() -> Iterator[None]:
+    """Let a signal within the block end the process and all that it has started; if also :func:`interruptible`, the
+    second one. Only a program that owns its process may do so: a notebook's kernel has other children.
+    """
+    if not _in_main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _exit_at_once) for number in _SIGNALS}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if received:
-        raise SearchInterruptedError(received[0])
 
 
-def _kill_children() -> None:
-    """Kill all descendants. Otherwise two of Ray's processes would survive for a minute, reporting to a dead one."""
+def _in_main_thread() -> bool:
+    """Return whether signals can be handled: Python handles them in the main thread alone."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def _exit_at_once(number: int, frame: FrameType | None) -> None:
+    """Kill all descendants and exit. Otherwise two of Ray's processes would survive for a minute."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             process.kill()
+    with suppress(RuntimeError):  # The signal may have interrupted a write to this stream.
+        Console().show_cursor()  # which the panel hides
+    os._exit(128 + number)
