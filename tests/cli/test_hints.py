@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tune_s11.cli.hints import program, repeat_commands, resume_command, shown_path, storage_option
+from tune_s11.cli.hints import program, recipe_options, repeat_commands, resume_command, shown_path, storage_option
 from tune_s11.results import load_search
 from tune_s11.storage.local_folders import home_of
 from tune_s11.storage.remote import Remote
@@ -114,3 +114,9 @@ def test_a_search_is_repeated_resumed_and_its_winner_trained_again(search_path: 
     }
     shutil.rmtree(here / "my results/own/trials")
     assert repeat_commands(load_search("own", Path("my results"))).keys() == {"search", "resume"}
+
+
+def test_options_of_a_recipe_leave_out_what_only_a_search_uses() -> None:
+    settings = ["width=16", "search.samples=4", "refit.width=64", "search.seed=3"]
+    typed = recipe_options("s11", settings, Path("my images"), None, 0)
+    assert typed == "--space s11 --set width=16 --set search.seed=3 --data-dir 'my images' --seed 0"

@@ -50,6 +50,6 @@ def test_a_file_that_exists_stays_as_it_is(
     with pytest.raises(SystemExit) as exit:
         main()
     assert exit.value.code == 2
-    beside = f"must name a new file in an existing folder, with no {path.with_suffix('.png').name} beside it"
+    beside = f"must name a new file in a writable folder, with no {path.with_suffix('.png').name} beside it"
     assert capsys.readouterr().err == f"error: --out {path}: {beside}\n"
     assert [file.read_bytes() for file in tmp_path.iterdir()] == ([b""] if there else [])

@@ -65,6 +65,10 @@ def test_run_and_resume(
     with pytest.raises(SystemExit) as exit:
         train.main()
     assert exit.value.code == 130
+    printed = capsys.readouterr()
+    assert f"run: {tmp_path / 'cut'}" in printed.out.splitlines()
+    resume = f"python -m tune_s11.train --resume cut --storage {tmp_path}"
+    assert printed.err == f"interrupted; resume with: {resume}\n"
     monkeypatch.setattr(Trainer, "run_epoch", run_epoch)
     run("--resume", "cut")
     assert without_times(read_metrics(tmp_path / "cut" / "metrics.jsonl")) == without_times(whole)

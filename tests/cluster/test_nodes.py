@@ -179,7 +179,7 @@ import numpy as np, ray
 from tune_s11.config import Recipe
 from tune_s11.data import Images
 from tune_s11.search.workers.cluster import _join, alive_nodes
-from tune_s11.search.workers.preflight import check_nodes, fingerprint
+from tune_s11.search.workers.preflight import check_nodes
 from tune_s11.training.trainer import TrainingData
 
 _join(sys.argv[1])
@@ -187,9 +187,9 @@ images = [Images(np.full((4, 8, 8, 3), value, np.uint8), np.arange(4)) for value
 sent, other = (TrainingData(images[which], images[0], 4, (0.5,) * 3, (0.2,) * 3) for which in (0, 1))
 folder = Path(sys.argv[2])
 recipe = Recipe(width=2, image_size=8, pad=1, cutout=2)
-check_nodes(alive_nodes(), folder / "not" / "there", recipe, ray.put(sent), fingerprint(sent))
+check_nodes(alive_nodes(), folder / "not" / "there", recipe, sent, ray.put(sent))
 assert list(folder.iterdir()) == []
-check_nodes(alive_nodes(), folder, recipe, ray.put(sent), fingerprint(other))
+check_nodes(alive_nodes(), folder, recipe, other, ray.put(sent))
 """
 
 

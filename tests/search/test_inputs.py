@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from tune_s11.hardware import Hardware
+from tune_s11.search import inputs as inputs_module
 from tune_s11.search.inputs import SearchInputs
 from tune_s11.search_space import load_space
-from tune_s11.training.trainer import Trainer
+from tune_s11.training.trainer import Trainer, try_out
 
 
 @pytest.mark.parametrize("schedule", ["one_cycle", "triangular", "plateau"])
@@ -35,3 +36,17 @@ def test_a_checkpoint_takes_what_is_reckoned_with(fields: dict[str, str]) -> Non
     file = io.BytesIO()
     torch.save(trainer.state_dict(), file)
     assert len(file.getvalue()) == pytest.approx(inputs.trial_bytes, rel=0.1)
+
+
+def test_a_refit_unlike_the_trials_is_tried_out_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    monkeypatch.setattr(
+        inputs_module, "try_out", lambda recipe, data: tried.append(recipe.width) or try_out(recipe, data)
+    )
+    config = load_space("quick").with_overrides({"width": "2"})
+    alike = SearchInputs.checked(config.checked_for_search())
+    assert tried == [2]
+    assert alike.refit_bytes == alike.trial_bytes
+    wider = SearchInputs.checked(config.with_overrides({"refit.width": "4"}).checked_for_search())
+    assert tried == [2, 2, 4]
+    assert wider.refit_bytes > wider.trial_bytes

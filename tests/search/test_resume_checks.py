@@ -2,13 +2,21 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
 
 from tune_s11.config import InputError
+from tune_s11.hardware import Precision
 from tune_s11.results import SearchFolder
-from tune_s11.search.resume_checks import check_same_search, earlier_manifest, may_use_matrix_products, only_session
+from tune_s11.search.resume_checks import (
+    check_same_search,
+    earlier_manifest,
+    kept_precision,
+    may_use_matrix_products,
+    only_session,
+)
 from tune_s11.search_space import load_space
 
 
@@ -37,6 +45,35 @@ def test_a_search_that_began_without_matrix_products_continues_without(
     if manifest is not None:
         (tmp_path / "manifest.json").write_text(manifest)
     assert may_use_matrix_products(earlier_manifest(SearchFolder(tmp_path))) is allowed
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "kept"),
+    [
+        ("auto", None, "auto"),
+        ("auto", {"precision": "fp32"}, "fp32"),
+        ("bf16", {"precision": "fp32"}, "bf16"),
+        ("auto", {"precision": "auto"}, "auto"),
+        ("auto", {}, "auto"),
+        ("auto", {"precision": "fp8"}, "auto"),
+    ],
+)
+def test_a_search_keeps_the_precision_that_was_asked_for(
+    asked: Precision, before: dict[str, Any] | None, kept: Precision
+) -> None:
+    assert kept_precision(asked, before) == kept
+
+
+def test_what_was_changed_is_named_the_call_or_the_file(tmp_path: Path) -> None:
+    folder, config = SearchFolder(tmp_path), load_space("quick")
+    before = {"packages": {"ray": ray.__version__}, "search": config.plain()}
+    wider = config.with_overrides({"width": "99"})
+    folder.space.write_text(config.to_yaml())
+    with pytest.raises(InputError, match=f"^{tmp_path.name}: recipe.width: 99: .*; expected .* search: another name$"):
+        check_same_search(folder, wider, before)
+    folder.space.write_text(wider.to_yaml())
+    with pytest.raises(InputError, match=f"^{folder.space}: recipe.width: 99: .*: --space {folder.space}$"):
+        check_same_search(folder, wider, before)
 
 
 def test_an_error_in_a_session_lets_the_next_in(tmp_path: Path) -> None:

@@ -400,6 +400,22 @@ class TwoHeads(nn.Linear):
         return (logits, logits) if self.training else logits
 
 
+class Caching(nn.Linear):
+    """A network that keeps a tensor of its first call, as those with rotary embeddings do."""
+
+    scale: torch.Tensor | None = None
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.scale is None:
+            self.scale = torch.ones(3)
+        return super().forward(images.mean((2, 3)) * self.scale * self.weight.mean())
+
+
+def test_a_network_that_keeps_a_tensor_can_be_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer_module, "build_model", lambda recipe, classes: Caching(3, classes))
+    try_out(recipe(), TrainingData(images(64, 0), None, 4, MEAN, STD))
+
+
 @pytest.mark.parametrize(
     ("network", "says"),
     [
@@ -409,6 +425,7 @@ class TwoHeads(nn.Linear):
             "logits of shape (2, 3), expected (N, 4)",
         ),
         (lambda classes: nn.Linear(5, classes), "fails on two images: RuntimeError: "),
+        (nn.LazyLinear, "fails before training: ValueError: "),
     ],
 )
 def test_a_network_that_cannot_be_trained_is_found_out_on_two_images(

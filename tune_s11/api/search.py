@@ -50,7 +50,7 @@ class Search:
         storage: Parent of the results: a folder, or an address such as ``s3://BUCKET/searches``.
         resume: Whether the search must have started (True) or must be new (False); None: either.
 
-    How it runs; a resumed search does not remember these:
+    How it runs; of these a resumed search remembers only precision and tracker:
 
     Attributes:
         gpus: GPUs to use, at most; None: all there are; 0: the CPU.

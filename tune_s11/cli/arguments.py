@@ -59,6 +59,23 @@ def resolve_config(
     return load_space(space).with_overrides(overrides).with_absolute_paths()
 
 
+def refuse_unused(settings: list[str] | None, what: str, *used: str) -> None:
+    """Refuse settings of a search or its refits, except those that a command uses, because they would be ignored.
+
+    Args:
+        settings: Values of ``--set``.
+        what: What the command does, for the error.
+        used: Keys that it uses in addition to the recipe's fields.
+
+    Raises:
+        InputError: There is such a setting.
+    """
+    for setting in settings or []:
+        key, _ = _key_value(setting)
+        if key.startswith(("search.", "refit.")) and key not in used:
+            raise InputError(f"--set {key}: is not used by {what}; expected a recipe field, or {', '.join(used)}")
+
+
 def _key_value(setting: str) -> tuple[str, str]:
     key, equals, value = setting.partition("=")
     if not (key and equals):

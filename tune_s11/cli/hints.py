@@ -39,10 +39,11 @@ def resume_command(folder: Path) -> str:
 def recipe_options(
     space: str, settings: list[str] | None, data_dir: Path | None, model: str | None, seed: int | None
 ) -> str:
-    """Return the options of a command that name a recipe, as they were typed."""
+    """Return the options of a command that name a recipe and its seed, as they were typed."""
     typed = ["--space", space]
     for setting in settings or []:
-        typed += ["--set", setting]
+        if setting.startswith("search.seed=") or not setting.startswith(("search.", "refit.")):
+            typed += ["--set", setting]
     for option, value in (("--data-dir", data_dir), ("--model", model), ("--seed", seed)):
         typed += [] if value is None else [option, str(value)]
     return shlex.join(typed)

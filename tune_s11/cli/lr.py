@@ -1,5 +1,6 @@
 """Runs the LR range test on its own: ``tune-s11 lr``."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from tune_s11.cli.arguments import resolve_config
+from tune_s11.cli.arguments import refuse_unused, resolve_config
 from tune_s11.cli.options import (
     DataDirOption,
     ModelOption,
@@ -26,6 +27,8 @@ from tune_s11.lr_range.cycles import Cycle, Outcome
 from tune_s11.lr_range.rule import ask, expected_epochs, recommend
 from tune_s11.results.lr_range import RangeTest
 from tune_s11.search_space import SearchConfig
+
+_USED = ("lr_range", "lr_range_steps", "lr_range_seeds", "lr_range_trials")
 
 if TYPE_CHECKING:  # torch takes seconds to import, and neither --help nor shell completion needs it
     from tune_s11.training.trainer import TrainingData
@@ -50,24 +53,28 @@ def lr(
     from tune_s11.training.trainer import TrainingData, try_out
 
     picture = out.with_suffix(".png") if out.name else out
-    if out.exists() or picture.exists() or picture == out or not out.parent.is_dir():
-        raise InputError(f"--out {out}: must name a new file in an existing folder, with no {picture.name} beside it")
+    if out.exists() or picture.exists() or picture == out or not os.access(out.parent, os.W_OK | os.X_OK):
+        raise InputError(f"--out {out}: must name a new file in a writable folder, with no {picture.name} beside it")
+    refuse_unused(settings, "the range test alone", "search.seed", *(f"search.{name}" for name in _USED))
     config = resolve_config(space, settings, data_dir, model, seed)
     recipe, search = config.recipe, config.search
     hardware = choose_hardware(precision, threads)
     hardware.activate()
-    data = TrainingData.with_validation(load_dataset(recipe), recipe, search.seed)
+    dataset = load_dataset(recipe)
+    for note in dataset.notes:
+        print(f"data: {note}")
+    data = TrainingData.with_validation(dataset, recipe, search.seed)
     try_out(recipe, data)
     lrs = ramp("linear" if linear else "exponential", *search.lr_range, search.lr_range_steps)
     measured = _measure(config, data, hardware, lrs)
-    from tune_s11.report import figures  # Matplotlib takes a second to import.
-
-    measured.write(out)
-    figures.save(figures.draw_range_test(measured), picture)
     for name, rate in measured.suggestions.items():
         print(f"{name:12s} {rate:.4g}  (read off the ramps)")
     for name, reason in measured.bounds.reasons.items():
         print(f"{name:12s} {getattr(measured.bounds, name):.4g}  ({reason})")
+    from tune_s11.report import figures  # Matplotlib takes a second to import.
+
+    measured.write(out)
+    figures.save(figures.draw_range_test(measured), picture)
     print(f"range test: {out}, {picture}")
 
 

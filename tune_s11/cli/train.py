@@ -1,6 +1,7 @@
 """Trains one run without a search: ``python -m tune_s11.train --space quick --set max_lr=0.2``."""
 
 import datetime
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +11,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tune_s11.cli.app import new_app, run
-from tune_s11.cli.arguments import refuse_other_options, resolve_config
-from tune_s11.cli.hints import program, recipe_options, report_command, report_commands, shown_path
+from tune_s11.cli.arguments import refuse_other_options, refuse_unused, resolve_config
+from tune_s11.cli.hints import (
+    program,
+    recipe_options,
+    report_command,
+    report_commands,
+    resume_command,
+    shown_path,
+)
 from tune_s11.cli.options import (
     RESULTS,
     DataDirOption,
@@ -103,6 +111,7 @@ def train(
         if trial is not None:
             planned, manifest = _run_of_trial(trial, storage, test, target_line)
         else:
+            refuse_unused(settings, "a single run", "search.seed", "search.target_line")
             config = resolve_config(space, settings, data_dir, model, seed, target_line)
             planned = _run_of_recipe(config, choose_hardware(precision, threads), test)
             if "max_lr" in config.space:
@@ -133,12 +142,15 @@ def train(
         tell(how_to_find, copied=True)
     for note in (*notes, *dataset.notes):
         tell(note)
+    tell(f"run: {shown_path(folder.path)}", copied=True)
     try:
         with workspace.copying(tell):
             _fit_with_progress(trainer, folder, dataset.test if planned.options.test else None, console)
     except CheckpointError as error:
         raise InputError(f"--resume {resume_name}: {error}") from None
-    tell(f"run: {shown_path(folder.path)}", copied=True)
+    except KeyboardInterrupt:
+        print("interrupted; resume with:", resume_command(folder.path), file=sys.stderr)
+        sys.exit(130)
     _finish(load_run(folder.path, folder.path.name), tell)
     workspace.finish()
 

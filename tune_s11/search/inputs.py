@@ -46,13 +46,16 @@ class SearchInputs:
         data = TrainingData.with_validation(dataset, recipe, seed)
         refit_recipe, largest = config.refit.applied_to(recipe), config.largest
         largest_refit = config.refit.applied_to(largest)
+        trial_bytes = refit_bytes = _checkpoint_bytes(largest, data)
+        if largest_refit != largest:
+            refit_bytes = _checkpoint_bytes(largest_refit, _refit_data(dataset, largest_refit, seed))
         return SearchInputs(
             dataset=dataset,
             data=data,
             recipe=recipe,
             refit_recipe=refit_recipe,
-            trial_bytes=_checkpoint_bytes(largest, data),
-            refit_bytes=_checkpoint_bytes(largest_refit, _refit_data(dataset, largest_refit, seed)),
+            trial_bytes=trial_bytes,
+            refit_bytes=refit_bytes,
             seed=seed,
         )
 

@@ -5,13 +5,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import ray
 
 from tune_s11.config import Frozen, InputError, Recipe, SearchSettings, completed
+from tune_s11.hardware import Precision
 from tune_s11.results import SearchFolder
-from tune_s11.search_space import SearchConfig
+from tune_s11.search_space import SearchConfig, load_space
 from tune_s11.storage.files import read_json
 
 _MAY_CHANGE = {("search", "samples"), ("search", "audit"), ("search", "target"), ("search", "target_line")}
@@ -19,6 +20,10 @@ _MAY_CHANGE = {("search", "samples"), ("search", "audit"), ("search", "target"),
 
 MATRIX_PRODUCTS = "matrix_products"
 """Key in the manifest: whether convolutions may be matrix products, where the hardware is faster with them."""
+
+
+PRECISION = "precision"
+"""Key in the manifest: the precision that was requested."""
 
 
 @contextmanager
@@ -65,6 +70,17 @@ def may_use_matrix_products(before: dict[str, Any] | None) -> bool:
     return before is None or bool(before.get(MATRIX_PRODUCTS, False))  # earlier versions had none
 
 
+def kept_precision(asked: Precision, before: dict[str, Any] | None) -> Precision:
+    """Return the precision to train with: a search that began with a given one keeps it, unless another is given.
+
+    Args:
+        asked: Requested precision of this session.
+        before: Manifest of the earlier session; None: this is the first.
+    """
+    began: Any = (before or {}).get(PRECISION)  # earlier versions did not keep it
+    return began if asked == "auto" and began in get_args(Precision) else asked
+
+
 def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[str, Any]) -> None:
     """Check that a resumed search has the same version of Ray, recipe, space and settings.
 
@@ -91,7 +107,17 @@ def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[s
             began = completed(kinds[part], began)
         for key in {**began, **now[part]}:
             if began.get(key) != now[part].get(key) and (part, key) not in _MAY_CHANGE:
+                edited = (_in_file(folder) or now)[part].get(key) == now[part].get(key)
+                where, new = (folder.space, f"--space {folder.space}") if edited else (folder.path.name, "another name")
                 raise InputError(
-                    f"{folder.space}: {part}.{key}: {now[part].get(key)}: the search started with "
-                    f"{began.get(key)} and keeps it; expected a new search: --space {folder.space}"
+                    f"{where}: {part}.{key}: {now[part].get(key)}: the search started with "
+                    f"{began.get(key)} and keeps it; expected a new search: {new}"
                 )
+
+
+def _in_file(folder: SearchFolder) -> dict[str, Any] | None:
+    """Return what the search's space file says now, which a user may have edited; None if it cannot be read."""
+    try:
+        return load_space(str(folder.space)).plain()
+    except InputError:
+        return None

@@ -41,7 +41,7 @@ from tune_s11.search.steps.trials import Limits, run_trials
 from tune_s11.search.study import open_study
 from tune_s11.search.workers.cluster import Cluster, Resources, Workers, connect
 from tune_s11.search.workers.executor import Executor
-from tune_s11.search.workers.preflight import check_nodes, fingerprint
+from tune_s11.search.workers.preflight import check_nodes
 from tune_s11.search.workers.token import token_command
 from tune_s11.search_space import SearchConfig
 from tune_s11.storage.disk import check_room, describe_disk_error
@@ -192,10 +192,11 @@ class Session:
             check_room(self.folder.path, inputs.bytes_needed(cluster.workers, self.config.search.refit_seeds))
             # Stored once: each node fetches the data when it first needs it, and its workers read that copy.
             data = ray.put(inputs.data)
-            check_nodes(cluster.nodes, seen_by_all, inputs.recipe, data, fingerprint(inputs.data))
+            check_nodes(cluster.nodes, seen_by_all, inputs.recipe, inputs.data, data)
             assert inputs.data.validation is not None
             failures = self.config.search.max_failures
-            executor = Executor(cluster.workers, self.precision, stall_timeout, failures, matrix_products=products)
+            precision = resume_checks.kept_precision(self.precision, before)
+            executor = Executor(cluster.workers, precision, stall_timeout, failures, matrix_products=products)
             autotuner = Autotuner(self.config, data, len(inputs.data.validation), executor)
             if asked.trials_per_gpu is None:
                 cluster = autotuner.shared(cluster)
@@ -271,8 +272,12 @@ class Session:
             mend_journal(folder.study, self.say)
             open_study(folder.study, self.config.search)
             recipes = [recipe.model_dump() for recipe in self.warm_start]
-            search = {"search": self.config.plain(), resume_checks.MATRIX_PRODUCTS: True, WARM_START: recipes}
-            manifest = build_manifest(dataset, self.config.search.seed) | search
+            manifest = build_manifest(dataset, self.config.search.seed) | {
+                "search": self.config.plain(),
+                resume_checks.MATRIX_PRODUCTS: True,
+                resume_checks.PRECISION: self.precision,
+                WARM_START: recipes,
+            }
             write_whole(folder.manifest, json.dumps(manifest, indent=2))
 
     def _describe(self, ready: _Ready) -> None:

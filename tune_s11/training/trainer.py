@@ -228,16 +228,21 @@ def try_out(recipe: Recipe, data: TrainingData) -> Trainer:
     Raises:
         InputError: The network fails, or returns no logits for the images' classes.
     """
-    trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
-    model, mode = f"model {recipe.model}", ""
+    model, when = f"model {recipe.model}", " before training"
     try:
-        shape = tuple(trainer.predict(trainer.model, trainer.train[0][:2]).shape)
+        trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
+        images, labels = (part[:2] for part in next(trainer.batches(0)))
+        when = " on two images"
+        trainer.model.eval()
+        # Not in inference mode: a network may keep a tensor of its first call, which must then suit training too.
+        shape = tuple(trainer.logits(trainer.model, images).shape)
         if shape == (2, data.num_classes):
-            mode = " in training mode"
-            images, labels = next(trainer.batches(0))
-            trainer.step(images[:2], labels[:2], lr=0.0)
+            when = " on two images in training mode"
+            trainer.step(images, labels, lr=0.0)
+    except InputError:
+        raise
     except Exception as error:  # a user-defined network may raise anything
-        raise InputError(f"{model}: fails on two images{mode}: {type(error).__name__}: {error}") from error
+        raise InputError(f"{model}: fails{when}: {type(error).__name__}: {error}") from error
     if shape != (2, data.num_classes):
         raise InputError(f"{model}: logits of shape {shape}, expected (N, {data.num_classes})")
     return trainer

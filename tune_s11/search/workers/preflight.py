@@ -4,7 +4,7 @@ The nodes must see the results, receive the images undamaged, and be able to bui
 """
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import ray
@@ -30,22 +30,25 @@ def _look(marker: Path, data: TrainingData, recipe: Recipe) -> tuple[bool, str]:
     return marker.exists(), fingerprint(data)
 
 
-def check_nodes(nodes: Iterable[Node], folder: Path | None, recipe: Recipe, data: ObjectRef, expected: str) -> None:
+def check_nodes(
+    nodes: Sequence[Node], folder: Path | None, recipe: Recipe, images: TrainingData, data: ObjectRef
+) -> None:
     """Let each node look for a temporary file next to the results, and check the images that it has received.
 
     Args:
-        nodes: Nodes that trials may run on.
+        nodes: Nodes that trials may run on; none on this machine alone, of which there is nothing to check.
         folder: Folder of the search, which need not exist; None: the results go to a storage, and nodes need not see
             a folder.
         recipe: Recipe to train.
-        data: The trials' :class:`tune_s11.training.trainer.TrainingData` in the object store. This call sends it to
-            each node.
-        expected: Fingerprint of the data; see :func:`fingerprint`.
+        images: Data of the trials.
+        data: The same in the object store. This call sends it to each node.
 
     Raises:
         InputError: A node does not see the folder, has other images, or cannot run this program.
     """
-    parent = None if folder is None else existing(folder)
+    if not nodes:
+        return
+    parent, expected = None if folder is None else existing(folder), fingerprint(images)
     look = ray.remote(num_cpus=0)(_look)
     with tempfile.NamedTemporaryFile(dir=parent, prefix=".tune_s11-") as marker:
         answers = []
