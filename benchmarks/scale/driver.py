@@ -34,7 +34,7 @@ from tune_s11.data import Images
 from tune_s11.results import TrialResult
 from tune_s11.results.folder import LAYOUT
 from tune_s11.search.context import Context
-from tune_s11.search.steps.trials import Limits, run_trials
+from tune_s11.search.steps.trials import run_trials
 from tune_s11.search.study import Proposals
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.search.workers.executor import Executor
@@ -124,7 +124,7 @@ def search(folder: Path, actors: int, samples: int) -> tuple[list[Report], list[
     executor, clock = Executor(Workers(actors, 1, 0, actors), "fp32"), Clock()
     context = Context(Local(folder, LAYOUT), config, executor, Console(quiet=True), callbacks=(clock,))
     proposals = Proposals(config.domains, (config.recipe.model_dump(),))
-    run_trials(context, ray.put(data), proposals, Limits(), compiled=False)
+    run_trials(context, ray.put(data), proposals)
     return clock.steady(actors), context.trials()
 
 

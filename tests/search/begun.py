@@ -9,7 +9,7 @@ from rich.console import Console
 from tune_s11.results import SearchFolder
 from tune_s11.results.folder import LAYOUT
 from tune_s11.search.context import Context
-from tune_s11.search.steps.trials import Limits, run_trials
+from tune_s11.search.steps.trials import run_trials
 from tune_s11.search.study import Proposals, open_study
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.search.workers.executor import Executor
@@ -58,4 +58,4 @@ class Search:
     def run(self) -> None:
         """As a session does that finds as many complete trials as it was to run."""
         data, nothing = None, Proposals({}, ())
-        run_trials(self.context, data, nothing, Limits(), compiled=False)  # type: ignore[arg-type]
+        run_trials(self.context, data, nothing)  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ from tune_s11.search.steps.finalists import choose_winner
 from tune_s11.search.steps.lengths import shorten_to_target
 from tune_s11.search.steps.lr_range import find_proposals
 from tune_s11.search.steps.refits import refit_winner
-from tune_s11.search.steps.trials import Limits, run_trials
+from tune_s11.search.steps.trials import run_trials
 from tune_s11.search.study import open_study
 from tune_s11.search.workers.cluster import Cluster, Resources, Workers, connect
 from tune_s11.search.workers.executor import Executor
@@ -113,7 +113,7 @@ class Session:
 
         Args:
             asked: Requested resources.
-            stall_timeout: See :class:`tune_s11.search.steps.trials.Limits`.
+            stall_timeout: Seconds without a report after which a worker is killed; None: it follows from the reports.
             budget: Time limit for everything, in seconds; None: no limit. A resumed search runs the trials that the
                 budget leaves unfinished.
 
@@ -130,7 +130,7 @@ class Session:
             tracked(self.tracker, self.folder, partial(self.say, copied=True)) as track,
             self._ready(asked, self.workspace.seen_by_nodes, budget or math.inf, stall_timeout) as ready,
         ):
-            limits = Limits(stall_timeout, None if budget is None else self._within(budget, ready))
+            ends = None if budget is None else self._within(budget, ready)
             with self._in_new_folder() if fresh else nullcontext():
                 self._begin(ready.inputs.dataset)
                 self._describe(ready)
@@ -138,18 +138,18 @@ class Session:
                     self.say(f"dashboard: {ready.cluster.dashboard} (asks for a token; `{token_command()}` prints it)")
                 track()
                 with self._explained(), self.workspace.copying(self.say):
-                    self._run_steps(ready, limits, display)
+                    self._run_steps(ready, ends, display)
         result = load_search(str(path), path.parent)
         print_best(self.console, result)
         return result
 
-    def _run_steps(self, ready: _Ready, limits: Limits, display: Display) -> None:
+    def _run_steps(self, ready: _Ready, budget: Budget | None, display: Display) -> None:
         """Run the README's steps except for the last, the report, which needs no Ray."""
         context = Context(self.workspace, self.config, ready.executor, self.console, display, self.callbacks)
         proposals = find_proposals(context, ready.data, self.warm_start)  # 1. LR range test
-        run_trials(context, ready.data, proposals, limits, compiled=ready.compiled)  # 2. trials, 3. pruning
+        run_trials(context, ready.data, proposals, budget, compiled=ready.compiled)  # 2. trials, 3. pruning
         drop_needless_checkpoints(context)
-        if limits.budget is not None:
+        if budget is not None:
             finished = sum(trial.state != "running" for trial in context.trials())
             if finished < self.config.search.samples:
                 self.say(f"the budget ends the trials: {finished} of {self.config.search.samples} have finished")

@@ -117,19 +117,27 @@ class Trainer:
         self.epoch += 1
         losses = [train_loss, *(figures[0] for figures in (raw, ema) if figures)]
         self.diverged = not all(math.isfinite(loss) for loss in losses)
+        val_loss, val_accuracy = self._recorded(raw)
+        ema_val_loss, ema_val_accuracy = self._recorded(ema)
         return EpochMetrics(
             epoch=self.epoch,
             lr=lr,
             train_loss=None if self.diverged else train_loss,
             train_accuracy=0.0 if self.diverged else train_accuracy,
-            val_loss=None if self.diverged or raw is None else raw[0],
-            val_accuracy=None if raw is None else 0.0 if self.diverged else raw[1],
-            ema_val_loss=None if self.diverged or ema is None else ema[0],
-            ema_val_accuracy=None if ema is None else 0.0 if self.diverged else ema[1],
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            ema_val_loss=ema_val_loss,
+            ema_val_accuracy=ema_val_accuracy,
             seconds=time.perf_counter() - start,
             images_per_second=self.steps_per_epoch * self.recipe.batch_size / (steps_done - start),
             diverged=self.diverged,
         )
+
+    def _recorded(self, figures: tuple[float, float] | None) -> tuple[float | None, float | None]:
+        """Return loss and accuracy of a validation as recorded: after divergence, no loss and the worst accuracy."""
+        if figures is None:
+            return None, None
+        return (None, 0.0) if self.diverged else figures
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the epoch's shuffled, augmented batches: images (B, 3, H, W), labels (B,)."""

@@ -3,7 +3,6 @@
 import os
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -39,20 +38,9 @@ _TUNE_ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The limits that end trials early, other than pruning.
-
-    Attributes:
-        stall_timeout: Seconds without a report; see :class:`tune_s11.search.callbacks.failures.StallWatch`.
-        budget: Budget that ends the trials in time, some perhaps unfinished; None: no limit.
-    """
-
-    stall_timeout: float | None = None
-    budget: Budget | None = None
-
-
-def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: Limits, *, compiled: bool) -> None:
+def run_trials(
+    context: Context, data: ObjectRef, proposals: Proposals, budget: Budget | None = None, *, compiled: bool = False
+) -> None:
     """Run the remaining trials of a search.
 
     Everything that an earlier session recorded is kept: the study, the trials, the policy's verdicts. Trials that it
@@ -63,7 +51,7 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
         context: Context of the search.
         data: Training/validation split, in the object store.
         proposals: Source of new trials.
-        limits: Limits that end trials early, other than pruning.
+        budget: Budget that ends the trials in time, some perhaps unfinished; None: no limit.
         compiled: Whether trials train a compiled network.
 
     Raises:
@@ -120,9 +108,9 @@ def run_trials(context: Context, data: ObjectRef, proposals: Proposals, limits: 
                 name=str(folder.trials.relative_to("/")),
                 failure_config=tune.FailureConfig(max_failures=config.search.max_failures),
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=2, checkpoint_at_end=False),
-                stop=limits.budget,
+                stop=budget,
                 callbacks=[  # in this order: explain a failure, show and record it, end the search
-                    StallWatch(limits.stall_timeout, max(reports, default=0.0)),
+                    StallWatch(context.executor.stall_timeout, max(reports, default=0.0)),
                     progress,
                     TrialFiles(),
                     event_files,
