@@ -20,7 +20,7 @@ from benchmarks.lr_range.conditions import CONDITIONS, LADDER, LONGER, Condition
 from benchmarks.race.problems import Inputs, load_inputs
 from benchmarks.race.record import subject
 from benchmarks.race.trial import processor_kind, rounded
-from benchmarks.tools.processes import Line, Worker, interrupt, resume_file, run_all
+from benchmarks.tools.processes import Line, Worker, interrupt, missing_tasks, run_all
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -129,10 +129,7 @@ class Job:
         path.parent.mkdir(parents=True, exist_ok=True)
         inputs, dataset = load_inputs(condition.problem, data_dir_of(condition, data_dir))
         hardware = recording_hardware()
-        lines = resume_file(path, subject(inputs, dataset.fingerprint, hardware), dataset)
-        done = {self.task_of(line) for line in lines}
-        missing = [task for task in tasks if task not in done]
-        print(f"{path}: {len(done)} recorded, {len(missing)} to go", flush=True)
+        missing = missing_tasks(path, subject(inputs, dataset.fingerprint, hardware), dataset, tasks, self.task_of)
         run_all(Worker(inputs, hardware, self.train), missing, path, workers, self.summary)
 
 

@@ -26,7 +26,7 @@ from benchmarks.race.measures import TRIALS
 from benchmarks.race.problems import Inputs, find_problem, load_inputs
 from benchmarks.race.record import subject
 from benchmarks.race.trial import held_out_accuracy, processor_kind
-from benchmarks.tools.processes import Worker, interrupt, resume_file, run_all
+from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -129,11 +129,11 @@ def main(
             raise InputError(f"--arm {name}: must be one of {', '.join(LIVE_ARMS)}")
     inputs, dataset = load_inputs(chosen, data_dir)
     hardware = recording_hardware()
-    path = contest_file(problem, contests)
-    lines = resume_file(path, subject(inputs, dataset.fingerprint, hardware), dataset)
-    done = {Task(line["arm"], line["defaults_first"], line["repeat"]) for line in lines}
-    missing = [task for task in plan(arm or list(LIVE_ARMS), repeats, defaults_first) if task not in done]
-    print(f"{path}: {len(done)} searches, {len(missing)} to go", flush=True)
+    path, of = contest_file(problem, contests), subject(inputs, dataset.fingerprint, hardware)
+    tasks = plan(arm or list(LIVE_ARMS), repeats, defaults_first)
+    missing = missing_tasks(
+        path, of, dataset, tasks, lambda line: Task(line["arm"], line["defaults_first"], line["repeat"])
+    )
     run_all(Worker(inputs, hardware, search), missing, path, workers, _summary)
 
 

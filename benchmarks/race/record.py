@@ -22,7 +22,7 @@ from benchmarks.race.pool import POOLS, best_file, build_pool, defaults_file, po
 from benchmarks.race.problems import DEFAULTS, SEED, SPACE, Inputs, find_problem, load_inputs
 from benchmarks.race.trial import train
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.processes import Worker, interrupt, resume_file, run_all
+from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -142,9 +142,7 @@ def record(
     inputs, dataset = load_inputs(chosen, data_dir)
     hardware = recording_hardware()
     of = subject(inputs, dataset.fingerprint, hardware) | extra
-    done = {(line["number"], line.get("repeat", 0)) for line in resume_file(path, of, dataset)}
-    missing = [task for task in tasks if task not in done]
-    print(f"{path}: {len(tasks) - len(missing)} recorded, {len(missing)} to go", flush=True)
+    missing = missing_tasks(path, of, dataset, tasks, lambda line: (line["number"], line.get("repeat", 0)))
     run_all(Worker(inputs, hardware, train_task), missing, path, workers, _summary)
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,35 +67,16 @@ def interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def resume_file(path: Path, of: dict[str, Any], dataset: Dataset) -> list[Line]:
-    """Return the lines that a file already holds, without its header; write the header if there is no file yet.
+def missing_tasks(
+    path: Path, of: dict[str, Any], dataset: Dataset, tasks: Sequence[Missing], key: Callable[[Line], Missing]
+) -> list[Missing]:
+    """Return the tasks whose lines a file does not hold yet, and print how many there are.
+
+    If there is no file yet, its header is written.
 
     Args:
         path: File to resume.
         of: Subject of the recording, which must match the file's header.
-        dataset: Dataset for the manifest.
-
-    Raises:
-        InputError: The file is a recording of something else.
-    """
-    lines = read_lines(path)
-    recorded = completed_subject(lines[0].get("of", {}) if lines else of)
-    for key, value in completed_subject(of).items():
-        if recorded.get(key) != value:
-            raise InputError(f"{path}: was recorded with another {key}; expected the same, or no file")
-    if not lines:
-        append_line(path, {"of": of, "manifest": build_manifest(dataset, SEED)})
-    return lines[1:]
-
-
-def missing_tasks(
-    path: Path, of: dict[str, Any], dataset: Dataset, tasks: Iterable[Missing], key: Callable[[dict[str, Any]], Missing]
-) -> list[Missing]:
-    """Return the tasks whose lines a file does not hold yet, and print how many there are.
-
-    Args:
-        path: File to resume.
-        of: Subject of the recording; see :func:`resume_file`.
         dataset: Dataset for the manifest.
         tasks: All tasks.
         key: Function that returns the task of a line.
@@ -103,9 +84,16 @@ def missing_tasks(
     Raises:
         InputError: The file is a recording of something else.
     """
-    done = {key(line) for line in resume_file(path, of, dataset)}
+    lines = read_lines(path)
+    recorded = completed_subject(lines[0].get("of", {}) if lines else of)
+    for field, value in completed_subject(of).items():
+        if recorded.get(field) != value:
+            raise InputError(f"{path}: was recorded with another {field}; expected the same, or no file")
+    if not lines:
+        append_line(path, {"of": of, "manifest": build_manifest(dataset, SEED)})
+    done = {key(line) for line in lines[1:]}
     missing = [task for task in tasks if task not in done]
-    print(f"{path}: {len(done)} recorded, {len(missing)} to go", flush=True)
+    print(f"{path}: {len(tasks) - len(missing)} recorded, {len(missing)} to go", flush=True)
     return missing
 
 
