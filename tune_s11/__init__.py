@@ -38,6 +38,9 @@ for _name, _value in {
     "NO_ALBUMENTATIONS_UPDATE": "1",  # its import would otherwise look for a newer version on the network
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` every worker would otherwise run uv again
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the future default; Ray warns if it is not set
+    # Threads of a step that wait for one another soon sleep. By default they spin for 300,000 turns, and then a step
+    # beside other programs can take many times as long (benchmarks/speed/README.md).
+    **({} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": "10000"}),
 }.items():
     os.environ.setdefault(_name, _value)
 
