@@ -164,7 +164,7 @@ def describe(interval: Interval | None) -> str:
     if interval is None:
         return "not recorded"
     value, low, high = map(_epochs_in_words, interval)
-    return f"{value} ({low} to {high})"
+    return f"{value} ({low} to {high}) epochs"
 
 
 def _epochs_in_words(epochs: float) -> str:
@@ -191,11 +191,13 @@ def main(
         print(markdown_row([KINDS[kind], *(cell(scores.get(epochs, {})) for epochs in LENGTHS)]))
     print()
     for kind, scores in recorded.items():
-        print(f"- {KINDS[kind]}: {target:.0%} in {fewest(scores, target) or 'none of these'} epochs")
+        reached = fewest(scores, target)
+        least = f"in {reached} epochs" if reached else "in none of these lengths" if scores else "not recorded"
+        print(f"- {KINDS[kind]}: {target:.0%} {least}")
     longest = max(LENGTHS)
     for kind, other in (("cycle", "steps"), ("cycle", "untuned")):
         epochs = as_accurate_in(recorded[kind], recorded[other], longest) if recorded[kind] else None
-        print(f"- as accurate as {KINDS[other]} after {longest} epochs, {KINDS[kind]}: {describe(epochs)} epochs")
+        print(f"- as accurate as {KINDS[other]} after {longest} epochs, {KINDS[kind]}: {describe(epochs)}")
     for other in ("untuned", "suggested", "steps"):
         more = gain(recorded["cycle"], recorded[other], longest)
         points = "not recorded" if more is None else f"{with_interval(more, 2)} percentage points"

@@ -83,8 +83,8 @@ def test_two_values_have_no_spread() -> None:
     assert cell({0: 0.9, 1: 0.92}) == "91.00 (n = 2)"
     assert cell({0: 0.9, 1: 0.91, 2: 0.92}) == "91.00 ± 1.00 (n = 3)"
     assert cell({}) == ""
-    assert describe(Interval(12.04, 9.96, math.inf)) == "12.0 (10.0 to more than 24)"
-    assert describe(Interval(6.0, 5.0, 7.0)) == "6.0 (at most 5 to 7.0)"
+    assert describe(Interval(12.04, 9.96, math.inf)) == "12.0 (10.0 to more than 24) epochs"
+    assert describe(Interval(6.0, 5.0, 7.0)) == "6.0 (at most 5 to 7.0) epochs"
 
 
 def test_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +102,7 @@ def test_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     said = capsys.readouterr().out
     assert "| one cycle, tuned | 82.00 ± 0.10 (n = 3) |" in said
     assert "- one cycle, tuned: 90% in 16 epochs" in said
-    assert "- steps, tuned: 90% in none of these epochs" in said
+    assert "- steps, tuned: 90% in none of these lengths" in said
     assert "- as accurate as steps, tuned after 24 epochs, one cycle, tuned: 12.0 (" in said
     assert "- as accurate as one cycle, untuned after 24 epochs, one cycle, tuned: not recorded" in said
     assert "- one cycle, tuned, less steps, tuned, after 24 epochs: 2.00 ± 0.00 percentage points" in said
