@@ -72,8 +72,13 @@ def refuse_unused(settings: list[str] | None, what: str, *used: str) -> None:
     """
     for setting in settings or []:
         key, _ = _key_value(setting)
-        if key.startswith(("search.", "refit.")) and key not in used:
+        if not names_recipe_field(key) and key not in used:
             raise InputError(f"--set {key}: is not used by {what}; expected a recipe field, or {', '.join(used)}")
+
+
+def names_recipe_field(setting: str) -> bool:
+    """Return whether a value of ``--set``, or its key, is about the recipe, not about the search or its refits."""
+    return not setting.startswith(("search.", "refit."))
 
 
 def _key_value(setting: str) -> tuple[str, str]:

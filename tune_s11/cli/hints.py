@@ -5,6 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from tune_s11.cli.arguments import names_recipe_field
 from tune_s11.cli.options import RESULTS
 from tune_s11.results import RunResult, SearchResult
 from tune_s11.results.folder import SearchFolder, SingleRunFolder
@@ -42,7 +43,7 @@ def recipe_options(
     """Return the options of a command that name a recipe and its seed, as they were typed."""
     typed = ["--space", space]
     for setting in settings or []:
-        if setting.startswith("search.seed=") or not setting.startswith(("search.", "refit.")):
+        if names_recipe_field(setting) or setting.startswith("search.seed="):
             typed += ["--set", setting]
     for option, value in (("--data-dir", data_dir), ("--model", model), ("--seed", seed)):
         typed += [] if value is None else [option, str(value)]

@@ -28,7 +28,8 @@ from tune_s11.lr_range.rule import ask, expected_epochs, recommend
 from tune_s11.results.lr_range import RangeTest
 from tune_s11.search_space import SearchConfig
 
-_USED = ("lr_range", "lr_range_steps", "lr_range_seeds", "lr_range_trials")
+_USED = ("seed", "lr_range", "lr_range_steps", "lr_range_seeds", "lr_range_trials")
+"""Settings of a search that the range test uses."""
 
 if TYPE_CHECKING:  # torch takes seconds to import, and neither --help nor shell completion needs it
     from tune_s11.training.trainer import TrainingData
@@ -55,7 +56,7 @@ def lr(
     picture = out.with_suffix(".png") if out.name else out
     if out.exists() or picture.exists() or picture == out or not os.access(out.parent, os.W_OK | os.X_OK):
         raise InputError(f"--out {out}: must name a new file in a writable folder, with no {picture.name} beside it")
-    refuse_unused(settings, "the range test alone", "search.seed", *(f"search.{name}" for name in _USED))
+    refuse_unused(settings, "the range test alone", *(f"search.{name}" for name in _USED))
     config = resolve_config(space, settings, data_dir, model, seed)
     recipe, search = config.recipe, config.search
     hardware = choose_hardware(precision, threads)
