@@ -1,37 +1,46 @@
 """Compare the recordings of :mod:`benchmarks.headline.lengths`: a table, a picture, and what tuning and cycles gain.
 
     uv run python -m benchmarks.headline.compare_lengths
-    uv run python -m benchmarks.headline.compare_lengths --picture docs/lengths.png
+    uv run python -m benchmarks.headline.compare_lengths --out docs    # also into results.json, results.md, lengths.png
     uv run python -m benchmarks.headline.compare_lengths --network group_norm
+    uv run python -m benchmarks.headline.compare_lengths --width 64 --all-images
 
 Lengths that are not recorded stay blank.
 """
 
+import json
 import math
+import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import matplotlib
 import numpy as np
 import typer
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.headline.lengths import LENGTHS, RECORDINGS, RecordingsOption, WidthOption, read_recipes, series
+from benchmarks.headline.lengths import (
+    RECORDINGS,
+    AllImagesOption,
+    RecordingsOption,
+    WidthOption,
+    name_of,
+    read_recipes,
+    recording_of,
+)
+from benchmarks.headline.refits import circumstances
+from benchmarks.headline.tables import RECIPES, lengths_section, notes_of, render
 from benchmarks.race.measures import Estimate, estimate
-from benchmarks.race.replay import with_interval
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
+from tune_s11.config import InputError
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, in_style, mark_target, spread_accuracy
+from tune_s11.results.records import Summary
 from tune_s11.search.steps.lengths import lower_limit
-
-KINDS = {
-    "untuned": "one cycle, untuned",
-    "suggested": "one cycle, at the range test's rate",
-    "cycle": "one cycle, tuned",
-    "steps": "steps, tuned",
-}
-"""Names of the recipes."""
+from tune_s11.storage.files import write_whole
 
 COLOURS = {"untuned": GREY, "cycle": BLUE, "steps": ORANGE}
 """Colours of the recipes that are drawn."""
@@ -42,6 +51,22 @@ Scores = Mapping[int, Mapping[int, float]]
 """Test accuracies: epochs -> seed -> accuracy."""
 
 
+@dataclass(frozen=True)
+class Recording:
+    """One recipe's runs: the header of its file, and a row of each run."""
+
+    header: dict[str, Any]
+    rows: list[dict[str, Any]]
+
+    @property
+    def scores(self) -> Scores:
+        """Test accuracies, with the lengths in ascending order."""
+        found: dict[int, dict[int, float]] = {}
+        for row in self.rows:
+            found.setdefault(row["epochs"], {})[row["seed"]] = row["test"]
+        return dict(sorted(found.items()))
+
+
 class Interval(NamedTuple):
     """An estimate with its 95% interval."""
 
@@ -50,12 +75,24 @@ class Interval(NamedTuple):
     high: float
 
 
-def read_scores(path: Path) -> Scores:
-    """Return the test accuracies of a recording; none if there is no file."""
-    found: dict[int, dict[int, float]] = {}
-    for line in read_lines(path)[1:]:
-        found.setdefault(line["epochs"], {})[line["seed"]] = line["test"]
-    return dict(sorted(found.items()))
+def read_recordings(folder: Path, network: str, width: int, *, all_images: bool) -> dict[str, Recording]:
+    """Return what is recorded of a network, by the kind of recipe.
+
+    Raises:
+        InputError: Nothing is recorded, or runs of different processors or images.
+    """
+    found = {}
+    for kind in RECIPES:
+        name = recording_of(name_of(kind, network), width, all_images=all_images)
+        if lines := read_lines(folder / f"{name}.jsonl"):
+            found[kind] = Recording(lines[0], lines[1:])
+    if not found:
+        raise InputError(f"{folder}: has no recordings of {network} at width {width}; expected lengths record first")
+    for key in ("processor", "images"):
+        values = {kind: recording.header["of"][key] for kind, recording in found.items()}
+        if len(set(values.values())) > 1:
+            raise InputError(f"{folder}: {key} differs, {values}; expected one for all recipes")
+    return found
 
 
 def fewest(scores: Scores, target: float) -> int | None:
@@ -130,47 +167,99 @@ def gain(scores: Scores, others: Scores, at: int) -> Estimate | None:
     return estimate(np.array(differences)) if len(differences) > 1 else None
 
 
+def measure(recorded: Mapping[str, Recording], target: float) -> dict[str, Any]:
+    """Return the circumstances of recordings, their accuracies and what follows from them, in plain values.
+
+    The tuned cycle is compared with the other recipes after the longest length; epochs beyond that are None.
+    """
+    header = next(iter(recorded.values())).header
+    of, recipe = header["of"], header["of"]["recipe"]
+    scores = {kind: recording.scores for kind, recording in recorded.items()}
+    lengths = sorted({epochs for by_length in scores.values() for epochs in by_length})
+    saved, gains = {}, {}
+    for other in scores:
+        if other != "cycle" and "cycle" in scores:
+            saved[other] = as_accurate_in(scores["cycle"], scores[other], lengths[-1])
+            gains[other] = gain(scores["cycle"], scores[other], lengths[-1])
+    return circumstances(header["manifest"]) | {
+        "processor": of["processor"],
+        "network": recipe["model"].rpartition(":")[2],
+        "width": recipe["width"],
+        "train_images": of["images"],
+        "precision": of["hardware"].get("precision", "fp32"),
+        "lengths": {str(epochs): _at_length(recorded, epochs) for epochs in lengths},
+        "target": target,
+        "fewest": {kind: fewest(by_length, target) for kind, by_length in scores.items()},
+        "as_accurate_in": {
+            other: [None if math.isinf(epochs) else round(epochs, 2) for epochs in interval]
+            for other, interval in saved.items()
+            if interval is not None
+        },
+        "gains": {
+            other: [round(points, 3) for points in interval]
+            for other, interval in gains.items()
+            if interval is not None
+        },
+    }
+
+
+def _at_length(recorded: Mapping[str, Recording], epochs: int) -> dict[str, Any]:
+    """Return what the runs of one length cost, and the accuracies of each recipe."""
+    rows = {kind: [row for row in each.rows if row["epochs"] == epochs] for kind, each in recorded.items()}
+    of_all = [row for of_kind in rows.values() for row in of_kind]
+    return {
+        "steps": of_all[0]["steps"],
+        "minutes": round(statistics.median(row["seconds"] for row in of_all) / 60, 1),
+        "test_accuracy": {
+            kind: Summary.of([row["test"] for row in of_kind]).model_dump() for kind, of_kind in rows.items() if of_kind
+        },
+    }
+
+
 @in_style
-def draw(recorded: Mapping[str, Scores], target: float) -> Figure:
-    """Draw test accuracy over epochs, one line for each recipe; bars are one standard deviation over seeds."""
-    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
-    axes = figure.add_subplot(xlabel="epochs of the training", ylabel="test accuracy (log error scale)", xscale="log")
+def draw(recorded: Mapping[str, Recording], target: float) -> Figure:
+    """Draw the learning curves of one recipe's cycles, and the test accuracy of each recipe over the lengths.
+
+    Args:
+        recorded: Recordings with validation accuracies, by the kind of recipe.
+        target: Accuracy to mark, as a fraction.
+    """
+    ticks = sorted({row["epochs"] for recording in recorded.values() for row in recording.rows})
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    curves, lengths = figure.subplots(1, 2, sharey=True)
+    shown = "cycle" if "cycle" in recorded else next(iter(recorded))
+    _draw_curves(curves, recorded[shown])
+    curves.set(xlabel="epoch", ylabel="accuracy (log error scale)")
+    curves.set_title(f"Validation accuracy of each cycle: {RECIPES[shown]}")
     for kind, colour in COLOURS.items():
-        if not (scores := recorded[kind]):
+        if kind not in recorded:
             continue
+        scores = recorded[kind].scores
         values = [list(by_seed.values()) for by_seed in scores.values()]
-        means = [float(np.mean(each)) for each in values]
-        spreads = [float(np.std(each, ddof=1)) if len(each) > 1 else 0.0 for each in values]
-        axes.errorbar(list(scores), means, spreads, fmt="o-", color=colour, capsize=4, label=KINDS[kind])
-    mark_target(axes, target)
-    spread_accuracy(axes)
-    axes.set_xticks(LENGTHS, [str(epochs) for epochs in LENGTHS])
-    axes.minorticks_off()
-    axes.legend(loc="lower right")
+        means = [statistics.mean(each) for each in values]
+        spreads = [statistics.stdev(each) if len(each) > 2 else 0.0 for each in values]
+        lengths.errorbar(list(scores), means, spreads, fmt="o-", color=colour, capsize=4, label=RECIPES[kind])
+    lengths.set(xlabel="epochs of the training", xscale="log")
+    lengths.set_title("Test accuracy after the last epoch")
+    lengths.set_xticks(ticks, map(str, ticks))
+    lengths.minorticks_off()
+    lengths.legend(loc="lower right")
+    for axes in (curves, lengths):
+        mark_target(axes, target)
+    spread_accuracy(lengths)
     return figure
 
 
-def cell(by_seed: Mapping[int, float]) -> str:
-    """Return mean, standard deviation and number of a length's accuracies in percent."""
-    if not by_seed:
-        return ""
-    values = 100 * np.array(list(by_seed.values()))
-    spread = f" ± {values.std(ddof=1):.2f}" if len(values) > 2 else ""  # the spread of two values says nothing
-    return f"{values.mean():.2f}{spread} (n = {len(values)})"
-
-
-def describe(interval: Interval | None) -> str:
-    """Describe an estimate of epochs with its interval."""
-    if interval is None:
-        return "not recorded"
-    value, low, high = map(_epochs_in_words, interval)
-    return f"{value} ({low} to {high}) epochs"
-
-
-def _epochs_in_words(epochs: float) -> str:
-    if math.isinf(epochs):
-        return f"more than {max(LENGTHS)}"
-    return f"at most {epochs:g}" if epochs == min(LENGTHS) else f"{epochs:.1f}"
+def _draw_curves(axes: Axes, recording: Recording) -> None:
+    """Draw the mean validation accuracy after each epoch, one line for each length."""
+    lengths = list(recording.scores)
+    for epochs, colour in zip(
+        lengths, matplotlib.colormaps["viridis_r"](np.linspace(0.15, 1, len(lengths))), strict=True
+    ):
+        means = np.mean([row["validation"] for row in recording.rows if row["epochs"] == epochs], axis=0)
+        axes.plot(range(1, epochs + 1), means, color=colour, label=f"{epochs} epochs")
+        axes.plot(epochs, means[-1], "o", color=colour)
+    axes.legend(loc="lower right")
 
 
 app = new_app("Compare how short the trainings of several recipes can be.")
@@ -180,35 +269,32 @@ app = new_app("Compare how short the trainings of several recipes can be.")
 def main(
     network: Annotated[str, typer.Option("--network", metavar="NAME", help="s11, or the function of a model.")] = "s11",
     width: WidthOption = 16,
+    all_images: AllImagesOption = False,
     target: Annotated[float, typer.Option("--target", min=0.0, max=1.0, help="Test accuracy to reach.")] = 0.9,
     recordings: RecordingsOption = RECORDINGS,
-    picture: Annotated[Path | None, typer.Option("--picture", help="Also draw into this file.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of results.json and .md, and of a picture.")] = None,
 ) -> None:
     """Print the table, the fewest epochs to the target, and what the cycle and tuning save and gain."""
-    recorded = {kind: read_scores(recordings / f"{series(kind, network, width)}.jsonl") for kind in KINDS}
-    print(*markdown_head(["test accuracy, %", *(f"{epochs} epochs" for epochs in LENGTHS)]), sep="\n")
-    for kind, scores in recorded.items():
-        print(markdown_row([KINDS[kind], *(cell(scores.get(epochs, {})) for epochs in LENGTHS)]))
-    print()
-    for kind, scores in recorded.items():
-        reached = fewest(scores, target)
-        least = f"in {reached} epochs" if reached else "in none of these lengths" if scores else "not recorded"
-        print(f"- {KINDS[kind]}: {target:.0%} {least}")
-    longest = max(LENGTHS)
-    for kind, other in (("cycle", "steps"), ("cycle", "untuned")):
-        epochs = as_accurate_in(recorded[kind], recorded[other], longest) if recorded[kind] else None
-        print(f"- as accurate as {KINDS[other]} after {longest} epochs, {KINDS[kind]}: {describe(epochs)}")
-    for other in ("untuned", "suggested", "steps"):
-        more = gain(recorded["cycle"], recorded[other], longest)
-        points = "not recorded" if more is None else f"{with_interval(more, 2)} percentage points"
-        print(f"- {KINDS['cycle']}, less {KINDS[other]}, after {longest} epochs: {points}")
+    recorded = read_recordings(recordings, network, width, all_images=all_images)
     recipes = read_recipes(recordings)
-    for kind, recipe in KINDS.items():
-        if found := recipes.get(series(kind, network, width)):
-            print(f"- the search of {recipe}: {found['trials']} trials, {found['epochs']} epochs")
-    if picture is not None:
-        draw(recorded, target).savefig(picture, dpi=130)
-        print(f"picture: {picture}")
+    searches = {kind: recipes.get(name_of(kind, network)) for kind in recorded}
+    name = recording_of(name_of("lengths", network), width, all_images=all_images)
+    command = f"-m benchmarks.headline.compare_lengths --network {network} --width {width}"
+    entry = measure(recorded, target) | {
+        "command": command + (" --all-images" if all_images else "") + " --out docs",
+        "searches": {kind: search for kind, search in searches.items() if search},
+        "picture": None if all_images else f"{name}.png",  # no validation, no learning curves
+    }
+    print(lengths_section(entry))
+    if out is not None:
+        file, page = out / "results.json", out / "results.md"
+        results = json.loads(file.read_text()) if file.exists() else {}
+        results["lengths"] = results.get("lengths", {}) | {name: entry}
+        write_whole(file, json.dumps(results, indent=1) + "\n")
+        write_whole(page, render(results) + notes_of(page))
+        if entry["picture"]:
+            draw(recorded, target).savefig(out / entry["picture"], dpi=130)
+        print(f"results: {page}")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@
     uv run python -m benchmarks.headline.lengths record suggested --data-dir CIFAR10 --workers 2 --epochs 24
     uv run python -m benchmarks.headline.lengths record cycle --data-dir CIFAR10 --workers 2
     uv run python -m benchmarks.headline.lengths record steps --data-dir CIFAR10 --workers 2
-    uv run python -m benchmarks.headline.compare_lengths
+    uv run python -m benchmarks.headline.lengths record cycle --data-dir CIFAR10 --width 64 --all-images --epochs 6
+    uv run python -m benchmarks.headline.compare_lengths --out docs
 
 ``CIFAR10`` is an image folder. The searches choose by validation and write their winners to ``recipes.json``, which
-must be committed before anything is recorded; the test accuracy of their single refit is not used. ``suggested`` is the
+must be committed before anything is recorded; the test accuracy of their single refit is not used. A network has one
+recipe of each kind, which is recorded at any width. ``suggested`` is the
 untuned recipe at the rate that the range test of ``tune cycle`` suggests. All recipes have the same network, batch,
 augmentation and seeds, and train on the same images: a tenth is held out, because ReduceLROnPlateau needs it. Each run
 is one line of JSON; it is tested once, after its last epoch. The same command resumes where an interrupted one stopped,
@@ -109,9 +111,20 @@ def processor(hardware: Hardware) -> str:
     return torch.cuda.get_device_name() if hardware.device == "cuda" else processor_kind()
 
 
-def series(kind: str, model: str, width: int) -> str:
-    """Return the name of what is recorded: a recipe's kind, network and width, e.g. ``cycle-s11-16``."""
-    return f"{kind}-{model.rpartition(':')[2]}-{width}"
+def name_of(kind: str, model: str) -> str:
+    """Return the name of a recipe in ``recipes.json``: its kind and network, e.g. ``cycle-s11``."""
+    return f"{kind}-{model.rpartition(':')[2]}"
+
+
+def recording_of(name: str, width: int, *, all_images: bool) -> str:
+    """Return the name of a recipe's recording, e.g. ``cycle-s11-16``, or ``cycle-s11-64-all`` with no images held out.
+
+    Args:
+        name: The recipe's :func:`name_of`.
+        width: Width of the network.
+        all_images: Whether no images are held out.
+    """
+    return f"{name}-{width}" + ("-all" if all_images else "")
 
 
 def range_test_epochs(search: SearchResult) -> int:
@@ -128,21 +141,21 @@ def epochs_of(search: SearchResult) -> int:
 
 
 def read_recipes(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the recipes that the searches found, by :func:`series`."""
+    """Return the recipes that the searches found, by :func:`name_of`."""
     file = folder / "recipes.json"
     found: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.exists() else {}
     return found
 
 
 def recipe_of(kind: Kind, recipe: Recipe, folder: Path) -> Recipe:
-    """Return the recipe of a kind: the given one if untuned, else with the fields found for its network and width.
+    """Return the recipe of a kind: the given one if untuned, else with the fields found for its network.
 
     Raises:
         InputError: That search has not been run.
     """
     if kind == "untuned":
         return recipe
-    name = series(kind, recipe.model, recipe.width)
+    name = name_of(kind, recipe.model)
     found = read_recipes(folder).get(name)
     if found is None:
         command = "tune steps" if kind == "steps" else "tune cycle"
@@ -154,6 +167,7 @@ app = new_app("Measure how short the training can be.")
 
 RecordingsOption = Annotated[Path, typer.Option("--recordings", help="Folder of recipes.json and the rows.")]
 WidthOption = Annotated[int, typer.Option("--width", parser=whole_number(1), metavar="N", help="Network width.")]
+AllImagesOption = Annotated[bool, typer.Option("--all-images", help="Hold out no images; not for steps.")]
 
 
 @app.command()
@@ -171,7 +185,7 @@ def tune(
     fixed = (f"width={width}", f"epochs={TUNED_AT}", f"peak_epoch={TUNED_AT * 5 / 24}", "search.refit_seeds=1")
     changes = [*fixed, *(settings or ())]
     recipe = resolve_config("s11", changes, data_dir).recipe
-    name = f"lengths-{series(kind, recipe.model, recipe.width)}"
+    name = f"lengths-{name_of(kind, recipe.model)}-{width}"
     if (storage / name).exists():
         arguments = ["--resume", name]
     else:
@@ -183,16 +197,11 @@ def tune(
     search = load_search(name, storage)
     assert search.winner is not None
     fields = search.winner.params | (STEPS if kind == "steps" else {})
-    found = {
-        series(kind, recipe.model, recipe.width): {
-            "fields": fields,
-            "trials": len(search.trials),
-            "epochs": epochs_of(search),
-        }
-    }
+    searched = {"width": width, "trials": len(search.trials), "epochs": epochs_of(search)}
+    found = {name_of(kind, recipe.model): {"fields": fields} | searched}
     if kind == "cycle":
-        first = {"fields": search.trials[0].params, "trials": 0, "epochs": range_test_epochs(search)}
-        found[series("suggested", recipe.model, recipe.width)] = first
+        tested = {"width": width, "trials": 0, "epochs": range_test_epochs(search)}
+        found[name_of("suggested", recipe.model)] = {"fields": search.trials[0].params} | tested
     file = recordings / "recipes.json"
     write_whole(file, json.dumps(read_recipes(recordings) | found, indent=1) + "\n")
     for each, entry in found.items():
@@ -208,7 +217,7 @@ def record(
     lengths: Annotated[
         list[int] | None, typer.Option("--epochs", parser=whole_number(1), metavar="N", help="Lengths; repeatable.")
     ] = None,
-    all_images: Annotated[bool, typer.Option("--all-images", help="Hold out no images; not for steps.")] = False,
+    all_images: AllImagesOption = False,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
     settings: SetOption = None,
     storage: FolderOption = RESULTS,
@@ -224,7 +233,7 @@ def record(
     divide = TrainingData.without_validation if all_images else TrainingData.with_validation
     inputs = Inputs(recipe, divide(dataset, recipe, 0), dataset.test)
     hardware = choose_hardware(threads=None if workers == 1 else 1)
-    name = series(kind, recipe.model, recipe.width) + ("-all" if all_images else "")
+    name = recording_of(name_of(kind, recipe.model), width, all_images=all_images)
     of = {
         "recipe": recipe.model_dump(mode="json", exclude={"data_dir"}),
         "images": len(inputs.data.train),

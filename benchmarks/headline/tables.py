@@ -1,5 +1,6 @@
 """Render ``docs/results.md`` from ``docs/results.json``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ TITLES = {
     "cpu": "On two CPU cores: the search, and its winner in a narrow network",
 }
 
+RECIPES = {
+    "untuned": "one cycle, untuned",
+    "suggested": "one cycle, at the range test's rate",
+    "cycle": "one cycle, tuned",
+    "steps": "steps, tuned",
+}
+"""Names of the recipes whose lengths are compared."""
+
 NOTES = "\n## Notes\n"
 """Heading below which the page is written manually."""
 
@@ -33,9 +42,15 @@ def render(results: dict[str, Any]) -> str:
     """Return the page with the tables as Markdown."""
     parts = [
         "# Results\n",
-        "Written by `python -m benchmarks.headline` from `results.json`. Fractions of the CIFAR-10 test images after",
+        "Written by `python -m benchmarks.headline` and `python -m benchmarks.headline.compare_lengths` from",
+        "`results.json`. Fractions of the CIFAR-10 test images after the last epoch, EMA weights, no test-time",
+        "augmentation unless it is named.\n",
     ]
-    parts.append("the last epoch, EMA weights, no test-time augmentation unless it is named.\n")
+    for entry in results.get("lengths", {}).values():
+        network = f"{entry['network']} at width {entry['width']}"
+        parts += [f"## How short the training may be: {network}\n", lengths_section(entry)]
+        if entry["picture"]:
+            parts.append(f"![Learning curves of each cycle, and test accuracy over the lengths]({entry['picture']})\n")
     for kind, title in TITLES.items():
         parts.append(f"## {title}\n")
         entry = results.get(kind)
@@ -45,6 +60,55 @@ def render(results: dict[str, Any]) -> str:
             found = _search(entry) if "search" in entry else "The winner is that of `--profile cpu`: " + _winner(entry)
             parts += [_circumstances(entry), _accuracies(kind, entry), found]
     return "\n".join(parts)
+
+
+def lengths_section(entry: dict[str, Any]) -> str:
+    """Return the accuracies of several recipes after several lengths, and what follows from them, as Markdown."""
+    lengths, target, longest = entry["lengths"], f"{100 * entry['target']:g}%", max(map(int, entry["lengths"]))
+    kinds = list(entry["fewest"])
+    setting = f"{entry['precision']}, {entry['processor']}; {entry['train_images']:,} images"
+    lines = [f"{_circumstances(entry)}\nTest accuracy in percent, mean ± SD over seeds ({setting}).\n"]
+    lines += markdown_head(["recipe", *(f"{epochs} epochs" for epochs in lengths)])
+    for kind in kinds:
+        found = (measured["test_accuracy"].get(kind) for measured in lengths.values())
+        lines.append(markdown_row([RECIPES[kind], *map(_accuracy, found)]))
+    for name, key in (("steps", "steps"), ("minutes of a run (median)", "minutes")):
+        lines.append(
+            markdown_row([name, *("" if each[key] is None else f"{each[key]:,}" for each in lengths.values())])
+        )
+    lines.append("")
+    for kind in kinds:
+        fewest = entry["fewest"][kind]
+        least = "in none of these lengths" if fewest is None else f"in {fewest} epochs"
+        lines.append(f"- {RECIPES[kind]}: {target} {least}")
+    for other, epochs in entry["as_accurate_in"].items():
+        after = f"as accurate as {RECIPES[other]} after {longest} epochs"
+        lines.append(f"- {RECIPES['cycle']}: {after} {_in_epochs(epochs, min(map(int, lengths)), longest)}")
+    for other, (mean, _, high) in entry["gains"].items():
+        points = f"{mean:.2f} ± {high - mean:.2f} percentage points"
+        lines.append(f"- {RECIPES['cycle']}, less {RECIPES[other]}, after {longest} epochs: {points}")
+    for kind, search in entry["searches"].items():
+        lines.append(f"- the search of {RECIPES[kind]}: {search['trials']} trials, {search['epochs']} epochs")
+    return "\n".join(lines) + "\n"
+
+
+def _accuracy(summary: dict[str, Any] | None) -> str:
+    if summary is None:
+        return ""
+    spread = f" ± {100 * summary['sd']:.2f}" if summary["n"] > 2 else ""  # the spread of two values says nothing
+    return f"{100 * summary['mean']:.2f}{spread} (n = {summary['n']})"
+
+
+def _in_epochs(interval: Sequence[float | None], shortest: int, longest: int) -> str:
+    """Describe epochs with their interval; None is beyond the longest length."""
+
+    def in_words(epochs: float | None) -> str:
+        if epochs is None:
+            return f"more than {longest}"
+        return f"at most {epochs:g}" if epochs == shortest else f"{epochs:.1f}"
+
+    value, low, high = map(in_words, interval)
+    return f"in {value} ({low} to {high})"
 
 
 def _circumstances(entry: dict[str, Any]) -> str:

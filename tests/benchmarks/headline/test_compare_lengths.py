@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,17 +12,22 @@ from hypothesis import strategies as st
 from benchmarks.headline.compare_lengths import (
     Interval,
     as_accurate_in,
-    cell,
-    describe,
     epochs_at,
     fewest,
     gain,
     main,
-    read_scores,
 )
 from benchmarks.headline.lengths import LENGTHS
+from tune_s11.config import InputError
 
 CURVE = {5: 0.80, 6: 0.82, 9: 0.86, 12: 0.88, 16: 0.89, 24: 0.90}
+
+MANIFEST: dict[str, Any] = {
+    "created": "2026-11-30T11:27:52+00:00",
+    "python": "3.12.1",
+    "packages": {"torch": "2.15.0"},
+    "machine": {"cpu": "a processor", "cores": 2, "gpus": []},
+}
 
 
 def scores(curve: dict[int, float], shifts: tuple[float, ...] = (-0.001, 0.0, 0.001)) -> dict[int, dict[int, float]]:
@@ -79,33 +85,64 @@ def test_a_gain_is_paired_by_seed() -> None:
     assert gain(better, {24: {0: 0.9, 7: 0.9}}, 24) is None
 
 
-def test_two_values_have_no_spread() -> None:
-    assert cell({0: 0.9, 1: 0.92}) == "91.00 (n = 2)"
-    assert cell({0: 0.9, 1: 0.91, 2: 0.92}) == "91.00 ± 1.00 (n = 3)"
-    assert cell({}) == ""
-    assert describe(Interval(12.04, 9.96, math.inf)) == "12.0 (10.0 to more than 24) epochs"
-    assert describe(Interval(6.0, 5.0, 7.0)) == "6.0 (at most 5 to 7.0) epochs"
+def record(folder: Path, kind: str, more: float = 0.0, curve: dict[int, float] = CURVE, **of: Any) -> None:
+    """Write a recording whose accuracies are those of the curve, and more."""
+    rows = [
+        {
+            "epochs": epochs,
+            "seed": seed,
+            "test": score + more,
+            "validation": [score] * epochs,
+            "steps": 87 * epochs,
+            "seconds": 30.0 * epochs,
+        }
+        for epochs, by_seed in scores(curve).items()
+        for seed, score in by_seed.items()
+    ]
+    recipe = {"model": "s11", "width": 16}
+    header = {"of": {"recipe": recipe, "images": 45000, "hardware": {}, "processor": "AMX"} | of, "manifest": MANIFEST}
+    folder.mkdir(exist_ok=True)
+    (folder / f"{kind}-s11-16.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [header, *rows]))
 
 
-def test_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for kind, more in (("cycle", 0.02), ("steps", 0.0)):
-        rows = [
-            {"epochs": epochs, "seed": seed, "test": score + more}
-            for epochs, by_seed in scores(CURVE).items()
-            for seed, score in by_seed.items()
-        ]
-        file = tmp_path / f"{kind}-s11-16.jsonl"
-        file.write_text("".join(json.dumps(row) + "\n" for row in [{}, *rows]))
-        assert read_scores(file).keys() == CURVE.keys()
-    (tmp_path / "recipes.json").write_text(json.dumps({"cycle-s11-16": {"fields": {}, "trials": 9, "epochs": 80}}))
-    main("s11", 16, 0.9, tmp_path, tmp_path / "lengths.png")
+def test_table_page_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recordings = tmp_path / "recordings"
+    record(recordings, "cycle", 0.02)
+    record(recordings, "steps")
+    found = {"cycle-s11": {"fields": {}, "width": 16, "trials": 9, "epochs": 80}}
+    (recordings / "recipes.json").write_text(json.dumps(found))
+    main(recordings=recordings, out=tmp_path)
     said = capsys.readouterr().out
     assert "| one cycle, tuned | 82.00 ± 0.10 (n = 3) |" in said
+    assert "| steps | 435 | 522 |" in said
+    assert "| minutes of a run (median) | 2.5 | 3.0 |" in said
     assert "- one cycle, tuned: 90% in 16 epochs" in said
     assert "- steps, tuned: 90% in none of these lengths" in said
-    assert "- as accurate as steps, tuned after 24 epochs, one cycle, tuned: 12.0 (" in said
-    assert "- as accurate as one cycle, untuned after 24 epochs, one cycle, tuned: not recorded" in said
+    assert "- one cycle, tuned: as accurate as steps, tuned after 24 epochs in 12.0 (" in said
     assert "- one cycle, tuned, less steps, tuned, after 24 epochs: 2.00 ± 0.00 percentage points" in said
-    assert "- one cycle, tuned, less one cycle, at the range test's rate, after 24 epochs: not recorded" in said
+    assert "untuned" not in said
     assert "- the search of one cycle, tuned: 9 trials, 80 epochs" in said
-    assert (tmp_path / "lengths.png").stat().st_size > 10_000
+    page = (tmp_path / "results.md").read_text()
+    assert "\n## How short the training may be: s11 at width 16\n" in page
+    assert "](lengths-s11-16.png)\n" in page
+    assert (tmp_path / "lengths-s11-16.png").stat().st_size > 10_000
+
+
+def test_other_processors_and_images_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no recordings of s11 at width 16"):
+        main(recordings=tmp_path)
+    record(tmp_path, "cycle")
+    record(tmp_path, "steps", processor="AVX2")
+    with pytest.raises(InputError, match=r"processor differs, \{'cycle': 'AMX', 'steps': 'AVX2'\}"):
+        main(recordings=tmp_path)
+    record(tmp_path, "steps", images=50000)
+    with pytest.raises(InputError, match="images differs"):
+        main(recordings=tmp_path)
+
+
+def test_beyond_the_longest_length_is_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path, "cycle")
+    record(tmp_path, "untuned", 0.02)
+    main(recordings=tmp_path)
+    said = capsys.readouterr().out
+    assert "as accurate as one cycle, untuned after 24 epochs in more than 24 (more than 24 to more than 24)" in said
