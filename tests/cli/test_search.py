@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tune_s11.cli import train
+from tune_s11.cli.hints import resume_command
 from tune_s11.cli.main import run_search
+from tune_s11.cli.search import ALLOWED_WITH_RESUME, MACHINE_OPTIONS
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -27,6 +29,32 @@ def test_a_signal_before_ray_has_started_is_one_line(
         run_search()
     assert exit.value.code == code
     assert capsys.readouterr().err == "interrupted; nothing has been written yet\n"
+
+
+def test_the_command_to_resume_with_is_for_the_same_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(config: object) -> None:
+        (tmp_path / "one").mkdir()
+        (tmp_path / "one" / "search.yaml").touch()
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    monkeypatch.setattr("tune_s11.search.session.SearchInputs.checked", interrupted)
+    typed = ["--gpus", "0", "--workers", "3", "--trials-per-gpu", "auto", "--address", "10.0.0.1:6379"]
+    begin = ["run_search.py", "--space", "quick", "--name", "one", "--budget", "2h", "--storage", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [*begin, *typed])
+    with pytest.raises(SystemExit):
+        run_search()
+    again = capsys.readouterr().err.removeprefix("interrupted; resume with: ")
+    assert again.startswith(resume_command(tmp_path / "one"))
+    assert " --gpus 0 " in again
+    assert " --workers 3 " in again
+    assert " --trials-per-gpu auto " in again
+    assert " --address 10.0.0.1:6379\n" in again
+    assert "--space" not in again
+    assert "--budget" not in again
+    assert set(MACHINE_OPTIONS) <= set(ALLOWED_WITH_RESUME)
 
 
 @pytest.mark.parametrize("main", [run_search, train.main])

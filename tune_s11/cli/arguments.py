@@ -1,5 +1,6 @@
 """Converts what the user has typed into the library's configuration."""
 
+import shlex
 from pathlib import Path
 
 import typer
@@ -21,11 +22,28 @@ def refuse_other_options(context: typer.Context, option: str, *allowed: str) -> 
     """
     options = {str(parameter.name): parameter.opts[0] for parameter in context.command.params}
     for name, other in options.items():
-        source = context.get_parameter_source(name)
-        typed = source is not None and source.name == "COMMANDLINE"
-        if typed and name not in allowed and not option.startswith(f"{other} "):
+        if _typed(context, name) and name not in allowed and not option.startswith(f"{other} "):
             beside = ", ".join(options[each] for each in allowed)
             raise InputError(f"{option}: decides what {other} would set; it can be combined with {beside}")
+
+
+def typed_again(context: typer.Context, *names: str) -> str:
+    """Return those of the named options that were typed, for another command line: each after a space.
+
+    Args:
+        context: Context of the command.
+        names: Parameters that take one value; None is ``auto``.
+    """
+    options = {str(parameter.name): parameter.opts[0] for parameter in context.command.params}
+    values = {name: context.params[name] for name in names if _typed(context, name)}
+    return "".join(
+        f" {options[name]} {'auto' if value is None else shlex.quote(str(value))}" for name, value in values.items()
+    )
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def resolve_config(

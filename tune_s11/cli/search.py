@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 from rich.console import Console
 
-from tune_s11.cli.arguments import refuse_other_options, resolve_config
+from tune_s11.cli.arguments import refuse_other_options, resolve_config, typed_again
 from tune_s11.cli.hints import program, recipe_options, repeat_commands, report_command, resume_command, shown_path
 from tune_s11.cli.options import (
     RESULTS,
@@ -55,6 +55,9 @@ ALLOWED_WITH_RESUME = (
     "no_report",
 )
 """Options that can be combined with ``--resume``; a resumed search keeps its recipe, space and name."""
+
+MACHINE_OPTIONS = ("gpus", "trials_per_gpu", "workers", "address", "compiled", "stall_timeout")
+"""Options that a resumed search does not keep, because it may run on another machine; the suggested command does."""
 
 
 def search(
@@ -186,31 +189,39 @@ def search(
             options = recipe_options(space, settings, data_dir, model, seed)
             raise InputError(f"{error}; train the recipe once with: {program('train')} --test {options}") from None
 
+    path = opened.path
+    resume = resume_command(path) + typed_again(context, *MACHINE_OPTIONS)
     if dry_run:
-        _in_one_line(opened, opened.forecast)
+        _in_one_line(opened, resume, opened.forecast)
         return
-    result = _in_one_line(opened, opened.run)
-    say, path = opened.session.say, opened.path
+    result = _in_one_line(opened, resume, opened.run)
+    say = opened.session.say
     if not no_report:
         from tune_s11.cli.outcome import target_lines  # imports torch
 
         with console.status("report"):
-            index = _in_one_line(opened, lambda: opened.write_report(result, repeat_commands(result)))
+            index = _in_one_line(opened, resume, lambda: opened.write_report(result, repeat_commands(result)))
         for line in target_lines(json.loads(result.folder.report_numbers.read_text("utf-8"))):
             say(line)
         say(f"report: {shown_path(index)}", copied=True)
-        _in_one_line(opened, opened.workspace.finish)
+        _in_one_line(opened, resume, opened.workspace.finish)
     if sum(trial.state != "running" for trial in result.trials) < result.config.search.samples:
-        say(f"to run the remaining trials: {resume_command(path)}", copied=True)
+        say(f"to run the remaining trials: {resume}", copied=True)
     say(f"next: {report_command(path)}", copied=True)
 
 
-def _in_one_line(opened: "OpenedSearch", step: Callable[[], Outcome]) -> Outcome:
-    """Run a step of the search and return its result; if it fails, print why and exit with the right code."""
+def _in_one_line(opened: "OpenedSearch", resume: str, step: Callable[[], Outcome]) -> Outcome:
+    """Run a step of the search and return its result; if it fails, print why and exit with the right code.
+
+    Args:
+        opened: The search.
+        resume: The command that resumes it.
+        step: The step.
+    """
     from tune_s11.search.failures import SearchFailedError
     from tune_s11.search.interruption import SearchInterruptedError, exiting_at_once
 
-    again = f"resume with: {resume_command(opened.path)}"
+    again = f"resume with: {resume}"
     try:
         with exiting_at_once(), opened.explained(again):
             return step()
