@@ -29,7 +29,7 @@ def test_whole_seconds_are_read_as_told(seconds: int) -> None:
 
 
 def test_a_number_may_be_left_to_the_program() -> None:
-    assert whole_number_or_auto("auto") is None
+    assert whole_number_or_auto("auto") == "auto"
     assert whole_number_or_auto("3") == 3
     with pytest.raises(typer.BadParameter, match=r"^.many.: expected a whole number from 1 or auto$"):
         whole_number_or_auto("many")

@@ -32,13 +32,11 @@ def typed_again(context: typer.Context, *names: str) -> str:
 
     Args:
         context: Context of the command.
-        names: Parameters that take one value; None is ``auto``.
+        names: Parameters that take one value.
     """
     options = {str(parameter.name): parameter.opts[0] for parameter in context.command.params}
-    values = {name: context.params[name] for name in names if _typed(context, name)}
-    return "".join(
-        f" {options[name]} {'auto' if value is None else shlex.quote(str(value))}" for name, value in values.items()
-    )
+    typed = {name: str(context.params[name]) for name in names if _typed(context, name)}
+    return "".join(f" {options[name]} {shlex.quote(value)}" for name, value in typed.items())
 
 
 def _typed(context: typer.Context, name: str) -> bool:

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -24,10 +24,10 @@ def whole_number(least: int) -> Callable[[str | int], int]:
     return read
 
 
-def whole_number_or_auto(value: str | int | None) -> int | None:
-    """Parse a whole number from 1, or ``auto``, which becomes None."""
-    if value is None or value == "auto":
-        return None
+def whole_number_or_auto(value: str | int) -> int | Literal["auto"]:
+    """Parse a whole number from 1, or ``auto``."""
+    if value == "auto":
+        return "auto"
     try:
         return whole_number(1)(value)
     except typer.BadParameter as error:

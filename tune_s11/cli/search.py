@@ -74,7 +74,7 @@ def search(
         ),
     ] = None,
     trials_per_gpu: Annotated[
-        Any,  # int | None; typer does not allow a parser with a union
+        Any,  # int | Literal["auto"]; typer does not allow a parser with a union
         typer.Option(
             "--trials-per-gpu",
             parser=whole_number_or_auto,
@@ -176,7 +176,7 @@ def search(
                 storage=storage,
                 resume=resume_name is not None,
                 gpus=gpus,
-                trials_per_gpu="auto" if trials_per_gpu is None else trials_per_gpu,
+                trials_per_gpu=trials_per_gpu,
                 workers=workers,
                 address=address,
                 precision=precision,
