@@ -11,7 +11,7 @@ Lengths that are not recorded stay blank.
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -21,6 +21,7 @@ import numpy as np
 import typer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import sem, t
 
 from benchmarks.headline.lengths import (
     RECORDINGS,
@@ -45,7 +46,11 @@ from tune_s11.storage.files import write_whole
 COLOURS = {"untuned": GREY, "cycle": BLUE, "steps": ORANGE}
 """Colours of the recipes that are drawn."""
 
-RESAMPLES = 2000
+GRID = 2000
+"""Lengths between the shortest and the longest at which recipes are compared."""
+
+ROUNDING = 1e-9
+"""Tolerance for accuracies, so that a recipe is as accurate as itself."""
 
 Scores = Mapping[int, Mapping[int, float]]
 """Test accuracies: epochs -> seed -> accuracy."""
@@ -107,30 +112,11 @@ def fewest(scores: Scores, target: float) -> int | None:
     )
 
 
-def epochs_at(lengths: Sequence[int], means: Sequence[float], accuracy: float) -> float:
-    """Return the epochs at which a recipe's mean reaches an accuracy, interpolated between its lengths.
-
-    Args:
-        lengths: The recipe's lengths in epochs, in ascending order.
-        means: Mean accuracy at each length, assumed to be linear in the logarithm of the epochs between lengths.
-        accuracy: Accuracy to reach.
-
-    Returns:
-        The epochs; the shortest length if even that reaches the accuracy, infinity if no length does.
-    """
-    if means[0] >= accuracy:
-        return float(lengths[0])
-    for index in range(1, len(lengths)):
-        if means[index] >= accuracy:
-            share = (accuracy - means[index - 1]) / (means[index] - means[index - 1])
-            return float(lengths[index - 1] * (lengths[index] / lengths[index - 1]) ** share)
-    return math.inf
-
-
 def as_accurate_in(scores: Scores, others: Scores, at: int) -> Interval | None:
     """Return the epochs after which a recipe is as accurate as another one after ``at`` epochs.
 
-    The interval is a percentile bootstrap over the seeds, which both recipes share.
+    The interval holds the lengths at which Student's two-sided 95% interval of the difference, paired by seed, contains
+    0. Between the recorded lengths, each seed's accuracy is assumed to be linear in the logarithm of the epochs.
 
     Args:
         scores: Test accuracies of the recipe.
@@ -138,22 +124,27 @@ def as_accurate_in(scores: Scores, others: Scores, at: int) -> Interval | None:
         at: Length of the other recipe in epochs.
 
     Returns:
-        The estimate; None unless at least two seeds are recorded at all of these lengths.
+        The estimate, the shortest length if even that is as accurate, infinity if none is; None unless at least two
+        seeds are recorded at all of these lengths.
     """
     seeds = sorted(set.intersection(*(set(by_seed) for by_seed in [*scores.values(), others.get(at, {})])))
     if len(seeds) < 2:
         return None
     lengths = list(scores)
-    table = np.array([[by_seed[seed] for seed in seeds] for by_seed in scores.values()])
-    level = np.array([others[at][seed] for seed in seeds])
+    grid = np.geomspace(lengths[0], lengths[-1], GRID)
+    more = np.array(
+        [
+            np.interp(np.log(grid), np.log(lengths), [by_seed[seed] for by_seed in scores.values()]) - others[at][seed]
+            for seed in seeds
+        ]
+    )
+    half = t.ppf(0.975, len(seeds) - 1) * sem(more)
 
-    def at_seeds(chosen: Sequence[int] | np.ndarray) -> float:
-        return epochs_at(lengths, list(table[:, chosen].mean(axis=1)), float(level[chosen].mean()))
+    def first(reached: np.ndarray) -> float:
+        return float(grid[reached.argmax()]) if reached.any() else math.inf
 
-    generator = np.random.default_rng(0)
-    draws = [at_seeds(generator.integers(0, len(seeds), len(seeds))) for _ in range(RESAMPLES)]
-    low, high = np.quantile(draws, [0.025, 0.975], method="nearest")
-    return Interval(at_seeds(range(len(seeds))), float(low), float(high))
+    mean = more.mean(axis=0) + ROUNDING
+    return Interval(first(mean >= 0), first(mean + half >= 0), first(mean - half >= 0))
 
 
 def gain(scores: Scores, others: Scores, at: int) -> Estimate | None:
@@ -209,7 +200,7 @@ def _at_length(recorded: Mapping[str, Recording], epochs: int) -> dict[str, Any]
     of_all = [row for of_kind in rows.values() for row in of_kind]
     return {
         "steps": of_all[0]["steps"],
-        "minutes": round(statistics.median(row["seconds"] for row in of_all) / 60, 1),
+        "minutes": round(min(row["seconds"] for row in of_all) / 60, 1),  # the run that other programs slowed least
         "test_accuracy": {
             kind: Summary.of([row["test"] for row in of_kind]).model_dump() for kind, of_kind in rows.items() if of_kind
         },

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from benchmarks.headline.compare_lengths import (
     Interval,
     as_accurate_in,
-    epochs_at,
     fewest,
     gain,
     main,
@@ -36,31 +35,38 @@ def scores(curve: dict[int, float], shifts: tuple[float, ...] = (-0.001, 0.0, 0.
 
 @given(st.sampled_from(LENGTHS))
 def test_at_its_own_accuracy_a_recipe_has_its_own_length(epochs: int) -> None:
-    assert epochs_at(list(CURVE), list(CURVE.values()), CURVE[epochs]) == pytest.approx(epochs)
+    found = as_accurate_in(scores(CURVE), scores(CURVE), epochs)
+    assert found == pytest.approx(Interval(epochs, epochs, epochs), rel=0.002)
 
 
-@given(st.floats(0.7, 0.95), st.floats(0.7, 0.95))
-def test_more_accuracy_takes_no_fewer_epochs(one: float, other: float) -> None:
-    low, high = (epochs_at(list(CURVE), list(CURVE.values()), value) for value in sorted((one, other)))
-    assert 5 <= low <= high
+@given(st.lists(st.floats(0.7, 0.95), min_size=2, max_size=2), st.floats(0.0, 0.05))
+def test_more_accuracy_takes_no_fewer_epochs(levels: list[float], spread: float) -> None:
+    recipe = scores(CURVE, (-spread, 0.0, spread))
+    less, more = (as_accurate_in(recipe, scores({24: level}), 24) for level in sorted(levels))
+    assert less is not None
+    assert more is not None
+    for found in (less, more):
+        assert 5 <= found.low <= found.value <= found.high
+    assert all(one <= other for one, other in zip(less, more, strict=True))
 
 
 def test_an_accuracy_beyond_the_last_length_takes_more_than_that() -> None:
-    assert epochs_at(list(CURVE), list(CURVE.values()), 0.91) == math.inf
+    found = as_accurate_in(scores(CURVE), scores({24: 0.91}), 24)
+    assert found is not None
+    assert found.value == math.inf
 
 
-def test_a_recipe_against_itself_saves_nothing() -> None:
-    assert as_accurate_in(scores(CURVE), scores(CURVE), 24) == pytest.approx(Interval(24, 24, 24))
-
-
-def test_the_interval_is_as_wide_as_the_seeds_differ() -> None:
+def test_the_interval_is_that_of_a_paired_t_test() -> None:
+    """After 12 epochs the recipe is as accurate as the other one, with a standard error of 0.002 / sqrt(3)."""
     better = {epochs: mean + 0.02 for epochs, mean in CURVE.items()}
-    exact = as_accurate_in(scores(better), scores(CURVE), 24)
-    noisy = as_accurate_in(scores(better, (-0.02, 0, 0.02)), scores(CURVE), 24)
-    assert exact is not None
+    found = as_accurate_in(scores(better, (-0.003, 0, 0.003)), scores(CURVE), 24)
+    assert found is not None
+    half = 4.303 * 0.002 / math.sqrt(3)
+    assert found.low == pytest.approx(12 * (9 / 12) ** (half / 0.02), rel=0.002)
+    assert found.high == pytest.approx(12 * (16 / 12) ** (half / 0.01), rel=0.002)
+    noisy = as_accurate_in(scores(better, (-0.03, 0, 0.03)), scores(CURVE), 24)
     assert noisy is not None
-    assert exact.value == pytest.approx(12)
-    assert noisy.low < exact.low <= 12 <= exact.high < noisy.high
+    assert noisy.high == math.inf  # the longest length is better by 0.02, less than half the interval
 
 
 def test_one_seed_in_common_has_no_interval() -> None:
@@ -115,7 +121,7 @@ def test_table_page_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     assert "| one cycle, tuned | 82.00 ± 0.10 (n = 3) |" in said
     assert "| steps | 435 | 522 |" in said
-    assert "| minutes of a run (median) | 2.5 | 3.0 |" in said
+    assert "| minutes of the fastest run | 2.5 | 3.0 |" in said
     assert "- one cycle, tuned: 90% in 16 epochs" in said
     assert "- steps, tuned: 90% in none of these lengths" in said
     assert "- one cycle, tuned: as accurate as steps, tuned after 24 epochs in 12.0 (" in said
