@@ -66,7 +66,7 @@ SEARCHES: dict[str, tuple[str, ...]] = {
         *("--lr-bounds", "0.01", "1"),  # the range test trains cycles
     ),
 }
-"""Further options of each search; both have the same trials and epochs."""
+"""Further options of each search; both have as many trials of as many epochs."""
 
 Kind = Literal["untuned", "suggested", "cycle", "steps"]
 

@@ -92,7 +92,7 @@ def table(searches: dict[str, Searches], candidates: Candidates) -> list[str]:
     """Return the Markdown lines of a track's table."""
     budget = budget_of(candidates)
     heads = ["arm", *figure_heads(candidates.epochs)]
-    heads += ["area less random's", "area less the wall's", "trials", "ran out"]
+    heads += ["area - random's", "area - wall's", "trials", "ran out"]
     lines = markdown_head(heads)
     for name, of_arm in searches.items():
         out = of_arm.ran_out < budget

@@ -3,7 +3,8 @@
     uv run python -m benchmarks.race.starts digits-s11
 
 Each order of the pool is paired with one recorded range test (``benchmarks.race.record_range_tests``). The test's
-epochs count, and the trial at its rate comes first.
+epochs count, and the trial at its rate comes first. As all orders share a few tests, intervals of starts with a test
+are over the tests' means; the others are over orders.
 """
 
 from collections.abc import Mapping
@@ -46,6 +47,8 @@ class Start:
     """Recorded test whose rate the second trial has; None: the second trial is drawn. Its epochs do not count."""
     power: float = 0.0
     """Power of (1 - momentum), relative to that of the defaults, by which the bounds are multiplied."""
+    defaults_first: bool = False
+    """Whether the first trial has the recipe's defaults."""
 
     def drawn(self, candidates: Candidates, test: Test | None, order: int) -> list[int]:
         """Return the rows of a random order that the search draws after this test."""
@@ -81,6 +84,7 @@ PROGRAM = Start("range test, bounds follow sqrt(1 - momentum)", "cycles", power=
 CHOICES = (
     Start("random"),
     Start("random inside the wall", bounds=WALL),
+    Start("random inside the wall, defaults first", bounds=WALL, defaults_first=True),
     Start("usual rate, bounds around it", "usual"),
     Start("usual rate, bounds follow sqrt(1 - momentum)", "usual", power=0.5),
     Start("range test by ramps", "ramps"),
@@ -118,7 +122,8 @@ def search(start: Start, candidates: Candidates, tests: Mapping[str, Test], orde
         order: Number of the random order.
 
     Returns:
-        The candidates with the first trials, and the row that is shipped after 0, 1, ... epochs.
+        The candidates with the first trials and, as the last before the defaults, the first trial's recipe untrained;
+        and the row that is shipped after 0, 1, ... epochs.
     """
     n, budget = candidates.n, budget_of(candidates)
     test = None if start.test is None else tests[start.test]
@@ -126,9 +131,11 @@ def search(start: Start, candidates: Candidates, tests: Mapping[str, Test], orde
     spent = 0
     if test is not None:
         first = [test] if start.second is None else [test, tests[start.second]]
-        for each in first:
+        for each in [*first, {**test, "ema": []}]:
             candidates = with_first(candidates, each)
-        drawn, spent = [*range(n, candidates.n), *drawn], test["epochs"]
+        drawn, spent = [*range(n, n + len(first)), *drawn], test["epochs"]
+    if start.defaults_first:
+        drawn = [candidates.n, *drawn]
     verdicts = SuccessiveHalving(*RUNGS, candidates.epochs).start()
     history = replay(candidates, candidates.signals["ema"], drawn, verdicts, budget - spent)
     rows = np.concatenate([np.full(spent, FALLBACK), history.rows])
@@ -137,7 +144,7 @@ def search(start: Start, candidates: Candidates, tests: Mapping[str, Test], orde
     if test is not None:
         untrained = shipped == FALLBACK
         untrained[:spent] = False
-        shipped[untrained] = n
+        shipped[untrained] = candidates.n - 1
     return candidates, shipped
 
 
@@ -149,7 +156,7 @@ def table(candidates: Candidates, tests: list[dict[str, Test]], orders: int) -> 
         tests: Recorded tests by seed; searches take turns with them.
         orders: Number of random orders.
     """
-    heads = ["start", *figure_heads(candidates.epochs), "area less the wall's"]
+    heads = ["start", *figure_heads(candidates.epochs), "area - wall's"]
     lines = markdown_head(heads)
     results: dict[str, dict[str, Floats]] = {}
     for start in CHOICES:
@@ -159,10 +166,18 @@ def table(candidates: Candidates, tests: list[dict[str, Test]], orders: int) -> 
             found.append(measure(shipped, extended))
         results[start.name] = {name: np.array([each[name] for each in found]) for name in found[0]}
     wall = results[CHOICES[1].name]["area"]
-    for name, figures in results.items():
-        cells = [name, *figure_cells(figures, candidates.epochs)]
-        lines.append(markdown_row([*cells, with_interval(estimate(figures["area"] - wall))]))
+    for start in CHOICES:
+        figures = results[start.name] | {"less the wall": results[start.name]["area"] - wall}
+        if start.test is not None:
+            figures = {name: _by_test(values, len(tests)) for name, values in figures.items()}
+        cells = [start.name, *figure_cells(figures, candidates.epochs)]
+        lines.append(markdown_row([*cells, with_interval(estimate(figures["less the wall"]))]))
     return lines
+
+
+def _by_test(values: Floats, tests: int) -> Floats:
+    """Return the mean of each test's orders, (tests,)."""
+    return np.array([values[first::tests].mean() for first in range(min(tests, len(values)))])
 
 
 app = new_app("Compare ways to begin a search.")
