@@ -124,7 +124,7 @@ def no_mistakes(path: Path) -> None:
             {"heat_maps_correct"},
         ),
         (f"{SEED_0}/checkpoint.pt", code_in_it, "what the network looks at", "cannot be read", HEAT_MAPS),
-        (f"{SEED_0}/test_curve.jsonl", Path.unlink, "the test curve", "earlier versions", TEST_CURVE),
+        (f"{SEED_0}/test_curve.jsonl", Path.unlink, "the test curve", "no such file", TEST_CURVE),
         (f"{SEED_0}/metrics.jsonl", Path.unlink, "the test curve", "no such file", TEST_CURVE),
         (
             f"{SEED_0}/test_curve.jsonl",

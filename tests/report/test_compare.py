@@ -110,6 +110,22 @@ def test_other_validation_images_are_named() -> None:
     assert found["differ"] == ["train_images", "seed of the split"]
 
 
+def test_the_same_images_in_another_place_are_the_same() -> None:
+    one, other = (replace(run(name, CYCLE, data_dir=f"/{name}"), fingerprint="a1") for name in ("a", "b"))
+    assert comparison([one, other])["differ"] == []
+    assert comparison([one, replace(other, fingerprint=None)])["differ"] == ["data_dir"]  # as far as one can tell
+    assert comparison([one, replace(other, fingerprint="b2")])["differ"] == ["data_dir"]
+    changed = replace(one, fingerprint="b2")
+    assert comparison([one, changed])["differ"] == ["files"]
+
+
+def test_a_folder_that_is_named_by_a_dot_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path / "one", CYCLE)
+    monkeypatch.chdir(tmp_path / "one")
+    (found,) = read_compared(["."], tmp_path)
+    assert found.name == "one"
+
+
 def test_the_first_epoch_at_the_target_is_named() -> None:
     found = comparison([run("cycle", CYCLE), run("plateau", PLATEAU)], target=0.7)
     assert found["target"] == 0.7

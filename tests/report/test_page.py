@@ -120,7 +120,8 @@ def test_confusion_and_mistakes_are_those_of_the_first_refit(pristine: Path, num
     confusion = numbers["confusion"]
     classes = confusion["classes"]
     assert confusion["counts"] == counts
-    assert (confusion["seed"], confusion["images"], confusion["errors"]) == (0, 36, int((predicted != labels).sum()))
+    errors = int((predicted != labels).sum())
+    assert numbers["predicted"] == {"seed": 0, "images": 36, "errors": errors, "classes": 3}
     assert (
         confusion["most_confused"]
         == [
@@ -316,7 +317,7 @@ def test_finalists_are_the_file_and_the_optimism_their_difference(
     text = html.unescape(page)
     assert "t0002 leads t0000 by 1.50\u202fpercentage points" in text
     assert "a tie, because noise alone can explain the difference" in text
-    assert "is 1.50\u202fpercentage points above its finalist's mean" in text
+    assert "The score of t0002 as a trial is 1.50\u202fpercentage points above the mean of its finalist runs" in text
 
 
 def test_a_first_trial_that_was_better_but_pruned_is_no_gain(numbers: dict[str, Any]) -> None:
@@ -325,24 +326,45 @@ def test_a_first_trial_that_was_better_but_pruned_is_no_gain(numbers: dict[str, 
     text = html.unescape(render(numbers | {"finalists": numbers["finalists"] | {"gain": gain}}, {}))
     better = "is better by 1.20\u202fpercentage points (0.50 to 1.90). It was pruned, so it cannot win."
     assert better in text
-    assert "What searching has gained" not in text
+    assert "Searching has gained" not in text
 
 
 @pytest.mark.parametrize(
     ("mean", "low", "high", "text"),
     [
-        (0.04, 0.015, 0.065, "by 4.00\u202fpercentage points (1.50 to 6.50). This is an upper bound"),
-        (0.01, -0.01, 0.03, "by 1.00\u202fpercentage points (-1.00 to 3.00), within noise. This is an upper bound"),
-        (0.01, None, None, "by 1.00\u202fpercentage points, within noise. This is an upper bound"),
+        (0.04, 0.015, 0.065, "4.00\u202fpercentage points (1.50 to 6.50), over"),
+        (-0.01, -0.03, 0.01, "-1.00\u202fpercentage points (-3.00 to 1.00), within noise, over"),
+        (0.01, None, None, "1.00\u202fpercentage points, within noise, over"),
     ],
 )
 def test_what_searching_has_gained(
     numbers: dict[str, Any], mean: float, low: float | None, high: float | None, text: str
 ) -> None:
     gain = numbers["finalists"]["margin"] | {"mean": mean, "low": low, "high": high}
-    page = html.unescape(render(numbers | {"finalists": numbers["finalists"] | {"gain": gain}}, {}))
-    leads = "t0002 leads the first trial, which has the recipe's own values at the range test's rate, "
-    assert f"What searching has gained: {leads}{text}" in page
+    numbers = numbers | {"finalists": numbers["finalists"] | {"gain": gain}}
+    page = html.unescape(render(numbers, {}))
+    first = "the first trial, which has the recipe's own values"
+    assert f"Searching has gained at most {text} {first} at the range test's rate. At most, because" in page
+    without = html.unescape(render(numbers | {"range_test": None}, {}))
+    assert f"Searching has gained at most {text} {first}. At most, because" in without
+
+
+def test_one_seed_shows_no_noise(numbers: dict[str, Any]) -> None:
+    margin = numbers["finalists"]["margin"] | {"low": None, "high": None}
+    one = numbers["finalists"] | {"seeds": [7], "margin": margin}
+    text = html.unescape(render(numbers | {"finalists": one}, {}))
+    assert "run again from 1 new seed. " in text
+    assert "; one seed does not show whether that is more than noise." in text
+    assert "a tie" not in text
+
+
+def test_a_warm_start_is_not_in_the_command_that_repeats_the_search(numbers: dict[str, Any]) -> None:
+    commands = {"commands": {"search": "python run_search.py --space a", "winner": "python -m tune_s11.train"}}
+    warm = numbers["manifest"] | {"warm_start": [{"max_lr": 0.123}]}
+    text = html.unescape(render(numbers | commands | {"manifest": warm}, {}))
+    assert "The whole search, without the trials of an earlier search that it began with, and the winning trial" in text
+    assert "0.123" not in text
+    assert "The whole search, and the winning trial alone:" in html.unescape(render(numbers | commands, {}))
 
 
 def test_a_first_trial_that_wins_has_gained_nothing(numbers: dict[str, Any]) -> None:
@@ -418,6 +440,11 @@ def test_of_thousands_of_classes_there_is_no_confusion_matrix(
     numbers = load_json(index.with_name("report.json"))
     assert numbers["confusion"] is None
     assert {"what": "the confusion matrix", "why": "it has 3 classes, more than 2"} in numbers["not_shown"]
+    page = index.read_text()
+    assert "test images misclassified" in page
+    assert "<h3>Recall by class</h3>" in page
+    assert "<h3>Calibration</h3>" in page
+    assert "Which classes it confuses" not in page
 
 
 def test_winner_in_the_middle_of_its_bounds_is_no_warning(numbers: dict[str, Any], page: str) -> None:

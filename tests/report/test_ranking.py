@@ -56,12 +56,13 @@ def test_rungs_compare_survivors_with_their_end(make_trial: Callable[..., TrialR
         make_trial(4, [0.1, 0.05], state="pruned"),
         make_trial(5, [0.1, 0.0], state="diverged"),
         make_trial(6, [0.1], state="running"),
+        make_trial(7, [0.1, 0.2, 0.0], state="diverged"),  # after the rung
     ]
     raw = [0.1, 0.3, 0.2, 0.4]
     for trial, accuracy in zip(trials, raw, strict=False):
         trial.rows[1] = replace(trial.rows[1], val_accuracy=accuracy)
     second, fourth = rung_correlations(trials, [2, 4])
-    assert (second["epoch"], second["reached"], second["stopped"]) == (2, 5, 1)
+    assert (second["epoch"], second["reached"], second["stopped"]) == (2, 6, 1)
     assert second["averaged"]["n"] == 4
     assert second["averaged"]["rho"] == pytest.approx(scipy.stats.spearmanr(early, finals).statistic)
     assert second["raw"]["rho"] == pytest.approx(scipy.stats.spearmanr(raw, finals).statistic)

@@ -130,10 +130,10 @@ class SearchBuilder(ReportBuilder):
 
     @property
     def tested(self) -> Tested | None:
-        """First refit; None before the refits are finished."""
+        """First refit that has not diverged, if there is one; None before the refits are finished."""
         if self.refits is None or self.winner is None:
             return None
-        seeds = [run.seed for run in self.refits.runs]
+        seeds = [run.seed for run in sorted(self.refits.runs, key=lambda run: run.diverged)]
         first, *others = map(self.search.folder.refit, seeds)
         recipe = self.search.config.refit.applied_to(self.winner.recipe)  # with the current path of the data
         if recipe.epochs != self.refits.recipe.epochs:  # a target has shortened it

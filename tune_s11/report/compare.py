@@ -18,7 +18,7 @@ MOST = 8
 """Maximum number of runs that a figure can distinguish."""
 
 _IMAGES = ("dataset", "data_dir", "image_size", "test_fraction")
-"""Recipe fields that decide what the test images are."""
+"""Recipe fields that decide what the images are, with their files."""
 
 _SPLIT = ("train_images", "val_fraction")
 """Recipe fields that decide which of the training images are held out for validation."""
@@ -56,6 +56,7 @@ class Compared:
         rows: Accuracies, one row per epoch, in rising order; at least one.
         test: Test accuracy of the weights that are shipped, over refits or of a single run; None: not tested.
         target: Recorded accuracy at which to draw a line; None: no line.
+        fingerprint: Fingerprint of all images; None: not recorded.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Compared:
     rows: list[HeldOutEpoch]
     test: Summary | None = None
     target: float | None = None
+    fingerprint: str | None = None
 
 
 def read_compared(names: Sequence[str], storage: Storage) -> list[Compared]:
@@ -83,7 +85,7 @@ def read_compared(names: Sequence[str], storage: Storage) -> list[Compared]:
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{name}: is given twice")
-    short = [Path(name).name for name in names]
+    short = [Path(name).resolve().name for name in names]  # "." has no name of its own
     labels = [label if short.count(label) == 1 else name for name, label in zip(names, short, strict=True)]
     return [_read(name, label, storage) for name, label in zip(names, labels, strict=True)]
 
@@ -96,8 +98,17 @@ def _read(name: str, label: str, storage: Storage) -> Compared:
     if winner is None:
         raise InputError(f"{name}: no trial of this search has finished yet")
     rows = _validated(winner.rows)
-    test = _test_accuracy(result)
-    return Compared(label, "winner", winner.recipe, "validation", settings.seed, rows, test, settings.target_line)
+    return Compared(
+        label,
+        "winner",
+        winner.recipe,
+        "validation",
+        settings.seed,
+        rows,
+        _test_accuracy(result),
+        settings.target_line,
+        _fingerprint(result.manifest),
+    )
 
 
 def compared_run(result: RunResult, name: str, label: str) -> Compared:
@@ -115,7 +126,13 @@ def compared_run(result: RunResult, name: str, label: str) -> Compared:
     scores = read_record_or_none(RefitScores, folder.scores)
     test = None if scores is None else Summary.of([scores.shipped])
     images: HeldOut = "test" if options.test else "validation"
-    return Compared(label, "run", run.recipe, images, run.split_seed, rows, test, options.target_line)
+    seed, target = run.split_seed, options.target_line
+    return Compared(label, "run", run.recipe, images, seed, rows, test, target, _fingerprint(result.manifest))
+
+
+def _fingerprint(manifest: dict[str, Any]) -> str | None:
+    data = manifest.get("data")
+    return data.get("fingerprint") if isinstance(data, dict) else None
 
 
 def _validated(rows: Sequence[EpochMetrics]) -> list[HeldOutEpoch]:
@@ -199,10 +216,18 @@ def comparison(compared: Sequence[Compared], target: float | None = None) -> dic
 
 def _differences(compared: Sequence[Compared]) -> list[str]:
     """Return the settings that make the runs' images differ."""
-    kinds = {run.images for run in compared}
-    fields = _IMAGES if kinds == {"test"} else (*_IMAGES, *_SPLIT)
+    kinds, prints = {run.images for run in compared}, {run.fingerprint for run in compared}
+
+    def differing(fields: tuple[str, ...]) -> list[str]:
+        return [field for field in fields if len({getattr(run.recipe, field) for run in compared}) > 1]
+
     differ = ["whether they are tested or validated"] if len(kinds) > 1 else []
-    differ += [field for field in fields if len({getattr(run.recipe, field) for run in compared}) > 1]
+    if None in prints:
+        differ += differing(_IMAGES)
+    elif len(prints) > 1:  # otherwise they are the same images, wherever their files are
+        differ += differing(_IMAGES) or ["files"]
+    if "validation" in kinds:
+        differ += differing(_SPLIT)
     if "validation" in kinds and len({run.split_seed for run in compared}) > 1:
         differ.append("seed of the split")
     return differ

@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from tune_s11.results import RunResult, SearchResult
+from tune_s11.results.manifest import WARM_START
 from tune_s11.storage.files import write_whole
 
 _NONE = "\u2013"
@@ -79,7 +80,8 @@ def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
     )
     environment.filters |= {"percent": _percent, "points": _points, "number": _number, "duration": _duration}
     # The manifest's copy of the configuration serves the resume checks; the page shows its main part elsewhere.
-    circumstances = _flat({key: value for key, value in numbers["manifest"].items() if key != "search"})
+    hidden = {"search", WARM_START}
+    circumstances = _flat({key: value for key, value in numbers["manifest"].items() if key not in hidden})
     weights = (numbers["run"] if "run" in numbers else numbers["search"])["weights"]
     shown = [f"{name}.html.j2" for name in sections.sections_of(RunBuilder if "run" in numbers else SearchBuilder)]
     page = environment.get_template("page.html.j2")

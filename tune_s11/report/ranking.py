@@ -78,7 +78,7 @@ def rung_correlations(trials: Sequence[TrialResult], rungs: Sequence[int]) -> li
         final = np.array([last.score for _, last in pairs])
         line: dict[str, Any] = {
             "epoch": rung,
-            "reached": sum(trial.epoch >= rung and trial.state != "diverged" for trial in trials),
+            "reached": sum(any(row.epoch == rung and not row.diverged for row in trial.rows) for trial in trials),
             "stopped": sum(trial.epoch == rung and trial.state == "pruned" for trial in trials),
         }
         for weights, key in WEIGHTS.items():

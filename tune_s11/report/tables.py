@@ -140,26 +140,23 @@ def wider_bounds(max_lr: float, low: float, high: float) -> tuple[float, float] 
     return (low, high * 10) if place > 1 - EDGE else None
 
 
-def refit_facts(refits: Refits, changes: RefitChanges, winner: Recipe) -> dict[str, Any]:
+def refit_facts(refits: Refits, winner: Recipe) -> dict[str, Any]:
     """Return the test accuracy over the refits.
 
     Args:
         refits: Refits of the winner.
-        changes: Recipe fields that the space changes for the refits.
         winner: Recipe of the winning trial.
 
     Returns:
         ``accuracy`` and ``accuracy_raw`` (mean, sd, n), each of the ``runs``, the fields of the recipe that were
         ``changed`` from the trial's, and whether the validation images were ``held_out``, as schedule plateau needs.
     """
-    changed = changes.model_dump(exclude_none=True)
-    if refits.recipe.epochs != winner.epochs:
-        changed["epochs"] = refits.recipe.epochs
+    refit = {name: getattr(refits.recipe, name) for name in RefitChanges.model_fields}
     return {
         "accuracy": refits.test_accuracy.model_dump(),
         "accuracy_raw": refits.test_accuracy_raw.model_dump(),
         "runs": [{key: getattr(run, key) for key in ("seed", "ema", "raw", "diverged")} for run in refits.runs],
-        "changed": changed,
+        "changed": {name: value for name, value in refit.items() if value != getattr(winner, name)},
         "held_out": refits.recipe.schedule == "plateau",
     }
 

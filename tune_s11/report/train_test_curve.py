@@ -42,7 +42,7 @@ def read_train_test(folder: RefitFolder) -> list[TrainTestEpoch]:
     """
     for path in (folder.test_curve, folder.metrics):
         if not path.exists():
-            raise InputError(f"{path}: no such file; earlier versions wrote none")
+            raise InputError(f"{path}: no such file")
     tested = {row.epoch: row for row in read_test_curve(folder.test_curve)}
     trained = {row.epoch: row for row in folder.epochs()}
     figures = (value for row in trained.values() for value in (row.lr, row.train_loss, row.train_accuracy))

@@ -156,7 +156,7 @@ class Refits(Record):
     trial: str
     recipe: Recipe
     validation_accuracy: float | None
-    """Validation accuracy by which the trial was chosen."""
+    """Validation accuracy of the trial."""
 
 
 Kind = TypeVar("Kind", bound=Record)

@@ -98,9 +98,9 @@ class SearchResult:
     def entrants(self) -> list[TrialResult]:
         """Trials that are run again as finalists, best score first: the contenders and the first trial.
 
-        The first trial has the recipe's own values, at the range test's rate, so the lead over it is what searching has
-        gained. It replaces the last contender if there are three or more and no place is left. If it was pruned, it
-        cannot win.
+        The first trial has the recipe's own values, at the range test's rate if there was a test, so the lead over it
+        is what searching has gained. It replaces the last contender if there are three or more and no place is left. If
+        it was pruned, it cannot win.
         """
         contenders, places = self.contenders, self.places
         first = [trial for trial in self.trials if trial.number == 0 and trial.state in {"complete", "pruned"}]

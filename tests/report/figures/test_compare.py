@@ -32,6 +32,8 @@ def test_comparison_tells_all_apart(make_trial: Make) -> None:
     assert len({str(line._unscaled_dash_pattern) for line in lines}) == MOST
     drawn(figures.draw_comparison([compared(0), compared(0)], None))
     drawn(figures.draw_comparison([compared(1)], None))
+    hidden = replace(compared(1), name="_smoke")
+    assert drawn(figures.draw_comparison([hidden], None))[0].startswith("_smoke: ")
 
 
 @pytest.mark.parametrize(("target", "above"), [(0.9, True), (0.7, False)])

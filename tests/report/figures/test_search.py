@@ -18,6 +18,14 @@ def test_timeline_names_states_and_the_winner(mixed: list[TrialResult]) -> None:
     assert "winner t0000" not in drawn(figures.draw_timeline(timeline, None))
 
 
+def test_one_lane_has_one_tick(make_trial: Make) -> None:
+    timeline = build_timeline([make_trial(0, [0.5, 0.9], spans=[("vm:1", 0, 20, 2)])])
+    assert timeline is not None
+    axes = figures.draw_timeline(timeline, None).axes[0]
+    ends = axes.get_ylim()
+    assert [tick for tick in axes.get_yticks() if min(ends) <= tick <= max(ends)] == [0]
+
+
 def test_best_so_far_with_and_without_a_complete_trial(mixed: list[TrialResult]) -> None:
     assert drawn(figures.draw_best_so_far(best_so_far(mixed, 6), mixed[0])) == [
         "best of any epoch",

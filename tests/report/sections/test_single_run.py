@@ -28,7 +28,7 @@ def test_a_tested_run_has_what_a_winner_has(pristine_run: Path) -> None:
     scores = json.loads((pristine_run / "scores.json").read_text())
     assert numbers["test"] == {"accuracy": scores["ema"], "accuracy_raw": scores["raw"]}
     assert numbers["test_curve"]["epochs"][-1]["ema_test_accuracy"] == scores["ema"]
-    assert numbers["confusion"]["seed"] == 0
+    assert numbers["predicted"]["seed"] == 0
     assert numbers["balanced_accuracy"] == {"mean": pytest.approx(scores["ema"]), "sd": None, "n": 1}
     assert len(numbers["recall"]["by_class"]) == 3
     assert numbers["not_shown"] == []

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tune_s11.report.compare import Compared
@@ -58,14 +59,18 @@ def draw_comparison(compared: Sequence[Compared], level: float | None, target: f
             fontsize=8,
             color="#333333",
         )
+    lines: list[Line2D] = []
+    labels: list[str] = []
     for run, look in zip(compared, _LOOKS, strict=False):
         # A diverged epoch counts as accuracy 0; drawn, it would be a drop that hides the others.
         points = [(row.epoch, row.score) for row in run.rows if not row.diverged]
         label = f"{run.name}: {run.recipe.schedule}, max_lr {run.recipe.max_lr:.3g}"
         label += f", {run.images}" if len(images) > 1 else ""
         (line,) = accuracy.plot(
-            *zip(*points, strict=True) if points else ([], []), markevery=[-1], marker="o", ms=4, label=label, **look
+            *zip(*points, strict=True) if points else ([], []), markevery=[-1], marker="o", ms=4, **look
         )
+        lines.append(line)
+        labels.append(label)
         set_title(line, label + "".join(f"\n{100 * score:.2f} % after epoch {epoch}" for epoch, score in points[-1:]))
         epochs, lrs = schedule_points(run.recipe, run.rows)
         (line,) = lr.plot(epochs, lrs, **look)
@@ -77,8 +82,8 @@ def draw_comparison(compared: Sequence[Compared], level: float | None, target: f
     lr.set_ylim(bottom=0)
     lr.set_xlim(left=0)
     lr.xaxis.set_major_locator(MaxNLocator(integer=True))
-    handles, labels = accuracy.get_legend_handles_labels()
-    legend = figure.legend(handles, labels, loc="outside upper left", ncols=2, handlelength=4)
+    # Given explicitly, a name that starts with "_" is not left out.
+    legend = figure.legend(lines, labels, loc="outside upper left", ncols=2, handlelength=4)
     for text in legend.get_texts():
         text.set_parse_math(False)
     figure.align_ylabels()

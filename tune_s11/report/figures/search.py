@@ -113,8 +113,7 @@ def draw_timeline(timeline: Timeline, winner: str | None) -> Figure:
     if any(bar.trial.name == winner for bar in timeline.bars):
         handles.append(Patch(facecolor="white", edgecolor=VERMILION, linewidth=2.4, label=f"winner {winner}"))
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
-    axes.set_yticks(range(lanes))
-    axes.yaxis.set_major_locator(MaxNLocator(16, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(16, integer=True, min_n_ticks=1))  # one lane has one tick
     axes.set_ylim(lanes - 0.45, -0.55)
     axes.set_xlim(0, length / seconds)
     axes.grid(visible=False, axis="y")

@@ -37,8 +37,9 @@ PAIRS = 5
 
 
 def add(report: ReportBuilder) -> None:
-    """Add ``balanced_accuracy``, ``recall``, ``confusion``, ``calibration``, ``mistakes`` and ``typical``."""
-    report.numbers |= dict.fromkeys(("balanced_accuracy", "recall", "confusion", "calibration", "mistakes", "typical"))
+    """Add ``predicted``, ``balanced_accuracy``, ``recall``, ``confusion``, ``calibration``, and what heat maps show."""
+    keys = ("predicted", "balanced_accuracy", "recall", "confusion", "calibration", "mistakes", "typical")
+    report.numbers |= dict.fromkeys(keys)
     tested = report.tested
     if tested is None:
         return
@@ -50,8 +51,14 @@ def add(report: ReportBuilder) -> None:
         return
     classes = names or [str(label) for label in range(predictions.probabilities.shape[1])]
     report.attempt("the balanced accuracy", lambda: _add_balanced_accuracy(report, predictions, tested.others))
+    report.numbers["predicted"] = {
+        "seed": tested.seed,
+        "images": len(predictions.labels),
+        "errors": int((predictions.predicted != predictions.labels).sum()),
+        "classes": len(classes),
+    }
     _add_recall(report, predictions, classes)
-    _add_confusion(report, predictions, classes, tested.seed)
+    _add_confusion(report, predictions, classes)
     _add_calibration(report, predictions.calibration())
     _add_heat_maps(report, tested, predictions, classes)
 
@@ -77,7 +84,7 @@ def _add_recall(report: ReportBuilder, predictions: Predictions, classes: list[s
     report.numbers["recall"] = {"most": WORST, "by_class": by_class}
 
 
-def _add_confusion(report: ReportBuilder, predictions: Predictions, classes: list[str], seed: int) -> None:
+def _add_confusion(report: ReportBuilder, predictions: Predictions, classes: list[str]) -> None:
     if len(classes) > MATRIX:
         report.leave_out("the confusion matrix", f"it has {len(classes):,} classes, more than {MATRIX:,}")
         return
@@ -85,9 +92,6 @@ def _add_confusion(report: ReportBuilder, predictions: Predictions, classes: lis
     in_class = predictions.in_class
     of_class = counts.diagonal() / np.maximum(in_class, 1)
     report.numbers["confusion"] = {
-        "seed": seed,
-        "images": len(predictions.labels),
-        "errors": int(counts.sum() - counts.trace()),
         "classes": classes,
         "counts": counts.tolist(),
         "accuracy_by_class": dict(zip(classes, of_class.tolist(), strict=True)),

@@ -41,7 +41,7 @@ def _add_trial(report: SearchBuilder, winner: TrialResult) -> None:
 def _add_refits(report: SearchBuilder, winner: TrialResult) -> None:
     finalists, refits = report.search.finalists, report.refits
     report.numbers["finalists"] = finalists.model_dump(mode="json") if finalists else None
-    test = tables.refit_facts(refits, report.search.config.refit, winner.recipe) if refits else None
+    test = tables.refit_facts(refits, winner.recipe) if refits else None
     report.numbers["test"] = test
     again = finalists.trials[winner.name].mean if finalists else None
     report.numbers["optimism"] = tables.optimism(winner.score, again, test)
