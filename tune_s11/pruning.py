@@ -4,6 +4,7 @@ A policy is one object that does not depend on Ray: the search, its forecast, si
 To add a policy, add a class here and its name to :attr:`tune_s11.config.SearchSettings.scheduler`.
 """
 
+import itertools
 import math
 from bisect import insort
 from collections.abc import Hashable
@@ -113,11 +114,9 @@ class SuccessiveHalving:
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """See :class:`Policy`."""
-        rungs: list[int] = []
-        while (rung := math.ceil(self.grace * self.factor ** len(rungs))) < self.epochs:
-            rungs.append(rung)
-        return tuple(rungs)
+        """See :class:`Policy`. Rungs that a small factor would put at the same epoch are one."""
+        rungs = (math.ceil(self.grace * self.factor**power) for power in itertools.count())
+        return tuple(dict.fromkeys(itertools.takewhile(lambda rung: rung < self.epochs, rungs)))
 
     @property
     def first_stops(self) -> float:

@@ -103,6 +103,15 @@ def test_a_stage_that_nobody_expected_is_shown_too() -> None:
     assert screen(display, 20)[0] == "[refits], stage 3 o…"
 
 
+def test_a_stage_that_nobody_expected_comes_in_its_order() -> None:
+    display = Display(Console(file=io.StringIO()), {"trials": 9.0, "finalists": 0.0, "refits": 3.0})
+    display.begin("finalists")
+    display.advance(0.5)
+    assert (display._done(), sum(display._work.values())) == (9.5, 13.0)
+    display.begin("refits")
+    assert display._done() == 10.0
+
+
 def trial(number: int, score: float, state: str = "complete") -> Any:
     params = {"max_lr": 0.123456, "momentum": 0.9, "weight_decay": 0.0005, "min_lr_fraction": 0.001}
     return SimpleNamespace(name=f"t{number:04}", number=number, score=score, state=state, params=params)

@@ -24,7 +24,8 @@ PACE = Timing(warm_up=2.0, begin=1.0, step=0.1, evaluation=0.5, steps=10, memory
 
 def forecast(finalists: tuple[float, ...] = (30.0,)) -> Forecast:
     spread = (100.0, 90.0, 110.0)
-    return Forecast(5.0, 10.0, spread, spread, 10, 12, finalists, 0.0, 20.0, REPORT, PACE, PACE)
+    expected = len(finalists) - 1
+    return Forecast(5.0, 10.0, spread, spread, 10, 12, finalists, 0.0, 20.0, REPORT, PACE, PACE, expected)
 
 
 def config(epochs: int = 24, **settings: Any) -> SearchConfig:
@@ -83,11 +84,17 @@ def test_what_a_search_takes() -> None:
     assert by_room.least == pytest.approx(told.least - MARGIN * 30)  # after one trial there is no room for any
     assert [by_room.after_trials(room) - 20 - REPORT for room in (0, 2, 3, 4)] == [0.0, 20.0, 30.0, 30.0]
     assert "  epochs    120 without pruning, about 100 with it (90 to 110), 1.5 s each" in told.lines()
+    fewer = replace(by_room, expected=1)  # trials that train more than expected make room for more
+    assert fewer.total == told.total - 30
+    assert fewer.after_trials(3) == by_room.after_trials(3)
+    assert "finalists" not in fewer.lines()[2]
     assert "finalists" in told.lines()[2]
     assert "finalists" not in forecast(finalists=(0.0,)).lines()[2]
 
 
-def told_of(monkeypatch: pytest.MonkeyPatch, gpus: float, *, compiled: bool = False) -> Forecast:
+def told_of(
+    monkeypatch: pytest.MonkeyPatch, gpus: float, *, compiled: bool = False, samples: int = 2, finalists: int = 2
+) -> Forecast:
     """Of one worker with two ramps, two finalists and two refits to come; its processes start in 7 seconds."""
     monkeypatch.setattr(forecast_module, "start_all", lambda executor: 7.0)
     monkeypatch.setattr(forecast_module, "ray", SimpleNamespace(put=lambda images: images))
@@ -96,14 +103,14 @@ def told_of(monkeypatch: pytest.MonkeyPatch, gpus: float, *, compiled: bool = Fa
         "time_workers",
         lambda *_, compiled=False: replace(PACE, warm_up=30.0, step=0.05) if compiled else PACE,
     )
-    search = config(4, samples=1, scheduler="none", lr_range_seeds=2, lr_range_steps=20, finalist_seeds=2)
+    search = config(4, samples=samples, scheduler="none", lr_range_seeds=2, lr_range_steps=20, finalist_seeds=2)
     nothing: Any = SimpleNamespace(validation=(), test=())
     inputs: Any = SimpleNamespace(
         recipe=search.recipe, refit_recipe=search.recipe, data=nothing, dataset=nothing, refit_data=lambda: nothing
     )
     executor, work = (
         Executor(Workers(1, 1, gpus, 1), "auto"),
-        Work(samples=1, ramps=2, finalists=2, refits=2, lengths=(2, 3)),
+        Work(samples=samples, ramps=2, finalists=finalists, refits=2, lengths=(2, 3)),
     )
     return forecast_module.forecast(executor, search, inputs, nothing, work, 3.0, compiled=compiled)
 
@@ -115,6 +122,10 @@ def test_on_a_gpu_each_task_has_a_process_of_its_own(monkeypatch: pytest.MonkeyP
     assert (cpu.range_test, gpu.range_test) == (ready + 2 * ramp, 2 * (ready + ramp))
     assert cpu.finalists == (0.0, 0.0, 4 * run)  # two seeds each
     assert gpu.finalists == (0.0, 0.0, 4 * (ready + run))
+    assert cpu.expected == 2
+    surprised = told_of(monkeypatch, 0.0, samples=3, finalists=0)
+    assert surprised.expected == 0
+    assert surprised.finalists == (0.0, 0.0, 4 * run, 6 * run)  # time for each number that the trials may make room for
     lengths = 2 * (PACE.run(2) + PACE.run(3))  # two seeds each
     assert (cpu.lengths, gpu.lengths) == (lengths, lengths + 4 * ready)
     assert (cpu.refits, gpu.refits) == (ready + 2 * run, 2 * (ready + run))
@@ -126,7 +137,7 @@ def test_only_trials_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compiled.after_trials() == plain.after_trials()
     assert compiled.range_test == plain.range_test
     assert compiled.start - plain.start == pytest.approx(28.0)
-    assert plain.trials[0] - compiled.trials[0] == pytest.approx(4 * 10 * 0.05)
+    assert plain.trials[0] - compiled.trials[0] == pytest.approx(2 * 4 * 10 * 0.05)
 
 
 def test_a_dry_run_writes_nothing(program) -> None:  # type: ignore[no-untyped-def]

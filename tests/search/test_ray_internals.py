@@ -25,6 +25,13 @@ def store(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return kept
 
 
+def test_ray_prints_again_after_a_search() -> None:
+    before = ray_internals.ray_worker.print_to_stdstream
+    with ray_internals.raylet_silenced():
+        assert ray_internals.ray_worker.print_to_stdstream is not before
+    assert ray_internals.ray_worker.print_to_stdstream is before
+
+
 def test_a_heartbeat_is_written_once_a_second(store: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])

@@ -76,6 +76,14 @@ def test_what_was_changed_is_named_the_call_or_the_file(tmp_path: Path) -> None:
         check_same_search(folder, wider, before)
 
 
+def test_the_refits_do_not_change_either(tmp_path: Path) -> None:
+    config = load_space("quick")
+    before = {"packages": {"ray": ray.__version__}, "search": config.plain()}
+    with pytest.raises(InputError, match=r"refit.width: 64: the search started with None and keeps it"):
+        check_same_search(SearchFolder(tmp_path), config.with_overrides({"refit.width": "64"}), before)
+    check_same_search(SearchFolder(tmp_path), config, before)
+
+
 def test_an_error_in_a_session_lets_the_next_in(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), only_session(tmp_path):
         raise ZeroDivisionError

@@ -42,7 +42,8 @@ class Search:
         settings: Changes to the space file: recipe fields, ``search.FIELD``, ``refit.FIELD``. A resumed search may have
             more ``search.samples`` and another ``search.target``; if no target is given, it keeps its own.
         lr_bounds: Lowest and highest ``max_lr``, in place of a range test.
-        warm_start: Name, path or address of a search whose best recipes are tried first.
+        warm_start: Name, path or address of a search whose best recipes are tried after the first, as far as the
+            samples of this session go.
 
     Where the results are:
 
@@ -55,7 +56,7 @@ class Search:
     Attributes:
         gpus: GPUs to use, at most; None: all there are; 0: the CPU.
         trials_per_gpu: Trials that share a GPU; ``auto``: the number with the highest throughput, by steps timed here.
-        workers: Trials at a time on CPUs; None: 2.
+        workers: Trials at a time on CPUs; None: 2 on each machine.
         address: Address of a running Ray cluster, ``auto`` or HOST:PORT; None: RAY_ADDRESS if it is set, else this
             machine.
         precision: Precision to train with; ``auto``: bf16 if the device multiplies it natively.

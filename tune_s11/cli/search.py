@@ -56,8 +56,8 @@ ALLOWED_WITH_RESUME = (
 )
 """Options that can be combined with ``--resume``; a resumed search keeps its recipe, space and name."""
 
-MACHINE_OPTIONS = ("gpus", "trials_per_gpu", "workers", "address", "compiled", "stall_timeout")
-"""Options that a resumed search does not keep, because it may run on another machine; the suggested command does."""
+MACHINE_OPTIONS = ("gpus", "trials_per_gpu", "workers", "address", "precision", "compiled", "stall_timeout")
+"""Options that the suggested command to resume repeats, because a resumed search may run on another machine."""
 
 
 def search(
@@ -84,7 +84,12 @@ def search(
     ] = 1,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", parser=whole_number(1), metavar="N", help="Trials at a time on CPUs (default: 2)."),
+        typer.Option(
+            "--workers",
+            parser=whole_number(1),
+            metavar="N",
+            help="Trials at a time on CPUs (default: 2 per machine).",
+        ),
     ] = None,
     data_dir: DataDirOption = None,
     model: ModelOption = None,
@@ -106,7 +111,9 @@ def search(
     resume_name: Annotated[str | None, typer.Option("--resume", metavar="NAME", help="Resume this search.")] = None,
     warm_start: Annotated[
         str | None,
-        typer.Option("--warm-start", metavar="SEARCH", help="Try the best trials of an earlier search first."),
+        typer.Option(
+            "--warm-start", metavar="SEARCH", help="After the first trial, try the best of an earlier search."
+        ),
     ] = None,
     address: Annotated[str | None, typer.Option("--address", help="A running Ray cluster: auto or HOST:PORT.")] = None,
     stall_timeout: Annotated[

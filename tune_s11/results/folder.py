@@ -155,7 +155,7 @@ class SearchFolder(ReportedFolder):
     export = Below("best/export")
     """Exports of the winner; deleted when other refits replace those that they come from."""
     error = Below("error.txt")
-    """Reason why the search failed."""
+    """Why the search, or parts of it, failed most recently."""
 
     def attempts(self, number: int) -> list[TrialFolder]:
         """Return the folders of a trial, in the order of its attempts.

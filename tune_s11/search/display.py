@@ -40,11 +40,12 @@ class Display:
     Args:
         console: Console to print to.
         work: Work of each stage, in equivalents of a trial's epochs and in stage order; a stage without work is not
-            shown.
+            shown until it begins.
     """
 
     def __init__(self, console: Console, work: Mapping[str, float]) -> None:
         self.console = console
+        self._order = list(work)
         self._work = {stage: epochs for stage, epochs in work.items() if epochs}
         self._stage, self._share, self._line = "start", 0.0, ""
         self._spinner = Spinner("line")
@@ -88,8 +89,9 @@ class Display:
             detail: Function that returns the panel's content for the stage; None: the last line passed to
                 :meth:`advance`.
         """
-        if stage not in self._work:  # only found during the search to be needed again
-            self._work = self._work | {stage: 1.0}
+        if stage not in self._work:  # only found during the search to be needed
+            work, order = self._work | {stage: 1.0}, dict.fromkeys([*self._order, stage])
+            self._work = {each: work[each] for each in order if each in work}
         self._stage, self._share, self._line = stage, 0.0, ""
         self._detail = detail or self._last_line
 

@@ -10,6 +10,7 @@ import numpy as np
 import ray
 from ray import ObjectRef
 
+from tune_s11.results.search import MOST_FINALISTS
 from tune_s11.search.audit import one_in
 from tune_s11.search.inputs import SearchInputs
 from tune_s11.search.simulation import run_on_workers
@@ -44,13 +45,14 @@ class Forecast:
         epochs: Epochs of all trials: mean, 5th and 95th percentile of the simulated searches.
         samples: Number of trials left.
         epochs_each: Epochs of a complete trial.
-        finalists: Time of the finalists' runs if there is room for none of them, one, two, and so on, up to the number
-            expected; a single time if their number is given.
+        finalists: Time of the finalists' runs if there is room for none of them, one, two, and so on, as many as the
+            epochs of the trials may make room for; a single time if their number is given.
         lengths: Maximum time of the winner's runs with fewer epochs; 0 without a target.
         refits: Time of the winner's refits.
         report: Time of the report.
         trial: Timing of a worker that trains a trial.
         refit: Timing of a worker that trains a refit.
+        expected: Index of the expected time in ``finalists``.
     """
 
     start: float
@@ -65,6 +67,7 @@ class Forecast:
     report: float
     trial: Timing
     refit: Timing
+    expected: int = 0
 
     def after_trials(self, room: int | None = None) -> float:
         """Return the seconds from the end of the trials to the end of the report.
@@ -73,7 +76,7 @@ class Forecast:
             room: Number of finalists for which there is room; None: as many as expected.
         """
         most = len(self.finalists) - 1
-        finalists = self.finalists[most if room is None else min(room, most)]
+        finalists = self.finalists[self.expected if room is None else min(room, most)]
         return finalists + self.lengths + self.refits + self.report
 
     @property
@@ -96,7 +99,7 @@ class Forecast:
             "trials": f"{format_seconds(trials)} ({format_seconds(least)} to {format_seconds(most)})"
             if self.samples
             else "",
-            "finalists": format_seconds(self.finalists[-1]) if self.finalists[-1] else "",
+            "finalists": format_seconds(finalists) if (finalists := self.finalists[self.expected]) else "",
             "target": f"{format_seconds(self.lengths)} at most" if self.lengths else "",
             "refits": format_seconds(self.refits) if self.refits else "",
             "report": format_seconds(self.report),
@@ -175,7 +178,8 @@ def forecast(
         return math.ceil(count / slots) * (seconds + (ready if workers.gpus else 0.0))
 
     given = settings.finalists is not None or not work.samples
-    finalists = [work.finalists] if given else [0, 0, *range(2, work.finalists + 1)]  # a single one is not run again
+    most = min(MOST_FINALISTS, settings.samples)
+    finalists = [work.finalists] if given else [0, 0, *range(2, most + 1)]  # a single one is not run again
     first_of_process = 0.0 if workers.gpus else ready
     ramp = plain.begin + settings.lr_range_steps * plain.step
     cycles = sum(tasks(len(each), plain.run(max(each))) for each in work.cycles)
@@ -192,6 +196,7 @@ def forecast(
         report=REPORT + REPORT_EACH * settings.samples,
         trial=trial,
         refit=refit,
+        expected=0 if given else work.finalists,
     )
 
 

@@ -5,6 +5,8 @@ Those of Ray Tune are in :mod:`tune_s11.search.tune.internals`, because Tune tak
 
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ray._private import worker as ray_worker
 from ray.experimental import internal_kv
@@ -52,9 +54,16 @@ class Heartbeat:
             internal_kv._internal_kv_put(self._key, str(self._sent), overwrite=True)
 
 
-def silence_raylet() -> None:
+@contextmanager
+def raylet_silenced() -> Iterator[None]:
     """Stop Ray from printing a paragraph about a worker that dies during a task, whatever ``log_to_driver`` says.
 
-    The stage that the worker was part of reports it in one line. No upstream issue asks for a switch.
+    The stage that the worker was part of reports it in one line. No upstream issue asks for a switch. A session of Ray
+    that a user starts afterwards prints again.
     """
+    before = ray_worker.print_to_stdstream
     ray_worker.print_to_stdstream = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        ray_worker.print_to_stdstream = before

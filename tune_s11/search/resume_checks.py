@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import ray
 
-from tune_s11.config import Frozen, InputError, Recipe, SearchSettings, completed
+from tune_s11.config import Frozen, InputError, Recipe, RefitChanges, SearchSettings, completed
 from tune_s11.hardware import Precision
 from tune_s11.results import SearchFolder
 from tune_s11.search_space import SearchConfig, load_space
@@ -57,7 +57,8 @@ def earlier_manifest(folder: SearchFolder) -> dict[str, Any] | None:
     file = folder.manifest
     manifest: dict[str, Any] | None = read_json(file)
     if manifest is None and file.exists():
-        raise InputError(f"{file}: is damaged; delete it if images, recipe and Ray have not changed since the start")
+        unchanged = "if images, recipe and Ray have not changed since the start"
+        raise InputError(f"{file}: is damaged; delete it {unchanged}, and give --precision again if it was given")
     return manifest
 
 
@@ -82,7 +83,7 @@ def kept_precision(asked: Precision, before: dict[str, Any] | None) -> Precision
 
 
 def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[str, Any]) -> None:
-    """Check that a resumed search has the same version of Ray, recipe, space and settings.
+    """Check that a resumed search has the same version of Ray, recipe, space, settings and changes for the refits.
 
     Samples, audit, target and target line may change.
 
@@ -100,8 +101,8 @@ def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[s
             f"expected the same: pip install ray=={before['packages']['ray']}"
         )
     now = config.plain()
-    kinds: dict[str, type[Frozen]] = {"recipe": Recipe, "search": SearchSettings}
-    for part in ("recipe", "space", "search"):
+    kinds: dict[str, type[Frozen]] = {"recipe": Recipe, "search": SearchSettings, "refit": RefitChanges}
+    for part in ("recipe", "space", "search", "refit"):
         began = before.get("search", now)[part]
         if part in kinds:
             began = completed(kinds[part], began)

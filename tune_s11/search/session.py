@@ -228,7 +228,7 @@ class Session:
         return Budget.within(budget, self.begun, self._forecast(ready), room)
 
     def _compiles(self, autotuner: Autotuner, workers: Workers, seconds: float) -> bool:
-        """Return whether the remaining trials train a compiled network; ``auto`` follows earlier trials, if any."""
+        """Return whether the remaining trials train a compiled network; on GPUs ``auto`` follows earlier trials."""
         if self.compiled != "auto" or not workers.gpus:  # on CPUs it gains nothing (benchmarks/speed/README.md)
             return self.compiled == "on"
         trials = read_trials(self.folder.path, self.config)

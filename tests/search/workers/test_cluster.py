@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune_s11.config import InputError
-from tune_s11.search.workers.cluster import Node, Workers, _most_on_a_gpu, plan_workers
+from tune_s11.search.workers.cluster import Node, Workers, _most_on_a_gpu, environment, plan_workers
 
 HOLD = """
 import ray, sys
@@ -113,7 +113,8 @@ def test_what_cannot_be_placed(nodes: list[Node], gpus: int | None, workers: int
         ([Node(8, 2)], None, 4),
         ([Node(6, 2)], None, 3),
         ([Node(2, 4)], None, 1),
-        ([Node(64, 1), Node(4, 2), Node(16, 0)], 1, 2),
+        ([Node(64, 1), Node(4, 2), Node(16, 0)], 1, 4),
+        ([Node(8, 8)], 1, 4),  # seven of the GPUs take no CPU
         ([Node(8, 2)], 0, 1),
         ([Node(8, 0)], None, 1),
     ],
@@ -121,6 +122,15 @@ def test_what_cannot_be_placed(nodes: list[Node], gpus: int | None, workers: int
 def test_most_that_may_share_a_gpu(nodes: list[Node], gpus: int | None, most: int) -> None:
     """Each takes a CPU of that GPU's node."""
     assert _most_on_a_gpu(nodes, gpus) == most
+
+
+def test_variables_that_the_user_has_not_set_are_set_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWN", "1")
+    monkeypatch.delenv("UNSET", raising=False)
+    with environment({"OWN": "2", "UNSET": "2"}):
+        assert (os.environ["OWN"], os.environ["UNSET"]) == ("1", "2")
+    assert os.environ["OWN"] == "1"
+    assert "UNSET" not in os.environ
 
 
 NICENESS = """

@@ -186,6 +186,12 @@ def test_what_the_user_has_to_mend_is_raised_once_the_others_have_ended(ray: Mad
         assert ray.repeated == []
 
 
+def test_after_that_no_other_part_is_started(ray: MadeUpRay) -> None:
+    with pytest.raises(RayTaskError, match="the storage is away"):
+        ray.run([raised(InputError("the storage is away"))], ["slow"], ["a"], ["b"])
+    assert ray.told == [(1, "slow")]
+
+
 def test_an_interruption_leaves_no_place_behind(ray: MadeUpRay, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(results: list[int], timeout: float) -> None:
         raise KeyboardInterrupt

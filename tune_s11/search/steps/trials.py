@@ -1,6 +1,5 @@
 """Steps 2 and 3 of a search: runs and prunes the trials on Ray Tune, and resumes interrupted ones."""
 
-import os
 import time
 from contextlib import closing
 from typing import Any
@@ -25,6 +24,7 @@ from tune_s11.search.tune.internals import recover_failed_resets
 from tune_s11.search.tune.scheduler import PolicyScheduler
 from tune_s11.search.tune.searcher import StudySearcher
 from tune_s11.search.tune.trainable import TrialTrainable
+from tune_s11.search.workers.cluster import environment
 
 # Read by Tune. This program handles interruptions itself: everything that a resume needs is always on disk.
 _TUNE_ENVIRONMENT = {
@@ -32,12 +32,12 @@ _TUNE_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the progress prints them in one line
-    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # also for trials that a failed search leaves behind
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 
 
+@environment(_TUNE_ENVIRONMENT)
 def run_trials(
     context: Context, data: ObjectRef, proposals: Proposals, budget: Budget | None = None, *, compiled: bool = False
 ) -> None:
@@ -58,7 +58,6 @@ def run_trials(
         InputError: The study is damaged or missing.
         SearchFailedError: Too many trials in a row have failed.
     """
-    os.environ.update({name: os.environ.get(name, value) for name, value in _TUNE_ENVIRONMENT.items()})
     config, folder, workers = context.config, context.folder, context.executor.workers
     epochs, samples, policy = config.recipe.epochs, config.search.samples, config.policy
     _check_study(context)

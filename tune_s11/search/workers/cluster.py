@@ -4,7 +4,7 @@ import math
 import os
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from tune_s11.config import InputError
 from tune_s11.hardware import usable_cores, why_no_gpu
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.interruption import interruptible
-from tune_s11.search.ray_internals import silence_raylet
+from tune_s11.search.ray_internals import raylet_silenced
 from tune_s11.search.workers.token import keep_token_private
 
 MOST_ON_A_GPU = 4
@@ -180,28 +180,43 @@ def connect(asked: Resources) -> Iterator[Cluster]:
         SearchInterruptedError: See :func:`tune_s11.search.interruption.interruptible`.
     """
     address = asked.address or os.environ.get("RAY_ADDRESS")
-    silence_raylet()
-    with interruptible():
-        if address is None:
-            context, present = _start(asked)
-        else:
-            context, present = _join(address), []
-    with interruptible():
-        try:
-            present = present or alive_nodes()
-            plan = partial(plan_workers, present, asked.gpus, asked.workers, elastic=address is not None)
-            most = plan(asked.trials_per_gpu or _most_on_a_gpu(present, asked.gpus))
-            joined = () if address is None else tuple(node for node in present if node.room(most.cpus, most.gpus))
-            url = context.dashboard_url
-            yield Cluster(most, joined, f"http://{url}" if url else None, plan)
-        finally:
-            ray.shutdown()
+    # Ray reads it when the results of tasks that a failed search leaves behind are deleted.
+    with raylet_silenced(), environment({"RAY_IGNORE_UNHANDLED_ERRORS": "1"}):
+        with interruptible():
+            if address is None:
+                context, present = _start(asked)
+            else:
+                context, present = _join(address), []
+        with interruptible():
+            try:
+                present = present or alive_nodes()
+                plan = partial(plan_workers, present, asked.gpus, asked.workers, elastic=address is not None)
+                most = plan(asked.trials_per_gpu or _most_on_a_gpu(present, asked.gpus))
+                joined = () if address is None else tuple(node for node in present if node.room(most.cpus, most.gpus))
+                url = context.dashboard_url
+                yield Cluster(most, joined, f"http://{url}" if url else None, plan)
+            finally:
+                ray.shutdown()
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set the environment variables that the user has not set, and remove them after the block."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def _most_on_a_gpu(nodes: Sequence[Node], gpus: int | None) -> int:
     """Return how many trials may share a GPU if none are requested; each also takes a CPU of the GPU's node."""
-    shares = [node.cpus // node.gpus for node in nodes if node.gpus]
-    return max(1, min(MOST_ON_A_GPU, *shares)) if shares and gpus != 0 else 1
+    if gpus == 0:
+        return 1
+    shares = [node.cpus // min(node.gpus, gpus or node.gpus) for node in nodes if node.gpus]
+    return max(1, min(MOST_ON_A_GPU, *shares)) if shares else 1
 
 
 def alive_nodes() -> list[Node]:

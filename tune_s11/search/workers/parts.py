@@ -110,16 +110,16 @@ class Parts:
             The results, with a :class:`Failed` for a part that has failed too often.
 
         Raises:
-            RayError: A part met something that only the user can fix, such as a full disk. It is raised after the other
-                parts have ended.
+            RayError: A part met something that only the user can fix, such as a full disk. It is raised when the parts
+                that are running have ended; no other is started.
         """
         waiting = deque(_Part(call, arguments) for call, arguments in enumerate(calls))
         results: list[Any] = [None] * len(waiting)
         running: list[_Part] = []
         trouble: RayError | None = None
         with self._cleared():
-            while waiting or running:
-                while waiting and (self._workers.cap is None or len(running) < self._workers.cap):
+            while running or (waiting and trouble is None):
+                while waiting and trouble is None and (self._workers.cap is None or len(running) < self._workers.cap):
                     running.append(self._start(waiting.popleft()))
                 ready, _ = ray.wait([part.result for part in running], timeout=POLL_SECONDS)
                 for part in [part for part in running if part.result in ready]:
