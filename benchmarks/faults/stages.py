@@ -11,7 +11,6 @@ search survives a try if it succeeds and its results equal the undisturbed ones 
 import itertools
 import json
 import os
-import platform
 import random
 import shutil
 import subprocess
@@ -28,6 +27,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from benchmarks.race.trial import processor_kind
 from benchmarks.tools.lines import append_line, read_lines
 from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
@@ -228,7 +228,7 @@ def record(
         return {
             **{"stage": stage, "fault": fault, "seed": seed, "step": step},
             **outcome._asdict(),
-            **{"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": f"{os.cpu_count()} cores, {platform.machine()}"},
+            **{"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": f"{os.cpu_count()} cores, {processor_kind()}"},
         }
 
     with ExitStack() as stack:

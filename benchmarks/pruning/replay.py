@@ -107,7 +107,8 @@ def tell_policy(curves: Curves, what: str, trade: Trade) -> None:
     policy = trade.policy
     low, high = resample(curves, policy)
     named = f"{policy.signal}, grace {policy.grace}, factor {policy.factor}"
-    print(f"{what:34}{named:>34}{trade.saving:8.2f}x{trade.lost:8.2f}{f'({low:.2f} to {high:.2f})':>20}")
+    interval = f"({low:.2f} to {high:.2f})"
+    print(f"{what:34}{named:>34}{trade.saving:8.2f}x{trade.lost:8.2f}{interval:>20}{trade.lost_90:8.2f}")
 
 
 def recommend(trades: list[Trade]) -> Trade:
@@ -151,7 +152,7 @@ def main(
 
     unpruned = score_of_winner(zip(recorded.chosen_by, recorded.score, strict=True))
     print(f"\nWithout pruning the winner is {100 * (recorded.score.max() - unpruned):.2f} points below the best.")
-    print(f"{'':34}{'':>34}{'saved':>9}{'lost':>8}{'95% interval':>20}")
+    print(f"{'':34}{'':>34}{'saved':>9}{'lost':>8}{'95% interval':>20}{'90%':>8}")
     by_policy, default = {trade.policy: trade for trade in trades}, default_policy()
     for what, policy in {
         "Cheapest that loses what it may": recommend(trades).policy,
@@ -163,7 +164,7 @@ def main(
     }.items():
         tell_policy(recorded, what, by_policy[policy])
     coin = flip_coins(recorded, default)
-    print(f"{'A coin flip at its rungs':34}{'':34}{coin.saving:8.2f}x{coin.lost:8.2f}")
+    print(f"{'A coin flip at its rungs':34}{'':34}{coin.saving:8.2f}x{coin.lost:8.2f}{'':20}{coin.lost_90:8.2f}")
     print(json.dumps(judge(by_policy[default], by_policy[GRACE_8]) | {"n": n}))
 
 

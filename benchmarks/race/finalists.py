@@ -7,7 +7,8 @@ recorded range test, under the program's rungs, until what is left pays for the 
 the trial at its rate are left out. The finalists are the best complete trials by validation. Each is run again from
 fresh seeds, the same for all, and the best mean by validation wins. The measure is the held-out accuracy of the
 winner's run from another fresh seed, which decided nothing; each recorded seed takes that role once. Orders in which a
-finalist has no such runs (``benchmarks.race.record --again 100 --runs 4``) are left out for all.
+finalist has no such runs (``benchmarks.race.record --again 100 --runs 4``) are left out for all. A cell is left out if
+half of the orders complete fewer trials than it has finalists: their runs would be charged, but not used.
 """
 
 from collections.abc import Sequence
@@ -72,6 +73,18 @@ def complete_trials(candidates: Candidates, drawn: Sequence[int], budget: int) -
     return best_first
 
 
+def for_trials(candidates: Candidates, budget: int, choice: tuple[int, int]) -> int:
+    """Return the epochs of a budget that are left for the trials; negative if it does not pay for the finalists."""
+    finalists, seeds = choice
+    return budget - finalists * seeds * candidates.epochs
+
+
+def has_finalists(candidates: Candidates, drawn: list[list[int]], budget: int, choice: tuple[int, int]) -> bool:
+    """Return whether more than half of the orders complete as many trials as there are to be finalists."""
+    left = for_trials(candidates, budget, choice)
+    return left > 0 and np.median([len(complete_trials(candidates, rows, left)) for rows in drawn]) >= choice[0]
+
+
 def accuracy(candidates: Candidates, runs: Floats, drawn: Sequence[int], budget: int, choice: tuple[int, int]) -> float:
     """Return the winner's held-out accuracy in one search, averaged over the seeds that measure it.
 
@@ -86,7 +99,7 @@ def accuracy(candidates: Candidates, runs: Floats, drawn: Sequence[int], budget:
         The accuracy; NaN if no trial is complete, or a finalist has no runs from fresh seeds.
     """
     finalists, seeds = choice
-    best = complete_trials(candidates, drawn, budget - finalists * seeds * candidates.epochs)[:finalists]
+    best = complete_trials(candidates, drawn, for_trials(candidates, budget, choice))[:finalists]
     if not len(best) or np.isnan(runs[best]).any():
         return float("nan")
     found = []
@@ -111,14 +124,14 @@ def table(candidates: Candidates, runs: Floats, tests: list[dict[str, Any]], ord
     drawn = [PROGRAM.drawn(candidates, tests[order % len(tests)]["cycles"], order) for order in range(orders)]
     for budget in BUDGETS:
         epochs = budget * candidates.epochs
-        affordable = [choice for choice in CHOICES if choice[0] * choice[1] < budget]
-        found = np.array(
-            [[accuracy(candidates, runs, rows, epochs, choice) for rows in drawn] for choice in affordable]
-        )
+        real = [choice for choice in CHOICES if has_finalists(candidates, drawn, epochs, choice)]
+        found = np.array([[accuracy(candidates, runs, rows, epochs, choice) for rows in drawn] for choice in real])
         found = 100 * found[:, ~np.isnan(found).any(axis=0)]
-        cells = [str(budget), str(found.shape[1]), f"{found[0].mean():.1f}"]
-        cells += ["+" + with_interval(estimate(each - found[0]), 2) for each in found[1:]]
-        cells += ["."] * (len(CHOICES) - len(affordable))
+        by_choice = dict(zip(real, found, strict=True))
+        cells = [str(budget), str(found.shape[1]), f"{by_choice[NONE].mean():.1f}"]
+        for choice in CHOICES[1:]:
+            gained = by_choice[choice] - by_choice[NONE] if choice in by_choice else None
+            cells.append("." if gained is None else "+" + with_interval(estimate(gained), 2))
         lines.append(markdown_row(cells).replace("+-", "-"))
     return lines
 

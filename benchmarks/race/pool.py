@@ -16,6 +16,9 @@ Bools = npt.NDArray[np.bool_]
 
 POOLS = Path(__file__).parent / "pools"
 
+CONFIGURATIONS = 256
+"""Configurations of a complete pool."""
+
 
 def pool_file(name: str, pools: Path = POOLS) -> Path:
     """Return the file of a problem's random configurations."""

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks.race.pool import POOLS, best_file, build_pool, defaults_file, pool_file
+from benchmarks.race.pool import CONFIGURATIONS, POOLS, best_file, build_pool, defaults_file, pool_file
 from benchmarks.race.problems import DEFAULTS, SEED, SPACE, Inputs, find_problem, load_inputs
 from benchmarks.race.trial import train
 from benchmarks.tools.lines import read_lines
@@ -112,7 +112,9 @@ app = new_app("Record a problem's pool of random configurations.")
 @app.command()
 def record(
     problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Name from benchmarks/race/problems.py.")],
-    count: Annotated[int, typer.Option("--count", parser=whole_number(1), metavar="N", help="Configurations.")] = 256,
+    count: Annotated[
+        int, typer.Option("--count", parser=whole_number(1), metavar="N", help="Configurations.")
+    ] = CONFIGURATIONS,
     workers: Annotated[int, typer.Option("--workers", parser=whole_number(1), metavar="N", help="Processes.")] = 1,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="CIFAR-10 as an image folder.")] = None,
     again: Annotated[

@@ -42,11 +42,16 @@ def test_within_a_point_is_close_on_the_line_too() -> None:
     assert set(replay(build_pool(HEADER, lines, [])).drawn) == {1.0}
 
 
-def test_the_command_prints_recorded_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_recorded_problems_and_counts_complete_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(21):
         if number == 0:
             append_line(pool_file("digits-s11", tmp_path), HEADER)
         append_line(pool_file("digits-s11", tmp_path), line(number, 0.5 + 0.02 * number, 0.5 + 0.02 * number))
+    main(tmp_path)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["goals"]["hard_problems"]["value"] == 0
+    monkeypatch.setattr("benchmarks.race.difficulty.CONFIGURATIONS", 21)
     main(tmp_path)
     _, row, verdict = capsys.readouterr().out.splitlines()
     assert row.split()[:5] == ["digits-s11", "21", "21", "1", "0.9000"]

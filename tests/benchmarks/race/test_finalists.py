@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.race.candidates import Candidates, join
-from benchmarks.race.finalists import NONE, accuracy, complete_trials, main, read_runs
+from benchmarks.race.finalists import NONE, accuracy, complete_trials, has_finalists, main, read_runs
 from benchmarks.race.pool import Floats, Pool, best_file, build_pool, range_tests_file
 from benchmarks.tools.lines import append_line
 from tests.benchmarks.race.synthetic_pool import HEADER, again, line
@@ -66,6 +66,14 @@ def test_finalists_are_paid_for_by_trials(tmp_path: Path) -> None:
     assert complete_trials(candidates(), [GOOD, LUCKY], 2 * TRIAL - 1).tolist() == [GOOD]
     assert np.isnan(accuracy(candidates(), runs, [GOOD, LUCKY], 2 * TRIAL, (2, 1)))  # nothing is left for trials
     assert accuracy(candidates(), runs, [LUCKY, GOOD], 3 * TRIAL, (2, 1)) == pytest.approx(0.65)  # for one
+
+
+def test_finalists_that_most_orders_do_not_have_are_not_compared() -> None:
+    """Within three trials' epochs, two runs of finalists leave one trial."""
+    among, orders = candidates(), [[GOOD, LUCKY]] * 3
+    assert not has_finalists(among, orders, 2 * TRIAL, (2, 1))
+    assert not has_finalists(among, orders, 3 * TRIAL, (2, 1))
+    assert has_finalists(among, orders, 4 * TRIAL, (2, 1))
 
 
 def test_an_order_with_a_finalist_that_never_ran_again_does_not_count(tmp_path: Path) -> None:
