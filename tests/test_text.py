@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tune_s11.text import format_bytes, format_seconds, printable, say
+from tune_s11.text import format_bytes, format_seconds, printable, say, short
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_sizes_in_words(size: int, words: str) -> None:
 
 
 def test_a_line_is_printed_as_it_is() -> None:
-    line = "[red]no markup[/red] " + "and longer than any terminal " * 20
+    line = "[red]no markup[/red] and /no/:x:/emoji " + "and longer than any terminal " * 20
     printed = io.StringIO()
     say(Console(file=printed, width=40), line)
     assert printed.getvalue() == f"{line}\n"
@@ -63,6 +63,10 @@ def test_a_terminal_gets_it_folded_between_words_unless_it_is_to_be_copied(copie
     printed = io.StringIO()
     say(Console(file=printed, width=11, force_terminal=True, color_system=None), "one two three", copied=copied)
     assert [line.rstrip() for line in printed.getvalue().splitlines()] == lines
+
+
+def test_floats_have_four_digits_and_whole_numbers_all() -> None:
+    assert [short(value) for value in (0.123456, 16384, 1e-5, "plateau")] == ["0.1235", "16384", "1e-05", "plateau"]
 
 
 def test_spaces_in_names_stay() -> None:

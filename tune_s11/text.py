@@ -28,12 +28,17 @@ def format_bytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.2f} GB"
 
 
+def short(value: object) -> str:
+    """Return a number with four digits if it is a float; anything else as it is."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def say(console: "Console", line: str, *, copied: bool = False) -> None:
-    """Print one line as it is: without wrapping in a file or a pipe, and without reading brackets as markup.
+    """Print one line as it is: without wrapping in a file or a pipe, and without reading markup or emoji codes.
 
     Args:
         console: Console to print to. A terminal gets the line wrapped between words.
         line: Line to print.
         copied: Whether users copy from the line, such as a path or a command; it is then never wrapped.
     """
-    console.print(line, markup=False, soft_wrap=copied or not console.is_terminal)
+    console.print(line, markup=False, emoji=False, soft_wrap=copied or not console.is_terminal)

@@ -127,6 +127,7 @@ def test_the_target_of_a_search_is_in_its_lines_its_numbers_and_its_table(report
 
 def test_trials_as_a_table(report: Report) -> None:
     lines = report("trials", "own").splitlines()
+    assert len(lines) == 7
     assert lines[0].split() == ["trial", "state", "epoch", "score", "max_lr", "momentum"]
     assert lines[1].split() == ["t0002", "complete", "6", "0.8400", "0.4", "0.95"]
     assert [line.split()[0] for line in lines[1:]] == ["t0002", "t0000", "t0004", "t0001", "t0003", "t0005"]

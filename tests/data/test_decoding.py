@@ -8,10 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tune_s11.config import InputError
-from tune_s11.data.decoding import GREY, OTHER, PALETTE, RESIZED, SIXTEEN_BIT, TRANSPARENT, decode, describe_changes
+from tune_s11.data.decoding import (
+    GREY,
+    OTHER,
+    PALETTE,
+    RESIZED,
+    SIXTEEN_BIT,
+    TRANSPARENT,
+    TURNED,
+    decode,
+    describe_changes,
+)
 
 SIZE = 8
 
@@ -43,6 +53,34 @@ def test_colour_modes_and_formats(tmp_path: Path, mode: str, suffix: str, change
     assert found == changes
     assert (pixels.shape, pixels.dtype) == ((SIZE, SIZE, 3), np.uint8)
     assert (pixels >= 253).all()
+
+
+def test_photos_are_turned_upright(tmp_path: Path) -> None:
+    """Orientation 6: the file's first row is the photo's right side."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    values = np.zeros((SIZE, SIZE, 3), np.uint8)
+    values[0] = 255
+    Image.fromarray(values).save(tmp_path / "a.png", exif=exif)
+    pixels, changes = decode(str(tmp_path / "a.png"), SIZE)
+    assert changes == [TURNED]
+    np.testing.assert_array_equal(pixels, np.asarray(values.swapaxes(0, 1)[:, ::-1]))
+
+
+def test_colours_of_sixteen_bits_are_told(tmp_path: Path) -> None:
+    rows = SIZE * (b"\0" + SIZE * b"\x12\x34\xff\xff\x00\x00")
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", SIZE, SIZE, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    packed = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+    pixels, changes = decode(str(tmp_path / "a.png"), SIZE)
+    assert changes == [SIXTEEN_BIT]
+    assert pixels[0, 0].tolist() == [0x12, 0xFF, 0]
 
 
 def test_palettes_with_transparency(tmp_path: Path) -> None:

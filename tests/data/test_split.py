@@ -97,7 +97,7 @@ def test_one_validation_image_a_class_is_enough() -> None:
             {"val_fraction": 0.95},
             "20 images would be divided into 1 and 19; expected at least 2 in each part",
         ),
-        ((10, 10), {"train_images": 19}, "20 images would be divided into 1 and 19; expected at least 2 in each part"),
+        ((10, 10), {"train_images": 19}, "train_images 19: must be at most 18, or 20 for all: every class leaves"),
         ((10, 10), {"train_images": 21}, "train_images 21: must be at most 20, the number of training images"),
         (
             (100, 2),

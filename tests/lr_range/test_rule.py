@@ -121,6 +121,13 @@ def test_what_is_left_may_not_pay_for_a_refinement() -> None:
     assert "at most 5.6 times away from the first rate" in answer.reasons["high"]
 
 
+def test_bounds_at_the_end_of_the_range_say_so() -> None:
+    answer = recommend(question(), Network(10.0).train)
+    assert answer.high == question().lr_range[1]
+    assert answer.reasons["high"].endswith(", cut off at the end of the range")
+    assert "cut off" not in answer.reasons["low"]
+
+
 def test_what_the_scan_has_trained_is_not_paid_for_again() -> None:
     network = Network(0.1)
     recommend(question(trials=1, epochs=8), network.train)

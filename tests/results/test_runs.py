@@ -40,6 +40,12 @@ def test_what_is_written_is_read(path: Path) -> None:
     assert result.manifest["data"]["classes"] == ["cat", "dog"]
 
 
+def test_of_two_runs_that_start_at_once_one_needs_another_name(path: Path) -> None:
+    images = Images(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2))
+    with pytest.raises(InputError, match=f"^--name a: another run has just started in {path}; expected a new name$"):
+        RUN.write(SingleRunFolder(path), Dataset(("cat", "dog"), images, images))
+
+
 def test_a_run_of_before_has_no_options(path: Path) -> None:
     edit(path, options=None)
     assert load_run(path, "a").run.options == RunOptions(test=False, target_line=None)

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,22 @@ def test_a_pickle_bomb_is_refused_and_does_not_go_off(tmp_path: Path, inside_an_
     # It was live.
     torch.load(path, weights_only=False) if inside_an_archive else pickle.loads(path.read_bytes())
     assert crater.exists()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EMFILE])
+def test_a_disk_in_trouble_says_nothing_about_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A checkpoint that cannot be read may be deleted."""
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, STATE)
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr("zipfile.ZipFile", fail)
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+        load_checkpoint(path)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -98,6 +98,34 @@ def test_the_average_is_torchs(model: nn.Module) -> None:
     assert not torch.allclose(vector(average.model), vector(model))
 
 
+class Replacing(nn.Module):
+    """Keeps a moving average in a buffer, by assignment."""
+
+    seen: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+        self.register_buffer("seen", torch.zeros(1))
+
+    def see(self, value: float) -> None:
+        self.seen = 0.9 * self.seen + 0.1 * value
+
+
+def test_a_buffer_that_the_network_replaces_is_averaged() -> None:
+    model = Replacing()
+    average = WeightAverage(model, horizon_steps=7)
+    reference = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(math.exp(-1 / 7)), use_buffers=True)
+    reference.update_parameters(model)
+    for step in range(10):
+        model.see(step)
+        average.update()
+        reference.update_parameters(model)
+    assert isinstance(average.model, Replacing)
+    torch.testing.assert_close(average.model.seen, reference.module.seen)
+    assert average.model.seen > 0.5
+
+
 def test_a_share_of_the_start_is_left_after_the_horizon() -> None:
     model = nn.Linear(1, 1)
     nn.init.ones_(model.weight)

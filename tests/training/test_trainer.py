@@ -416,6 +416,15 @@ def test_a_network_that_keeps_a_tensor_can_be_trained(monkeypatch: pytest.Monkey
     try_out(recipe(), TrainingData(images(64, 0), None, 4, MEAN, STD))
 
 
+def test_batches_of_one_image_are_tried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = TrainingData(images(8, 0), None, 4, MEAN, STD)
+    with pytest.raises(InputError, match="fails on one image in training mode: ValueError: Expected more than 1 value"):
+        try_out(recipe(batch_size=1), data)  # a batch norm of one value
+    flat = nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(3, 4))
+    monkeypatch.setattr(trainer_module, "build_model", lambda recipe, classes: flat)
+    try_out(recipe(batch_size=1), data)
+
+
 @pytest.mark.parametrize(
     ("network", "says"),
     [

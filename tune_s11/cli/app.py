@@ -1,7 +1,6 @@
 """Runs every command line of the project, with errors of one line and their exit codes."""
 
 import io
-import os
 import sys
 from typing import NoReturn
 
@@ -50,9 +49,6 @@ def run(app: typer.Typer, name: str) -> None:
         _exit(str(error))
     except (KeyboardInterrupt, Abort):
         sys.exit(130)
-    except BrokenPipeError:  # the reader has exited, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
     except Exception as error:
         trouble = describe_disk_error(error)
         if trouble is None:

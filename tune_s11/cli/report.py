@@ -24,7 +24,7 @@ from tune_s11.report.tables import ranked, trial_facts
 from tune_s11.results import RunResult, load_result, load_search
 from tune_s11.results.lr_range import read_range_test
 from tune_s11.results.opening import publish
-from tune_s11.text import say
+from tune_s11.text import say, short
 from tune_s11.training.schedule import Triangular
 
 app = new_app("Reports on a search or a single run.")
@@ -101,10 +101,15 @@ def trials(
         table.add_column(key, overflow="fold", justify="left" if key in {"trial", "state"} else "right")
     for row in rows:
         score = "" if row["score"] is None else f"{row['score']:.4f}"
-        chosen = (format(row["params"][key], ".4g") if key in row["params"] else "" for key in params)
+        chosen = (short(row["params"][key]) if key in row["params"] else "" for key in params)
         reached = [] if target is None else [str(row["target_epoch"] or "")]
         table.add_row(row["trial"], row["state"], str(row["epoch"]), score, *reached, *chosen)
-    Console(highlight=False).print(table)
+    _table_console().print(table)
+
+
+def _table_console() -> Console:
+    """Return a console for a table whose names are shown as they are. In a file or a pipe, lines need no wrapping."""
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 200)
 
 
 @app.command()
@@ -135,8 +140,7 @@ def compare(
         table.add_column(key, overflow="fold", justify="left" if key in CELLS[:4] else "right")
     for row in found["runs"]:
         table.add_row(*comparison_cells(row))
-    # In a file or a pipe, lines need no wrapping.
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    _table_console().print(table)
     print(
         "raw, EMA: accuracy of these weights after the last epoch; best: highest accuracy of a validated run "
         "(EMA, else raw), with its epoch"

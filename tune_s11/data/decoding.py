@@ -1,9 +1,10 @@
 """Decodes image files into RGB pixels of one size."""
 
+import re
 from collections import Counter
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tune_s11.config import InputError
 from tune_s11.data.dataset import Pixels
@@ -20,6 +21,7 @@ PALETTE = "{count:,} palette {images} converted to RGB"
 OTHER = "{count:,} {images} in other colour spaces converted to RGB"
 TRANSPARENT = "{count:,} {images} with transparency made opaque"
 SIXTEEN_BIT = "{count:,} 16-bit {images} reduced to 8 bits"
+TURNED = "{count:,} {images} turned upright by the orientation in the file"
 RESIZED = "{count:,} {images} resized to {size}x{size}"
 
 GREY_MODES = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I;16N", "I")
@@ -54,7 +56,14 @@ def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, list[str]]:
     Raises:
         ValueError: The pixels have no fixed range.
     """
-    rgb, changes = _to_rgb(image)
+    # Pillow reads colours of 16 bits as 8; only the decoder that a file still has to pass through shows it.
+    deep = [SIXTEEN_BIT for tile in getattr(image, "tile", ()) if re.search(";16[BLN]", str(tile.args))]
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    rgb, changes = _to_rgb(ImageOps.exif_transpose(image) if turned else image)
+    if deep and SIXTEEN_BIT not in changes:
+        changes.append(SIXTEEN_BIT)
+    if turned:
+        changes.append(TURNED)
     if rgb.size != (size, size):
         rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
         changes.append(RESIZED)

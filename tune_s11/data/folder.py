@@ -19,7 +19,7 @@ from tune_s11.data.decoding import decode, describe_changes
 from tune_s11.data.listing import ImageFile, Listing, list_images
 from tune_s11.data.split import hold_out_test
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 """Version that is part of every cache key: raise it when the same files would give other arrays."""
 
 CHUNK = 256

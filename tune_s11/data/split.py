@@ -58,6 +58,12 @@ def split(images: Images, recipe: Recipe, seed: int, classes: Sequence[str] = ()
         raise InputError(
             f"train_images {recipe.train_images}: must be at most {len(images)}, the number of training images"
         )
+    spare = len(images) - (recipe.train_images or len(images))
+    if 0 < spare < (present := len(np.unique(images.labels))):
+        raise InputError(
+            f"train_images {recipe.train_images}: must be at most {len(images) - present}, or {len(images)} for all: "
+            "every class leaves an image out, or none does"
+        )
     chosen = np.arange(len(images))
     given = f"val_fraction {recipe.val_fraction:g}"
     if recipe.train_images is not None and recipe.train_images != len(images):

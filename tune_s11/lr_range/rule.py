@@ -164,16 +164,15 @@ def recommend(question: Question, train: Train) -> Answer:
     first, below, above = _rate((low + high) / 2), _rate(low - apart), _rate(high + apart)
     kept = f"rate whose cycle finished with a loss within {KEPT:.0%} of the lowest loss"
     margin = "a third of a decade" if apart == 1 else "a decade"
+    low_rate, high_rate = max(below, first / HALF), min(above, first * HALF)
+    widest, cut = f", at most {HALF:.1f} times away from the first rate", ", cut off at the end of the range"
+    lowest, highest = question.lr_range
     reasons = {
-        "low": f"{margin} below the lowest {kept}" + _widest(below < first / HALF),
-        "high": f"{margin} above the highest {kept}" + _widest(above > first * HALF),
+        "low": f"{margin} below the lowest {kept}" + widest * (low_rate > below) + cut * (low_rate < lowest),
+        "high": f"{margin} above the highest {kept}" + widest * (high_rate < above) + cut * (high_rate > highest),
         "suggestion": "the middle of these rates",
     }
-    return _answer(question, first, max(below, first / HALF), min(above, first * HALF), reasons)
-
-
-def _widest(applies: bool) -> str:
-    return f", at most {HALF:.1f} times away from the first rate" if applies else ""
+    return _answer(question, first, low_rate, high_rate, reasons)
 
 
 def _answer(

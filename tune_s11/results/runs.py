@@ -36,14 +36,22 @@ class Run:
     options: RunOptions = field(default_factory=RunOptions)
 
     def write(self, folder: SingleRunFolder, dataset: "Dataset") -> None:
-        """Create the folder, and record the run's definition and provenance."""
+        """Create the folder, and record the run's definition and provenance.
+
+        Raises:
+            InputError: Another run has created the folder in the meantime.
+        """
         record = asdict(self) | {
             "recipe": self.recipe.model_dump(mode="json"),
             "hardware": self.hardware.model_dump(),
             "options": self.options.model_dump(),
             "manifest": build_manifest(dataset, self.seed),
         }
-        folder.path.mkdir(parents=True)
+        try:
+            folder.path.mkdir(parents=True)
+        except FileExistsError:
+            reason = f"another run has just started in {folder.path}; expected a new name"
+            raise InputError(f"--name {folder.path.name}: {reason}") from None
         write_whole(folder.record, json.dumps(record, indent=2))
 
 

@@ -11,6 +11,7 @@ from tune_s11.text import format_bytes
 _TROUBLES = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
     *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE),
 }
 """Errors of a disk or a path that only the user can fix."""
 

@@ -1,5 +1,6 @@
 """Checkpoints: written whole or not at all, read as data and never as code."""
 
+import errno
 import lzma
 import os
 import pickle
@@ -36,7 +37,10 @@ _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, pickle.UnpicklingError),
     *(RuntimeError, OSError, EOFError, ValueError, KeyError),
 )
-"""What reading a damaged file raises. One wrong bit suffices for a stored entry to count as a compressed one."""
+"""What reading a damaged file raises; an OSError has EINVAL if an offset is damaged, or no number.
+
+One wrong bit suffices for a stored entry to count as a compressed one.
+"""
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
@@ -44,6 +48,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
 
     Raises:
         CheckpointError: The file is missing, truncated, damaged, or not a checkpoint.
+        OSError: The disk or mount fails, which says nothing about the file.
     """
     try:
         # torch.load verifies no checksums, and skips entries that are marked as folders.
@@ -53,7 +58,11 @@ def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
+    except torch.OutOfMemoryError:
+        raise
     except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL, errno.EISDIR}:
+            raise  # the disk is in trouble, and the file may be sound
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__})") from None
     if not isinstance(state, dict):
         raise CheckpointError(f"{path}: holds {type(state).__name__}, not a checkpoint")

@@ -51,20 +51,21 @@ class WeightAverage:
         self.on = horizon_steps > 0
         self.model = copy.deepcopy(model).eval().requires_grad_(False) if self.on else model
         self.decay = math.exp(-1.0 / horizon_steps) if self.on else 0.0
-        pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
-        self._averaged = [(average, current) for average, current in pairs if average.is_floating_point()]
-        self._copied = [(average, current) for average, current in pairs if not average.is_floating_point()]
+        self._source = model
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the current weights of the model."""
         if not self.on:
             return
-        averages, currents = (list(tensors) for tensors in zip(*self._averaged, strict=True))
+        # Listed anew, because a network may replace a buffer by another tensor.
+        pairs = list(zip(_tensors(self.model), _tensors(self._source), strict=True))
+        averages, currents = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
         torch._foreach_lerp_(averages, currents, 1.0 - self.decay)
-        for average, current in self._copied:
-            average.copy_(current)
+        for average, current in pairs:
+            if not average.is_floating_point():
+                average.copy_(current)
 
 
 def _tensors(model: nn.Module) -> list[torch.Tensor]:
-    return [*(p.detach() for p in model.parameters()), *model.buffers()]
+    return [*model.parameters(), *model.buffers()]

@@ -228,7 +228,7 @@ def compiled_call() -> Callable[[nn.Module, Tensor], Tensor]:
 
 
 def try_out(recipe: Recipe, data: TrainingData) -> Trainer:
-    """Build a trainer on the CPU, classify two images and train on them, to find mistakes before anything starts.
+    """Build a trainer on the CPU, classify up to two images and train on them, to find mistakes before anything starts.
 
     Returns:
         The trainer, which is of no further use for training.
@@ -240,17 +240,18 @@ def try_out(recipe: Recipe, data: TrainingData) -> Trainer:
     try:
         trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
         images, labels = (part[:2] for part in next(trainer.batches(0)))
-        when = " on two images"
+        expected = (len(images), data.num_classes)
+        when = " on two images" if len(images) == 2 else " on one image"
         trainer.model.eval()
         # Not in inference mode: a network may keep a tensor of its first call, which must then suit training too.
         shape = tuple(trainer.logits(trainer.model, images).shape)
-        if shape == (2, data.num_classes):
-            when = " on two images in training mode"
+        if shape == expected:
+            when += " in training mode"
             trainer.step(images, labels, lr=0.0)
     except InputError:
         raise
     except Exception as error:  # a user-defined network may raise anything
         raise InputError(f"{model}: fails{when}: {type(error).__name__}: {error}") from error
-    if shape != (2, data.num_classes):
+    if shape != expected:
         raise InputError(f"{model}: logits of shape {shape}, expected (N, {data.num_classes})")
     return trainer

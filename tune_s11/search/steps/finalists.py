@@ -18,6 +18,7 @@ from tune_s11.search.context import Context
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.workers.parts import Worker
 from tune_s11.storage.sync import Shared
+from tune_s11.text import short
 from tune_s11.training.fitting import fit
 from tune_s11.training.metrics import RunFolder
 from tune_s11.training.trainer import Trainer, TrainingData
@@ -67,7 +68,7 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
         for line in _gained(verdict):
             context.say(line)
     context.say(f"winner: {winner.name}, validation accuracy {winner.score:.4f} ({winner.recipe.weights})")
-    context.say("  " + ", ".join(f"{name} {value:.4g}" for name, value in winner.params.items()))
+    context.say("  " + ", ".join(f"{name} {short(value)}" for name, value in winner.params.items()))
     return winner
 
 
