@@ -114,7 +114,7 @@ def table(standings: dict[str, Standing], epochs: int) -> list[str]:
         standings: Standings by arm.
         epochs: Epochs of a complete trial.
     """
-    heads = ["arm", "n", *figure_heads(epochs), "area less ours", "points less ours", "trials"]
+    heads = ["arm", "n", *figure_heads(epochs), "area - ours", "points - ours", "trials"]
     lines = markdown_head(heads)
     ours = standings.get(OURS.name)
     for name, standing in standings.items():
@@ -158,7 +158,7 @@ def tell(name: str, contests: Path, pools: Path) -> dict[str, Any]:
         effects = visible(standings)
         if effects:
             least, most = min(effects.values()), max(effects.values())
-            print(f"\nSmallest visible effect on the points less ours: {least:.1f} to {most:.1f}, by arm.")
+            print(f"\nSmallest visible effect on "points - ours": {least:.1f} to {most:.1f}, by arm.")
         found[track] = {arm: _figures(standing, standings.get(OURS.name)) for arm, standing in standings.items()}
     return found
 

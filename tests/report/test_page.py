@@ -344,9 +344,9 @@ def test_what_searching_has_gained(
     numbers = numbers | {"finalists": numbers["finalists"] | {"gain": gain}}
     page = html.unescape(render(numbers, {}))
     first = "the first trial, which has the recipe's own values"
-    assert f"Searching has gained at most {text} {first} at the range test's rate. At most, because" in page
+    assert f"Searching has gained {text} {first} at the range test's rate: an upper estimate, because" in page
     without = html.unescape(render(numbers | {"range_test": None}, {}))
-    assert f"Searching has gained at most {text} {first}. At most, because" in without
+    assert f"Searching has gained {text} {first}: an upper estimate, because" in without
 
 
 def test_one_seed_shows_no_noise(numbers: dict[str, Any]) -> None:

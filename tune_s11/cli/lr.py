@@ -43,7 +43,9 @@ def lr(
     seed: SeedOption = None,
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
-    linear: Annotated[bool, typer.Option("--linear", help="Raise ramps linearly (default: exponentially).")] = False,
+    linear: Annotated[
+        bool, typer.Option("--linear", help="Raise the rate linearly in ramps (default: exponentially).")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", help="New file to write; its picture is written beside it.")] = Path(
         "lr_range.json"
     ),

@@ -77,8 +77,8 @@ def trials(
     name: SearchArgument = None,
     storage: StorageOption = RESULTS,
     target_line: TargetLineOption = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Prints a search's trials, best first."""
     if as_csv and as_json:
@@ -117,7 +117,7 @@ def compare(
     names: Annotated[list[str], typer.Argument(metavar="A [B ...]", help="Searches or runs, by name or path.")],
     storage: StorageOption = RESULTS,
     target_line: TargetLineOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write a picture: SVG if its name ends in .svg, else PNG.")
     ] = None,

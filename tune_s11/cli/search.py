@@ -64,7 +64,7 @@ def search(
     context: typer.Context,
     space: SpaceOption = "s11",
     samples: Annotated[
-        int | None, typer.Option("--samples", parser=whole_number(1), metavar="N", help="Trials.")
+        int | None, typer.Option("--samples", parser=whole_number(1), metavar="N", help="Number of trials.")
     ] = None,
     settings: SetOption = None,
     gpus: Annotated[
@@ -112,7 +112,7 @@ def search(
     warm_start: Annotated[
         str | None,
         typer.Option(
-            "--warm-start", metavar="SEARCH", help="After the first trial, try the best of an earlier search."
+            "--warm-start", metavar="SEARCH", help="After the first trial, try the best trials of an earlier search."
         ),
     ] = None,
     address: Annotated[str | None, typer.Option("--address", help="A running Ray cluster: auto or HOST:PORT.")] = None,
@@ -122,7 +122,7 @@ def search(
             "--stall-timeout",
             parser=whole_number(1),
             metavar="SECONDS",
-            help="Kill a worker silent for this long (default: 20 times the longest report, at least 600).",
+            help="Kill a worker silent for this long (default: 20 times the longest interval, at least 600).",
         ),
     ] = None,
     budget: Annotated[
@@ -140,13 +140,15 @@ def search(
             "--target",
             parser=inner_fraction,
             metavar="ACCURACY",
-            help="Find the fewest epochs that reach this validation accuracy; the refits train for as many.",
+            help="Find the fewest epochs that reach this validation accuracy; the refits train for that many.",
         ),
     ] = None,
     target_line: TargetLineOption = None,
     track: Annotated[
         Literal["wandb", "mlflow", "none"] | None,
-        typer.Option("--track", help="Also send trials and refits there (default: where a resumed search sent them)."),
+        typer.Option(
+            "--track", help="Also send trials and refits to this tracker (default: the one of a resumed search)."
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only forecast what the search will cost.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report at the end.")] = False,
@@ -155,8 +157,8 @@ def search(
 
     The steps are LR range test, trials that Optuna proposes and ASHA prunes, finalists, refit of the winner, report.
 
-    Trials train with one cycle. --set schedule=plateau is the baseline, reduce on plateau (ReduceLROnPlateau): it
-    follows the validation images, so the refits, too, train without them.
+    Trials train with one cycle. The baseline is --set schedule=plateau, reduce on plateau (ReduceLROnPlateau). It
+    follows the validation images, so the refits train without them, as the trials do.
     """
     if dry_run and budget is not None:
         raise InputError("--budget: cannot be combined with --dry-run")

@@ -67,7 +67,7 @@ def train(
     trial: Annotated[
         str | None, typer.Option("--trial", help="Repeat a trial: SEARCH/TRIAL, such as quick/t0007.")
     ] = None,
-    resume_name: Annotated[str | None, typer.Option("--resume", help="Resume the run of this name.")] = None,
+    resume_name: Annotated[str | None, typer.Option("--resume", help="Resume the run with this name.")] = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the run folder (default: run- and the time).")
     ] = None,
@@ -82,7 +82,7 @@ def train(
 ) -> None:
     """Trains one recipe once.
 
-    It uses the GPU if there is one, and validates, or with --test tests, after each epoch.
+    It uses the GPU if there is one. After each epoch it validates, or tests if --test is given.
 
     The schedule is one cycle. --set schedule=plateau is the baseline, reduce on plateau (ReduceLROnPlateau), with
     plateau_patience and plateau_factor; with --test it follows the training loss, as no image is held out.

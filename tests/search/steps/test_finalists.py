@@ -58,9 +58,9 @@ def test_the_lead_over_the_first_trial_is_what_searching_has_gained() -> None:
     assert verdict.runner_up == "t0002"
     assert verdict.gain == lead(scores["t0005"], scores["t0000"])
     assert verdict.gain.mean == pytest.approx(0.04)
-    assert lines == ["  searching has gained at most 0.0400 (0.0152 to 0.0648) over t0000, the first trial"]
+    assert lines == ["  searching has gained 0.0400 (0.0152 to 0.0648) over t0000, the first trial; an upper estimate"]
     _, (weak,) = gained({"t0000": [0.90, 0.92], "t0005": [0.92, 0.91]})
-    assert weak.endswith("over t0000, the first trial, within noise")
+    assert weak.endswith("over t0000, the first trial, within noise; an upper estimate")
     verdict, lines = gained({"t0000": [0.95, 0.96], "t0005": [0.92, 0.91]})
     assert verdict.gain is None
     assert lines == ["  t0000 is the first trial: searching has gained nothing"]
@@ -75,8 +75,8 @@ def test_a_first_trial_that_was_pruned_cannot_win() -> None:
     assert lines == ["  t0000, the first trial, is better by 0.0300; it was pruned, so it cannot win"]
     noisy = {**scores, "t0000": [0.99, 0.93, 0.98]}
     _, (line,) = gained(noisy, {"t0002", "t0005"})
-    assert line.startswith("  searching has gained at most -0.0200 (")
-    assert line.endswith("over t0000, the first trial, within noise")
+    assert line.startswith("  searching has gained -0.0200 (")
+    assert line.endswith("over t0000, the first trial, within noise; an upper estimate")
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def _gained(verdict: Verdict) -> list[str]:
     if gain.mean < 0 and not gain.within_noise:
         return [f"  {first}, the first trial, is better by {-gain.mean:.4f}; it was pruned, so it cannot win"]
     noise = ", within noise" if gain.within_noise else ""
-    return [f"  searching has gained at most {gain.mean:.4f}{between} over {first}, the first trial{noise}"]
+    return [f"  searching has gained {gain.mean:.4f}{between} over {first}, the first trial{noise}; an upper estimate"]
 
 
 def run_finalists(
