@@ -158,7 +158,7 @@ def tell(name: str, contests: Path, pools: Path) -> dict[str, Any]:
         effects = visible(standings)
         if effects:
             least, most = min(effects.values()), max(effects.values())
-            print(f"\nSmallest visible effect on "points - ours": {least:.1f} to {most:.1f}, by arm.")
+            print(f"\nSmallest visible effect on points - ours: {least:.1f} to {most:.1f}, by arm.")
         found[track] = {arm: _figures(standing, standings.get(OURS.name)) for arm, standing in standings.items()}
     return found
 
