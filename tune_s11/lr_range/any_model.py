@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -167,9 +167,15 @@ def _evaluate(model: nn.Module, training: _Training) -> float:
 def _chance(training: _Training) -> float:
     """Return the loss before learning: the untrained model's, or the class frequencies' entropy if that is lower."""
     _count(training.validation_loader, "validation_loader")
-    before = _evaluate(copy.deepcopy(training.model), training)
+    seen: list[Tensor] = []
+
+    def keeping_targets(outputs: Tensor, targets: Tensor) -> Tensor:
+        seen.append(targets)
+        return training.loss(outputs, targets)
+
+    before = _evaluate(copy.deepcopy(training.model), replace(training, loss=keeping_targets))
     if _is_plain_cross_entropy(training.loss):
-        labels = torch.cat([targets for _, targets in training.validation_loader])
+        labels = torch.cat(seen)
         if labels.ndim == 1 and not labels.is_floating_point():
             counted = labels[labels != getattr(training.loss, "ignore_index", -100)]
             return min(before, class_entropy(counted.cpu().numpy()))
