@@ -70,6 +70,17 @@ def transformer(width: int, num_classes: int, image_size: int) -> nn.Module:
     return VisionTransformer(width, num_classes, (image_size // 8) ** 2)
 
 
+def recurrent(width: int, num_classes: int, image_size: int) -> nn.Module:
+    """Build a recurrent network that reads the image row by row: two layers of gated units, an average over the rows.
+
+    Args:
+        width: Units of a layer.
+        num_classes: Number of logits per image.
+        image_size: Height and width in pixels.
+    """
+    return RowReader(width, num_classes, image_size)
+
+
 class ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions added to a 1 x 1 convolution of the input, each with group norm."""
 
@@ -112,6 +123,21 @@ class VisionTransformer(nn.Module):
         """Map normalised images (N, 3, H, W) to logits (N, num_classes)."""
         tokens = self.embed(images).flatten(2).transpose(1, 2) + self.positions
         logits: Tensor = self.linear(self.norm(self.layers(tokens)).mean(1))
+        return logits
+
+
+class RowReader(nn.Module):
+    """Two layers of gated recurrent units over the rows of the image, an average over the rows and a linear layer."""
+
+    def __init__(self, width: int, num_classes: int, image_size: int) -> None:
+        super().__init__()
+        self.read = nn.GRU(3 * image_size, width, num_layers=2, batch_first=True)
+        self.linear = nn.Linear(width, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map normalised images (N, 3, H, W) to logits (N, num_classes)."""
+        rows, _ = self.read(images.transpose(1, 2).flatten(2))
+        logits: Tensor = self.linear(rows.mean(1))
         return logits
 
 

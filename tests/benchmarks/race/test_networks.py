@@ -60,6 +60,17 @@ def test_widths_scale_and_bad_sizes_are_refused(function: str) -> None:
         build(8, 10, 20)
 
 
+def test_the_recurrent_network_reads_rows_in_their_order() -> None:
+    from benchmarks.race.networks import recurrent
+
+    network, images = recurrent(8, 7, 20), torch.randn(2, 3, 20, 20)
+    logits = network(images)
+    assert logits.shape == (2, 7)
+    assert not torch.allclose(network(images.flip(2)), logits)
+    outputs, _ = network.read(images.permute(0, 2, 1, 3).reshape(2, 20, 60))
+    torch.testing.assert_close(network.linear(outputs.mean(1)), logits)
+
+
 def test_group_norm_is_the_librarys_own_in_another_layout() -> None:
     from benchmarks.race.networks import GroupNorm
 

@@ -42,7 +42,7 @@ def test_the_defaults_are_the_recipes() -> None:
 
 
 def test_one_problem_is_kept_for_the_end() -> None:
-    assert [name for name, problem in PROBLEMS.items() if problem.aside] == ["digits-transformer"]
+    assert [name for name, problem in PROBLEMS.items() if problem.aside] == ["digits-transformer", "digits-recurrent"]
 
 
 def test_no_problem_fixes_what_the_space_chooses() -> None:
