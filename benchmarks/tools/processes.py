@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from benchmarks.race.problems import SEED, Inputs
 from benchmarks.tools.lines import append_line, completed_subject, read_lines
 from tune_s11.config import InputError
 from tune_s11.data import Dataset
@@ -28,9 +27,9 @@ Missing = TypeVar("Missing", bound=Hashable)
 class Worker:
     """Inputs and task function of a worker process, which receives them once."""
 
-    inputs: Inputs
+    inputs: Any
     hardware: Hardware
-    work: Callable[[Inputs, Hardware, Any], Line]
+    work: Callable[[Any, Hardware, Any], Line]
     """Function that does one task; module-level, because it is pickled."""
 
     def run(self, task: Any) -> Line:
@@ -90,7 +89,7 @@ def missing_tasks(
         if recorded.get(field) != value:
             raise InputError(f"{path}: was recorded with another {field}; expected the same, or no file")
     if not lines:
-        append_line(path, {"of": of, "manifest": build_manifest(dataset, SEED)})
+        append_line(path, {"of": of, "manifest": build_manifest(dataset, seed=0)})  # tasks have seeds of their own
     done = {key(line) for line in lines[1:]}
     missing = [task for task in tasks if task not in done]
     print(f"{path}: {len(tasks) - len(missing)} recorded, {len(missing)} to go", flush=True)
