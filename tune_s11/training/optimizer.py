@@ -51,15 +51,16 @@ class WeightAverage:
         self.on = horizon_steps > 0
         self.model = copy.deepcopy(model).eval().requires_grad_(False) if self.on else model
         self.decay = math.exp(-1.0 / horizon_steps) if self.on else 0.0
-        self._source = model
+        self._parameters = list(zip(self.model.parameters(), model.parameters(), strict=True))
+        self._buffers = list(zip(_places(self.model), _places(model), strict=True))
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the current weights of the model."""
         if not self.on:
             return
-        # Listed anew, because a network may replace a buffer by another tensor.
-        pairs = list(zip(_tensors(self.model), _tensors(self._source), strict=True))
+        # Buffers are looked up each time, because a network may replace one by another tensor.
+        pairs = [*self._parameters, *((getattr(*average), getattr(*current)) for average, current in self._buffers)]
         averages, currents = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
         torch._foreach_lerp_(averages, currents, 1.0 - self.decay)
         for average, current in pairs:
@@ -67,5 +68,7 @@ class WeightAverage:
                 average.copy_(current)
 
 
-def _tensors(model: nn.Module) -> list[torch.Tensor]:
-    return [*model.parameters(), *model.buffers()]
+def _places(model: nn.Module) -> list[tuple[nn.Module, str]]:
+    """Return the module and the attribute of each buffer."""
+    names = (name.rpartition(".") for name, _ in model.named_buffers())
+    return [(model.get_submodule(path), attribute) for path, _, attribute in names]
