@@ -24,7 +24,7 @@ from PIL import Image
 from rich.console import Console
 
 from benchmarks.headline.refits import FolderOption, describe, train_once
-from benchmarks.headline.tables import notes_of, render
+from benchmarks.headline.tables import write_results
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.hints import repeat_commands
@@ -39,7 +39,6 @@ from tune_s11.search.context import Context
 from tune_s11.search.steps.refits import refit
 from tune_s11.search.workers.cluster import Resources, connect
 from tune_s11.search.workers.executor import Executor
-from tune_s11.storage.files import write_whole
 from tune_s11.storage.workspace import Local
 from tune_s11.training.trainer import TrainingData
 
@@ -137,10 +136,7 @@ def headline(
     entry["command"] = " ".join(["-m", "benchmarks.headline", "--profile", chosen, *images, *changes])
     results[chosen] = entry
     results["headline"] = shortest(next(results[kind] for kind in ("gpu", "cpu-64", "cpu") if results[kind]))
-    write_whole(file, json.dumps(results, indent=1) + "\n")
-    page = out / "results.md"
-    write_whole(page, render(results) + notes_of(page))
-    print(f"results: {page}")
+    write_results(results, out)
 
 
 def search_and_refit(profile: str, changes: list[str], data_dir: Path | None, storage: Path) -> SearchResult:

@@ -1,7 +1,7 @@
 """Compare the recordings of :mod:`benchmarks.headline.lengths`: a table, a picture, and what tuning and cycles gain.
 
     uv run python -m benchmarks.headline.compare_lengths
-    uv run python -m benchmarks.headline.compare_lengths --out docs    # also into results.json, results.md, lengths.png
+    uv run python -m benchmarks.headline.compare_lengths --out docs    # also into results.json and .md, with a picture
     uv run python -m benchmarks.headline.compare_lengths --network group_norm
     uv run python -m benchmarks.headline.compare_lengths --width 64 --all-images
 
@@ -33,7 +33,7 @@ from benchmarks.headline.lengths import (
     recording_of,
 )
 from benchmarks.headline.refits import circumstances
-from benchmarks.headline.tables import RECIPES, lengths_section, notes_of, render
+from benchmarks.headline.tables import RECIPES, lengths_section, write_results
 from benchmarks.race.measures import Estimate, estimate
 from benchmarks.tools.lines import read_lines
 from tune_s11.cli.app import new_app, run
@@ -41,7 +41,6 @@ from tune_s11.config import InputError
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, in_style, mark_target, spread_accuracy
 from tune_s11.results.records import Summary
 from tune_s11.search.steps.lengths import lower_limit
-from tune_s11.storage.files import write_whole
 
 COLOURS = {"untuned": GREY, "cycle": BLUE, "steps": ORANGE}
 """Colours of the recipes that are drawn."""
@@ -278,14 +277,12 @@ def main(
     }
     print(lengths_section(entry))
     if out is not None:
-        file, page = out / "results.json", out / "results.md"
+        file = out / "results.json"
         results = json.loads(file.read_text()) if file.exists() else {}
         results["lengths"] = results.get("lengths", {}) | {name: entry}
-        write_whole(file, json.dumps(results, indent=1) + "\n")
-        write_whole(page, render(results) + notes_of(page))
+        write_results(results, out)
         if entry["picture"]:
             draw(recorded, target).savefig(out / entry["picture"], dpi=130)
-        print(f"results: {page}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Render ``docs/results.md`` from ``docs/results.json``."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.tools.markdown import markdown_head, markdown_row
+from tune_s11.storage.files import write_whole
 
 GOALS = {
     ("gpu", 64): [("mean test accuracy, n = 20", 0.94)],
@@ -36,6 +38,14 @@ def notes_of(page: Path) -> str:
     text = page.read_text() if page.exists() else ""
     _, heading, notes = text.partition(NOTES)
     return heading + notes
+
+
+def write_results(results: dict[str, Any], out: Path) -> None:
+    """Write ``results.json`` and the page with its tables, whose notes are kept, into a folder."""
+    page = out / "results.md"
+    write_whole(out / "results.json", json.dumps(results, indent=1) + "\n")
+    write_whole(page, render(results) + notes_of(page))
+    print(f"results: {page}")
 
 
 def render(results: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, list[str]]:
         ValueError: The pixels have no fixed range.
     """
     # Pillow reads colours of 16 bits as 8; only the decoder that a file still has to pass through shows it.
-    deep = [SIXTEEN_BIT for tile in getattr(image, "tile", ()) if re.search(";16[BLN]", str(tile.args))]
+    deep = any(re.search(";16[BLN]", str(tile.args)) for tile in getattr(image, "tile", ()))
     turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
     rgb, changes = _to_rgb(ImageOps.exif_transpose(image) if turned else image)
     if deep and SIXTEEN_BIT not in changes:

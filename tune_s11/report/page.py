@@ -12,6 +12,7 @@ import jinja2
 from tune_s11.results import RunResult, SearchResult
 from tune_s11.results.manifest import WARM_START
 from tune_s11.storage.files import write_whole
+from tune_s11.text import short
 
 _NONE = "\u2013"
 
@@ -100,7 +101,7 @@ def _points(difference: float) -> str:
 def _number(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: _NONE}[value]
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return short(value)
 
 
 def _duration(seconds: float) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 from tune_s11.live import panel
 from tune_s11.results import SearchResult
 from tune_s11.search_space import SearchConfig
-from tune_s11.text import format_seconds, say
+from tune_s11.text import format_seconds, say, short
 
 if TYPE_CHECKING:  # it imports Tune, which takes seconds, and workers that run no trials do not need it
     from tune_s11.search.forecast import Work
@@ -177,7 +177,7 @@ def print_best(console: Console, search: SearchResult) -> None:
             trial.name + (" won" if search.winner == trial else ""),
             f"{trial.score:.4f}",
             *([scores] if again else []),
-            ", ".join(f"{name} {value:.4g}" for name, value in trial.params.items()),
+            ", ".join(f"{name} {short(value)}" for name, value in trial.params.items()),
         )
     if not console.is_terminal:  # in a file or a pipe, lines need no wrapping
         console = Console(file=console.file, width=200, highlight=False, quiet=console.quiet)

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from tune_s11 import __version__
-from tune_s11.text import printable
+from tune_s11.text import printable, short
 from tune_s11.winner.loading import Best
 
 
@@ -56,5 +56,5 @@ def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
 
 def _cell(value: Any) -> str:
     """Format a value as the text of a table's cell."""
-    text = printable(f"{value:.4g}" if isinstance(value, float) else str(value))
+    text = printable(short(value))
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
