@@ -21,7 +21,6 @@ and within a run from its checkpoint. Another network is given as ``--set model=
 import hashlib
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -35,7 +34,7 @@ import typer
 from benchmarks.headline.refits import FolderOption, accuracy
 from benchmarks.race.problems import Inputs
 from benchmarks.race.trial import processor_kind
-from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
+from benchmarks.tools.processes import Worker, missing_tasks, run_all
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config
 from tune_s11.cli.options import RESULTS, DataDirOption, SetOption, whole_number
@@ -224,7 +223,6 @@ def record(
     recordings: RecordingsOption = RECORDINGS,
 ) -> None:
     """Train and test a recipe at each length, except for the runs that its file already holds."""
-    signal.signal(signal.SIGTERM, interrupt)
     if kind == "steps" and all_images:
         raise InputError("--all-images: must not be given for steps, which watch the held-out images")
     fixed = (f"width={width}", *(settings or ()))

@@ -8,7 +8,6 @@ the cycle are those of the condition. The peak rate is 1, a factor on the optimi
 Only seeds that score are trained.
 """
 
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,6 @@ from benchmarks.lr_range.record import (
 from benchmarks.race.problems import Inputs
 from benchmarks.race.trial import processor_kind
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.processes import interrupt
 from tune_s11.cli.app import new_app, run
 from tune_s11.hardware import Hardware
 from tune_s11.training.optimizer import SECOND_BETA
@@ -81,7 +79,6 @@ def main(
     recordings: RecordingsOption = RECORDINGS,
 ) -> None:
     """Record conditions, except what their files already hold."""
-    signal.signal(signal.SIGTERM, interrupt)
     job = Job(train, lambda line: line["seed"], _summary)
     for condition in chosen(conditions, data_dir, aside):
         job.record(condition, SEEDS[1:], file_of(condition.name, recordings), workers, data_dir)

@@ -8,7 +8,6 @@ themselves, the recipe's default of 0.01. The first seed chose the best ``max_lr
 only the other seeds are compared.
 """
 
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,6 @@ from benchmarks.race.problems import Inputs
 from benchmarks.race.trial import processor_kind
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.markdown import markdown_head, markdown_row
-from benchmarks.tools.processes import interrupt
 from tune_s11.cli.app import new_app, run
 from tune_s11.hardware import Hardware
 from tune_s11.training.trainer import Trainer
@@ -104,7 +102,6 @@ def main(
     recordings: RecordingsOption = RECORDINGS,
 ) -> None:
     """Record the named conditions on digits with a momentum of 0.9, except what their files already hold."""
-    signal.signal(signal.SIGTERM, interrupt)
     named = [each for each in read_recordings(False, recordings) if each.recipe.momentum == 0.9]
     digits = [each for each in named if each.recipe.dataset == "digits"]
     if not tell:

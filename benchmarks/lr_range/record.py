@@ -7,7 +7,6 @@
 appended when it finishes; the same command resumes where an interrupted one stopped.
 """
 
-import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from benchmarks.lr_range.conditions import CONDITIONS, LADDER, LONGER, Condition
 from benchmarks.race.problems import Inputs, load_inputs
 from benchmarks.race.record import subject
 from benchmarks.race.trial import processor_kind, rounded
-from benchmarks.tools.processes import Line, Worker, interrupt, missing_tasks, run_all
+from benchmarks.tools.processes import Line, Worker, missing_tasks, run_all
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -151,7 +150,6 @@ def main(
     recordings: RecordingsOption = RECORDINGS,
 ) -> None:
     """Record conditions, except what their files already hold."""
-    signal.signal(signal.SIGTERM, interrupt)
     job = Job(train, lambda line: Task(line["epochs"], line["max_lr"], line["seed"]), _summary)
     for condition in chosen(conditions, data_dir, aside):
         job.record(condition, plan(condition), recording_file(condition.name, recordings), workers, data_dir)

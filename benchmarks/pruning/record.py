@@ -21,8 +21,8 @@ import typer
 from benchmarks.pruning.curves import CIFAR10_W16
 from benchmarks.pruning.recording import OTHER_HORIZONS, PROBES, RECOMPUTE_IMAGES, Recording, divide, draw
 from benchmarks.ramps.bounds import find_bounds
-from benchmarks.tools.background import Background, read_begun
 from benchmarks.tools.lines import append_line
+from benchmarks.tools.processes import Background, read_begun
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config

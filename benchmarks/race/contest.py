@@ -10,7 +10,6 @@ problem's pool must be recorded, because its median and its best known accuracy 
 """
 
 import json
-import signal
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from benchmarks.race.measures import TRIALS
 from benchmarks.race.problems import Inputs, find_problem, load_inputs
 from benchmarks.race.record import subject
 from benchmarks.race.trial import held_out_accuracy, processor_kind
-from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
+from benchmarks.tools.processes import Worker, missing_tasks, run_all
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -122,7 +121,6 @@ def main(
     contests: Annotated[Path, typer.Option("--contests", help="Folder of the searches.")] = CONTESTS,
 ) -> None:
     """Run repeats 0 to N-1 of each arm, except those that the file already holds."""
-    signal.signal(signal.SIGTERM, interrupt)
     chosen = find_problem(problem, aside, "runs on it, once")
     for name in arm or []:
         if name not in LIVE_ARMS:

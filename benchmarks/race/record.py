@@ -11,7 +11,6 @@ loses the trial in progress. ``--again`` trains the best of a complete pool agai
 ``--runs`` says otherwise. ``--defaults`` trains the recipe's defaults three times, each from its own seed.
 """
 
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +21,7 @@ from benchmarks.race.pool import CONFIGURATIONS, POOLS, best_file, build_pool, d
 from benchmarks.race.problems import DEFAULTS, SEED, SPACE, Inputs, find_problem, load_inputs
 from benchmarks.race.trial import train
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
+from benchmarks.tools.processes import Worker, missing_tasks, run_all
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -131,7 +130,6 @@ def record(
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
     """Record configurations 0 to N-1, except those that the file already holds."""
-    signal.signal(signal.SIGTERM, interrupt)
     chosen = find_problem(problem, aside, "records it, once")
     if defaults and again is not None:
         raise InputError("--defaults: must stand without --again")

@@ -6,7 +6,6 @@ A cycle is the whole training in fewer epochs: its peak scales with the length. 
 it finishes, in ``pools/<problem>-cycles.jsonl``. The same command resumes where an interrupted one stopped.
 """
 
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from benchmarks.race.problems import SEED, Inputs, draw, find_problem, load_inpu
 from benchmarks.race.record import subject
 from benchmarks.race.trial import FRESH, processor_kind, rounded
 from benchmarks.tools.lines import read_lines
-from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
+from benchmarks.tools.processes import Worker, missing_tasks, run_all
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -98,7 +97,6 @@ def main(
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
     """Record the cycles of configurations 0 to N-1, except those that the file already holds."""
-    signal.signal(signal.SIGTERM, interrupt)
     chosen = find_problem(problem, aside, "records it, once")
     inputs, dataset = load_inputs(chosen, data_dir)
     for length in epochs:

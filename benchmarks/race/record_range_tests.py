@@ -7,7 +7,6 @@ Each seed is one line of JSON in ``pools/<problem>-range-tests.jsonl``. The same
 one stopped.
 """
 
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +18,7 @@ from benchmarks.race.pool import POOLS, range_tests_file
 from benchmarks.race.problems import Inputs, defaults, find_problem, load_inputs
 from benchmarks.race.record import subject
 from benchmarks.race.trial import held_out_accuracy, processor_kind, rounded
-from benchmarks.tools.processes import Worker, interrupt, missing_tasks, run_all
+from benchmarks.tools.processes import Worker, missing_tasks, run_all
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -91,7 +90,6 @@ def main(
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
     """Record seeds 0 to N-1, except those that the file already holds."""
-    signal.signal(signal.SIGTERM, interrupt)
     inputs, dataset = load_inputs(find_problem(problem, aside, "records it, once"), data_dir)
     hardware = recording_hardware()
     path = range_tests_file(problem, pools)

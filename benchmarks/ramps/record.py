@@ -22,8 +22,8 @@ import typer
 from benchmarks.pruning.recording import hold_out
 from benchmarks.ramps.analysis import Condition, collect, sweep_of
 from benchmarks.ramps.tables import judge, tell
-from benchmarks.tools.background import Background, read_begun
 from benchmarks.tools.lines import append_line, read_lines
+from benchmarks.tools.processes import Background, read_begun
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config

@@ -20,9 +20,9 @@ import typer
 
 from benchmarks.race.trial import processor_kind
 from benchmarks.ramps.bounds import find_bounds
-from benchmarks.tools.background import Background, read_begun
 from benchmarks.tools.lines import append_line, read_lines
 from benchmarks.tools.markdown import markdown_head, markdown_row
+from benchmarks.tools.processes import Background, read_begun
 from benchmarks.tools.recording import recording_hardware
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.arguments import resolve_config

@@ -1,4 +1,7 @@
-"""Do tasks in worker processes, and append one line of JSON per task to a file."""
+"""Run hours of measurements in worker processes, and append one line of JSON per result to a file.
+
+The same command resumes where an interrupted one stopped: results that the file already holds are not measured again.
+"""
 
 import multiprocessing
 import os
@@ -6,11 +9,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from benchmarks.tools.lines import append_line, completed_subject, read_lines
 from tune_s11.config import InputError
@@ -18,14 +21,97 @@ from tune_s11.data import Dataset
 from tune_s11.hardware import Hardware
 from tune_s11.results.manifest import build_manifest
 
+NICENESS = 5
+"""Niceness of the processes: measurements that take hours yield the cores to other work."""
+
 Line = dict[str, Any]
 
 Missing = TypeVar("Missing", bound=Hashable)
+Result = TypeVar("Result")
+
+
+class Material(Protocol):
+    """Inputs of all measurements; each process receives them once."""
+
+    @property
+    def hardware(self) -> Hardware:
+        """Hardware to compute with."""
+
+
+_material: Any
+
+
+def _start(material: Material) -> None:
+    global _material
+    _material = material
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)  # the parent handles them, and this process exits with it
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    os.nice(NICENESS)
+    material.hardware.activate()
+
+
+def _exit_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _call(method: Callable[..., Result], *arguments: Any) -> Result:
+    return method(_material, *arguments)
+
+
+class Background:
+    """A pool of processes, as a context manager.
+
+    The processes exit at the end of the context; after Ctrl-C or SIGTERM, they are killed, and their work in progress
+    is lost.
+
+    Args:
+        material: Inputs of the measurements.
+        workers: Number of processes.
+    """
+
+    def __init__(self, material: Material, workers: int) -> None:
+        self._executor = ProcessPoolExecutor(
+            workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(material,)
+        )
+
+    def submit(self, method: Callable[..., Result], *arguments: Any) -> "Future[Result]":
+        """Call a method of the material with these arguments in one of the processes."""
+        return self._executor.submit(_call, method, *arguments)
+
+    def append_results(self, tasks: Sequence["Future[Line]"], path: Path, summarise: Callable[[Line], str]) -> None:
+        """Append each task's line to a file when it is done, and print its summary."""
+        start = time.monotonic()
+        for finished, task in enumerate(as_completed(tasks), start=1):
+            line = task.result()
+            append_line(path, line)
+            left = (time.monotonic() - start) / finished * (len(tasks) - finished)
+            print(f"{finished}/{len(tasks)}  {summarise(line)}  {left / 60:.0f} min left", flush=True)
+
+    def __enter__(self) -> Self:
+        self._handler = signal.signal(signal.SIGTERM, _interrupt)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is KeyboardInterrupt:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            for child in multiprocessing.active_children():
+                child.kill()  # Waiting for their work would take long.
+            print("interrupted; the same command resumes", flush=True)
+        self._executor.shutdown(cancel_futures=True)
+        signal.signal(signal.SIGTERM, self._handler)
 
 
 @dataclass(frozen=True)
 class Worker:
-    """Inputs and task function of a worker process, which receives them once."""
+    """Material of measurements that are all done by one function."""
 
     inputs: Any
     hardware: Hardware
@@ -37,33 +123,25 @@ class Worker:
         return self.work(self.inputs, self.hardware, task)
 
 
-_worker: Worker
+def read_begun(path: Path, of: dict[str, Any]) -> tuple[Line | None, list[Line]]:
+    """Return the header and lines of a file to resume; None and no lines if there is no file yet.
 
+    Args:
+        path: File to resume.
+        of: Subject of the measurements, which must match the file's header.
 
-def _start(worker: Worker) -> None:
-    global _worker
-    _worker = worker
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)  # The parent handles them, and the workers exit with it.
-    threading.Thread(target=exit_with_parent, daemon=True).start()
-    worker.hardware.activate()
-
-
-def exit_with_parent() -> None:
-    """Exit as soon as the process that started this one is gone."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _run(task: Any) -> Line:
-    return _worker.run(task)
-
-
-def interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """Handle SIGTERM like Ctrl-C."""
-    raise KeyboardInterrupt
+    Raises:
+        InputError: The file holds measurements of something else.
+    """
+    lines = read_lines(path)
+    if not lines:
+        return None, []
+    header = lines[0]
+    recorded = completed_subject(header.get("of", {}))
+    for field, value in completed_subject(of).items():
+        if recorded.get(field) != value:
+            raise InputError(f"{path}: was recorded with another {field}; expected the same, or no file")
+    return header, lines[1:]
 
 
 def missing_tasks(
@@ -83,14 +161,10 @@ def missing_tasks(
     Raises:
         InputError: The file is a recording of something else.
     """
-    lines = read_lines(path)
-    recorded = completed_subject(lines[0].get("of", {}) if lines else of)
-    for field, value in completed_subject(of).items():
-        if recorded.get(field) != value:
-            raise InputError(f"{path}: was recorded with another {field}; expected the same, or no file")
-    if not lines:
+    header, lines = read_begun(path, of)
+    if header is None:
         append_line(path, {"of": of, "manifest": build_manifest(dataset, seed=0)})  # tasks have seeds of their own
-    done = {key(line) for line in lines[1:]}
+    done = {key(line) for line in lines}
     missing = [task for task in tasks if task not in done]
     print(f"{path}: {len(tasks) - len(missing)} recorded, {len(missing)} to go", flush=True)
     return missing
@@ -111,21 +185,5 @@ def run_all(worker: Worker, tasks: Sequence[Any], path: Path, workers: int, summ
     """
     if not tasks:
         return
-    start = time.monotonic()
-    spawn = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(min(workers, len(tasks)), spawn, initializer=_start, initargs=(worker,))
-    try:
-        futures = [executor.submit(_run, task) for task in tasks]
-        for finished, future in enumerate(as_completed(futures), start=1):
-            line = future.result()
-            append_line(path, line)
-            left = (time.monotonic() - start) / finished * (len(tasks) - finished)
-            print(f"{finished}/{len(tasks)}  {summarise(line)}  {left / 60:.0f} min left", flush=True)
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        for child in multiprocessing.active_children():
-            child.kill()  # Waiting for their work would take long.
-        print("interrupted; the same command resumes", flush=True)
-        raise
-    finally:
-        executor.shutdown(cancel_futures=True)
+    with Background(worker, min(workers, len(tasks))) as background:
+        background.append_results([background.submit(Worker.run, task) for task in tasks], path, summarise)

@@ -1,6 +1,7 @@
 """A pool of processes without processes."""
 
 import signal
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,11 +12,11 @@ class Here:
     """Works in this process: a pool of processes takes seconds to start."""
 
     def __init__(self, *_: object, initializer: Any, initargs: tuple[Any]) -> None:
-        self.worker = initargs[0]
+        self.material = initargs[0]
 
-    def submit(self, _function: object, task: Any) -> "Future[dict[str, Any]]":
-        future: Future[dict[str, Any]] = Future()
-        future.set_result(self.worker.run(task))
+    def submit(self, _call: object, method: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        future.set_result(method(self.material, *arguments))
         return future
 
     def shutdown(self, cancel_futures: bool) -> None: ...

@@ -58,13 +58,13 @@ def test_the_table_pairs_seeds_and_reads_the_average_off_the_raw_weights() -> No
     assert (low, high) == (pytest.approx(3 - 4.30, abs=0.01), pytest.approx(3 + 4.30, abs=0.01))  # t 4.303, SD 1.732
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_an_interrupted_measurement_is_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(additions, "SEEDS", range(2))
     arms = (ALL, SEED, "without reflection")
     monkeypatch.setattr(additions, "ARMS", arms)
-    monkeypatch.setattr(additions, "Background", Here)
     out = tmp_path / "additions.jsonl"
 
     def measured(*more: str) -> str:
@@ -87,33 +87,13 @@ def test_an_interrupted_measurement_is_resumed(
     assert f"not complete: 3 of {2 * len(arms)} runs are missing" in capsys.readouterr().out
     measured()
 
-    def without_times(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [{key: value for key, value in each.items() if key != "seconds"} for each in lines]
+    def by_task(lines: list[dict[str, Any]]) -> dict[tuple[str, str, int], dict[str, Any]]:
+        assert len({(each["what"], each["arm"], each["seed"]) for each in lines}) == len(lines)
+        return {(each["what"], each["arm"], each["seed"]): each | {"seconds": None} for each in lines}
 
-    assert without_times(read_lines(out)[1:]) == without_times(whole[1:])
+    assert by_task(read_lines(out)[1:]) == by_task(whole[1:])
     with pytest.raises(InputError, match="was recorded with another recipe"):
         measured("weight_decay=0.1")
-
-
-class Here:
-    """Measures in this process: others take seconds to start."""
-
-    def __init__(self, material: additions.Material, workers: int) -> None:
-        self.material = material
-
-    def __enter__(self) -> "Here":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def submit(self, method: Any, *arguments: Any) -> Any:
-        return method, arguments
-
-    def append_results(self, tasks: list[Any], out: Path, told: Any) -> None:
-        for method, arguments in tasks:
-            each = method(self.material, *arguments)
-            additions.append_line(out, each)
-            print(told(each))
 
 
 def test_nothing_measured_is_an_error(tmp_path: Path) -> None:
