@@ -56,19 +56,19 @@ def render(results: dict[str, Any]) -> str:
         "`results.json`. Fractions of the CIFAR-10 test images after the last epoch, EMA weights, no test-time",
         "augmentation unless it is named.\n",
     ]
+    measured = [kind for kind in TITLES if results.get(kind) is not None]
+    for kind in measured:
+        entry = results[kind]
+        found = _search(entry) if "search" in entry else "The winner is that of `--profile cpu`: " + _winner(entry)
+        parts += [f"## {TITLES[kind]}\n", _circumstances(entry), _accuracies(kind, entry), found]
     for entry in results.get("lengths", {}).values():
         network = f"{entry['network']} at width {entry['width']}"
         parts += [f"## How short the training may be: {network}\n", lengths_section(entry)]
         if entry["picture"]:
             parts.append(f"![Learning curves of each cycle, and test accuracy over the lengths]({entry['picture']})\n")
-    for kind, title in TITLES.items():
-        parts.append(f"## {title}\n")
-        entry = results.get(kind)
-        if entry is None:
-            parts.append(f"Not measured yet; `python -m benchmarks.headline --profile {kind}` measures it.\n")
-        else:
-            found = _search(entry) if "search" in entry else "The winner is that of `--profile cpu`: " + _winner(entry)
-            parts += [_circumstances(entry), _accuracies(kind, entry), found]
+    missing = [f"`--profile {kind}`" for kind in TITLES if kind not in measured]
+    if missing:
+        parts.append(f"Not measured yet: {', '.join(missing)} of `benchmarks.headline`.\n")
     return "\n".join(parts)
 
 

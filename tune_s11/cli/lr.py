@@ -16,7 +16,6 @@ from tune_s11.cli.options import (
     ModelOption,
     PrecisionOption,
     SeedOption,
-    SetOption,
     SpaceOption,
     ThreadsOption,
 )
@@ -37,7 +36,14 @@ if TYPE_CHECKING:  # torch takes seconds to import, and neither --help nor shell
 
 def lr(
     space: SpaceOption = "s11",
-    settings: SetOption = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a field of the recipe, search.seed or search.lr_range*. Repeatable.",
+        ),
+    ] = None,
     data_dir: DataDirOption = None,
     model: ModelOption = None,
     seed: SeedOption = None,

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.hints import report_commands
-from tune_s11.cli.options import RESULTS, StorageOption, TargetLineOption, whole_number
+from tune_s11.cli.options import RESULTS, StorageOption, TargetLineOption, fraction, whole_number
 from tune_s11.cli.outcome import run_lines, search_lines
 from tune_s11.config import InputError
 from tune_s11.report.compare import CELLS, comparison, comparison_cells, read_compared, recorded_target
@@ -51,7 +51,7 @@ def best(
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Writes the report on a search or a single run and prints its headline."""
+    """Writes the report on a search or run."""
     result = load_result(name, storage)
     index = write_report(result, layer, report_commands(result), target_line)
     numbers = json.loads(result.folder.report_numbers.read_text("utf-8"))
@@ -76,7 +76,15 @@ def best(
 def trials(
     name: SearchArgument = None,
     storage: StorageOption = RESULTS,
-    target_line: TargetLineOption = None,
+    target_line: Annotated[
+        float | None,
+        typer.Option(
+            "--target-line",
+            parser=fraction,
+            metavar="ACCURACY",
+            help="Also show the first epoch that reaches this accuracy, such as 0.9.",
+        ),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:

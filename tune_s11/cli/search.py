@@ -69,9 +69,7 @@ def search(
     settings: SetOption = None,
     gpus: Annotated[
         int | None,
-        typer.Option(
-            "--gpus", parser=whole_number(0), metavar="N", help="Use at most this many GPUs (default: all; 0: CPU)."
-        ),
+        typer.Option("--gpus", parser=whole_number(0), metavar="N", help="GPUs to use (default: all; 0: CPU)."),
     ] = None,
     trials_per_gpu: Annotated[
         Any,  # int | Literal["auto"]; typer does not allow a parser with a union

@@ -26,7 +26,6 @@ from tune_s11.cli.options import (
     ModelOption,
     PrecisionOption,
     SeedOption,
-    SetOption,
     SpaceOption,
     StorageOption,
     TargetLineOption,
@@ -58,7 +57,14 @@ app = new_app("Train one recipe once, without Ray.")
 def train(
     context: typer.Context,
     space: SpaceOption = "s11",
-    settings: SetOption = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a field of the recipe, search.seed or search.target_line. Repeatable.",
+        ),
+    ] = None,
     data_dir: DataDirOption = None,
     model: ModelOption = None,
     seed: SeedOption = None,

@@ -71,7 +71,7 @@ def entry() -> dict[str, Any]:
 def test_tables_show_what_was_measured_and_what_was_not(entry: dict[str, Any]) -> None:
     text = render({"headline": None, "cpu": entry, "gpu": None})
     for line in (
-        "Not measured yet; `python -m benchmarks.headline --profile gpu` measures it.",
+        "Not measured yet: `--profile gpu`, `--profile cpu-64` of `benchmarks.headline`.",
         "| the winner (width 32, 50,000 images, 24 epochs, bf16) | 0.9310 | - | 2 |",
         "| the same, EMA weights, mirror images too | 0.9340 | - | 2 |",
         "| the suggestion | 0.9310 | - | 2 |",
