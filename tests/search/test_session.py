@@ -4,6 +4,8 @@ import json
 import math
 import re
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +18,7 @@ import optuna_dashboard
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from ray.exceptions import RayError
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -26,8 +29,9 @@ from tune_s11.results.folder import LAYOUT
 from tune_s11.results.records import RefitScores, Winner, read_record
 from tune_s11.results.tested_epochs import read_test_curve
 from tune_s11.search import session as session_module
+from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.session import Session
-from tune_s11.search.workers.cluster import Workers
+from tune_s11.search.workers.cluster import Resources, Workers
 from tune_s11.search_space import SearchConfig
 from tune_s11.storage.workspace import Local
 from tune_s11.training.metrics import EpochMetrics, RunFolder
@@ -124,6 +128,46 @@ def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(
     assert not compiles("auto", 0.0)
     assert compiles("on", 0.0)
     assert not compiles("off", 1.0)
+
+
+class Copied(Local):
+    """A folder with a copy somewhere: copying ends with a look at what there is to copy."""
+
+    @contextmanager
+    def copying(self, say: Callable[[str], None]) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            EVENTS.append(f"copied, error.txt {'written' if (self.folder / 'error.txt').exists() else 'missing'}")
+
+
+EVENTS: list[str] = []
+
+
+def test_an_error_and_the_tracker_s_record_are_copied_too(
+    search: SearchResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def following() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            EVENTS.append("tracked")
+
+    def fail(*_: object) -> None:
+        raise RayError("a worker has failed")
+
+    ready = SimpleNamespace(inputs=SimpleNamespace(dataset=None), cluster=SimpleNamespace(dashboard=None))
+    monkeypatch.setattr(session_module, "tracked", lambda *_: nullcontext(following))
+    monkeypatch.setattr(Session, "_ready", lambda *_: nullcontext(ready))
+    for step in ("_begin", "_describe"):
+        monkeypatch.setattr(Session, step, lambda *_: None)
+    monkeypatch.setattr(Session, "_run_steps", fail)
+    session = replace(session_in(search.path, search.config), workspace=Copied(tmp_path / "new", LAYOUT))
+    EVENTS.clear()
+    with pytest.raises(SearchFailedError, match="a worker has failed"):
+        session.run(Resources(None, None, None, 1))
+    assert EVENTS == ["tracked", "copied, error.txt written"]
 
 
 def test_a_new_search_may_use_matrix_products(search: SearchResult) -> None:

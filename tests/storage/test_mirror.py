@@ -73,6 +73,64 @@ def test_what_two_machines_have_made_of_it_is_never_mixed(storage: Remote, on: A
     assert (resumed(storage)[0] / "search.yaml").read_text() == "two"
 
 
+def lose(place: Remote) -> None:
+    """Delete everything, as an expiry rule or a server that was set up anew does."""
+    for name in place.files():
+        (place / name).delete()
+
+
+def test_a_copy_that_is_gone_is_written_again_with_the_checkpoints_of_workers(storage: Remote, on: Any) -> None:
+    on("one")
+    folder, _ = started(storage)
+    checkpoint = "trials/t0000/checkpoint_000002/checkpoint.pt"
+    (storage / "a" / checkpoint).write(b"x")
+    resumed(storage)
+    lose(storage / "a")
+    _, mirror = resumed(storage)
+    assert (folder / "search.yaml").read_text() == "first"
+    assert (folder / checkpoint).exists()
+    lines: list[str] = []
+    with mirror.copying(lines.append):
+        assert (storage / "a/search.yaml").read() == b"first"
+        assert (storage / "a" / checkpoint).read() == b"x"
+    assert lines[0] == f"storage: {storage}/a: the copy there is gone; it is written again from {folder}"
+    on("two")
+    assert (resumed(storage)[0] / checkpoint).exists()
+
+
+def test_a_copy_that_goes_during_a_search_is_written_again(storage: Remote, on: Any) -> None:
+    on("one")
+    folder, mirror = started(storage)
+    part = folder / "finalists/t0000/seed-0"
+    (storage / "a/finalists/t0000/seed-0/metrics.jsonl").write(b"1\n")
+    mirror.fetch(part)
+    lose(storage / "a")
+    mirror.fetch(part)
+    assert (part / "metrics.jsonl").read_text() == "1\n"
+    mirror.push()
+    assert (storage / "a/search.yaml").read() == b"first"
+    assert (storage / "a/finalists/t0000/seed-0/metrics.jsonl").read() == b"1\n"
+
+
+def test_a_copy_that_goes_before_it_was_pulled_whole_is_not_replaced_with_a_part(
+    storage: Remote, on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on("one")
+    started(storage)
+    on("two")
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, "download", raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            resume(storage, "a")
+    lose(storage / "a")
+    with pytest.raises(InputError, match=r"the copy there is gone, and .* has only a part of it"):
+        resume(storage, "a")
+
+
+def raise_interrupt(self: Remote, file: Path) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_folder_that_never_got_there_is_not_mixed_with_what_did(storage: Remote, on: Any) -> None:
     on("one")
     folder = begin(storage, "a").folder

@@ -136,8 +136,8 @@ class Session:
                 self._describe(ready)
                 if ready.cluster.dashboard:
                     self.say(f"dashboard: {ready.cluster.dashboard} (asks for a token; `{token_command()}` prints it)")
-                track()
-                with self._explained(), self.workspace.copying(self.say):
+                # Copying ends last: an error's traceback and the tracker's record must be in the storage, too.
+                with self.workspace.copying(self.say), track(), self._explained():
                     self._run_steps(ready, ends, display)
         result = load_search(str(path), path.parent)
         print_best(self.console, result)

@@ -34,10 +34,11 @@ class Mirror(Copy):
         self._away = self._conflict = False
 
     def catch_up(self) -> None:
-        """Pull the changes of other machines.
+        """Pull the changes of other machines. If the storage has lost its copy, the next push writes it again.
 
         Raises:
-            InputError: This machine has continued the results too, or another one is writing them now.
+            InputError: This machine has continued the results too, another one is writing them now, or the storage has
+                lost its copy and the folder is incomplete.
             OSError: See :meth:`Copy.pull`.
         """
         with self.lock:
@@ -45,6 +46,10 @@ class Mirror(Copy):
             if there in self.snapshots and self.whole:
                 self.pull(wanted=self.layout.by_workers)
                 return
+            if self._is_lost(there):
+                if self.whole:
+                    return
+                raise InputError(f"{self.remote}: the copy there is gone, and {self.folder} has only a part of it")
             if self.whole and self.is_changed():
                 raise InputError(self._both_changed())
             self.snapshots, self.whole = [there], False
@@ -62,6 +67,10 @@ class Mirror(Copy):
         """
         with self.lock:
             there, mine = self.snapshot(), uuid.uuid4().hex
+            if self._is_lost(there):
+                self._say(f"storage: {self.remote}: the copy there is gone; it is written again from {self.folder}")
+                self.write_again()
+                self.snapshots = [None]
             if there not in self.snapshots:
                 raise InputError(self._both_changed())
             if not self.is_changed():
@@ -175,6 +184,10 @@ class Mirror(Copy):
         """Return the identity of the last snapshot in the storage; None before the first."""
         content = (self.remote / SNAPSHOT).read()
         return None if content is None else content.decode(errors="replace").strip()
+
+    def _is_lost(self, there: str | None) -> bool:
+        """Return whether the storage has no snapshot although it has had one."""
+        return there is None and None not in self.snapshots
 
     def _both_changed(self) -> str:
         return (

@@ -92,7 +92,9 @@ class Copy:
                     if _stamp(file) == alike[0] and stamp != alike[1] and not is_hidden(name):
                         (self.remote / name).download(file)
                         self._files[name] = _must(_stamp(file)), stamp
-                for name in [name for name in self._files if name.startswith(prefix) and wanted(name)]:
+                # A storage without a single file has lost its copy; nobody has deleted these files one by one.
+                known = [name for name in self._files if name.startswith(prefix) and wanted(name)] if found else []
+                for name in known:
                     if name not in there and _stamp(self.folder / name) == self._files[name][0]:
                         (self.folder / name).unlink()
                         del self._files[name]
@@ -124,6 +126,19 @@ class Copy:
             finally:
                 self.save()
             return bool(changed or gone)
+
+    def write_again(self) -> None:
+        """Replace a copy that the storage has lost: write what workers had put there; the next push writes the rest.
+
+        Raises:
+            OSError: The storage fails.
+        """
+        with self.lock:
+            theirs = {name: self._read(name) for name in self._files if self.layout.by_workers(name)}
+            for name, content in theirs.items():
+                if content is not None:
+                    (self.remote / name).write(content)
+            self._files = {name: (self._files[name][0], None) for name in theirs}
 
     def is_changed(self) -> bool:
         """Return whether the folder has changes that the storage lacks."""
