@@ -1,12 +1,15 @@
 """What a search folder tells of when and where its trials were trained, and of why they failed."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.results.attempts import report, row, write_attempt
 from tune_s11.results import Span, last_error, read_trials
-from tune_s11.search_space import SearchConfig
+from tune_s11.search_space import SearchConfig, parse_space
 
 
 def test_spans_say_when_and_where(tmp_path: Path, config: SearchConfig) -> None:
@@ -52,6 +55,21 @@ def test_reports_without_times_have_no_span(tmp_path: Path, config: SearchConfig
     write_attempt(tmp_path / "trials" / "t0000", [report(1, 2, **ray)])
     (trial,) = read_trials(tmp_path, config)
     assert (trial.spans, trial.epoch) == ((), 2)
+
+
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_report_with_a_flipped_bit_costs_at_most_that_report(place: float, bit: int) -> None:
+    config = parse_space({"recipe": {"epochs": 6}, "space": {"momentum": {"uniform": [0.8, 0.9]}}}, "")
+    with TemporaryDirectory() as path:
+        folder = Path(path) / "trials" / "t0000"
+        ray = {"timestamp": 1000, "time_this_iter_s": 5, "pid": 12, "hostname": "a"}
+        write_attempt(folder, [report(1, 2, **ray), report(3, 6, **ray)])
+        first, last = (folder / "result.json").read_bytes().splitlines(keepends=True)
+        content = bytearray(last)
+        content[int(place * len(content))] ^= 1 << bit
+        (folder / "result.json").write_bytes(first + content)
+        (trial,) = read_trials(Path(path), config)
+    assert [row.epoch for row in trial.rows][:2] == [1, 2]
 
 
 TRACEBACK = """Failure # 1 (occurred at 2026-11-24_21-00-00)

@@ -59,7 +59,7 @@ def test_an_earlier_line_that_is_damaged_is_named(journal: Path) -> None:
     journal.write_bytes(b"\n".join(lines))
     with pytest.raises(InputError) as caught:
         mend_journal(journal, print)
-    assert str(caught.value).startswith(f"{journal}: line 4 is damaged; ")
+    assert str(caught.value).startswith(f"{journal}: is damaged (line 4 is not JSON); ")
     assert journal.read_bytes() == b"\n".join(lines)
 
 

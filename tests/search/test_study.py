@@ -1,7 +1,9 @@
 """A study and its trials' files as a full disk, a kill or a bad sector leaves them."""
 
 import json
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,15 +11,16 @@ from typing import Any
 import optuna
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from tune_s11.config import Recipe, SearchSettings
+from tune_s11.config import InputError, Recipe, SearchSettings
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results import SearchFolder, TrialResult, read_trials
 from tune_s11.results.folder import LAYOUT
+from tune_s11.search.journal import mend_journal
 from tune_s11.search.study import Interrupted, Proposals, open_study, reconcile
 from tune_s11.search_space import load_space
 from tune_s11.storage.mirror import Mirror
@@ -110,6 +113,35 @@ def test_a_trial_that_ended_in_the_study_does_not_stay_running_on_the_disk(journ
     settled(open_study(journal, SETTINGS), tmp_path, trial)
     (trial,) = read_trials(tmp_path, config)
     assert (trial.state, trial.error) == ("failed", "its last reports are lost")
+
+
+def test_of_reports_lost_in_the_middle_the_last_one_still_counts(journal: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    whole = result(1, EPOCHS)
+    gap = replace(whole, rows=[row for row in whole.rows if row.epoch not in {3, 4}])
+    settled(open_study(journal, SETTINGS), tmp_path, result(0, EPOCHS), gap, result(2, EPOCHS), say=said.append)
+    assert said == [f"{tmp_path}/trials/t0001: 4 of 6 epochs can be read; the trial counts"]
+
+
+def test_only_the_checkpoint_to_resume_from_is_kept(tmp_path: Path) -> None:
+    study, last = interrupted(tmp_path)
+    later = tmp_path / "trials" / "t0000.1" / "checkpoint_000001"
+    shutil.copytree(last.parent, later)
+    (again,) = settled(study, tmp_path, result(0, 4))
+    assert again.checkpoint is not None
+    assert [str(file) for file in tmp_path.rglob("checkpoint.pt")] == [again.checkpoint]
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_in_the_study_is_harmless_or_refused(journal: Path, place: float, bit: int) -> None:
+    content = bytearray(journal.read_bytes())
+    content[int(place * len(content))] ^= 1 << bit
+    damaged = journal.with_name("damaged.log")
+    damaged.write_bytes(content)
+    with suppress(InputError):
+        mend_journal(damaged, lambda line: None)
+        open_study(damaged, SETTINGS)
 
 
 class Bomb:

@@ -90,17 +90,18 @@ def read_trial(number: int, attempts: list[TrialFolder], config: SearchConfig) -
     chosen = read_json(folders[-1].params) if folders else None
     if chosen is None:
         return None
-    reports = [report for folder in folders for report in read_lines(folder.reports) if "epoch" in report]
-    by_epoch = {row["epoch"]: metrics_of(row) for report in reports for row in report["epochs"]}
+    found = (_report(line) for folder in folders for line in read_lines(folder.reports))
+    reports = [report for report in found if report is not None]
+    by_epoch = {row.epoch: row for report in reports for row in report.rows}
     last = reports[-1] if reports else None
-    rows = [by_epoch[epoch] for epoch in sorted(by_epoch) if epoch <= last["epoch"]] if last else []
+    rows = [by_epoch[epoch] for epoch in sorted(by_epoch) if epoch <= last.epoch] if last else []
     error = last_error(folders[-1].error)  # the file remains when a later attempt gets further
     state: State = "running"
     if rows and rows[-1].diverged:
         state = "diverged"
-    elif last and last["epoch"] >= config.recipe.epochs:
+    elif last and last.epoch >= config.recipe.epochs:
         state = "complete"
-    elif last and last["done"]:
+    elif last and last.done:
         state = "pruned"
     elif error is not None:
         state = "failed"
@@ -109,25 +110,44 @@ def read_trial(number: int, attempts: list[TrialFolder], config: SearchConfig) -
         params=chosen["params"],
         recipe=Recipe.model_validate(config.recipe.model_dump() | chosen["params"]),
         seed=chosen["seed"],
-        hardware=Hardware.model_validate(last["hardware"]) if last else None,
+        hardware=last.hardware if last else None,
         rows=rows,
         state=state,
         error=error if state == "failed" else None,
-        spans=tuple(span for span in map(_span, reports) if span is not None),
+        spans=tuple(report.span for report in reports if report.span is not None),
     )
 
 
-def _span(report: dict[str, Any]) -> Span | None:
+@dataclass(frozen=True)
+class _Report:
+    """What a trial's worker reported: metrics since its previous report, and whether the trial ends here."""
+
+    epoch: int
+    done: bool
+    hardware: Hardware
+    rows: tuple[EpochMetrics, ...]
+    span: Span | None
+
+
+def _report(line: dict[str, Any]) -> _Report | None:
+    """Return a report; None if the line is damaged, or not a report."""
+    try:
+        hardware, rows = Hardware.model_validate(line["hardware"]), tuple(map(metrics_of, line["epochs"]))
+        return _Report(line["epoch"], line["done"], hardware, rows, _span(line, hardware, rows))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _span(line: dict[str, Any], hardware: Hardware, rows: tuple[EpochMetrics, ...]) -> Span | None:
     """Return when and where a report's epochs were trained, from the fields that Ray adds to it."""
     try:
-        host, end, gpu = report["hostname"], float(report["timestamp"]), report.get("gpu")
-        on_gpu = report["hardware"]["device"] == "cuda"
+        host, end = line["hostname"], float(line["timestamp"])
         return Span(
-            worker=f"{host}:{report['pid']}",
-            gpu=f"{host}:{gpu}" if on_gpu else None,
-            begin=end - float(report["time_this_iter_s"]),
+            worker=f"{host}:{line['pid']}",
+            gpu=f"{host}:{line.get('gpu')}" if hardware.device == "cuda" else None,
+            begin=end - float(line["time_this_iter_s"]),
             end=end,
-            rows=tuple(map(metrics_of, report["epochs"])),
+            rows=rows,
         )
     except (KeyError, TypeError, ValueError):
         return None

@@ -80,12 +80,15 @@ def mend_journal(path: Path, say: Callable[[str], None]) -> None:
         last = lines.pop()
     for number, line in enumerate(lines, start=1):
         if not _is_json(line):
-            raise InputError(
-                f"{path}: line {number} is damaged; the search cannot be resumed, but its trials can still be read"
-            )
+            raise InputError(damaged(path, f"line {number} is not JSON"))
     if last:
         say(f"{path}: its last line is incomplete and ignored")
         os.truncate(path, sum(len(line) + 1 for line in lines))
+
+
+def damaged(path: Path, reason: str) -> str:
+    """Return the error line for a journal that cannot be read."""
+    return f"{path}: is damaged ({reason}); the search cannot be resumed, but its trials can still be read"
 
 
 def _is_json(line: bytes) -> bool:

@@ -16,11 +16,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import Trial, TrialState
 
-from tune_s11.config import SearchSettings
+from tune_s11.config import InputError, SearchSettings
 from tune_s11.lr_range.bounds import LRBounds
 from tune_s11.results import SearchFolder, TrialResult, trial_name
 from tune_s11.results.folder import TrialFolder
-from tune_s11.search.journal import Journal, together
+from tune_s11.search.journal import Journal, damaged, together
 from tune_s11.search_space import clip
 from tune_s11.storage.files import write_whole
 from tune_s11.storage.workspace import Workspace
@@ -68,15 +68,21 @@ class Interrupted:
 
 
 def open_study(path: Path, settings: SearchSettings) -> optuna.Study:
-    """Open the study in a journal file, or create it if there is none. optuna-dashboard can show it."""
+    """Open the study in a journal file, or create it if there is none. optuna-dashboard can show it.
+
+    Raises:
+        InputError: The file is damaged.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna.create_study(
-        study_name="tune_s11",
-        storage=Journal(path),
-        direction="maximize",
-        load_if_exists=True,
-        sampler=build_sampler(settings, 0),
-    )
+    sampler = build_sampler(settings, 0)
+    try:
+        study = optuna.create_study(
+            study_name="tune_s11", storage=Journal(path), direction="maximize", load_if_exists=True, sampler=sampler
+        )
+        study.get_trials(deepcopy=False)
+    except (LookupError, TypeError, ValueError) as error:  # entries that are JSON, but make no sense to Optuna
+        raise InputError(damaged(path, repr(error))) from None
+    return study
 
 
 def build_sampler(settings: SearchSettings, trials_before: int) -> BaseSampler:
@@ -146,7 +152,8 @@ def reconcile(
         have = len(result.rows) if result is not None else 0
         if frozen.state != TrialState.FAIL and epoch is not None and have < epoch:
             place = folder.trials / trial_name(frozen.number)
-            say(f"{place}: {have} of {epoch} epochs can be read; the trial counts, but cannot win")
+            wins = "" if result is not None and result.state == "complete" else ", but cannot win"
+            say(f"{place}: {have} of {epoch} epochs can be read; the trial counts{wins}")
         if result is not None and result.state == "running":  # otherwise the search would never count as finished
             for attempt in folder.attempts(frozen.number)[-1:]:
                 write_whole(attempt.error, "its last reports are lost")
@@ -161,14 +168,18 @@ def reconcile(
             attempts = folder.attempts(frozen.number)
             rows = result.rows if result is not None else []
             known = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1].epoch, enumerate(rows, 1)))
-            last = _last_checkpoint(attempts, known, say)
+            last, others = _last_checkpoint(attempts, known, say)
+            for file in others:  # otherwise each interruption would leave two more
+                workspace.drop(file.parents[1], file.parent.name)
             readable = None if last is None else str(workspace.reachable(last))
             interrupted.append(Interrupted(trial, readable, len(attempts)))
     return interrupted
 
 
-def _last_checkpoint(attempts: Iterable[TrialFolder], known: int, say: Callable[[str], None]) -> Path | None:
-    """Return the latest readable checkpoint within the first ``known`` epochs, which have their rows."""
+def _last_checkpoint(
+    attempts: Iterable[TrialFolder], known: int, say: Callable[[str], None]
+) -> tuple[Path | None, list[Path]]:
+    """Return the latest readable checkpoint within the first ``known`` epochs, which have their rows, and the others."""
     found: list[tuple[int, Path]] = []
     damaged: list[Path] = []
     for file in (file for attempt in attempts for file in attempt.checkpoints()):
@@ -179,4 +190,4 @@ def _last_checkpoint(attempts: Iterable[TrialFolder], known: int, say: Callable[
     epoch, last = max((each for each in found if each[0] <= known), default=(0, None))
     for file in damaged:
         say(f"{file}: cannot be read as a checkpoint; the trial resumes from epoch {epoch}")
-    return last
+    return last, [file for _, file in found if file != last]
