@@ -151,6 +151,14 @@ def test_a_name_that_is_not_there(storage: Remote, on: Any, name: str) -> None:
             read()
 
 
+def test_an_address_that_names_no_folder(storage: Remote, on: Any) -> None:
+    on("one")
+    with pytest.raises(InputError, match=r"^s3://bucket: expected the address of a folder below it$"):
+        resume(storage, "s3://bucket")
+    with pytest.raises(InputError, match=r"^nonsense://b/a: Protocol not known"):
+        resume(storage, "nonsense://b/a")
+
+
 def test_a_folder_of_searches_is_no_search_and_is_not_copied(storage: Remote, on: Any) -> None:
     on("one")
     started(storage)
@@ -243,5 +251,5 @@ def test_a_storage_that_is_away_is_reported_in_one_line(on: Any, monkeypatch: py
 
 def test_a_folder_of_this_machine_is_read_where_it_is(tmp_path: Path) -> None:
     assert places("a", tmp_path) == (tmp_path / "a", Path("a"))
-    assert places(f"file://{tmp_path}/a", Path("results")) == (tmp_path / "a",)
+    assert set(places(f"file://{tmp_path}/a", Path("results"))) == {tmp_path / "a"}
     assert publish(tmp_path, "report") is None

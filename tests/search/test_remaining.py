@@ -1,5 +1,6 @@
 """What is left of a made-up search; that what is left is also done, is for test_session.py."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,14 @@ def test_what_is_done_is_not_forecast_again(search_path: Path, config: SearchCon
     fresh = remaining(search_path / "none", config)
     assert (fresh.samples, fresh.finalists, fresh.refits) == (6, 2, 2)
     assert fresh.cycles
+
+
+def test_refits_of_an_earlier_winner_are_no_refits_of_this_one(search_path: Path, config: SearchConfig) -> None:
+    running = sum(trial.state == "running" for trial in load_search(str(search_path), search_path.parent).trials)
+    metrics = SearchFolder(search_path).metrics
+    refits = json.loads(metrics.read_text())
+    metrics.write_text(json.dumps(refits | {"trial": "t0000" if refits["trial"] != "t0000" else "t0001"}))
+    assert remaining(search_path, config, samples=str(6 - running)).refits == 2
 
 
 def test_room_for_finalists_counts_the_epochs_of_earlier_sessions(search_path: Path, config: SearchConfig) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tune_s11.config import InputError
 from tune_s11.storage.disk import check_room, describe_disk_error, size_of
+from tune_s11.storage.local_folders import ADDRESS_FILE
 
 
 def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
@@ -59,6 +60,12 @@ def test_room(tmp_path: Path) -> None:
     line = str(caught.value)
     assert line.startswith(f"--storage: {tmp_path} has ")
     assert "up to 1,000,000,000.00 GB are needed" in line
+
+
+def test_a_copy_of_a_storage_needs_room_in_the_cache(tmp_path: Path) -> None:
+    (tmp_path / ADDRESS_FILE).write_text("s3://bucket/a")
+    with pytest.raises(InputError, match="expected XDG_CACHE_HOME to name a folder on a disk with more"):
+        check_room(tmp_path / "search", 10**18)
 
 
 def test_a_file_is_no_place_for_results(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tune_s11.config import InputError
 from tune_s11.results.opening import begin, resume
 from tune_s11.storage import mirror as mirrors
+from tune_s11.storage.lock import only_session
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote
 from tune_s11.storage.sync import Shared
@@ -209,6 +210,35 @@ def test_it_copies_while_the_search_goes_on(storage: Remote, on: Any, monkeypatc
     assert lines == [f"storage: {storage}/a, a copy of {folder}"]
 
 
+def test_after_an_interruption_too_it_says_that_the_storage_is_behind(
+    storage: Remote, on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on("one")
+    folder, mirror = started(storage)
+    lines: list[str] = []
+
+    def away(self: Remote) -> None:
+        raise OSError("AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 7")
+
+    def interrupt() -> None:
+        monkeypatch.setattr(Remote, "read", away)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), mirror.copying(lines.append):
+        interrupt()
+    reason = "is not up to date, because the server cannot be reached; everything is in"
+    assert lines[1:] == [f"storage: {storage}/a: {reason} {folder}"]
+
+
+def test_a_folder_that_a_session_here_works_in_is_not_touched(storage: Remote, on: Any) -> None:
+    on("one")
+    folder, _ = started(storage)
+    state = (folder / ".storage.json").read_bytes()
+    with only_session(folder), pytest.raises(InputError, match=r"^a: another session is working on it"):
+        resume(storage, "a")
+    assert (folder / ".storage.json").read_bytes() == state
+
+
 def test_a_storage_that_is_away_is_said_once_and_caught_up_with(
     storage: Remote, on: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,7 +268,7 @@ def test_a_storage_that_is_away_is_said_once_and_caught_up_with(
         patch.setattr(Remote, "read", away)
         with pytest.raises(NotCopiedError) as error:
             mirror.finish()
-    reason = "is not up to date, because it cannot be reached; everything is in"
+    reason = "is not up to date, because the server cannot be reached; everything is in"
     assert str(error.value) == f"{storage}/a: {reason} {folder}"
     assert error.value.folder == folder
 

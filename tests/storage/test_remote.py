@@ -74,6 +74,8 @@ def test_an_address_that_cannot_be(address: str, complaint: str) -> None:
     with pytest.raises(InputError) as error:
         parse_storage(address)
     assert complaint in str(error.value)
+    with pytest.raises(InputError, match=r"^(s3|nonsense|file)://"):
+        parse_storage(address, option="")
     assert "hush" not in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -86,6 +88,10 @@ def test_a_bucket_that_is_not_there(s3: Any) -> None:
 def test_a_web_address_cannot_be_written() -> None:
     with pytest.raises(InputError, match=r"^--storage http://127.0.0.1:1/a: "):
         check_writable(Remote("http://127.0.0.1:1/a"))
+
+
+def test_a_whole_bucket_can_be_written(s3: Any) -> None:
+    check_writable(Remote(f"s3://{s3.BUCKET}"))
 
 
 def test_an_address_of_a_file(place: Remote) -> None:

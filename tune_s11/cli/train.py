@@ -107,7 +107,7 @@ def train(
     earlier = f"--resume {resume_name}" if resume_name is not None else f"--trial {trial}"
     if resume_name is not None:
         refuse_other_options(context, earlier, "storage")
-        workspace = _resumed(storage, check_name(resume_name))
+        workspace = _resumed(storage, check_name(resume_name, "--resume"))
         before = load_run(workspace.folder, earlier)
         planned, manifest = before.run, before.manifest
     else:

@@ -1,11 +1,13 @@
 """Opens the folder of a search or a single run to start, resume or read it, wherever the results are stored."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
 from tune_s11.config import InputError
 from tune_s11.results.folder import LAYOUT, SearchFolder, SingleRunFolder
 from tune_s11.storage.local_folders import address_of, home_of
+from tune_s11.storage.lock import only_session
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote, Storage, check_writable, explained, is_uri, parse_storage
 from tune_s11.storage.sync import Copy
@@ -31,14 +33,18 @@ class NoSearchError(InputError):
         super().__init__(f"{storage}: holds no {_either(kinds or ('search',))} yet")
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, option: str = "--name") -> str:
     """Check a folder name under the results, and return it.
+
+    Args:
+        name: The name.
+        option: Option that gives it, for errors.
 
     Raises:
         InputError: The name would lead elsewhere.
     """
     if not name or name in {".", ".."} or "/" in name or "\\" in name or not name.isprintable() or len(name) > 80:
-        raise InputError(f"--name {name!r:.99}: expected one folder name of up to 80 characters")
+        raise InputError(f"{option} {name!r:.99}: expected one folder name of up to 80 characters")
     return name
 
 
@@ -69,11 +75,9 @@ def resume(storage: Storage, name: str, kind: Kind = "search") -> Workspace:
 
     Raises:
         InputError: There is none, folder and copy have both changed since they were identical, or the storage cannot
-            be read.
+            be read; or another session is working on it.
     """
-    if is_uri(name):
-        address = parse_storage(name)
-        storage, name = address.parent, address.name
+    storage, name = _parsed(name, storage)
     if isinstance(storage, Path):
         found = next((place for place in places(name, storage) if (place / _RECORD[kind]).is_file()), None)
         if found is None:
@@ -84,7 +88,8 @@ def resume(storage: Storage, name: str, kind: Kind = "search") -> Workspace:
         if not _is_name(name) or (mirror.snapshot() is None and not mirror.folder.exists()):
             raise UnknownNameError(_no_such(name, storage, (kind,)))
         check_writable(storage)
-        mirror.catch_up()
+        with only_session(mirror.folder) if mirror.folder.exists() else nullcontext():
+            mirror.catch_up()
     return mirror
 
 
@@ -99,11 +104,7 @@ def places(name: str, storage: Storage, kinds: tuple[Kind, ...] = ("search",)) -
     Raises:
         InputError: The storage has none of that name, or cannot be read.
     """
-    if is_uri(name):
-        address = parse_storage(name)
-        if isinstance(address, Path):
-            return (address,)
-        storage, name = address.parent, address.name
+    storage, name = _parsed(name, storage)
     return (_view(storage, name, kinds),) if isinstance(storage, Remote) else (storage / name, Path(name))
 
 
@@ -188,6 +189,18 @@ def _view(storage: Remote, name: str, kinds: tuple[Kind, ...]) -> Path:
             raise UnknownNameError(_no_such(name, storage, kinds))
         copy.pull(wanted=LAYOUT.read)
     return copy.folder
+
+
+def _parsed(name: str, storage: Storage) -> tuple[Storage, str]:
+    """Return the storage and the name, or path, that an address contains; any other name stays as it is."""
+    if not is_uri(name):
+        return storage, name
+    address = parse_storage(name, option="")
+    if isinstance(address, Path):
+        return address.parent, str(address)
+    if not address.name:
+        raise UnknownNameError(f"{name}: expected the address of a folder below it")
+    return address.parent, address.name
 
 
 def _no_such(name: str, storage: Storage, kinds: tuple[Kind, ...]) -> str:

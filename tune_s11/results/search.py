@@ -70,7 +70,7 @@ class SearchResult:
 
     @property
     def refit(self) -> Refits | None:
-        """Refits of the winner; None before they are finished."""
+        """Refits of the winner, or of an earlier one if the search was extended since; None before any are finished."""
         return read_record_or_none(Refits, self.folder.metrics)
 
     @property

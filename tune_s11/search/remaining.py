@@ -32,13 +32,15 @@ def remaining_work(folder: SearchFolder, config: SearchConfig) -> Work:
     contenders = places if samples else len(so_far.entrants)
     asked = [name for name, domain in config.space.items() if domain == RANGE_TEST and so_far.bounds is None]
     lengths = lengths_at_most(config) if samples or so_far.lengths is None else ()
+    winner, refit = so_far.winner, so_far.refit
+    is_refit = winner is not None and refit is not None and refit.trial == winner.name
     return Work(
         samples=samples,
         ramps=settings.lr_range_seeds if "min_lr_fraction" in asked else 0,
         cycles=expected_cycles(config) if asked else (),
         finalists=contenders if contenders > 1 and (samples or so_far.finalists is None) else 0,
         lengths=lengths,
-        refits=settings.refit_seeds if samples or lengths or so_far.refit is None else 0,
+        refits=0 if is_refit and not samples and not lengths else settings.refit_seeds,
     )
 
 

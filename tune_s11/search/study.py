@@ -179,7 +179,7 @@ def reconcile(
 def _last_checkpoint(
     attempts: Iterable[TrialFolder], known: int, say: Callable[[str], None]
 ) -> tuple[Path | None, list[Path]]:
-    """Return the latest readable checkpoint within the first ``known`` epochs, which have their rows, and the others."""
+    """Return the last readable checkpoint within the first ``known`` epochs, which have their rows, and the others."""
     found: list[tuple[int, Path]] = []
     damaged: list[Path] = []
     for file in (file for attempt in attempts for file in attempt.checkpoints()):

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from tune_s11.config import InputError
+from tune_s11.storage.local_folders import address_of
 from tune_s11.text import format_bytes
 
 _TROUBLES = {
@@ -48,9 +49,10 @@ def check_room(folder: Path, need: int) -> None:
         raise InputError(f"--storage: {there} cannot be written; expected a writable folder")
     free = shutil.disk_usage(there).free
     if free < need:
+        elsewhere = "a folder" if address_of(folder) is None else "XDG_CACHE_HOME to name a folder"
         raise InputError(
             f"--storage: {there} has {format_bytes(free)} left on its disk, up to {format_bytes(need)} are needed; "
-            "expected a folder on a disk with more"
+            f"expected {elsewhere} on a disk with more"
         )
 
 

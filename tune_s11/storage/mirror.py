@@ -31,7 +31,7 @@ class Mirror(Copy):
     def __init__(self, folder: Path, remote: Remote, layout: Layout) -> None:
         super().__init__(folder, remote, layout)
         self._say: Callable[[str], None] = lambda line: None
-        self._away = self._conflict = False
+        self._away = False
 
     def catch_up(self) -> None:
         """Pull the changes of other machines. If the storage has lost its copy, the next push writes it again.
@@ -58,6 +58,14 @@ class Mirror(Copy):
                 raise InputError(f"{self.remote}: another machine is writing it; wait until it has finished")
             self.whole = True
             self.save()
+
+    def pull(self, under: str | Path = "", wanted: Callable[[str], bool] = lambda name: True) -> None:
+        """Bring the folder up to date, unless the storage has lost its copy: then nobody has deleted what is here.
+
+        See :meth:`Copy.pull`.
+        """
+        if not self._is_lost(self.snapshot()):
+            super().pull(under, wanted)
 
     def push(self, under: str = "") -> bool:
         """Push the folder as a new snapshot; see :meth:`Copy.push`.
@@ -107,8 +115,10 @@ class Mirror(Copy):
         except BaseException:
             stop.set()
             thread.join()
-            with suppress(InputError):
+            try:
                 self.finish()
+            except InputError as error:
+                say(f"storage: {error}")
             raise
         stop.set()
         thread.join()
@@ -145,29 +155,25 @@ class Mirror(Copy):
                     (place / name).delete()
 
     def _copy(self, stop: threading.Event) -> None:
-        while not stop.wait(SECONDS) and not self._conflict:
-            self._attempt()
-
-    def _attempt(self) -> bool:
-        """Push, and return whether the storage is up to date now; report when that has changed."""
-        try:
-            self.push()
-        except OSError as error:
-            if not self._away:
-                self._say(
-                    f"storage: {self.remote}: {describe_remote_error(error)}; the search continues in {self.folder}"
-                )
-            self._away = True
-            return False
-        except InputError as error:
-            if not self._conflict:
+        """Push regularly until another machine has continued the results; report when that or an outage begins."""
+        while not stop.wait(SECONDS):
+            try:
+                self._push_and_report()
+            except OSError as error:
+                if not self._away:
+                    self._say(
+                        f"storage: {self.remote}: {describe_remote_error(error)}; the search continues in {self.folder}"
+                    )
+                self._away = True
+            except InputError as error:
                 self._say(f"storage: {error}")
-            self._conflict = True
-            return False
+                return
+
+    def _push_and_report(self) -> None:
+        self.push()
         if self._away:
             self._say(f"storage: {self.remote} is back and up to date")
         self._away = False
-        return True
 
     def finish(self) -> None:
         """Bring the storage up to date for the last time.
@@ -175,10 +181,13 @@ class Mirror(Copy):
         Raises:
             InputError: The storage cannot be brought up to date; all results are in the folder.
         """
-        if not self._attempt():
-            reason = "another machine has continued it" if self._conflict else "it cannot be reached"
-            line = f"{self.remote}: is not up to date, because {reason}; everything is in {self.folder}"
-            raise InputError(line) if self._conflict else NotCopiedError(line, self.folder)
+        line = f"{self.remote}: is not up to date, because {{}}; everything is in {self.folder}"
+        try:
+            self._push_and_report()
+        except OSError as error:
+            raise NotCopiedError(line.format(describe_remote_error(error)), self.folder) from None
+        except InputError:
+            raise InputError(line.format("another machine has continued it")) from None
 
     def snapshot(self) -> str | None:
         """Return the identity of the last snapshot in the storage; None before the first."""

@@ -166,8 +166,12 @@ Storage = Path | Remote
 """Parent of results: a folder that this machine reaches by its path, or a place in a storage."""
 
 
-def parse_storage(text: str | Path) -> Storage:
+def parse_storage(text: str | Path, option: str = "--storage ") -> Storage:
     """Return the storage that ``--storage`` names.
+
+    Args:
+        text: Path or address.
+        option: Option that names it, for errors, with a space after it; empty: the caller adds it.
 
     Raises:
         InputError: The URI has an unknown scheme or no bucket, or contains something secret.
@@ -176,7 +180,7 @@ def parse_storage(text: str | Path) -> Storage:
     if not is_uri(text):
         return Path(text)
     parts = urlsplit(text)
-    shown = f"--storage {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    shown = f"{option}{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     if parts.scheme == "file":
         try:
             return Path(fs.FileSystem.from_uri(text)[1])
@@ -213,7 +217,7 @@ def check_writable(remote: Remote) -> None:
     """
     probe, content = remote / f".probe-{uuid.uuid4().hex}", b"tune_s11"
     try:
-        if remote.read() is not None:
+        if remote.stamp() is not None:
             raise InputError(f"--storage {remote}: is a file; expected a folder, or a name that is not taken")
         probe.write(content)
         if probe.read() != content:

@@ -92,9 +92,7 @@ class Copy:
                     if _stamp(file) == alike[0] and stamp != alike[1] and not is_hidden(name):
                         (self.remote / name).download(file)
                         self._files[name] = _must(_stamp(file)), stamp
-                # A storage without a single file has lost its copy; nobody has deleted these files one by one.
-                known = [name for name in self._files if name.startswith(prefix) and wanted(name)] if found else []
-                for name in known:
+                for name in [name for name in self._files if name.startswith(prefix) and wanted(name)]:
                     if name not in there and _stamp(self.folder / name) == self._files[name][0]:
                         (self.folder / name).unlink()
                         del self._files[name]
