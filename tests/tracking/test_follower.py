@@ -67,7 +67,7 @@ class Run:
 
 def follow(path: Path, tracker: Kept) -> Follower:
     folder = SearchFolder(path)
-    return Follower(folder, tracker, SentRecord(folder.tracked, "wandb"))
+    return Follower(folder, tracker, SentRecord(folder.tracked, "wandb", "here"))
 
 
 def test_every_trial_and_refit_is_a_run(search_path: Path, states: dict[str, tuple[int, str | None]]) -> None:

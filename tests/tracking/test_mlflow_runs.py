@@ -1,6 +1,7 @@
 """What MLflow's own client reads of a search that was sent to it."""
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,8 @@ def made(library: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def send(library: Any, path: Path) -> Follower:
     folder = SearchFolder(path)
-    follower = Follower(folder, library.MlflowTracker(folder), SentRecord(folder.tracked, "mlflow"))
+    tracker = library.MlflowTracker(folder)
+    follower = Follower(folder, tracker, SentRecord(folder.tracked, "mlflow", tracker.destination))
     follower.send()
     return follower
 
@@ -94,6 +96,25 @@ def test_what_was_taken_while_the_answer_was_lost_is_not_sent_twice(
     client = library.MlflowClient(made)
     run = runs_of(client, "of the user's choice")["t0004"]
     assert [metric.step for metric in client.get_metric_history(run.info.run_id, "learning_rate")] == [1, 2, 3]
+
+
+def test_another_database_receives_the_whole_search(
+    library: Any, made: str, search_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.db"
+    shutil.copy(made.removeprefix("sqlite:///"), other)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "moved")
+    for uri in (made, f"sqlite:///{other}", made):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        send(library, search_path)
+    sent = [runs_of(library.MlflowClient(uri), "moved") for uri in (made, f"sqlite:///{other}")]
+    assert sent[0].keys() == sent[1].keys()
+    assert sent[0]["t0000"].info.run_id != sent[1]["t0000"].info.run_id
+
+
+def test_a_path_that_an_sqlite_address_cannot_have(library: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^--track mlflow: .*/a\?b: the path must not contain a question mark$"):
+        library.MlflowTracker(SearchFolder(tmp_path / "a?b")).check()
 
 
 def test_where_the_runs_go(library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

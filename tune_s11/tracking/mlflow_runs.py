@@ -59,9 +59,15 @@ class MlflowTracker:
     def __init__(self, folder: SearchFolder) -> None:
         self._folder = folder
         self._uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.mlflow}"
+        self._is_own = self._uri == f"sqlite:///{folder.mlflow}"
         self._experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or folder.path.name
         self._opened: tuple[MlflowClient, str] | None = None
         logging.getLogger("mlflow").setLevel(logging.ERROR)
+
+    @property
+    def destination(self) -> str:
+        """See :class:`tune_s11.tracking.trackers.Tracker`; the file in the search's folder may be moved with it."""
+        return self._folder.mlflow.name if self._is_own else _public(self._uri)
 
     def check(self) -> str:
         """See :meth:`tune_s11.tracking.trackers.Tracker.check`; if a server is named, it must be listening."""
@@ -73,6 +79,8 @@ class MlflowTracker:
             except (OSError, ValueError) as error:
                 raise InputError(f"--track mlflow: MLFLOW_TRACKING_URI {_public(self._uri)}: {error}") from None
             return f"mlflow: experiment {self._experiment}, at {_public(self._uri)}"
+        if self._is_own and "?" in self._uri:  # it would begin the options of an SQLite address
+            raise InputError(f"--track mlflow: {self._folder.path}: the path must not contain a question mark")
         if parts.scheme in {"", "file"}:
             raise InputError(
                 f"--track mlflow: MLFLOW_TRACKING_URI must be sqlite:///FILE, a database or a server (got {self._uri})"
@@ -97,8 +105,8 @@ class MlflowTracker:
         there = client.get_experiment_by_name(self._experiment)
         if there is not None:
             return client, there.experiment_id
-        own = self._uri == f"sqlite:///{self._folder.mlflow}"  # otherwise MLflow uses the working directory
-        files = self._folder.mlflow.with_suffix("").as_uri() if own else None
+        # Otherwise MLflow uses the working directory.
+        files = self._folder.mlflow.with_suffix("").as_uri() if self._is_own else None
         return client, client.create_experiment(self._experiment, artifact_location=files)
 
 

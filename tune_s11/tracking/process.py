@@ -192,7 +192,7 @@ def main() -> None:
         answer(refused=f"--track {name}: {_reason(error)}")
         return
     try:
-        _follow(SentRecord(folder.tracked, name), folder, tracker, lambda: answer(sent=True))
+        _follow(SentRecord(folder.tracked, name, tracker.destination), folder, tracker, lambda: answer(sent=True))
         answer(done=True)
     except Exception as error:
         answer(failed=_reason(error))

@@ -25,18 +25,20 @@ class Sent:
 
 
 class SentRecord:
-    """A record of what one tracker has received. Lines of other trackers in the same file are kept.
+    """A record of what one tracker has received. Lines of others in the same file are kept.
 
     Args:
         path: Path of the file; it need not exist.
         tracker: Tracker that the record is about.
+        destination: Where it sends the runs: another destination has received nothing.
     """
 
-    def __init__(self, path: Path, tracker: TrackerName) -> None:
-        self._path, self._tracker = path, tracker
+    def __init__(self, path: Path, tracker: TrackerName, destination: str) -> None:
+        self._path, self._tracker, self._destination = path, tracker, destination
         self._runs: dict[str, Sent] = {}
         for line in read_lines(path):
-            if line.get("tracker") == tracker and "run" in line:
+            # Lines of earlier versions have no destination.
+            if line.get("tracker") == tracker and line.get("to", destination) == destination and "run" in line:
                 self._runs[line["run"]] = Sent(line["id"], line["epoch"], line["state"])
 
     def begin(self) -> None:
@@ -59,7 +61,8 @@ class SentRecord:
                 file.seek(-1, os.SEEK_END)
                 if file.read() != b"\n":  # the last line is truncated
                     file.write(b"\n")
-            file.write(json.dumps({"tracker": self._tracker, **fields}).encode() + b"\n")
+            line = {"tracker": self._tracker, "to": self._destination, **fields}
+            file.write(json.dumps(line).encode() + b"\n")
 
 
 def tracker_of(path: Path) -> TrackerName | None:

@@ -42,6 +42,10 @@ class TrackedRun(Protocol):
 class Tracker(Protocol):
     """A service that receives runs. An error in one of its methods ends the tracking, not the search."""
 
+    @property
+    def destination(self) -> str:
+        """Where the runs go, without secrets. A run that was opened at one destination is unknown at any other."""
+
     def check(self) -> str:
         """Check what can be checked before anything is written.
 

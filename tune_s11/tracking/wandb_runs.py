@@ -57,6 +57,12 @@ class WandbTracker:
         self._folder = folder
         self._written = Path(os.environ.get("WANDB_DIR") or folder.path) / folder.wandb.name
 
+    @property
+    def destination(self) -> str:
+        """See :class:`tune_s11.tracking.trackers.Tracker`; offline runs go there later."""
+        settings = wandb.setup().settings
+        return f"{settings.base_url}/{settings.entity or ''}/{settings.project or PROJECT}"
+
     def check(self) -> str:
         """See :meth:`tune_s11.tracking.trackers.Tracker.check`; online, there must be an API key."""
         try:
