@@ -21,17 +21,18 @@ from torchvision.models import ResNet18_Weights, resnet18
 from tune_s11 import OneCycle, drive, lr_range_test
 
 BATCH = 32
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def build(classes: int) -> nn.Module:
-    """Build the network with a new last layer."""
+    """Build the network with a new last layer, on the GPU if there is one."""
     try:
         model = resnet18(weights=ResNet18_Weights.DEFAULT)
     except URLError:
         print("no pretrained weights can be fetched: starting from random ones")
         model = resnet18()
     model.fc = nn.Linear(model.fc.in_features, classes)
-    return model
+    return model.to(DEVICE)
 
 
 def load(folder: Path) -> tuple[DataLoader, DataLoader, DataLoader, list[str]]:
@@ -53,7 +54,7 @@ def train(model: nn.Module, loader: DataLoader, max_lr: float, epochs: int) -> N
     for epoch in range(1, epochs + 1):
         for images, labels in loader:
             optimizer.zero_grad()
-            loss = F.cross_entropy(model(images), labels)
+            loss = F.cross_entropy(model(images.to(DEVICE)), labels.to(DEVICE))
             loss.backward()
             optimizer.step()
             scheduler.step()
@@ -64,7 +65,7 @@ def train(model: nn.Module, loader: DataLoader, max_lr: float, epochs: int) -> N
 def accuracy(model: nn.Module, loader: DataLoader) -> float:
     """Return the share of images that are classified correctly."""
     model.eval()
-    correct = [model(images).argmax(1) == labels for images, labels in loader]
+    correct = [model(images.to(DEVICE)).argmax(1) == labels.to(DEVICE) for images, labels in loader]
     return float(torch.cat(correct).float().mean())
 
 

@@ -83,7 +83,8 @@ def test_a_precision_asked_for_is_used(monkeypatch: pytest.MonkeyPatch, precisio
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no CPU affinity")
-def test_cores_are_those_the_process_may_run_on() -> None:
+def test_cores_are_those_the_process_may_run_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "CGROUP", tmp_path)
     allowed = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(allowed)})
@@ -91,6 +92,36 @@ def test_cores_are_those_the_process_may_run_on() -> None:
     finally:
         os.sched_setaffinity(0, allowed)
     assert usable_cores() == len(allowed)
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "max 100000\n"}, 16),
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "150000 100000\n"}, 2),  # a core and a half
+        ({"cpu.max": "10000 100000\n"}, 1),
+        ({"cpu.max": "3200000 100000\n"}, 16),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 16),
+        ({"cpu/cpu.cfs_quota_us": "250000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "250000\n"}, 16),
+        ({"cpu.max": ""}, 16),
+        ({"cpu.max": "100000\n"}, 16),
+        ({"cpu.max": "100000 0\n"}, 16),
+        ({"cpu.max": "\x00 many"}, 16),
+        ({}, 16),
+    ],
+)
+def test_a_containers_quota_limits_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(hardware, "CGROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
+    assert usable_cores() == cores
+    assert choose_hardware("fp32", gpu=False).threads == cores
 
 
 def test_activating_sets_the_threads() -> None:
@@ -118,10 +149,22 @@ def test_why_no_gpu_tells_a_driver_from_a_device(monkeypatch: pytest.MonkeyPatch
     def fail() -> None:
         raise RuntimeError(failure)
 
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(torch.version, "cuda", "13.2")
     monkeypatch.setattr(torch.cuda, "init", fail)
     monkeypatch.setattr(hardware.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
     assert reason in why_no_gpu()
+
+
+@pytest.mark.parametrize("devices", ["", "7"])
+def test_why_no_gpu_names_the_variable_that_hides_them_all(monkeypatch: pytest.MonkeyPatch, devices: str) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert why_no_gpu() == f"CUDA_VISIBLE_DEVICES='{devices}' hides all GPUs"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert "CUDA_VISIBLE_DEVICES" not in why_no_gpu()
 
 
 def test_why_no_gpu_with_a_torch_that_has_no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ Torch takes a second to import, so it is imported only inside functions: reading
 """
 
 import ctypes
+import math
 import os
 import shutil
 import sys
@@ -89,9 +90,27 @@ _KEEP = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: -1, _M_TOP_PAD: 256 * 2**20}
 """No block is mapped on its own, the heap is never trimmed, and it grows by 256 MiB at a time. See mallopt(3)."""
 
 
+CGROUP = Path("/sys/fs/cgroup")
+"""Folder of the control group that limits this process, as a container sees it."""
+
+
 def usable_cores() -> int:
-    """Return the number of cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores that this process may run on, or a container's CPU quota if that is lower."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _cpu_quota() or cores)
+
+
+def _cpu_quota() -> int | None:
+    """Return the quota of the control group in cores, rounded up; None if there is none."""
+    # Of version 2 and version 1; see cgroup-v2.rst and sched-bwc.rst of the Linux kernel.
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = (int(word) for file in files for word in (CGROUP / file).read_text().split())
+        except (OSError, ValueError):  # version 2 writes "max" for no quota, version 1 -1
+            continue
+        if quota > 0 and period > 0:
+            return math.ceil(quota / period)
+    return None
 
 
 def why_no_gpu() -> str:
@@ -100,6 +119,9 @@ def why_no_gpu() -> str:
 
     if torch.version.cuda is None:
         return "this torch build has no CUDA support"
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and not torch.cuda.device_count():
+        return f"CUDA_VISIBLE_DEVICES={visible!r} hides all GPUs"
     try:
         torch.cuda.init()
     except RuntimeError as error:

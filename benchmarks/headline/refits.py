@@ -61,7 +61,7 @@ def flipped_too(search: SearchResult, recipe: Recipe) -> dict[str, Any]:
     accuracies = []
     for folder in search.folder.refits():
         trainer = Trainer(recipe, data, hardware, seed=0)
-        trainer.load_state_dict(load_checkpoint(folder.checkpoint, hardware.device))
+        trainer.load_state_dict(load_checkpoint(folder.checkpoint))
         accuracies.append(accuracy(trainer, dataset.test, flipped_too=True))
     return Summary.of(accuracies).model_dump()
 

@@ -22,26 +22,6 @@ from tune_s11.search.interruption import SearchInterruptedError
 from tune_s11.search.workers.cluster import Resources
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        ({"gpus": -1}, "gpus: must be a whole number from 0 (got -1)"),
-        ({"workers": 0}, "workers: must be a whole number from 1 (got 0)"),
-        ({"workers": True}, "workers: must be a whole number from 1 (got True)"),
-        ({"trials_per_gpu": "all"}, "trials_per_gpu: must be a whole number from 1, or auto (got 'all')"),
-        ({"trials_per_gpu": None}, "trials_per_gpu: must be a whole number from 1, or auto (got None)"),
-        ({"budget": "2h"}, "budget: must be a number of seconds above 0 (got '2h')"),
-        ({"stall_timeout": 0}, "stall_timeout: must be a number of seconds above 0 (got 0)"),
-        ({"precision": "fp8"}, "precision: must be one of auto, fp32, bf16 (got 'fp8')"),
-        ({"track": "paper"}, "track: must be one of wandb, mlflow, none (got 'paper')"),
-    ],
-)
-def test_a_search_refuses_what_it_cannot_run_with(options: dict[str, Any], line: str) -> None:
-    with pytest.raises(InputError) as refused:
-        tune_s11.Search("mine", **options)
-    assert str(refused.value) == line
-
-
 def opened(folder: Path, *arguments: Any, **options: Any) -> OpenedSearch:
     return tune_s11.Search("own", *arguments, storage=folder.parent, **options).opened(Console())
 

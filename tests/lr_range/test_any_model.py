@@ -1,6 +1,8 @@
 """The range test for models and loaders that know nothing of this program."""
 
 import copy
+import math
+import re
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -125,11 +127,37 @@ def test_an_optimizer_of_the_original_is_refused_and_groups_are_made_of_what_is_
     assert not lr_range_test(model, *batches, F.cross_entropy, epochs=12, optimizer=grouped).unsure
 
 
-def test_bad_input_is_refused() -> None:
+@pytest.mark.parametrize("epochs", [0, -3, 2.5, "12"])
+def test_epochs_that_are_no_whole_number_from_1_are_refused(epochs: object) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"epochs {epochs!r}: must be a whole number from 1")):
+        lr_range_test(network(), *loaders(), F.cross_entropy, epochs)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ends", [(0.1, 0.5), (1.0, 0.1), (0, 1), (-1, 1), (1e-4, math.inf), (math.nan, 1)])
+def test_a_range_that_is_too_narrow_or_has_no_logarithm_is_refused(ends: tuple[float, float]) -> None:
+    reason = f"lr_range {ends}: must be finite and above 0, and span at least a factor of 10"
+    with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
+        lr_range_test(network(), *loaders(), F.cross_entropy, 12, lr_range=ends)
+
+
+def test_loaders_that_yield_nothing_or_only_once_are_refused() -> None:
     train, validation = loaders()
-    with pytest.raises(ValueError, match=r"^lr_range \(0.1, 0.5\): must span at least a factor of 10$"):
-        lr_range_test(network(), train, validation, F.cross_entropy, 12, lr_range=(0.1, 0.5))
-    with pytest.raises(ValueError, match=r"^loader: must yield at least one batch$"):
-        lr_range_test(network(), Empty(), validation, F.cross_entropy, 12)
-    with pytest.raises(ValueError, match=r"^validation_loader: must yield at least one batch$"):
-        lr_range_test(network(), train, Empty(), F.cross_entropy, 12)
+    each_time = "must yield at least one batch whenever it is iterated"
+    for refused in (Empty(), iter(list(train))):
+        with pytest.raises(ValueError, match=f"^loader: {each_time}$"):
+            lr_range_test(network(), refused, validation, F.cross_entropy, 12)
+    for refused in (Empty(), iter(list(validation))):
+        with pytest.raises(ValueError, match=f"^validation_loader: {each_time}$"):
+            lr_range_test(network(), train, refused, F.cross_entropy, 12)
+
+
+def test_several_gpus_cause_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their random states are left unchanged, too."""
+    model, states = network(), {0: "one", 1: "other"}
+    before = dict(states)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: states[device])
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: states.update({device: state}))
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: states.update({0: str(seed), 1: str(seed)}))
+    lr_range_test(model, *loaders(), F.cross_entropy, epochs=1)
+    assert states == before

@@ -92,6 +92,14 @@ def test_what_a_search_takes() -> None:
     assert "finalists" not in forecast(finalists=(0.0,)).lines()[2]
 
 
+def test_memory_is_that_of_the_larger_of_trial_and_refit() -> None:
+    small, large = (replace(PACE, memory=size, gpu_memory=2 * size) for size in (10**9, 3 * 10**9))
+    for trial, refit in ((small, large), (large, small)):
+        told = replace(forecast(), trial=trial, refit=refit)
+        assert told.lines()[-1] == "  memory    3.00 GB a worker, 6.00 GB of its GPU"
+    assert "GPU" not in forecast().lines()[-1]
+
+
 def told_of(
     monkeypatch: pytest.MonkeyPatch, gpus: float, *, compiled: bool = False, samples: int = 2, finalists: int = 2
 ) -> Forecast:

@@ -52,6 +52,13 @@ def test_an_optimizer_is_driven_again_after_a_cycle_that_began_at_0() -> None:
         assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.4, 0.08])
 
 
+@pytest.mark.parametrize("steps", [0, -1])
+def test_epochs_without_a_step_are_refused(steps: int) -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    with pytest.raises(ValueError, match=f"^steps_per_epoch {steps}: must be at least 1$"):
+        drive(OneCycle(0.01, 0.4, peak=1.0, end=3.0), optimizer, steps)
+
+
 def test_a_first_group_without_a_rate_is_refused() -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.0)
     with pytest.raises(ValueError, match="first parameter group must not be 0"):

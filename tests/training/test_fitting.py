@@ -90,6 +90,13 @@ def test_a_finished_run_is_read_and_not_repeated(tmp_path: Path) -> None:
     assert fit(fresh(), folder, on_epoch=lambda metrics: pytest.fail("trained again")) == whole
 
 
+def test_a_checkpoint_is_read_without_the_trainers_device(tmp_path: Path) -> None:
+    """A GPU that fails, or is missing, says nothing about the file."""
+    whole, trainer = fit(fresh(), RunFolder(tmp_path)), fresh()
+    trainer.hardware = trainer.hardware.model_copy(update={"device": "cuda"})
+    assert fit(trainer, RunFolder(tmp_path)) == whole
+
+
 def test_a_checkpoint_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     RunFolder(tmp_path).checkpoint.write_bytes(b"no checkpoint")
     with pytest.raises(CheckpointError, match="cannot be read as a checkpoint"):

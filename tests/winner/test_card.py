@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tests.winner.exported import export_from
+from tests.winner.finished import edit
 
 
 def test_the_card_has_accuracy_data_and_recipe(finished: Path, images: Path) -> None:
@@ -19,3 +20,14 @@ def test_the_card_has_accuracy_data_and_recipe(finished: Path, images: Path) -> 
     assert "model.pt2" not in card
     assert str(images.parent) not in card  # of this machine
     assert f"| data set | folder {images.name} |" in card
+    assert "| augmentation | batched |" in card
+
+
+def test_a_pipelines_folder_is_not_published(finished: Path) -> None:
+    for name in ("winner.json", "metrics.json"):
+        file = finished / "best" / name
+        edit(file, recipe=json.loads(file.read_text())["recipe"] | {"augmentation": "/home/me/secret/pipeline.json"})
+    export_from(finished, "safetensors")
+    card = (finished / "best" / "export" / "README.md").read_text()
+    assert "| augmentation | pipeline.json |" in card
+    assert "secret" not in card

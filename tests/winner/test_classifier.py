@@ -1,5 +1,7 @@
 """The winner as a module: what it takes, and that it computes what the trainer does."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -54,6 +56,14 @@ def test_pillow_images_are_prepared_as_the_training_images_were(classifier: Clas
         grey = opened[0].convert("L").resize((40, 23))
         prepared = np.asarray(grey.convert("RGB").resize((16, 16), Image.Resampling.BILINEAR))
         torch.testing.assert_close(classifier(grey), classifier.of_pixels(prepared[None]))
+
+
+def test_images_follow_the_classifier_to_its_device(classifier: Classifier) -> None:
+    elsewhere = copy.deepcopy(classifier).to("meta")  # a device that every machine has
+    tensor = torch.from_numpy(PIXELS).permute(0, 3, 1, 2)
+    for images in (tensor, Image.fromarray(PIXELS[0])):
+        assert elsewhere(images).device.type == "meta"
+    assert elsewhere.of_pixels(PIXELS).device.type == "meta"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,10 @@ def test_files_that_are_no_exported_weights(finished: Path, tmp_path: Path) -> N
             file.write_bytes(content)
         with pytest.raises(InputError, match=f"{name}.safetensors: {problem}"):
             load_best(str(file), Path())
+    with pytest.raises(
+        InputError, match=r"model.safetensors: its network is s11; pass no --model \(got my_net:build\)$"
+    ):
+        load_best(str(whole), Path(), "my_net:build")
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors", metadata={"tune_s11": "{}"})
     with pytest.raises(InputError, match=r"other.safetensors: must be a file that tune-s11 export wrote"):
         load_best(str(tmp_path / "other.safetensors"), Path())

@@ -1,23 +1,23 @@
 """Runs searches from Python; the command line uses the same code."""
 
-import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
 from tune_s11 import results
+from tune_s11.api.arguments import best_of, check_arguments, named, with_lr_bounds
 from tune_s11.api.reading import RESULTS, SearchSnapshot, load_search
-from tune_s11.config import InputError, Recipe
+from tune_s11.config import InputError
 from tune_s11.hardware import Compile, Precision
 from tune_s11.results import SearchFolder, SearchResult
 from tune_s11.results.opening import UnknownNameError, begin, check_name, resume
-from tune_s11.search_space import RANGE_TEST, SearchConfig, load_space
+from tune_s11.search_space import SearchConfig, load_space
 from tune_s11.storage.disk import describe_disk_error
 from tune_s11.storage.remote import Remote, Storage, parse_storage
 from tune_s11.storage.workspace import Workspace
@@ -51,7 +51,7 @@ class Search:
         storage: Parent of the results: a folder, or an address such as ``s3://BUCKET/searches``.
         resume: Whether the search must have started (True) or must be new (False); None: either.
 
-    How it runs; of these a resumed search remembers only precision and tracker:
+    How it runs; of these a resumed search keeps precision, tracker and, on GPUs, ``compiled``, unless another is given:
 
     Attributes:
         gpus: GPUs to use, at most; None: all there are; 0: the CPU.
@@ -89,20 +89,7 @@ class Search:
     callbacks: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
-        for option, least, others in (("gpus", 0, (None,)), ("workers", 1, (None,)), ("trials_per_gpu", 1, ("auto",))):
-            value = getattr(self, option)
-            if value not in others and not (type(value) is int and value >= least):
-                auto = ", or auto" if "auto" in others else ""
-                raise InputError(f"{option}: must be a whole number from {least}{auto} (got {value!r})")
-        for option in ("stall_timeout", "budget"):
-            value = getattr(self, option)
-            if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
-                raise InputError(f"{option}: must be a number of seconds above 0 (got {value!r})")
-        choices = {"precision": get_args(Precision), "compiled": get_args(Compile)}
-        choices |= {} if self.track is None else {"track": (*get_args(TrackerName), "none")}
-        for option, known in choices.items():
-            if (value := getattr(self, option)) not in known:
-                raise InputError(f"{option}: must be one of {', '.join(known)} (got {value!r})")
+        check_arguments(vars(self))
 
     def run(self) -> SearchSnapshot:
         """Run the rest of the search, and write its report. Progress is shown in a terminal or a notebook.
@@ -120,7 +107,7 @@ class Search:
         return load_search(opened.path)
 
     def forecast(self) -> None:
-        """Print what is left of the search and its estimated cost, from steps timed here. Nothing is written.
+        """Print what is left and its estimated cost, by steps timed here. Nothing is written, but see :meth:`opened`.
 
         Raises:
             tune_s11.config.InputError: An argument is wrong.
@@ -130,7 +117,7 @@ class Search:
             opened.forecast()
 
     def opened(self, console: Console) -> "OpenedSearch":
-        """Check the arguments, and find the search's folder or choose a new one. Nothing is written.
+        """Check the arguments, and find or choose the folder. Nothing is written, but a search in a storage is pulled.
 
         Args:
             console: Console that the search prints to.
@@ -148,7 +135,7 @@ class Search:
 
         storage = self.storage if isinstance(self.storage, Remote) else parse_storage(str(self.storage))
         workspace, so_far = self._started(storage)
-        earlier = _best_of(self.warm_start, storage) if so_far is None else so_far.warm_start
+        earlier = best_of(self.warm_start, storage) if so_far is None else so_far.warm_start
         config = self._config(so_far).checked_for_search()
         if workspace is None:
             workspace = begin(storage, check_name(self.name))
@@ -182,17 +169,15 @@ class Search:
             return workspace, results.load_search(str(workspace.folder), workspace.folder.parent)
         except InputError as error:
             if self.resume:
-                raise InputError(f"--resume {error}") from None
+                raise named("--resume", error) from None
             if isinstance(error, UnknownNameError):
                 return None, None
             raise
 
     def _config(self, begun: SearchResult | None) -> SearchConfig:
         """Return the configuration to search with."""
-        if self.space is None and begun is not None:
-            config = begun.config
-        else:
-            config = self.space if isinstance(self.space, SearchConfig) else load_space(str(self.space or "s11"))
+        space = begun.config if self.space is None and begun is not None else self.space or "s11"
+        config = space if isinstance(space, SearchConfig) else load_space(str(space))
         settings = {key: str(value) if isinstance(value, Path) else value for key, value in self.settings.items()}
         config = config.with_overrides(settings).with_absolute_paths() if settings else config.with_absolute_paths()
         if begun is not None and config.search.target is None and begun.config.search.target is not None:
@@ -200,7 +185,7 @@ class Search:
         samples = config.search.samples
         if begun is not None and samples < (least := len(begun.trials)):
             raise InputError(f"--samples {samples}: {least} trials have started; expected {least} or more")
-        return config if self.lr_bounds is None else _with_lr_bounds(config, *self.lr_bounds)
+        return config if self.lr_bounds is None else with_lr_bounds(config, *self.lr_bounds)
 
 
 @dataclass(frozen=True)
@@ -271,29 +256,3 @@ class OpenedSearch:
         from tune_s11.report import write_report  # imports matplotlib
 
         return write_report(result, commands=commands)
-
-
-def _best_of(name: str | Path | None, storage: Storage) -> tuple[Recipe, ...]:
-    """Return the recipes of an earlier search's best trials; none without a name."""
-    if name is None:
-        return ()
-    try:
-        search = results.load_search(str(name), storage)
-    except InputError as error:
-        raise InputError(f"--warm-start {error}") from None
-    if not search.contenders:
-        raise InputError(f"--warm-start {name}: none of its trials is complete; expected a search that has one")
-    return tuple(trial.recipe for trial in search.contenders)
-
-
-def _with_lr_bounds(config: SearchConfig, low: float, high: float) -> SearchConfig:
-    if "max_lr" not in config.space:
-        raise InputError(f"--lr-bounds {low:g} {high:g}: max_lr is not searched; expected a space that searches it")
-    if not 0 < low < high < math.inf:
-        raise InputError(f"--lr-bounds {low:g} {high:g}: expected 0 < LOW < HIGH")
-    if config.space.get("min_lr_fraction") == RANGE_TEST:
-        raise InputError(
-            f"--lr-bounds {low:g} {high:g}: skips the range test, which space.min_lr_fraction needs; "
-            "it must be set too, such as --set min_lr_fraction=0.01"
-        )
-    return config.with_lr_bounds(low, high)

@@ -80,12 +80,17 @@ def lr_range_test(
         lr_range: Lowest and highest rate to try.
 
     Raises:
-        ValueError: The range spans less than a factor of 10, a loader yields nothing, or the optimizer has other
-            parameters than those it was given, such as the model's own.
+        ValueError: ``epochs`` is not a whole number from 1, the range is not finite, not above 0 or spans less than a
+            factor of 10, a loader yields nothing or can be iterated only once, or the optimizer has other parameters
+            than those it was given, such as the model's own.
     """
-    if lr_range[1] < 10 * lr_range[0]:
-        raise ValueError(f"lr_range {lr_range}: must span at least a factor of 10")
-    with torch.random.fork_rng():  # Loaders draw from torch whenever they are iterated.
+    if not (isinstance(epochs, int) and epochs >= 1):
+        raise ValueError(f"epochs {epochs!r}: must be a whole number from 1")
+    low, high = lr_range
+    if not 0 < 10 * low <= high < math.inf:
+        raise ValueError(f"lr_range {lr_range}: must be finite and above 0, and span at least a factor of 10")
+    # Loaders draw from torch whenever they are iterated. Without a list of devices, torch warns if there are several.
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         return _find(_Training(model, loader, validation_loader, loss), optimizer, epochs, lr_range)
 
 
@@ -139,6 +144,7 @@ def _train(training: _Training, make_optimizer: MakeOptimizer, steps: int, cycle
             optimizer.step()
             scheduler.step()
             losses.append(loss.detach())
+        _check_any(losses, "loader")
         if not torch.stack(losses).isfinite().all():
             return Outcome(None, None, epoch)
     final = _evaluate(model, training)
@@ -161,6 +167,7 @@ def _evaluate(model: nn.Module, training: _Training) -> float:
     for inputs, targets in training.validation_loader:
         total += float(training.loss(model(_to(inputs, model)), _to(targets, model))) * len(targets)
         count += len(targets)
+    _check_any(count, "validation_loader")
     return total / count
 
 
@@ -199,9 +206,14 @@ def _count(batches: Batches, name: str) -> int:
         count = len(cast("Sized", batches))
     except TypeError:  # no length, or a DataLoader over an IterableDataset
         count = sum(1 for _ in batches)
-    if not count:
-        raise ValueError(f"{name}: must yield at least one batch")
+    _check_any(count, name)
     return count
+
+
+def _check_any(found: object, name: str) -> None:
+    """Check that a loader has yielded something in a pass; a generator does so in its first one alone."""
+    if not found:
+        raise ValueError(f"{name}: must yield at least one batch whenever it is iterated")
 
 
 def _to(tensor: Tensor, model: nn.Module) -> Tensor:

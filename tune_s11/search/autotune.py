@@ -34,13 +34,18 @@ class Autotuner:
     evaluated: int
     executor: Executor
 
-    def timing(self, workers: Workers, *, compiled: bool = False) -> Timing:
+    def timing(self, workers: Workers, *, failures: int, compiled: bool = False) -> Timing:
         """Return the timing of these workers.
 
+        Args:
+            workers: Workers that run at once.
+            failures: How often a worker may fail and begin again.
+            compiled: Whether the network is compiled.
+
         Raises:
-            SearchFailedError: A worker fails.
+            SearchFailedError: A worker has failed more often.
         """
-        executor = replace(self.executor, workers=workers)
+        executor = replace(self.executor, workers=workers, max_failures=failures)
         return time_workers(executor, self.config.largest, self.data, self.evaluated, compiled=compiled)
 
     def shared(self, cluster: Cluster) -> Cluster:
@@ -55,15 +60,16 @@ class Autotuner:
         if not cluster.workers.gpus:
             return cluster
 
-        def rate_of(workers: Workers) -> float:
-            return self.timing(workers).trials_a_minute(workers.slots, self.config.recipe.epochs)
+        def rate_of(workers: Workers, failures: int) -> float:
+            return self.timing(workers, failures=failures).trials_a_minute(workers.slots, self.config.recipe.epochs)
 
         best = cluster.plan(1)
-        rate = rate_of(best)
+        rate = rate_of(best, self.executor.max_failures)
         for share in range(2, round(1 / cluster.workers.gpus) + 1):
             more = cluster.plan(share)
             try:
-                greater = rate_of(more)
+                # A worker that began again once the others had left would have their memory too, and seem to fit.
+                greater = rate_of(more, failures=0)
             except SearchFailedError:
                 break
             if greater < WORTH_SHARING * rate:
@@ -83,13 +89,13 @@ class Autotuner:
         """
         if {"width", "batch_size"} & self.config.space.keys():  # each shape would be compiled separately
             return False
-        plain = self.timing(workers)
+        plain = self.timing(workers, failures=self.executor.max_failures)
         epochs = mean_epochs(self.config, self.config.search.samples, workers.slots) / workers.slots
         epochs = min(epochs, seconds / plain.epoch)
         if epochs * plain.epoch < WORTH_COMPILING:
             return False
         try:
-            compiled = self.timing(workers, compiled=True)
+            compiled = self.timing(workers, failures=0, compiled=True)
         except SearchFailedError:  # no C++ compiler here, or a network that it cannot handle
             return False
         return compiled.warm_up + epochs * compiled.epoch < plain.warm_up + epochs * plain.epoch

@@ -105,7 +105,8 @@ class Forecast:
             "report": format_seconds(self.report),
         }
         shares = ", ".join(f"{name} {seconds}" for name, seconds in parts.items() if seconds)
-        on_gpu = f", {format_bytes(self.trial.gpu_memory)} of its GPU" if self.trial.gpu_memory else ""
+        gpu_memory = max(self.trial.gpu_memory, self.refit.gpu_memory)
+        on_gpu = f", {format_bytes(gpu_memory)} of its GPU" if gpu_memory else ""
         return [
             "forecast, from steps timed in all workers at once:",
             f"  epochs    {self.samples * self.epochs_each:,} without pruning, about {epochs:,.0f} with it "

@@ -43,8 +43,8 @@ One wrong bit suffices for a stored entry to count as a compressed one.
 """
 
 
-def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
-    """Read a file that :func:`save_checkpoint` wrote. ``weights_only`` refuses a pickle that would run code.
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what :func:`save_checkpoint` wrote, to the CPU. ``weights_only`` refuses a pickle that would run code.
 
     Raises:
         CheckpointError: The file is missing, truncated, damaged, or not a checkpoint.
@@ -55,11 +55,10 @@ def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() or any(entry.external_attr for entry in archive.infolist()):
                 raise zipfile.BadZipFile
-        state = torch.load(path, map_location=device, weights_only=True)
+        # Not to a GPU, whose failures would look like damage; load_state_dict copies to the device of the parameters.
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
-    except torch.OutOfMemoryError:
-        raise
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL, errno.EISDIR}:
             raise  # the disk is in trouble, and the file may be sound

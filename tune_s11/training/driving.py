@@ -20,8 +20,10 @@ def drive(schedule: OneCycle | Triangular, optimizer: torch.optim.Optimizer, ste
         steps_per_epoch: Steps of the optimizer per epoch.
 
     Raises:
-        ValueError: The rate of the first parameter group is 0, so there are no ratios to it.
+        ValueError: An epoch has no step, or the rate of the first parameter group is 0, so there are no ratios to it.
     """
+    if not steps_per_epoch >= 1:
+        raise ValueError(f"steps_per_epoch {steps_per_epoch}: must be at least 1")
     first = optimizer.param_groups[0]
     if first.get("initial_lr", first["lr"]) == 0:  # torch keeps the initial rate for schedulers
         raise ValueError("optimizer: the learning rate of its first parameter group must not be 0")

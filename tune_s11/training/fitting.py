@@ -36,7 +36,7 @@ def fit(
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     if folder.checkpoint.exists():
-        trainer.load_state_dict(load_checkpoint(folder.checkpoint, trainer.hardware.device))
+        trainer.load_state_dict(load_checkpoint(folder.checkpoint))
     epochs = [epoch for epoch in folder.epochs() if epoch.epoch <= trainer.epoch]
     if on_start:
         on_start()

@@ -29,8 +29,9 @@ def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
     )
     environment.filters["cell"] = _cell
     recipe = best.recipe.model_dump()
-    if best.recipe.data_dir is not None:  # the path on this machine is of no use elsewhere
-        recipe["data_dir"] = Path(best.recipe.data_dir).name
+    for field in ("data_dir", "augmentation"):  # a path on this machine is of no use elsewhere
+        if recipe[field] is not None:
+            recipe[field] = Path(recipe[field]).name
     manifest = best.search.manifest
     return environment.get_template("model_card.md.j2").render(
         name=best.search.name,

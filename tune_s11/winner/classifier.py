@@ -66,7 +66,7 @@ class Classifier(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor | Image.Image | Sequence[Image.Image]) -> Tensor:
-        """Classify images.
+        """Classify images on the device of the weights.
 
         Args:
             images: RGB images, uint8 (N, 3, image_size, image_size); or Pillow images of any size and mode, which are
@@ -78,12 +78,13 @@ class Classifier(nn.Module):
         Raises:
             ValueError: The images are of another kind or shape, or there are none.
         """
-        probabilities: Tensor = self.logits(self._prepared(images)).softmax(dim=1)
+        on_device = self._prepared(images).to(self.logits.scale.device)
+        probabilities: Tensor = self.logits(on_device).softmax(dim=1)
         return probabilities
 
     def of_pixels(self, pixels: Pixels) -> Tensor:
         """Classify pixels, uint8 (N, image_size, image_size, 3); see :meth:`forward`."""
-        return self.forward(torch.tensor(pixels).permute(0, 3, 1, 2).to(self.logits.scale.device))
+        return self.forward(torch.tensor(pixels).permute(0, 3, 1, 2))
 
     def _prepared(self, images: Tensor | Image.Image | Sequence[Image.Image]) -> Tensor:
         if isinstance(images, Tensor):
@@ -98,4 +99,4 @@ class Classifier(nn.Module):
         if not opened:
             raise ValueError("images: must hold at least one image")
         pixels = np.stack([to_pixels(image, self.image_size)[0] for image in opened])
-        return torch.from_numpy(pixels).permute(0, 3, 1, 2).to(self.logits.scale.device)
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2)

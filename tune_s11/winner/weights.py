@@ -57,7 +57,8 @@ def read_weights(path: Path, model: str | None = None) -> Classifier:
         with safe_open(path, framework="pt") as file:
             header = _Header.model_validate_json((file.metadata() or {})[_KEY])
         if header.model != (model or "s11"):
-            raise InputError(f"{path}: its network is {header.model}; if you trust it, pass --model {header.model}")
+            own, other = f"pass no --model (got {model})", f"if you trust it, pass --model {header.model}"
+            raise InputError(f"{path}: its network is {header.model}; {own if header.model == 's11' else other}")
         # The statistics and the logit scale below are placeholders, which those in the file replace.
         recipe = Recipe(model=header.model, width=header.width, image_size=header.image_size, pad=0, cutout=0)
         logits = Logits(build_model(recipe, len(header.classes)), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)

@@ -70,6 +70,16 @@ def test_a_resumed_trial_trains_what_is_left_as_if_never_interrupted(tmp_path: P
     assert rows(later.step()) == rows(elsewhere.step()) == expected
 
 
+def test_a_checkpoint_is_read_without_the_workers_device(tmp_path: Path) -> None:
+    """A GPU that fails, or is missing, says nothing about the file."""
+    trial = Alone(CONFIG)
+    trial.step()
+    trial.save_checkpoint(str(tmp_path))
+    trial._hardware = trial._hardware.model_copy(update={"device": "cuda"})
+    trial.load_checkpoint(str(tmp_path))
+    assert trial._begun().epoch == 1
+
+
 def test_a_checkpoint_is_asked_for_once_a_minute_between_rungs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     now = 1000.0
     monkeypatch.setattr(trainable_module, "time", SimpleNamespace(monotonic=lambda: now))

@@ -16,6 +16,7 @@ from tune_s11.search.callbacks.failures import FailureLimit, StallWatch
 from tune_s11.search.callbacks.progress import SearchProgress, better
 from tune_s11.search.callbacks.tensorboard import TensorBoardFiles
 from tune_s11.search.callbacks.trial_files import TrialFiles
+from tune_s11.search.callbacks.users import UsersCallback
 from tune_s11.search.checkpoints import drop_checkpoints
 from tune_s11.search.context import Context
 from tune_s11.search.journal import mend_journal
@@ -115,7 +116,7 @@ def run_trials(
                     event_files,
                     DeleteCheckpoints(context),
                     FailureLimit(workers.slots),
-                    *context.callbacks,
+                    *map(UsersCallback, context.callbacks),
                 ],
                 verbose=0,
                 # In a notebook, Tune's default reporter would clear the cell's output, whatever the verbosity.

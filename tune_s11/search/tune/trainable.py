@@ -132,4 +132,4 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         self._restore(self._begun(), checkpoint_file(Path(checkpoint)))
 
     def _restore(self, trainer: Trainer, path: Path) -> None:
-        trainer.load_state_dict(load_checkpoint(path, self._hardware.device))
+        trainer.load_state_dict(load_checkpoint(path))
