@@ -26,7 +26,7 @@ while (($#)) && [[ $1 != -- ]]; do
     shift
 done
 how=("${@:2}")
-if [[ -e $storage/$name/search.yaml || ($storage == *://* && ${SLURM_RESTART_COUNT:-0} -gt 0) ]]; then
+if tune-s11 report trials "$name" --storage "$storage" >/dev/null 2>&1; then # which fails where there is no such search
     what=(--resume "$name")
 fi
 

@@ -45,6 +45,12 @@ def test_settings_name_the_policy() -> None:
     assert policies == [SuccessiveHalving(2, 3.0, 24), NoPruning()]
 
 
+def test_a_policy_that_is_not_built_is_no_other_one() -> None:
+    settings = SearchSettings.model_construct(scheduler="hyperband", grace=2, factor=3)  # as if its name were allowed
+    with pytest.raises(AssertionError, match="hyperband"):
+        build_policy(settings, 24)
+
+
 def test_rungs_of_the_shipped_defaults() -> None:
     assert build_policy(SearchSettings(), 24).rungs == (4, 12)
     assert SuccessiveHalving(2, 3, 24).rungs == (2, 6, 18)

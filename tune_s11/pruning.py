@@ -1,7 +1,8 @@
 """Pruning policies: which trials are stopped early, at which epochs, and the most that this can save.
 
 A policy is one object that does not depend on Ray: the search, its forecast, simulations and the report all use it.
-To add a policy, add a class here and its name to :attr:`tune_s11.config.SearchSettings.scheduler`.
+To add a policy, add a class here, its name to :attr:`tune_s11.config.SearchSettings.scheduler`, and both to
+:func:`build_policy`.
 """
 
 import itertools
@@ -9,7 +10,7 @@ import math
 from bisect import insort
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from tune_s11.config import InputError, SearchSettings
 
@@ -66,9 +67,13 @@ def build_policy(settings: SearchSettings, epochs: int) -> Policy:
         settings: Search settings with ``scheduler`` and the values that it needs.
         epochs: Length of a complete trial.
     """
-    if settings.scheduler == "none":
-        return NoPruning()
-    return SuccessiveHalving(settings.grace, settings.factor, epochs)
+    match settings.scheduler:
+        case "asha":
+            return SuccessiveHalving(settings.grace, settings.factor, epochs)
+        case "none":
+            return NoPruning()
+        case unknown:
+            assert_never(unknown)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,15 @@
 """What command lines read."""
 
+from typing import get_args
+
 import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune_s11.cli.options import duration, fraction, inner_fraction, whole_number_or_auto
+from tune_s11.cli.options import SeedOption, duration, fraction, inner_fraction, whole_number, whole_number_or_auto
+from tune_s11.config import InputError
+from tune_s11.search_space import load_space
 from tune_s11.text import format_seconds
 
 
@@ -33,6 +37,24 @@ def test_a_number_may_be_left_to_the_program() -> None:
     assert whole_number_or_auto("3") == 3
     with pytest.raises(typer.BadParameter, match=r"^.many.: expected a whole number from 1 or auto$"):
         whole_number_or_auto("many")
+
+
+def test_a_whole_number_may_have_bounds() -> None:
+    read = whole_number(2, 4)
+    assert [read("2"), read("4")] == [2, 4]
+    for text in ("1", "5", "-3", "3.0", "many"):
+        with pytest.raises(typer.BadParameter, match=f"^'{text}': expected a whole number from 2 to 4$"):
+            read(text)
+
+
+def test_a_seed_that_a_search_would_refuse_is_refused_by_its_option() -> None:
+    parser = get_args(SeedOption)[1].parser
+    most = 2**31 - 1
+    assert load_space("quick").with_overrides({"search.seed": str(parser(str(most)))}).search.seed == most
+    with pytest.raises(InputError, match=r"search\.seed"):
+        load_space("quick").with_overrides({"search.seed": str(most + 1)})
+    with pytest.raises(typer.BadParameter, match=f"^'{most + 1}': expected a whole number from 0 to {most}$"):
+        parser(str(most + 1))
 
 
 def test_an_accuracy_is_a_fraction_and_one_to_reach_is_neither_0_nor_1() -> None:

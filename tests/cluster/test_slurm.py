@@ -14,8 +14,6 @@ import pytest
 
 from tune_s11.results import load_search
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(1200)]
-
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "cluster" / "slurm.sh"
 
@@ -139,6 +137,8 @@ def reported(search: Path) -> bool:
     return any(search.glob("trials/t*/result.json"))
 
 
+@pytest.mark.netns
+@pytest.mark.timeout(1200)
 def test_a_job_on_two_nodes_that_is_requeued_resumes_and_ends(slurm: Slurm) -> None:
     wait_for(lambda: slurm.run("sinfo --noheader --format '%D %t'").split() == ["2", "idle"], slurm)
     what = "--space quick --samples 4 --set epochs=8 --no-asha --lr-bounds 0.05 0.5 --set search.refit_seeds=1"
@@ -163,6 +163,8 @@ def test_a_job_on_two_nodes_that_is_requeued_resumes_and_ends(slurm: Slurm) -> N
     wait_for(lambda: not slurm.raylets(), slurm, 60.0)
 
 
+@pytest.mark.netns
+@pytest.mark.timeout(1200)
 def test_a_search_that_is_refused_fails_the_job(slurm: Slurm) -> None:
     wait_for(lambda: slurm.run("sinfo --noheader --format '%D %t'").split() == ["2", "idle"], slurm)
     job = slurm.run(
@@ -172,3 +174,43 @@ def test_a_search_that_is_refused_fails_the_job(slurm: Slurm) -> None:
     assert slurm.state_of(job) == "FAILED", slurm.logs()
     assert "--gpus 4: there are 0" in (slurm.mnt / "job.out").read_text()
     assert not (slurm.mnt / "results" / "refused").exists()
+
+
+STUBS = {
+    "ray": "",
+    "scontrol": '[[ $2 == hostnames ]] && echo here || echo "NodeName=here NodeAddr=127.0.0.1 State=MIXED"',
+    "getent": 'echo "127.0.0.1 STREAM here"',
+    "srun": 'printf "%s\\n" "$@"; for each; do [[ -f $each && ! -s $each ]] && echo started >"$each"; done; true',
+    # Knows one search, which is in a storage of the name, of whichever kind that is.
+    "tune-s11": '[[ "$*" == "report trials begun --storage "* ]]',
+}
+"""Commands of the script that do nothing, by name; ``srun`` prints what it is to run."""
+
+
+@pytest.mark.parametrize("storage", ["/mnt/results", "s3://bucket/searches"])
+@pytest.mark.parametrize("restarts", ["0", "1"])
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("begun", ["--resume", "begun"]), ("new", ["--name", "new", "--space", "quick", "--samples", "4"])],
+)
+def test_a_search_that_is_there_is_resumed_and_any_other_begun(
+    tmp_path: Path, storage: str, restarts: str, name: str, begins: list[str]
+) -> None:
+    """A job may be submitted once more, and one that is requeued may have been stopped before the search was there."""
+    for stub, script in STUBS.items():
+        (tmp_path / stub).write_text(f"#!/usr/bin/env bash\n{script}\n")
+        (tmp_path / stub).chmod(0o755)
+    job = {"JOB_ID": "7", "JOB_USER": "me", "JOB_NODELIST": "here", "JOB_NUM_NODES": "1", "CPUS_ON_NODE": "2"}
+    environment = {f"SLURM_{key}": value for key, value in (job | {"RESTART_COUNT": restarts}).items()}
+    arguments = [storage, name, "--space", "quick", "--samples", "4", "--", "--gpus", "0"]
+    done = subprocess.run(
+        ["bash", str(SCRIPT), *arguments],
+        env=os.environ | environment | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    run = done.stdout.splitlines()
+    searched = ["search", "--address", "auto", "--storage", storage, *begins, "--gpus", "0"]
+    assert run[run.index("tune-s11") + 1 :] == searched

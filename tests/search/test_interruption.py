@@ -13,7 +13,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tune_s11.search.interruption import SearchInterruptedError, interruptible
+from tune_s11.search.interruption import SearchInterruptedError, interruptible, leaving_no_process
 
 
 def raise_as_ray_does(number: int) -> None:
@@ -91,6 +91,28 @@ with exiting_at_once(), interruptible(), interruptible():  # as a search of the 
     child, grandchild = (int(pid) for pid in done.stdout.split())
     while any(psutil.pid_exists(pid) and not is_zombie(pid) for pid in (child, grandchild)):
         time.sleep(0.05)  # a process that stays fails the test by its timeout
+
+
+def test_only_what_a_block_has_started_ends_and_only_if_the_block_fails() -> None:
+    before = subprocess.Popen(["sleep", "600"])
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(then: Callable[[], object]) -> None:
+        with leaving_no_process():
+            started.append(subprocess.Popen(["sleep", "600"]))
+            then()
+
+    start(lambda: None)
+    with pytest.raises(ZeroDivisionError):
+        start(lambda: 1 / 0)
+    kept, ended = started
+    try:
+        assert ended.wait() == -signal.SIGKILL
+        assert (before.poll(), kept.poll()) == (None, None)
+    finally:
+        for child in (before, kept):
+            child.kill()
+            child.wait()
 
 
 def test_a_second_interrupt_in_a_notebook_is_what_it_was_before() -> None:

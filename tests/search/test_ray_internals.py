@@ -37,18 +37,21 @@ def test_a_heartbeat_is_written_once_a_second(store: dict[str, Any], monkeypatch
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     heartbeats = Heartbeats()
     send = heartbeats.sender("cycle 3")
-    assert heartbeats.count("cycle 3") == 0
+    assert heartbeats.sent("cycle 3") == (0, 0)
     for steps in range(1, 4):
         for _ in range(100):
             send()
-        assert heartbeats.count("cycle 3") == steps
+        assert heartbeats.sent("cycle 3") == (steps, steps)
         clock[0] += HEARTBEAT_SECONDS
+    for _ in range(100):
+        send.waiting()
+    assert heartbeats.sent("cycle 3") == (4, 3)
 
 
 def test_workers_have_heartbeats_of_their_own_and_all_are_forgotten(store: dict[str, Any]) -> None:
     heartbeats, others = Heartbeats(), Heartbeats()
     heartbeats.sender("a")()
     others.sender("a")()
-    assert (heartbeats.count("a"), heartbeats.count("b"), others.count("a")) == (1, 0, 1)
+    assert (heartbeats.sent("a"), heartbeats.sent("b"), others.sent("a")) == ((1, 1), (0, 0), (1, 1))
     heartbeats.forget()
-    assert (heartbeats.count("a"), others.count("a")) == (0, 1)
+    assert (heartbeats.sent("a"), others.sent("a")) == ((0, 0), (1, 1))

@@ -1,6 +1,5 @@
-"""A search has one session at a time."""
+"""A resumed search is the one that began."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,9 @@ from tune_s11.search.resume_checks import (
     earlier_manifest,
     kept_precision,
     may_use_matrix_products,
-    only_session,
+    recorded,
 )
-from tune_s11.search_space import load_space
-
-
-def test_a_second_session_is_kept_off_while_the_first_is_there(tmp_path: Path) -> None:
-    refused = pytest.raises(InputError, match=f"^{tmp_path.name}: another session is working on it")
-    with only_session(tmp_path), refused, only_session(tmp_path):
-        pass
-    with only_session(tmp_path):
-        pass
+from tune_s11.search_space import SearchConfig, load_space
 
 
 def test_samples_target_and_target_line_of_a_search_may_change(tmp_path: Path) -> None:
@@ -84,17 +75,46 @@ def test_the_refits_do_not_change_either(tmp_path: Path) -> None:
     check_same_search(SearchFolder(tmp_path), config, before)
 
 
-def test_an_error_in_a_session_lets_the_next_in(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), only_session(tmp_path):
-        raise ZeroDivisionError
-    with only_session(tmp_path):
-        pass
+def test_a_pipeline_file_keeps_its_content(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.json"
+    file.write_text("{}")
+    config = load_space("quick").with_overrides({"augmentation": str(file)})
+    folder, before = SearchFolder(tmp_path), {"packages": {"ray": ray.__version__}} | recorded(config, "auto")
+    check_same_search(folder, config, before)
+    file.write_text("[]")
+    changed = f"^{tmp_path.name}: augmentation '{file}': the file has changed since the search started"
+    with pytest.raises(InputError, match=rf"{changed} .* the one it started with \({before['pipeline_sha256']}\)"):
+        check_same_search(folder, config, before)
+    file.unlink()  # its absence is met where it is loaded
+    check_same_search(folder, config, before)
+    file.touch()
+    del before["pipeline_sha256"]  # earlier versions had none
+    check_same_search(folder, config, before)
 
 
-def test_a_mount_without_locks_keeps_nobody_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*arguments: object) -> None:
-        raise OSError(9, os.strerror(9))
+def test_an_augmentation_that_is_no_file_has_no_content() -> None:
+    assert recorded(load_space("quick"), "fp32") == {
+        "search": load_space("quick").plain(),
+        "matrix_products": True,
+        "precision": "fp32",
+        "pipeline_sha256": None,
+    }
 
-    monkeypatch.setattr("fcntl.flock", unknown)
-    with only_session(tmp_path), only_session(tmp_path):
-        pass
+
+def test_the_images_may_be_elsewhere_but_not_gone(tmp_path: Path) -> None:
+    """Whether they are the same is not seen by their path."""
+
+    def images_in(place: Path) -> SearchConfig:
+        return load_space("quick").with_overrides({"dataset": "folder", "data_dir": str(place)})
+
+    for name in ("old", "new"):
+        (tmp_path / name / "train").mkdir(parents=True)
+    (tmp_path / "labels.csv").touch()
+    folder = SearchFolder(tmp_path / "mine")
+    before = {"packages": {"ray": ray.__version__}} | recorded(images_in(tmp_path / "old"), "auto")
+    for name in ("old", "new", "labels.csv"):
+        check_same_search(folder, images_in(tmp_path / name), before)
+    (tmp_path / "old" / "train").rmdir()  # a mount point without its mount
+    for name in ("old", "nowhere"):
+        with pytest.raises(InputError, match=rf"^mine: data_dir '{tmp_path / name}': .* are now: --data-dir DIR\|CSV$"):
+            check_same_search(folder, images_in(tmp_path / name), before)

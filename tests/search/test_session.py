@@ -23,6 +23,8 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tune_s11.cli import train
+from tune_s11.config import InputError
+from tune_s11.data import Dataset, Images
 from tune_s11.hardware import Compile, Hardware
 from tune_s11.results import SearchResult, load_search
 from tune_s11.results.folder import LAYOUT
@@ -30,11 +32,13 @@ from tune_s11.results.records import RefitScores, Winner, read_record
 from tune_s11.results.tested_epochs import read_test_curve
 from tune_s11.search import session as session_module
 from tune_s11.search.failures import SearchFailedError
+from tune_s11.search.resume_checks import check_same_search, earlier_manifest
 from tune_s11.search.session import Session
 from tune_s11.search.workers.cluster import Resources, Workers
-from tune_s11.search_space import SearchConfig
+from tune_s11.search_space import SearchConfig, load_space
 from tune_s11.storage.workspace import Local
 from tune_s11.training.metrics import EpochMetrics, RunFolder
+from tune_s11.training.trainer import TrainingData
 
 HEADS = (
     *("search", "data:", "mlflow", "dashboard", "ASHA", "range test", "finalists", "winner", "  max_lr"),
@@ -128,6 +132,32 @@ def test_trials_are_compiled_as_those_before_but_on_cpus_only_if_asked(
     assert not compiles("auto", 0.0)
     assert compiles("on", 0.0)
     assert not compiles("off", 1.0)
+
+
+IMAGES = Images(np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 0, 1]))
+
+
+def test_a_search_records_what_its_later_sessions_are_compared_with(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.json"
+    file.write_text("{}")
+    session = session_in(tmp_path, load_space("quick").with_overrides({"augmentation": str(file)}))
+    session._begin(Dataset(("cat", "dog"), IMAGES, IMAGES))
+    before = earlier_manifest(session.folder)
+    assert before is not None
+    check_same_search(session.folder, session.config, before)
+    file.write_text("[]")
+    with pytest.raises(InputError, match="the file has changed"):
+        check_same_search(session.folder, session.config, before)
+
+
+@pytest.mark.parametrize("note", ["no GPU is used: the driver is too old", None])
+def test_a_gpu_that_is_not_used_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], note: str | None) -> None:
+    data = TrainingData(IMAGES, IMAGES, 2, (0.5,) * 3, (0.2,) * 3)
+    inputs = SimpleNamespace(dataset=Dataset(("cat", "dog"), IMAGES, IMAGES), data=data)
+    ready: Any = SimpleNamespace(inputs=inputs, cluster=SimpleNamespace(workers=Workers(2, 1, 0, 2), note=note))
+    session_in(tmp_path, load_space("quick"))._describe(ready)
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if "GPU" in line] == ([] if note is None else [note])
 
 
 class Copied(Local):

@@ -62,7 +62,7 @@ class Search:
         precision: Precision to train with; ``auto``: bf16 if the device multiplies it natively.
         compiled: Whether trials train through ``torch.compile``; ``auto``: on GPUs, if it saves time.
         stall_timeout: Seconds after which a worker that reports nothing is killed; None: 20 times the longest report,
-            at least 600.
+            at least 600; before the first one 4 hours.
         budget: Time limit in seconds, report included; running the same search again does the rest. None: no limit.
         track: Tracker that trials and refits are also sent to; ``none``: no tracker; None: the one that a resumed
             search has used.

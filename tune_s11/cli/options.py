@@ -12,13 +12,14 @@ from tune_s11.hardware import Precision
 from tune_s11.storage.remote import parse_storage
 
 
-def whole_number(least: int) -> Callable[[str | int], int]:
+def whole_number(least: int, most: int | None = None) -> Callable[[str | int], int]:
     """Return a parser of whole numbers. Its error names the value, which typer's own error does not."""
 
     def read(value: str | int) -> int:  # a default is a number already
         text = str(value)
-        if not text.isdecimal() or int(text) < least:
-            raise typer.BadParameter(f"{text!r}: expected a whole number from {least}")
+        if not text.isdecimal() or int(text) < least or (most is not None and int(text) > most):
+            up_to = "" if most is None else f" to {most}"
+            raise typer.BadParameter(f"{text!r}: expected a whole number from {least}{up_to}")
         return int(text)
 
     return read
@@ -93,7 +94,8 @@ DataDirOption = Annotated[
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", help="Your own network: package.module:function.")]
 SeedOption = Annotated[
-    int | None, typer.Option("--seed", parser=whole_number(0), metavar="N", help="Seed, in place of the space file's.")
+    int | None,
+    typer.Option("--seed", parser=whole_number(0, 2**31 - 1), metavar="N", help="Seed, in place of the space file's."),
 ]
 PrecisionOption = Annotated[
     Precision, typer.Option("--precision", help="auto: bf16 where the hardware supports it natively, else fp32.")

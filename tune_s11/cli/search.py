@@ -41,6 +41,7 @@ Outcome = TypeVar("Outcome")
 ALLOWED_WITH_RESUME = (
     "samples",
     "target",
+    "data_dir",
     "gpus",
     "trials_per_gpu",
     "workers",
@@ -54,7 +55,8 @@ ALLOWED_WITH_RESUME = (
     "dry_run",
     "no_report",
 )
-"""Options that can be combined with ``--resume``; a resumed search keeps its recipe, space and name."""
+"""Options that can be combined with ``--resume``; a resumed search keeps its images, recipe, space and name. Its images
+may have moved (``--data-dir``)."""
 
 MACHINE_OPTIONS = ("gpus", "trials_per_gpu", "workers", "address", "precision", "compiled", "stall_timeout")
 """Options that the suggested command to resume repeats, because a resumed search may run on another machine."""
@@ -120,7 +122,8 @@ def search(
             "--stall-timeout",
             parser=whole_number(1),
             metavar="SECONDS",
-            help="Kill a worker silent for this long (default: 20 times the longest interval, at least 600).",
+            help="Kill a worker silent for this long (default: 20 times the longest interval, at least 600 s; 4 hours "
+            "before the first report).",
         ),
     ] = None,
     budget: Annotated[
@@ -168,7 +171,8 @@ def search(
         config = resolve_config(space, settings, data_dir, model, seed, target_line)
         if no_asha:
             config = config.with_overrides({"search.scheduler": "none"})
-    given = {"search.samples": samples, "search.target": target}
+    moved = data_dir if resume_name is not None else None  # a new search has it in its configuration
+    given = {"search.samples": samples, "search.target": target, "data_dir": moved}
     changes = {key: value for key, value in given.items() if value is not None}
     with console.status("start"):  # Ray and torch take seconds to import
         from tune_s11.api.search import Search

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -100,16 +100,32 @@ def exiting_at_once() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def leaving_no_process() -> Iterator[None]:
+    """Kill all processes that the block has started, and theirs, if it raises or is interrupted."""
+    before = psutil.Process().children(recursive=True)
+    try:
+        yield
+    except BaseException:
+        _kill_descendants(but=before)
+        raise
+
+
 def _in_main_thread() -> bool:
     """Return whether signals can be handled: Python handles them in the main thread alone."""
     return threading.current_thread() is threading.main_thread()
 
 
+def _kill_descendants(but: Collection[psutil.Process] = ()) -> None:
+    for process in psutil.Process().children(recursive=True):
+        if process not in but:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
 def _exit_at_once(number: int, frame: FrameType | None) -> None:
     """Kill all descendants and exit. Otherwise two of Ray's processes would survive for a minute."""
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    _kill_descendants()
     with suppress(RuntimeError):  # The signal may have interrupted a write to this stream.
         Console().show_cursor()  # which the panel hides
     os._exit(128 + number)

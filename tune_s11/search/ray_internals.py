@@ -7,12 +7,22 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from ray._private import worker as ray_worker
 from ray.experimental import internal_kv
 
 HEARTBEAT_SECONDS = 1.0
 """Minimum number of seconds between two heartbeats of a worker, because a step may take only milliseconds."""
+
+
+class Sent(NamedTuple):
+    """The numbers of heartbeats that a worker has sent so far."""
+
+    signs: int = 0
+    """All of them."""
+    reports: int = 0
+    """Those that reported progress. The others only showed that it waited for something."""
 
 
 class Heartbeats:
@@ -28,9 +38,10 @@ class Heartbeats:
         """Return the callable with which a worker sends its heartbeats."""
         return Heartbeat(self._prefix + name)
 
-    def count(self, name: str) -> int:
-        """Return the number of heartbeats that a worker has sent so far."""
-        return int(internal_kv._internal_kv_get(self._prefix + name) or 0)
+    def sent(self, name: str) -> Sent:
+        """Return the numbers of heartbeats that a worker has sent so far."""
+        signs, reports = (internal_kv._internal_kv_get(self._prefix + name) or b"0 0").split()
+        return Sent(int(signs), int(reports))
 
     def forget(self) -> None:
         """Delete all heartbeats."""
@@ -45,13 +56,20 @@ class Heartbeat:
     """
 
     def __init__(self, key: str) -> None:
-        self._key, self._sent, self._last = key, 0, -HEARTBEAT_SECONDS
+        self._key, self._sent, self._last = key, Sent(), -HEARTBEAT_SECONDS
 
     def __call__(self) -> None:
-        """Send a heartbeat, unless the last one was less than a second ago."""
+        """Report progress, unless the last heartbeat was less than a second ago."""
+        self._send(reports=1)
+
+    def waiting(self) -> None:
+        """Show that the worker is alive although it makes no progress; see :meth:`__call__`."""
+        self._send(reports=0)
+
+    def _send(self, reports: int) -> None:
         if (now := time.monotonic()) - self._last >= HEARTBEAT_SECONDS:
-            self._sent, self._last = self._sent + 1, now
-            internal_kv._internal_kv_put(self._key, str(self._sent), overwrite=True)
+            self._sent, self._last = Sent(self._sent.signs + 1, self._sent.reports + reports), now
+            internal_kv._internal_kv_put(self._key, f"{self._sent.signs} {self._sent.reports}", overwrite=True)
 
 
 @contextmanager

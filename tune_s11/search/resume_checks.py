@@ -1,9 +1,6 @@
-"""Protects a search from its other sessions: a resumed search must be unchanged, and only one session may run."""
+"""Checks that a resumed search is the one that an earlier session began."""
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,8 +12,12 @@ from tune_s11.results import SearchFolder
 from tune_s11.search_space import SearchConfig, load_space
 from tune_s11.storage.files import read_json
 
-_MAY_CHANGE = {("search", "samples"), ("search", "audit"), ("search", "target"), ("search", "target_line")}
-"""Settings that a resumed search may change; an audit that has started keeps its share."""
+_MAY_CHANGE = {
+    *(("search", "samples"), ("search", "audit"), ("search", "target"), ("search", "target_line")),
+    ("recipe", "data_dir"),
+}
+"""Settings that a resumed search may change; an audit that has started keeps its share. Images may have moved, because
+they are compared by their fingerprint."""
 
 MATRIX_PRODUCTS = "matrix_products"
 """Key in the manifest: whether convolutions may be matrix products, where the hardware is faster with them."""
@@ -26,26 +27,19 @@ PRECISION = "precision"
 """Key in the manifest: the precision that was requested."""
 
 
-@contextmanager
-def only_session(path: Path) -> Iterator[None]:
-    """Lock the search folder against other sessions; the lock is released when the process ends, however it ends.
+PIPELINE = "pipeline_sha256"
+"""Key in the manifest: SHA-256 of the augmentation's pipeline file; null if the augmentation is no file."""
 
-    On a network mount that does not support such locks, there is no protection.
 
-    Raises:
-        InputError: Another session is working on the folder.
+def recorded(config: SearchConfig, precision: Precision) -> dict[str, Any]:
+    """Return the part of a new search's manifest that its later sessions are compared with.
+
+    Args:
+        config: Configuration of the search.
+        precision: Requested precision.
     """
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{path.name}: another session is working on it; expected only one at a time") from None
-        except OSError:
-            pass
-        yield
-    finally:
-        os.close(folder)
+    pipeline = _pipeline_sha256(config.recipe)
+    return {"search": config.plain(), MATRIX_PRODUCTS: True, PRECISION: precision, PIPELINE: pipeline}
 
 
 def earlier_manifest(folder: SearchFolder) -> dict[str, Any] | None:
@@ -85,7 +79,7 @@ def kept_precision(asked: Precision, before: dict[str, Any] | None) -> Precision
 def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[str, Any]) -> None:
     """Check that a resumed search has the same version of Ray, recipe, space, settings and changes for the refits.
 
-    Samples, audit, target and target line may change.
+    Samples, audit, target and target line may change, and the images may have moved.
 
     Args:
         folder: Folder of the search.
@@ -93,7 +87,7 @@ def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[s
         before: Manifest of the earlier session.
 
     Raises:
-        InputError: Something has changed.
+        InputError: Something has changed, or the images are not where the recipe says.
     """
     if before["packages"]["ray"] != ray.__version__:
         raise InputError(
@@ -114,6 +108,41 @@ def check_same_search(folder: SearchFolder, config: SearchConfig, before: dict[s
                     f"{where}: {part}.{key}: {now[part].get(key)}: the search started with "
                     f"{began.get(key)} and keeps it; expected a new search: {new}"
                 )
+    _check_files(folder.path.name, config.recipe, before.get(PIPELINE))  # earlier versions did not record it
+
+
+def _check_files(name: str, recipe: Recipe, began: str | None) -> None:
+    """Check the files that the recipe names.
+
+    Args:
+        name: Name of the search.
+        recipe: Current recipe.
+        began: SHA-256 of the pipeline file at the start; None: there was none, or it was not recorded.
+
+    Raises:
+        InputError: The pipeline file has another content, or a user's own images are missing.
+    """
+    now = _pipeline_sha256(recipe)
+    if began is not None and now is not None and now != began:
+        raise InputError(
+            f"{name}: augmentation {recipe.augmentation!r}: the file has changed since the search started (SHA-256 "
+            f"{now}); expected the one it started with ({began}), or a new search: another name"
+        )
+    if recipe.dataset == "folder":
+        images = Path(recipe.data_dir or "")
+        if not (images.is_file() or (images / "train").is_dir()):
+            raise InputError(
+                f"{name}: data_dir {str(images)!r}: the images are not there; "
+                "expected the same images, wherever they are now: --data-dir DIR|CSV"
+            )
+
+
+def _pipeline_sha256(recipe: Recipe) -> str | None:
+    """Return the SHA-256 of the augmentation's pipeline file; None if it is no file, or one that cannot be read."""
+    try:
+        return hashlib.sha256(Path(recipe.augmentation).read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _in_file(folder: SearchFolder) -> dict[str, Any] | None:

@@ -46,6 +46,7 @@ from tune_s11.search.workers.token import token_command
 from tune_s11.search_space import SearchConfig
 from tune_s11.storage.disk import check_room, describe_disk_error
 from tune_s11.storage.files import write_whole
+from tune_s11.storage.lock import only_session
 from tune_s11.storage.workspace import Workspace
 from tune_s11.text import format_bytes, say
 from tune_s11.tracking.process import tracked
@@ -126,7 +127,7 @@ class Session:
         fresh = not path.exists()
         with (
             Display(self.console, training_in(remaining_work(self.folder, self.config), self.config)) as display,
-            nullcontext() if fresh else resume_checks.only_session(path),
+            nullcontext() if fresh else only_session(path),
             tracked(self.tracker, self.folder, partial(self.say, copied=True)) as track,
             self._ready(asked, self.workspace.seen_by_nodes, budget or math.inf, stall_timeout) as ready,
         ):
@@ -192,7 +193,8 @@ class Session:
             check_room(self.folder.path, inputs.bytes_needed(cluster.workers, self.config.search.refit_seeds))
             # Stored once: each node fetches the data when it first needs it, and its workers read that copy.
             data = ray.put(inputs.data)
-            check_nodes(cluster.nodes, seen_by_all, inputs.recipe, inputs.data, data)
+            on_gpus = bool(cluster.workers.gpus)
+            check_nodes(cluster.nodes, seen_by_all, inputs.recipe, inputs.data, data, gpus=on_gpus)
             assert inputs.data.validation is not None
             failures = self.config.search.max_failures
             precision = resume_checks.kept_precision(self.precision, before)
@@ -261,7 +263,7 @@ class Session:
         except FileExistsError:
             reason = f"another search has just started in {path}; expected a new name"
             raise InputError(f"--name {path.name}: {reason}") from None
-        with resume_checks.only_session(path):
+        with only_session(path):
             yield
 
     def _begin(self, dataset: Dataset) -> None:
@@ -272,12 +274,8 @@ class Session:
             mend_journal(folder.study, self.say)
             open_study(folder.study, self.config.search)
             recipes = [recipe.model_dump() for recipe in self.warm_start]
-            manifest = build_manifest(dataset, self.config.search.seed) | {
-                "search": self.config.plain(),
-                resume_checks.MATRIX_PRODUCTS: True,
-                resume_checks.PRECISION: self.precision,
-                WARM_START: recipes,
-            }
+            manifest = build_manifest(dataset, self.config.search.seed) | {WARM_START: recipes}
+            manifest |= resume_checks.recorded(self.config, self.precision)
             write_whole(folder.manifest, json.dumps(manifest, indent=2))
 
     def _describe(self, ready: _Ready) -> None:
@@ -290,6 +288,8 @@ class Session:
             f"{len(data.train):,} training, {len(data.validation):,} validation and {len(dataset.test):,} test images; "
             f"{ready.cluster.workers.describe()}"
         )
+        if ready.cluster.note:
+            self.say(ready.cluster.note)
         for note in dataset.notes:
             self.say(f"data: {note}")
         if policy := self.config.policy.describe():

@@ -188,7 +188,7 @@ def run_again(folder: Path, **changes: float) -> float:
     data = TrainingData(images, images, 3, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
     small = {"image_size": 8, "width": 2, "epochs": 3, "peak_epoch": 1, "batch_size": 16, "pad": 1, "cutout": 2}
     worker, shared = (
-        Worker(Hardware(device="cpu", precision="fp32", threads=1), lambda: None),
+        Worker(Hardware(device="cpu", precision="fp32", threads=1), lambda: None, lambda: None),
         Shared(folder, None, LAYOUT),
     )
     return finalists.run_again(worker, shared, Recipe(**{**small, **changes}), data, 0)

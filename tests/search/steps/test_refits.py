@@ -12,7 +12,7 @@ from rich.console import Console
 from tune_s11.data import Images
 from tune_s11.hardware import Hardware
 from tune_s11.results.folder import LAYOUT
-from tune_s11.results.records import Refits, RefitScores, read_record
+from tune_s11.results.records import Refits, RefitScores, Winner, read_record
 from tune_s11.search.context import Context
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.steps import refits
@@ -75,3 +75,17 @@ def test_refits_that_all_fail_end_the_search_in_a_line(tmp_path: Path, monkeypat
     with pytest.raises(SearchFailedError, match=r"^refit from seed 1 failed: y; .*error.txt has the traceback$"):
         run(tmp_path, monkeypatch, [Failed("x", "X"), Failed("y", "Y")])
     assert not (tmp_path / "best" / "metrics.json").exists()
+
+
+def test_refits_are_kept_where_the_images_are_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who read the images later find them."""
+    run(tmp_path, monkeypatch, [scores(0, 0.8), scores(1, 0.9)])
+    for seed in (0, 1):
+        (tmp_path / f"best/seed-{seed}").mkdir()
+        (tmp_path / f"best/seed-{seed}/checkpoint.pt").touch()
+    monkeypatch.setattr(refits, "refit", lambda *_: pytest.fail("refit again"))
+    moved = load_space("quick").with_overrides({"data_dir": "/elsewhere"})
+    monkeypatch.setattr(f"{__name__}.load_space", lambda name: moved)
+    run(tmp_path, monkeypatch, [scores(0, 0.8), scores(1, 0.9)])
+    for kind, name in ((Winner, "winner.json"), (Refits, "metrics.json")):
+        assert read_record(kind, tmp_path / "best" / name).recipe.data_dir == "/elsewhere"

@@ -1,13 +1,19 @@
 """What a Ray worker computes with, and in which order tasks run and return."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import ray
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tune_s11.config import InputError
+from tune_s11.search.workers import executor as executor_module
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.search.workers.executor import Executor
 
@@ -22,6 +28,61 @@ def test_a_worker_takes_a_gpu_only_if_ray_gave_it_one(
     monkeypatch.setattr(ray, "get_gpu_ids", lambda: given)
     assert Executor(Workers(1, 3, 0, 1), "fp32").hardware().device == device
     assert Executor(Workers(1, 3, 0, 1), "fp32").hardware().threads == 3
+
+
+def test_a_worker_whose_gpu_torch_cannot_use_does_not_train_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(executor_module, "why_no_gpu", lambda: "the NVIDIA driver is too old")
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "get_gpu_ids", lambda: ["0"])
+    monkeypatch.setattr(ray.util, "get_node_ip_address", lambda: "10.0.0.7")
+    with pytest.raises(InputError) as refused:
+        Executor(Workers(1, 1, 1, 1), "fp32").hardware()
+    assert str(refused.value) == (
+        "node 10.0.0.7: Ray gives it a GPU, but the NVIDIA driver is too old; "
+        "expected --gpus 0, or a driver and a torch that can use it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("workers", "calls", "gpus"),
+    [
+        (Workers(8, 2, 0.25, 8), 1, 1.0),
+        (Workers(8, 2, 0.25, 8), 2, 1.0),
+        (Workers(8, 2, 0.25, 8), 3, 0.5),  # two of them share the first GPU
+        (Workers(8, 2, 0.25, 8), 8, 0.25),
+        (Workers(8, 2, 0.25, 8), 15, 0.25),
+        (Workers(6, 2, 1 / 3, None), 2, 1.0),
+        (Workers(4, 4, 1, 4), 3, 1.0),
+        (Workers(2, 1, 0, 2), 1, 0),
+        (Workers(2, 1, 0.5, 2), 0, 0.5),
+    ],
+)
+def test_a_few_parts_are_spread_over_all_gpus(
+    monkeypatch: pytest.MonkeyPatch, workers: Workers, calls: int, gpus: float
+) -> None:
+    asked: list[float] = []
+
+    def remote(num_cpus: int, num_gpus: float, max_retries: int) -> object:
+        asked.append(num_gpus)
+        return lambda function: function
+
+    def parts(task: object, name: str, workers: Workers, *_: object) -> object:
+        asked.append(workers.gpus)
+        return SimpleNamespace(run=lambda calls, *_: [number for *_, number in calls])
+
+    monkeypatch.setattr(executor_module, "ray", SimpleNamespace(remote=remote))
+    monkeypatch.setattr(executor_module, "Parts", parts)
+    assert Executor(workers, "fp32").run(max, ((number,) for number in range(calls))) == list(range(calls))
+    assert asked == [gpus, gpus], "a task takes as much as its place has"
+
+
+@given(st.integers(1, 16), st.integers(1, 8), st.integers(1, 200))
+def test_no_part_waits_because_they_are_spread(gpus: int, share: int, calls: int) -> None:
+    workers = Workers(gpus * share, 1, 1 / share, None)
+    each = executor_module._over_all_gpus(workers, calls).gpus
+    assert each >= workers.gpus
+    assert gpus * math.floor(1 / each + 1e-9) >= min(calls, workers.slots)
 
 
 @pytest.mark.parametrize("allowed", [True, False])

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,14 +10,20 @@ import pytest
 from ray.exceptions import RayTaskError, WorkerCrashedError
 
 from tune_s11.config import InputError
+from tune_s11.hardware import Hardware
+from tune_s11.results.folder import LAYOUT
 from tune_s11.search import failures
 from tune_s11.search.failures import STALL_FIRST, Watchdog
+from tune_s11.search.ray_internals import Sent
 from tune_s11.search.workers import parts
 from tune_s11.search.workers.cluster import Workers
-from tune_s11.search.workers.parts import POLL_SECONDS, Failed, Parts
+from tune_s11.search.workers.parts import POLL_SECONDS, Failed, Parts, Worker
+from tune_s11.storage.remote import Remote
+from tune_s11.storage.sync import Copy, Shared
 
 Script = list[Any]
-"""What becomes of a part's attempts: a result, an error, ``hangs`` or ``slow``, which ends after ten signs of life."""
+"""What becomes of a part's attempts: a result, an error, ``hangs``, ``slow``, which ends after ten reports, or
+``waits``, which gives ten signs of waiting, then none for an hour, and ends."""
 
 
 class MadeUpRay:
@@ -35,7 +42,7 @@ class MadeUpRay:
         self._running: dict[int, Any] = {}
         self._numbers, self._places = itertools.count(), itertools.count()
         self._there: list[int] = []
-        self._heartbeats: dict[str, int] = {}
+        self._heartbeats: dict[str, Sent] = {}
         monkeypatch.setattr(failures.time, "monotonic", lambda: self.now)
         for name, made_up in {
             "ray": SimpleNamespace(wait=self.wait, get=self.get),
@@ -45,7 +52,7 @@ class MadeUpRay:
             "PlacementGroupSchedulingStrategy": lambda place: place,
             "Heartbeats": lambda: SimpleNamespace(
                 sender=lambda part: part,
-                count=lambda part: self._heartbeats.get(part, 0),
+                sent=lambda part: self._heartbeats.get(part, Sent()),
                 forget=self._heartbeats.clear,
             ),
         }.items():
@@ -104,10 +111,17 @@ class MadeUpRay:
     def _go_on(self, attempt: Any) -> None:
         if attempt.ended or not self._is_placed(attempt.place):
             return
+        signs, reports = self._heartbeats.get(attempt.name, Sent())
         if attempt.script == "slow":
-            self._heartbeats[attempt.name] = self._heartbeats.get(attempt.name, 0) + 1
-            if self._heartbeats[attempt.name] == 10:
+            self._heartbeats[attempt.name] = Sent(signs + 1, reports + 1)
+            if reports == 9:
                 attempt.ended, attempt.result = True, "slow"
+        elif attempt.script == "waits":
+            if signs <= 10:
+                self._heartbeats[attempt.name] = Sent(signs + 1, 1)
+                attempt.since = self.now
+            elif self.now > attempt.since + 3600:
+                attempt.ended, attempt.result = True, "waits"
         elif attempt.script != "hangs":
             attempt.ended, attempt.result = True, attempt.script
 
@@ -171,6 +185,13 @@ def test_without_a_timeout_the_longest_report_tells(ray: MadeUpRay) -> None:
     assert failures.STALL_LEAST < ray.now - began < STALL_FIRST / 2
 
 
+def test_signs_of_waiting_do_not_tell_how_long_a_report_takes(ray: MadeUpRay) -> None:
+    """As of a part that begins while its storage is unreachable, and whose epochs are long."""
+    assert ray.run(["waits"]) == ["waits"]
+    assert ray.repeated == []
+    assert ray.now > failures.STALL_LEAST
+
+
 def test_who_waits_for_a_place_is_not_silent(ray: MadeUpRay) -> None:
     ray.room = 1
     assert ray.run(["slow"], ["slow"], ["a"], cap=None, stall=5) == ["slow", "slow", "a"]
@@ -199,3 +220,24 @@ def test_an_interruption_leaves_no_place_behind(ray: MadeUpRay, monkeypatch: pyt
     monkeypatch.setattr(parts.ray, "wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
         ray.run(["a"], ["b"])
+
+
+def test_an_unreachable_storage_is_waited_for_and_a_folder_that_grows_is_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signs: list[str] = []
+    failing = iter([OSError("the server cannot be reached"), OSError("the server cannot be reached")])
+
+    def pull(self: Copy) -> None:
+        for error in failing:
+            raise error
+
+    monkeypatch.setattr(Copy, "pull", pull)
+    monkeypatch.setattr(Copy, "push", lambda self: False)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    hardware = Hardware(device="cpu", precision="fp32", threads=1)
+    worker = Worker(hardware, lambda: signs.append("training"), lambda: signs.append("waiting"))
+    with worker.opened(Shared(tmp_path, Remote("s3://bucket/place"), LAYOUT)) as (_, grown):
+        assert signs == ["waiting", "waiting"]
+        grown()
+    assert signs[2] == "training"

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 import ray
 
@@ -31,6 +32,8 @@ def refit_winner(context: Context, winner: TrialResult, recipe: Recipe, inputs: 
     """
     recipe, folder = context.config.refit.applied_to(recipe), context.folder
     chosen = Winner(trial=winner.name, recipe=recipe)
+    _follow_images(Winner, folder.winner, recipe)
+    _follow_images(Refits, folder.metrics, recipe)
     before = read_record_or_none(Winner, folder.winner)
     if before != chosen:  # no winner yet, or a longer search or a target changed it
         if before is not None and folder.metrics.exists():
@@ -48,6 +51,14 @@ def refit_winner(context: Context, winner: TrialResult, recipe: Recipe, inputs: 
     raw = f", raw weights {refits.test_accuracy_raw.mean:.4f}" if recipe.ema_horizon else ""
     context.say(f"test accuracy: {tested} (n = {tested.n}, {recipe.weights}){raw}")
     context.say(f"results: {folder.path}, {format_bytes(size_of(folder.path))}", copied=True)
+
+
+def _follow_images(kind: type[Winner] | type[Refits], path: Path, recipe: Recipe) -> None:
+    """Write to an earlier session's record where the same images are now, for those who read them later."""
+    record = read_record_or_none(kind, path)
+    if record is not None and record.recipe.data_dir != recipe.data_dir:
+        moved = record.recipe.model_copy(update={"data_dir": recipe.data_dir})
+        record.model_copy(update={"recipe": moved}).write(path)
 
 
 def _lost(folder: SearchFolder, refits: Refits) -> bool:
@@ -130,5 +141,5 @@ def _refit(
     test_curve: bool,
 ) -> RefitScores:
     trainer = Trainer(recipe, data, worker.hardware, seed)
-    with shared.opened(worker.alive) as (path, grown):
+    with worker.opened(shared) as (path, grown):
         return fit_and_test(trainer, images, RefitFolder(path), curve=test_curve, on_epoch=lambda *_: grown())

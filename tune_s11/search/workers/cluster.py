@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,12 +20,15 @@ import tune_s11
 from tune_s11.config import InputError
 from tune_s11.hardware import usable_cores, why_no_gpu
 from tune_s11.search.failures import SearchFailedError
-from tune_s11.search.interruption import interruptible
+from tune_s11.search.interruption import interruptible, leaving_no_process
 from tune_s11.search.ray_internals import raylet_silenced
 from tune_s11.search.workers.token import keep_token_private
 
 MOST_ON_A_GPU = 4
 """Maximum number of trials that share a GPU, if the number is not requested."""
+
+NVIDIA = Path("/dev/nvidiactl")
+"""Device of the NVIDIA driver, which a machine with a GPU has, whether torch can use it or not."""
 
 
 @dataclass(frozen=True)
@@ -162,12 +166,14 @@ class Cluster:
         nodes: Nodes of a joined cluster that have room for a trial; empty if Ray was started on this machine.
         dashboard: Address of the dashboard; None without one.
         plan: Function that returns the workers for a number of trials per GPU.
+        note: Line for the user about an unused GPU; None if there is nothing to say.
     """
 
     workers: Workers
     nodes: tuple[Node, ...]
     dashboard: str | None
     plan: Callable[[int], Workers]
+    note: str | None = None
 
 
 @contextmanager
@@ -179,10 +185,11 @@ def connect(asked: Resources) -> Iterator[Cluster]:
         SearchFailedError: Ray does not start.
         SearchInterruptedError: See :func:`tune_s11.search.interruption.interruptible`.
     """
-    address = asked.address or os.environ.get("RAY_ADDRESS")
+    address = os.environ.get("RAY_ADDRESS") if asked.address is None else asked.address
     # Ray reads it when the results of tasks that a failed search leaves behind are deleted.
     with raylet_silenced(), environment({"RAY_IGNORE_UNHANDLED_ERRORS": "1"}):
-        with interruptible():
+        # If Ray does not start, it ends its processes only with this one; a notebook's kernel would keep them.
+        with leaving_no_process(), interruptible():
             if address is None:
                 context, present = _start(asked)
             else:
@@ -194,7 +201,9 @@ def connect(asked: Resources) -> Iterator[Cluster]:
                 most = plan(asked.trials_per_gpu or _most_on_a_gpu(present, asked.gpus))
                 joined = () if address is None else tuple(node for node in present if node.room(most.cpus, most.gpus))
                 url = context.dashboard_url
-                yield Cluster(most, joined, f"http://{url}" if url else None, plan)
+                unused = address is None and asked.gpus is None and not most.gpus and NVIDIA.exists()
+                note = f"no GPU is used: {why_no_gpu()}" if unused else None
+                yield Cluster(most, joined, f"http://{url}" if url else None, plan, note)
             finally:
                 ray.shutdown()
 
@@ -256,12 +265,15 @@ def _start(asked: Resources) -> tuple[Any, list[Node]]:
 
 def _join(address: str) -> Any:
     """Join the cluster at an address. Its nodes are sent this package, so they need only what it imports."""
-    if "://" in address:
+    host, _, port = address.rpartition(":")
+    # Ray would take `local` for a request to start it here, on all interfaces and without a token.
+    if address != "auto" and not (host and "/" not in host and re.fullmatch("[0-9]{1,5}", port)):
         raise InputError(f"--address {address}: expected auto or HOST:PORT, where `ray start --head` listens (6379)")
     package = {"py_modules": [str(Path(tune_s11.__file__).parent)]}
     try:
-        _knock(address)
-    except OSError as error:
+        if address != "auto":  # fails within seconds if nobody listens; Ray itself would retry for minutes
+            socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, UnicodeError) as error:  # the latter from a host that cannot be a name
         raise InputError(f"--address {address}: {error}") from None
     try:
         with _silenced():
@@ -269,13 +281,6 @@ def _join(address: str) -> Any:
     except (OSError, RuntimeError, ValueError, RayError) as error:
         allowed = f"a cluster of Ray {ray.__version__} that this machine is part of, with its token and RAY_AUTH_MODE"
         raise InputError(f"--address {address}: {str(error).splitlines()[0]}; expected {allowed}") from None
-
-
-def _knock(address: str) -> None:
-    """Fail within seconds if nobody listens; Ray itself would retry for minutes."""
-    host, colon, port = address.rpartition(":")
-    if colon and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=5).close()
 
 
 @contextmanager

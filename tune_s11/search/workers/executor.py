@@ -1,16 +1,20 @@
 """Runs functions as Ray tasks, each with a trial's resources: all training and timing except the trials."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import ray
+import torch
 
-from tune_s11.hardware import Hardware, Precision, choose_hardware
+from tune_s11.config import InputError
+from tune_s11.hardware import Hardware, Precision, choose_hardware, why_no_gpu
 from tune_s11.search.failures import Watchdog
+from tune_s11.search.ray_internals import Heartbeat
 from tune_s11.search.workers.cluster import Workers
-from tune_s11.search.workers.parts import Alive, Parts, Worker
+from tune_s11.search.workers.parts import Parts, Worker
 from tune_s11.storage.sync import SECONDS
 from tune_s11.storage.workspace import Workspace
 from tune_s11.training.metrics import RunFolder
@@ -41,10 +45,16 @@ class Executor:
 
         Args:
             compiled: See :attr:`tune_s11.hardware.Hardware.compiled`.
+
+        Raises:
+            InputError: Ray assigned it a GPU that torch cannot use. On the CPU it would hold up the search, silently.
         """
-        given = not ray.is_initialized() or bool(ray.get_gpu_ids())
-        cpus, products = self.workers.cpus, self.matrix_products
-        return choose_hardware(self.precision, cpus, compiled=compiled, matrix_products=products, gpu=given)
+        in_ray = ray.is_initialized()
+        assigned = in_ray and bool(ray.get_gpu_ids())
+        if assigned and (why := why_gpu_is_unusable()):
+            raise InputError(f"node {ray.util.get_node_ip_address()}: {why}")
+        cpus, products, gpu = self.workers.cpus, self.matrix_products, assigned or not in_ray
+        return choose_hardware(self.precision, cpus, compiled=compiled, matrix_products=products, gpu=gpu)
 
     def run(
         self,
@@ -59,7 +69,7 @@ class Executor:
         """Run a task with each tuple of arguments, with at most as many calls at a time as trials.
 
         A call whose node or worker is lost, hangs or raises is run again elsewhere. Calls that train in a folder resume
-        from their checkpoint there.
+        from their checkpoint there. A few calls get more of a GPU than trials that share one.
 
         Args:
             task: Function to run. Its first argument is a :class:`tune_s11.search.workers.parts.Worker`.
@@ -76,10 +86,11 @@ class Executor:
         Raises:
             RayError: A call met something that only the user can fix, such as a full disk.
         """
-        remote = ray.remote(num_cpus=self.workers.cpus, num_gpus=self.workers.gpus, max_retries=0)(_on_hardware)
+        with_task = [(task, self, compiled, *arguments) for arguments in calls]
+        workers = _over_all_gpus(self.workers, len(with_task))
+        remote = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus, max_retries=0)(_on_hardware)
         name = task.__name__  # for the dashboard and tracebacks
-        parts = Parts(remote, name, self.workers, Watchdog(self.stall_timeout), self.max_failures)
-        with_task = ((task, self, compiled, *arguments) for arguments in calls)
+        parts = Parts(remote, name, workers, Watchdog(self.stall_timeout), self.max_failures)
         return parts.run(with_task, on_wait, on_result, on_failure)
 
     def run_in_folders(
@@ -118,11 +129,30 @@ class Executor:
         return results
 
 
-def _on_hardware(alive: Alive, task: Callable[..., Any], executor: Executor, compiled: bool, *arguments: Any) -> Any:
+def why_gpu_is_unusable() -> str | None:
+    """Return why torch cannot use the GPU that Ray gives to this process; None if it can."""
+    if torch.cuda.is_available():
+        return None
+    return f"Ray gives it a GPU, but {why_no_gpu()}; expected --gpus 0, or a driver and a torch that can use it"
+
+
+def _over_all_gpus(workers: Workers, calls: int) -> Workers:
+    """Return the workers for a stage of a few calls, of which as few as possible share a GPU.
+
+    Ray puts fractions of a GPU onto the first one with room, so with a trial's share they would leave the others idle.
+    Where nodes have the CPUs, all calls that would run at once with that share still do.
+    """
+    gpus = math.ceil(workers.slots * workers.gpus)
+    return replace(workers, gpus=max(workers.gpus, 1 / math.ceil(calls / gpus))) if gpus and calls else workers
+
+
+def _on_hardware(
+    alive: Heartbeat, task: Callable[..., Any], executor: Executor, compiled: bool, *arguments: Any
+) -> Any:
     alive()
     hardware = executor.hardware(compiled=compiled)
     hardware.activate()
-    return task(Worker(hardware, alive), *arguments)
+    return task(Worker(hardware, alive, alive.waiting), *arguments)
 
 
 def _last_epoch(folder: RunFolder) -> int:

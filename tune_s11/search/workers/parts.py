@@ -2,13 +2,16 @@
 
 A part is anything but a trial: a ramp, a cycle, a finalist's run or a refit. It is a Ray task in its own placement
 group, whose state shows when the part has its place. From then on, its worker must give heartbeats; even a worker
-that hangs before it starts is found. Removing the group kills whatever occupies it, even a frozen process.
+that hangs before it starts is found. How long it may be silent follows from the time between its reports of progress;
+heartbeats of a worker that waits only keep it alive. Removing the group kills whatever occupies it, even a frozen
+process.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import ray
@@ -20,14 +23,15 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from tune_s11.config import InputError
 from tune_s11.hardware import Hardware
 from tune_s11.search.failures import Watchdog
-from tune_s11.search.ray_internals import Heartbeats
+from tune_s11.search.ray_internals import Heartbeats, Sent
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.storage.disk import describe_disk_error
+from tune_s11.storage.sync import Shared
 
 POLL_SECONDS = 2.0
 
 Alive = Callable[[], None]
-"""Function that training code calls as a sign of life, at least once per epoch."""
+"""Function that is called as a sign of life."""
 
 
 class Worker(NamedTuple):
@@ -36,6 +40,20 @@ class Worker(NamedTuple):
     hardware: Hardware
     """Hardware to compute with, already activated."""
     alive: Alive
+    """Called as training goes on, at least once per epoch."""
+    waiting: Alive
+    """Called while nothing goes on."""
+
+    @contextmanager
+    def opened(self, shared: Shared) -> Iterator[tuple[Path, Callable[[], None]]]:
+        """Provide a shared folder as :meth:`Shared.opened` does; a folder that has grown is a sign of training."""
+        with shared.opened(self.waiting) as (path, copy):
+
+            def grown() -> None:
+                self.alive()
+                copy()
+
+            yield path, grown
 
 
 class Failed(NamedTuple):
@@ -58,7 +76,7 @@ class _Part:
         placed: Whether Ray has found resources for the group.
         result: Reference to the task's result.
         name: Name of this attempt.
-        heartbeats: Number of its worker's heartbeats so far.
+        sent: Numbers of its worker's heartbeats so far.
         killed: Reason why its worker was killed; None: it was not.
     """
 
@@ -69,7 +87,7 @@ class _Part:
     placed: bool = False
     result: ObjectRef | None = None
     name: str = ""
-    heartbeats: int = 0
+    sent: Sent = field(default_factory=Sent)
     killed: str | None = None
 
 
@@ -151,7 +169,7 @@ class Parts:
             resources = {name.upper(): amount for name, amount in self._workers.resources.items() if amount}
             part.place = placement_group([resources])
             self._places.append(part.place)
-        part.name, part.placed, part.heartbeats, part.killed = f"{part.call}-{part.failures}", False, 0, None
+        part.name, part.placed, part.sent, part.killed = f"{part.call}-{part.failures}", False, Sent(), None
         there = PlacementGroupSchedulingStrategy(part.place)
         alive = self._heartbeats.sender(part.name)
         part.result = self._task.options(name=self._name, scheduling_strategy=there).remote(alive, *part.arguments)
@@ -179,11 +197,12 @@ class Parts:
             part.placed = part.placed or placement_group_table(part.place)["state"] == "CREATED"
         placed = {part.name: part for part in running if part.placed and part.killed is None}
         for name, part in placed.items():
-            heartbeats = self._heartbeats.count(name)
-            if heartbeats > part.heartbeats:
-                # The first sign only shows that the worker has started.
-                self._watchdog.record(name, self._watchdog.since(name) if part.heartbeats else 0.0)
-                part.heartbeats = heartbeats
+            sent = self._heartbeats.sent(name)
+            if sent.signs > part.sent.signs:
+                # The first sign only shows that the worker has started, and one without a report that it waits.
+                measured = part.sent.signs > 0 and sent.reports > part.sent.reports
+                self._watchdog.record(name, self._watchdog.since(name) if measured else 0.0)
+                part.sent = sent
         for name in self._watchdog.silent(placed):
             placed[name].killed = self._watchdog.reason
             remove_placement_group(placed[name].place)
