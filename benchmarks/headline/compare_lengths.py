@@ -123,9 +123,11 @@ def as_accurate_in(scores: Scores, others: Scores, at: int) -> Interval | None:
         at: Length of the other recipe in epochs.
 
     Returns:
-        The estimate, the shortest length if even that is as accurate, infinity if none is; None unless at least two
-        seeds are recorded at all of these lengths.
+        The estimate, the shortest length if even that is as accurate, infinity if none is; None unless the recipe
+        has several lengths, and at least two seeds are recorded at all of these lengths.
     """
+    if len(scores) < 2:
+        return None
     seeds = sorted(set.intersection(*(set(by_seed) for by_seed in [*scores.values(), others.get(at, {})])))
     if len(seeds) < 2:
         return None

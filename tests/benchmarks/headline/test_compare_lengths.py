@@ -72,6 +72,7 @@ def test_the_interval_is_that_of_a_paired_t_test() -> None:
 def test_one_seed_in_common_has_no_interval() -> None:
     assert as_accurate_in(scores(CURVE, (0.0,)), scores(CURVE), 24) is None
     assert as_accurate_in(scores(CURVE), {}, 24) is None
+    assert as_accurate_in(scores({6: 0.9}), scores(CURVE), 6) is None
 
 
 def test_a_length_reaches_the_target_if_its_lower_limit_does() -> None:
