@@ -49,7 +49,7 @@ class Faulty(S11ResNet):
                 time.sleep(3600)
             if strikes("out of memory"):
                 raise MemoryError("no room for another layer")
-            if (ARMED / "raise").exists():
+            if (ARMED / "raise").exists() and len(images) > 2:  # not when the driver tries it on two images
                 raise ValueError("too narrow\\nby far")
         return super().forward(images)
 

@@ -170,6 +170,9 @@ class Copied(Local):
         finally:
             EVENTS.append(f"copied, error.txt {'written' if (self.folder / 'error.txt').exists() else 'missing'}")
 
+    def finish(self) -> None:
+        EVENTS.append("copied once more")
+
 
 EVENTS: list[str] = []
 
@@ -178,9 +181,9 @@ def test_an_error_and_the_tracker_s_record_are_copied_too(
     search: SearchResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
-    def following() -> Iterator[None]:
+    def tracked(*_: object) -> Iterator[Callable[[], None]]:
         try:
-            yield
+            yield lambda: None
         finally:
             EVENTS.append("tracked")
 
@@ -188,16 +191,17 @@ def test_an_error_and_the_tracker_s_record_are_copied_too(
         raise RayError("a worker has failed")
 
     ready = SimpleNamespace(inputs=SimpleNamespace(dataset=None), cluster=SimpleNamespace(dashboard=None))
-    monkeypatch.setattr(session_module, "tracked", lambda *_: nullcontext(following))
+    monkeypatch.setattr(session_module, "tracked", tracked)
     monkeypatch.setattr(Session, "_ready", lambda *_: nullcontext(ready))
     for step in ("_begin", "_describe"):
         monkeypatch.setattr(Session, step, lambda *_: None)
     monkeypatch.setattr(Session, "_run_steps", fail)
-    session = replace(session_in(search.path, search.config), workspace=Copied(tmp_path / "new", LAYOUT))
+    session = session_in(search.path, search.config)
+    session = replace(session, workspace=Copied(tmp_path / "new", LAYOUT), tracker="wandb")
     EVENTS.clear()
     with pytest.raises(SearchFailedError, match="a worker has failed"):
         session.run(Resources(None, None, None, 1))
-    assert EVENTS == ["tracked", "copied, error.txt written"]
+    assert EVENTS == ["copied, error.txt written", "tracked", "copied once more"]
 
 
 def test_a_new_search_may_use_matrix_products(search: SearchResult) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tune_s11.config import InputError
 from tune_s11.results.folder import LAYOUT
 from tune_s11.storage.mirror import Mirror
 from tune_s11.storage.remote import Remote
 from tune_s11.storage.sync import Shared
-from tune_s11.storage.workspace import Local, Workspace
+from tune_s11.storage.workspace import Local, Workspace, finishing
 
 
 def content(folder: Path) -> dict[str, bytes | None]:
@@ -77,3 +78,17 @@ def test_local_results_are_dropped_by_prefix(local: Local) -> None:
     local.drop(trial, "checkpoint_")
     local.drop(local.folder / "nowhere", "checkpoint_")
     assert content(local.folder).keys() == {"search.yaml", "trials", "trials/t0000", "trials/t0000/params.json"}
+
+
+class Behind(Local):
+    """A folder whose copy cannot be brought up to date."""
+
+    def finish(self) -> None:
+        raise InputError("the copy is behind")
+
+
+def test_what_is_written_last_is_copied_and_an_earlier_error_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the copy is behind"), finishing(Behind(tmp_path, LAYOUT)):
+        pass
+    with pytest.raises(ZeroDivisionError), finishing(Behind(tmp_path, LAYOUT)):
+        raise ZeroDivisionError

@@ -43,7 +43,8 @@ def test_what_cannot_work_is_refused_and_nothing_is_written(
 def test_one_line_where_the_tracker_fails(search_path: Path) -> None:
     folder, said = SearchFolder(search_path), list[str]()
     folder.mlflow.write_text("not a database")
-    with Tracking("mlflow", folder, said.append) as tracking, tracking.following():
+    with Tracking("mlflow", folder, said.append) as tracking:
+        tracking.begin()
         wait_for(lambda: len(said) == 2)  # while the search is under way
     assert said[1].startswith("--track mlflow: ")
     assert said[1].endswith("; the search continues without it, --resume sends the rest")
@@ -52,7 +53,8 @@ def test_one_line_where_the_tracker_fails(search_path: Path) -> None:
 
 def test_one_line_where_its_process_dies(search_path: Path) -> None:
     said = list[str]()
-    with Tracking("wandb", SearchFolder(search_path), said.append) as tracking, tracking.following():
+    with Tracking("wandb", SearchFolder(search_path), said.append) as tracking:
+        tracking.begin()
         os.kill(tracking._process.pid, signal.SIGKILL)
     assert said[1:] == ["--track wandb: its process has died; the search continues without it, --resume sends the rest"]
 
@@ -68,8 +70,8 @@ def silent_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("silent_server")
 def test_a_tracker_that_hangs_is_given_up_at_the_end(search_path: Path) -> None:
     said = list[str]()
-    with Tracking("mlflow", SearchFolder(search_path), said.append, patience=0.5) as tracking, tracking.following():
-        pass
+    with Tracking("mlflow", SearchFolder(search_path), said.append, patience=0.5) as tracking:
+        tracking.begin()
     assert said[1:] == [
         "--track mlflow: has accepted nothing for 0.5 s; the search continues without it, --resume sends the rest"
     ]
@@ -82,12 +84,9 @@ def test_an_interrupted_search_does_not_wait_for_a_tracker_that_hangs(
 ) -> None:
     said = list[str]()
     monkeypatch.setattr("tune_s11.tracking.process.HURRY", 0.5)
-    with (
-        pytest.raises(KeyboardInterrupt),
-        Tracking("mlflow", SearchFolder(search_path), said.append) as tracking,
-        tracking.following(),
-    ):
-        raise KeyboardInterrupt
+    tracking = Tracking("mlflow", SearchFolder(search_path), said.append).__enter__()
+    tracking.begin()
+    tracking.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert len(said) == 1
     assert tracking._process.returncode == -signal.SIGKILL
 
@@ -98,7 +97,8 @@ from pathlib import Path
 from tune_s11.results import SearchFolder
 from tune_s11.tracking.process import Tracking
 
-with Tracking("wandb", SearchFolder(Path(sys.argv[1])), print) as tracking, tracking.following():
+with Tracking("wandb", SearchFolder(Path(sys.argv[1])), print) as tracking:
+    tracking.begin()
     print(tracking._process.pid, flush=True)
     time.sleep(600)
 """

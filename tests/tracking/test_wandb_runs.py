@@ -22,8 +22,8 @@ def test_wandb_offline_over_two_sessions(
     reports.write_text(whole.splitlines(keepends=True)[0])
     for content in (whole.splitlines(keepends=True)[0], whole):
         reports.write_text(content)
-        with tracked("wandb", folder, said.append) as following, following():
-            pass
+        with tracked("wandb", folder, said.append) as begin:
+            begin()
     assert (
         said
         == [f"wandb: project tune_s11, group own; offline, send it with: wandb sync {folder.wandb}/offline-run-*"] * 2

@@ -47,7 +47,7 @@ from tune_s11.search_space import SearchConfig
 from tune_s11.storage.disk import check_room, describe_disk_error
 from tune_s11.storage.files import write_whole
 from tune_s11.storage.lock import only_session
-from tune_s11.storage.workspace import Workspace
+from tune_s11.storage.workspace import Workspace, finishing
 from tune_s11.text import format_bytes, say
 from tune_s11.tracking.process import tracked
 from tune_s11.tracking.trackers import TrackerName
@@ -128,6 +128,7 @@ class Session:
         with (
             Display(self.console, training_in(remaining_work(self.folder, self.config), self.config)) as display,
             nullcontext() if fresh else only_session(path),
+            finishing(self.workspace) if self.tracker else nullcontext(),  # the tracker's last records
             tracked(self.tracker, self.folder, partial(self.say, copied=True)) as track,
             self._ready(asked, self.workspace.seen_by_nodes, budget or math.inf, stall_timeout) as ready,
         ):
@@ -137,8 +138,8 @@ class Session:
                 self._describe(ready)
                 if ready.cluster.dashboard:
                     self.say(f"dashboard: {ready.cluster.dashboard} (asks for a token; `{token_command()}` prints it)")
-                # Copying ends last: an error's traceback and the tracker's record must be in the storage, too.
-                with self.workspace.copying(self.say), track(), self._explained():
+                track()
+                with self.workspace.copying(self.say), self._explained():  # an error's traceback is copied, too
                     self._run_steps(ready, ends, display)
         result = load_search(str(path), path.parent)
         print_best(self.console, result)

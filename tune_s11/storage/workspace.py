@@ -1,8 +1,8 @@
 """The folder that a search or a run works in, whether its results stay there or go to a storage."""
 
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -71,6 +71,22 @@ class Workspace(Protocol):
 
     def drop(self, folder: Path, prefix: str) -> None:
         """Delete the entries of a subfolder that have this prefix, in the storage too."""
+
+
+@contextmanager
+def finishing(workspace: Workspace) -> Iterator[None]:
+    """Bring the storage up to date at the end of the block, with what is written after :meth:`Workspace.copying`.
+
+    Raises:
+        InputError: See :meth:`Workspace.finish`. If the block raises, copying has said already that the copy is behind.
+    """
+    try:
+        yield
+    except BaseException:
+        with suppress(InputError):
+            workspace.finish()
+        raise
+    workspace.finish()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -40,28 +40,24 @@ _ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "fa
 
 
 @contextmanager
-def tracked(
-    name: TrackerName | None, folder: SearchFolder, say: Callable[[str], None]
-) -> Iterator[Callable[[], AbstractContextManager[None]]]:
-    """Prepare to track a search; a no-op without a tracker. See :class:`Tracking` for the arguments.
+def tracked(name: TrackerName | None, folder: SearchFolder, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Track a search while the block runs; a no-op without a tracker. See :class:`Tracking` for the arguments.
 
     Yields:
-        :meth:`Tracking.following`.
+        The function to call once the search's folder exists.
 
     Raises:
         InputError: The tracker is not usable, or not installed.
     """
     if name is None:
-        yield nullcontext
+        yield lambda: None
         return
     with Tracking(name, folder, say) as tracking:
-        yield tracking.following
+        yield tracking.begin
 
 
 class Tracking:
-    """The process that tracks a search, as a context manager: it runs while the block does.
-
-    If the tracker fails, one line says so; the search continues.
+    """The tracking of a search, as a context manager. If the tracker fails, one line says so; the search continues.
 
     Args:
         name: Name of the tracker.
@@ -104,44 +100,32 @@ class Tracking:
         """Line for the user that says where the runs go and how to look at them."""
         return self
 
-    @contextmanager
-    def following(self) -> Iterator[None]:
-        """Track while the block runs, and then wait while the rest is sent.
-
-        The folder must have the files that :func:`tune_s11.results.load_search` reads.
-        """
+    def begin(self) -> None:
+        """Start tracking. The folder must have the files that :func:`tune_s11.results.load_search` reads."""
         self._say(self.where)
         self._listener.start()
         with suppress(OSError):  # the process has died, which the listener notices
             print("go", file=_pipe(self._process.stdin), flush=True)
-        failed = True
-        try:
-            yield
-            failed = False
-        finally:
-            self._wait_for_rest(failed)
-
-    def _wait_for_rest(self, failed: bool) -> None:
-        patience = HURRY if failed else self._patience
-        self._heard = time.monotonic()
-        with suppress(OSError):
-            _pipe(self._process.stdin).close()
-        while self._listener.is_alive():
-            silent = time.monotonic() - self._heard
-            if silent > patience and not failed:
-                self._give_up(f"has accepted nothing for {patience:g} s")
-            if silent > patience:
-                break
-            self._listener.join(patience - silent + 0.01)
-        self._over = True
-        self._kill()  # so that nothing is written any more
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        """End the process, if it has not ended."""
-        self._over = True
-        self._kill()
+        """Wait while the rest is sent."""
+        patience = self._patience if error is None else HURRY
+        self._heard = time.monotonic()
+        try:
+            with suppress(OSError):
+                _pipe(self._process.stdin).close()
+            while self._listener.is_alive():
+                silent = time.monotonic() - self._heard
+                if silent > patience and error is None:
+                    self._give_up(f"has accepted nothing for {patience:g} s")
+                if silent > patience:
+                    break
+                self._listener.join(patience - silent + 0.01)
+        finally:
+            self._over = True
+            self._kill()
 
     def _listen(self) -> None:
         """Read the lines of the process until it exits."""
