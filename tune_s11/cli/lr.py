@@ -18,6 +18,7 @@ from tune_s11.cli.options import (
     SeedOption,
     SpaceOption,
     ThreadsOption,
+    set_option,
 )
 from tune_s11.config import InputError
 from tune_s11.hardware import Hardware, choose_hardware
@@ -36,14 +37,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and neither --help nor shell
 
 def lr(
     space: SpaceOption = "s11",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change a field of the recipe, search.seed or search.lr_range*. Repeatable.",
-        ),
-    ] = None,
+    settings: Annotated[list[str] | None, set_option("a field of the recipe, search.seed or search.lr_range*")] = None,
     data_dir: DataDirOption = None,
     model: ModelOption = None,
     seed: SeedOption = None,

@@ -71,10 +71,14 @@ RESULTS = Path("results")
 """Default parent of all search and run folders; ``--storage`` overrides it."""
 
 SpaceOption = Annotated[str, typer.Option("--space", help="Space file: s11, seed, quick, wide, or a path.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, search.KEY or refit.KEY. Repeatable."),
-]
+
+
+def set_option(keys: str) -> Any:
+    """Return ``--set`` of a command that takes these keys."""
+    return typer.Option("--set", metavar="KEY=VALUE", help=f"Change {keys}. Repeatable.")
+
+
+SetOption = Annotated[list[str] | None, set_option("a key of the recipe, search.KEY or refit.KEY")]
 TargetLineOption = Annotated[
     float | None,
     typer.Option(

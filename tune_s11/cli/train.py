@@ -30,6 +30,7 @@ from tune_s11.cli.options import (
     StorageOption,
     TargetLineOption,
     ThreadsOption,
+    set_option,
 )
 from tune_s11.cli.outcome import run_lines
 from tune_s11.config import InputError
@@ -58,12 +59,7 @@ def train(
     context: typer.Context,
     space: SpaceOption = "s11",
     settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change a field of the recipe, search.seed or search.target_line. Repeatable.",
-        ),
+        list[str] | None, set_option("a field of the recipe, search.seed or search.target_line")
     ] = None,
     data_dir: DataDirOption = None,
     model: ModelOption = None,

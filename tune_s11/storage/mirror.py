@@ -59,13 +59,9 @@ class Mirror(Copy):
             self.whole = True
             self.save()
 
-    def pull(self, under: str | Path = "", wanted: Callable[[str], bool] = lambda name: True) -> None:
-        """Bring the folder up to date, unless the storage has lost its copy: then nobody has deleted what is here.
-
-        See :meth:`Copy.pull`.
-        """
-        if not self._is_lost(self.snapshot()):
-            super().pull(under, wanted)
+    def has_lost_all(self) -> bool:
+        """See :meth:`Copy.has_lost_all`; there is no snapshot then."""
+        return self._is_lost(self.snapshot())
 
     def push(self, under: str = "") -> bool:
         """Push the folder as a new snapshot; see :meth:`Copy.push`.

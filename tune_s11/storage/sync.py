@@ -92,10 +92,11 @@ class Copy:
                     if _stamp(file) == alike[0] and stamp != alike[1] and not is_hidden(name):
                         (self.remote / name).download(file)
                         self._files[name] = _must(_stamp(file)), stamp
-                for name in [name for name in self._files if name.startswith(prefix) and wanted(name)]:
-                    if name not in there and _stamp(self.folder / name) == self._files[name][0]:
-                        (self.folder / name).unlink()
-                        del self._files[name]
+                known = [name for name in self._files if name.startswith(prefix) and wanted(name)]
+                gone = [n for n in known if n not in there and _stamp(self.folder / n) == self._files[n][0]]
+                for name in gone if gone and not self.has_lost_all() else ():
+                    (self.folder / name).unlink()
+                    del self._files[name]
             finally:
                 self.save()
 
@@ -124,6 +125,10 @@ class Copy:
             finally:
                 self.save()
             return bool(changed or gone)
+
+    def has_lost_all(self) -> bool:
+        """Return whether the storage has lost the whole copy, so that nobody has deleted what is only here."""
+        return False  # only a mirror, with its snapshots, can tell
 
     def write_again(self) -> None:
         """Replace a copy that the storage has lost: write what workers had put there; the next push writes the rest.
