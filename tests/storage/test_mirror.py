@@ -315,7 +315,7 @@ def test_a_part_goes_to_workers_and_comes_back(storage: Remote, on: Any) -> None
     part = folder / "best/seed-0"
     shared = mirror.shared(part)
     assert shared == Shared(part, storage / "a/best/seed-0", mirror.layout)
-    with shared.opened(lambda: None) as (elsewhere, _):
+    with shared.opened(lambda: None, lambda: None) as (elsewhere, _):
         (elsewhere / "metrics.jsonl").write_text("1\n")
         (elsewhere / "scores.json").write_text("{}")
     assert not part.exists()

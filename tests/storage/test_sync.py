@@ -163,10 +163,10 @@ def test_a_line_that_is_half_written_stays_here(place: Remote, tmp_path: Path) -
 
 def test_a_task_goes_on_from_what_an_earlier_one_left(place: Remote, tmp_path: Path) -> None:
     shared = Shared(tmp_path / "never made", place, LAYOUT)
-    with shared.opened(lambda: None) as (folder, grown):
+    with shared.opened(lambda: None, lambda: None) as (folder, grown):
         write(folder, metrics_jsonl="1\n")
         grown()
-    with shared.opened(lambda: None) as (folder, grown):
+    with shared.opened(lambda: None, lambda: None) as (folder, grown):
         assert content(folder) == {"metrics.jsonl": b"1\n"}
         write(folder, metrics_jsonl="1\n2\n", checkpoint_pt="x")
     assert (place / "metrics.jsonl").read() == b"1\n2\n"
@@ -176,14 +176,35 @@ def test_a_task_goes_on_from_what_an_earlier_one_left(place: Remote, tmp_path: P
 
 def test_a_task_copies_while_it_runs(place: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync, "SECONDS", 0.0)
-    with Shared(tmp_path, place, LAYOUT).opened(lambda: None) as (folder, grown):
+    with Shared(tmp_path, place, LAYOUT).opened(lambda: None, lambda: None) as (folder, grown):
         write(folder, metrics_jsonl="1\n")
         grown()
         assert (place / "metrics.jsonl").read() == b"1\n"
 
 
+def test_a_task_that_waits_for_the_storage_says_so_and_a_folder_that_grows_is_a_report(
+    place: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signs: list[str] = []
+    failures = iter([OSError("the server cannot be reached")] * 2)
+    pull = Copy.pull
+
+    def pull_later(self: Copy) -> None:
+        for failure in failures:
+            raise failure
+        pull(self)
+
+    monkeypatch.setattr(Copy, "pull", pull_later)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    shared = Shared(tmp_path, place, LAYOUT)
+    with shared.opened(lambda: signs.append("training"), lambda: signs.append("waiting")) as (_, grown):
+        assert signs == ["waiting", "waiting"]
+        grown()
+    assert signs == ["waiting", "waiting", "training"]
+
+
 def test_without_a_storage_a_task_works_where_the_driver_looks(tmp_path: Path) -> None:
-    with Shared(tmp_path, None, LAYOUT).opened(lambda: None) as (folder, grown):
+    with Shared(tmp_path, None, LAYOUT).opened(lambda: None, lambda: None) as (folder, grown):
         grown()
         assert folder == tmp_path
 

@@ -195,11 +195,14 @@ class Shared:
     layout: Layout
 
     @contextmanager
-    def opened(self, alive: Callable[[], None]) -> Iterator[tuple[Path, Callable[[], None]]]:
+    def opened(
+        self, alive: Callable[[], None], waiting: Callable[[], None]
+    ) -> Iterator[tuple[Path, Callable[[], None]]]:
         """Provide the folder on the task's node, with the files that an earlier task left, and copy it at the end.
 
         Args:
-            alive: Called while the storage is unreachable, and whenever the folder has grown.
+            alive: Called whenever the folder has grown.
+            waiting: Called while the storage is unreachable.
 
         Yields:
             The folder, and a function to call whenever it has grown, which occasionally copies it.
@@ -212,7 +215,7 @@ class Shared:
             return
         with TemporaryDirectory() as scratch:
             copy = Copy(Path(scratch) / "folder", self.remote, self.layout)
-            retry_while_unreachable(copy.pull, alive)
+            retry_while_unreachable(copy.pull, waiting)
             copied = time.monotonic()
 
             def grown() -> None:
@@ -224,7 +227,7 @@ class Shared:
                     copied = time.monotonic()
 
             yield copy.folder, grown
-            retry_while_unreachable(copy.push, alive)
+            retry_while_unreachable(copy.push, waiting)
 
 
 def retry_while_unreachable(action: Callable[[], object], on_wait: Callable[[], None] = lambda: None) -> None:

@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-from ray.exceptions import RayTaskError, WorkerCrashedError
 
-from tune_s11.config import InputError, Recipe
+from tune_s11.config import Recipe
 from tune_s11.data import Images
 from tune_s11.hardware import Hardware
 from tune_s11.search.workers import timing as timing_module
-from tune_s11.search.workers.cluster import Workers
-from tune_s11.search.workers.executor import Executor
-from tune_s11.search.workers.timing import start_all, time_steps
+from tune_s11.search.workers.timing import time_steps
 from tune_s11.training.trainer import TrainingData
 
 
@@ -26,26 +23,3 @@ def test_a_pace_is_that_of_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert timing.trials_a_minute(3, 6) == pytest.approx(180 / timing.run(6))
     assert min(timing.begin, timing.step, timing.evaluation) > 0
     assert timing.memory > 50e6
-
-
-@pytest.mark.parametrize(
-    ("error", "raised", "line"),
-    [
-        (
-            RayTaskError("_wake", "Traceback", InputError("node 10.0.0.7: no GPU")).as_instanceof_cause(),
-            InputError,
-            "node 10.0.0.7: no GPU",
-        ),
-        (WorkerCrashedError(), WorkerCrashedError, str(WorkerCrashedError())),
-    ],
-)
-def test_what_the_user_has_to_mend_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, raised: type[Exception], line: str
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(Executor, "run", fail)
-    with pytest.raises(raised) as caught:
-        start_all(Executor(Workers(1, 1, 0, 1), "fp32"))
-    assert str(caught.value) == line

@@ -182,7 +182,7 @@ def train_runs(
 
 def run_again(worker: Worker, shared: Shared, recipe: Recipe, data: TrainingData, seed: int) -> float:
     """Train a recipe in a worker, or resume it, and return its last score; the checkpoint is deleted at the end."""
-    with worker.opened(shared) as (path, grown):
+    with shared.opened(worker.alive, worker.waiting) as (path, grown):
         folder = RunFolder(path)
         epochs = folder.epochs()
         if not epochs or (epochs[-1].epoch < recipe.epochs and not epochs[-1].diverged):

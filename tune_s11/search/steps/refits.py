@@ -141,5 +141,5 @@ def _refit(
     test_curve: bool,
 ) -> RefitScores:
     trainer = Trainer(recipe, data, worker.hardware, seed)
-    with worker.opened(shared) as (path, grown):
+    with shared.opened(worker.alive, worker.waiting) as (path, grown):
         return fit_and_test(trainer, images, RefitFolder(path), curve=test_curve, on_epoch=lambda *_: grown())

@@ -84,7 +84,8 @@ class Executor:
             that has failed for good.
 
         Raises:
-            RayError: A call met something that only the user can fix, such as a full disk.
+            InputError: A call raised it.
+            RayError: A call met a disk error that only the user can fix.
         """
         with_task = [(task, self, compiled, *arguments) for arguments in calls]
         workers = _over_all_gpus(self.workers, len(with_task))

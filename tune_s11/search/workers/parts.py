@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import ray
@@ -26,7 +25,6 @@ from tune_s11.search.failures import Watchdog
 from tune_s11.search.ray_internals import Heartbeats, Sent
 from tune_s11.search.workers.cluster import Workers
 from tune_s11.storage.disk import describe_disk_error
-from tune_s11.storage.sync import Shared
 
 POLL_SECONDS = 2.0
 
@@ -43,17 +41,6 @@ class Worker(NamedTuple):
     """Called as training goes on, at least once per epoch."""
     waiting: Alive
     """Called while nothing goes on."""
-
-    @contextmanager
-    def opened(self, shared: Shared) -> Iterator[tuple[Path, Callable[[], None]]]:
-        """Provide a shared folder as :meth:`Shared.opened` does; a folder that has grown is a sign of training."""
-        with shared.opened(self.waiting) as (path, copy):
-
-            def grown() -> None:
-                self.alive()
-                copy()
-
-            yield path, grown
 
 
 class Failed(NamedTuple):
@@ -128,13 +115,13 @@ class Parts:
             The results, with a :class:`Failed` for a part that has failed too often.
 
         Raises:
-            RayError: A part met something that only the user can fix, such as a full disk. It is raised when the parts
-                that are running have ended; no other is started.
+            InputError: A part raised it. No other part is started; it is raised when those that are running have ended.
+            RayError: Likewise, for a disk error that only the user can fix.
         """
         waiting = deque(_Part(call, arguments) for call, arguments in enumerate(calls))
         results: list[Any] = [None] * len(waiting)
         running: list[_Part] = []
-        trouble: RayError | None = None
+        trouble: RayError | InputError | None = None
         with self._cleared():
             while running or (waiting and trouble is None):
                 while waiting and trouble is None and (self._workers.cap is None or len(running) < self._workers.cap):
@@ -148,8 +135,10 @@ class Parts:
                         on_result(part.call, results[part.call])
                     except RayError as error:
                         failed = self._fail(part, error)
-                        if _is_for_the_user(error):
+                        if describe_disk_error(error) is not None:
                             trouble = error
+                        elif isinstance(cause := getattr(error, "cause", None), InputError):
+                            trouble = InputError(str(cause))  # without the worker's traceback
                         elif part.failures > self._max_failures:
                             results[part.call] = failed
                         else:
@@ -158,7 +147,7 @@ class Parts:
                 self._watch(running)
                 on_wait()
         if trouble is not None:
-            raise trouble
+            raise trouble from None
         return results
 
     def _start(self, part: _Part) -> _Part:
@@ -216,7 +205,3 @@ class Parts:
             for place in self._places:
                 remove_placement_group(place)
             self._heartbeats.forget()
-
-
-def _is_for_the_user(error: RayError) -> bool:
-    return isinstance(getattr(error, "cause", None), InputError) or describe_disk_error(error) is not None

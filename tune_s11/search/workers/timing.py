@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from ray import ObjectRef
-from ray.exceptions import RayError
 
-from tune_s11.config import InputError, Recipe
+from tune_s11.config import Recipe
 from tune_s11.hardware import Hardware
 from tune_s11.search.failures import SearchFailedError
 from tune_s11.search.workers.executor import Executor
@@ -155,15 +154,9 @@ def _on_each(executor: Executor, function: Callable[..., Any], *arguments: objec
     """Call a function in as many workers as run at once, all at the same time.
 
     Raises:
-        InputError: A worker met something that only the user can fix.
         SearchFailedError: A worker has failed.
     """
-    try:
-        results = executor.run(_call, [(function, *arguments)] * executor.workers.slots, compiled=compiled)
-    except RayError as error:
-        if isinstance(cause := getattr(error, "cause", None), InputError):
-            raise InputError(str(cause)) from None  # in one line; Ray's error has the worker's traceback
-        raise
+    results = executor.run(_call, [(function, *arguments)] * executor.workers.slots, compiled=compiled)
     failed = next((result for result in results if isinstance(result, Failed)), None)
     if failed is not None:
         raise SearchFailedError(f"a worker failed in its first steps: {failed.reason}")
