@@ -1,9 +1,7 @@
 """The pruning audit: a known share of the trials to be stopped runs on, and no other trial notices."""
 
-import copy
 import itertools
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.tune.schedulers import TrialScheduler
 
+from tests.search.scheduled import cutoff_is, recorded, report, trial
 from tune_s11.config import Recipe, RefitChanges, SearchSettings
-from tune_s11.pruning import Rungs
 from tune_s11.results import TrialResult
 from tune_s11.results.records import AuditRecord, read_record
 from tune_s11.search.audit import Audit, forget_unknown, one_in
@@ -87,28 +85,6 @@ def test_it_continues_where_it_was(tmp_path: Path) -> None:
 
 def scheduler(search: SearchConfig, path: Path, *earlier: TrialResult) -> PolicyScheduler:
     return PolicyScheduler(search.policy, Audit(path, search), earlier)
-
-
-def trial(scheduler: PolicyScheduler, number: int) -> SimpleNamespace:
-    added = SimpleNamespace(trial_id=f"id{number}", config={"number": number})
-    scheduler.on_trial_add(None, added)
-    return added
-
-
-def report(scheduler: PolicyScheduler, of: SimpleNamespace, epoch: int, score: float) -> str:
-    return scheduler.on_trial_result(None, of, {"epoch": epoch, SCORE: score})
-
-
-def recorded(scheduler: PolicyScheduler, epoch: int) -> set[Any]:
-    """The trials that the rung at an epoch knows."""
-    assert isinstance(scheduler.verdicts, Rungs)
-    return scheduler.verdicts.trials(epoch)
-
-
-def cutoff_is(scheduler: PolicyScheduler, epoch: int, score: float) -> bool:
-    """Whether a trial that came to a rung next would be kept with this score, and stopped with a lower one."""
-    kept, stopped = (copy.deepcopy(scheduler.verdicts).keeps("next", epoch, score + by) for by in (1e-6, -1e-6))
-    return kept and not stopped
 
 
 def test_an_audited_trial_runs_on_and_is_hidden_from_the_later_rungs(tmp_path: Path) -> None:

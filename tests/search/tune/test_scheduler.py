@@ -1,14 +1,12 @@
 """A policy as Tune's scheduler: its verdicts outlive the process, and a trial's worker."""
 
-import copy
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from ray.tune.schedulers import TrialScheduler
 
+from tests.search.scheduled import cutoff_is, recorded, report, trial
 from tune_s11.config import Recipe, RefitChanges, SearchSettings
-from tune_s11.pruning import Rungs
 from tune_s11.results import TrialResult
 from tune_s11.search.audit import Audit
 from tune_s11.search.tune.scheduler import PolicyScheduler
@@ -35,28 +33,6 @@ def result(number: int, scores: list[float]) -> TrialResult:
         for epoch, score in enumerate(scores, start=1)
     ]
     return TrialResult(number, {}, Recipe(), number, None, rows, "pruned")
-
-
-def trial(scheduler: PolicyScheduler, number: int, name: str = "new") -> SimpleNamespace:
-    added = SimpleNamespace(trial_id=name, config={"number": number})
-    scheduler.on_trial_add(None, added)
-    return added
-
-
-def report(scheduler: PolicyScheduler, trial: SimpleNamespace, epoch: int, score: float) -> str:
-    return scheduler.on_trial_result(None, trial, {"epoch": epoch, SCORE: score})
-
-
-def recorded(scheduler: PolicyScheduler, epoch: int) -> set[Any]:
-    """The trials that the rung at an epoch knows."""
-    assert isinstance(scheduler.verdicts, Rungs)
-    return scheduler.verdicts.trials(epoch)
-
-
-def cutoff_is(scheduler: PolicyScheduler, epoch: int, score: float) -> bool:
-    """Whether a trial that came to a rung next would be kept with this score, and stopped with a lower one."""
-    kept, stopped = (copy.deepcopy(scheduler.verdicts).keeps("next", epoch, score + by) for by in (1e-6, -1e-6))
-    return kept and not stopped
 
 
 def test_earlier_trials_count_in_the_rungs() -> None:
