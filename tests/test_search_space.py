@@ -1,5 +1,6 @@
 """Space files: those that ship, exact round trips, one-line errors, and whatever a fuzzer thinks of."""
 
+import re
 import string
 from collections.abc import Callable
 from pathlib import Path
@@ -147,7 +148,7 @@ SETTINGS = st.builds(
     samples=st.integers(1, 10**6),
     sampler=st.sampled_from(["tpe", "random"]),
     scheduler=st.sampled_from(["asha", "none"]),
-    factor=st.floats(1, 100, exclude_min=True),
+    factor=st.floats(1.01, 100),
     lr_range=bounds(1e-12, 1e6),
     seed=st.integers(0, 2**31 - 1),
 )
@@ -193,8 +194,8 @@ def test_domains_become_optuna_distributions() -> None:
         ("search: {lr_range: [0.1, a]}", ["search.lr_range.1: 'a'", "valid number"]),
         ("space: {momentun: {uniform: [0, 0.9]}}", ["space.momentun: ", "did you mean momentum?"]),
         ("space: {momentum: {unifrom: [0, 0.9]}}", ["space.momentum: {'unifrom'", "{uniform: [low, high]}"]),
-        ("recipe: {max_lr: 1e-4}", ["recipe.max_lr: '1e-4'", "write 1.0e-04"]),
-        ("space: {max_lr: {loguniform: [1e-4, 1.0]}}", ["space.max_lr: '1e-4'", "number", "write 1.0e-04"]),
+        ("recipe: {max_lr: 1e-4}", ["recipe.max_lr: '1e-4'", "write 0.0001"]),
+        ("space: {max_lr: {loguniform: [1e-4, 1.0]}}", ["space.max_lr: '1e-4'", "number", "write 0.0001"]),
         ("space: {momentum: {uniform: [0.9, 0.8]}}", ["space.momentum: ", "[0.9, 0.8]", "low < high"]),
         ("space: {momentum: {uniform: [0.9, 0.9]}}", ["space.momentum: ", "[0.9, 0.9]", "low < high"]),
         (
@@ -398,6 +399,43 @@ def test_asha_needs_a_rung_before_the_last_epoch() -> None:
     with pytest.raises(InputError, match=r"^search.grace: 8: must be less than epochs=8"):
         parsed(late % "asha").checked_for_search()
     parsed(late % "none").checked_for_search()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "{recipe: {schedule: plateau}, space: {peak_epoch: {uniform: [1, 3]}}}",
+            "space.peak_epoch: has no effect with schedule plateau; expected to be left out",
+        ),
+        (
+            "{recipe: {augmentation: a.json}, space: {pad: {choice: [0, 4]}}}",
+            "space.pad: has no effect with augmentation a.json; expected to be left out",
+        ),
+    ],
+)
+def test_a_field_without_effect_is_not_searched(text: str, line: str) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(line)}$"):
+        parsed(text).checked_for_search()
+
+
+def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("recipe: {max_lr: 0.1, width: 8, max_lr: 0.3}\n")
+    with pytest.raises(InputError, match="max_lr is given twice"):
+        load_space(str(path))
+    path.write_text("recipe: &one {epochs: 8}\nsearch: {<<: {samples: 3}, <<: {samples: 4}}\n")
+    with pytest.raises(InputError, match="<< is given twice"):
+        load_space(str(path))
+    path.write_text("search: {<<: {<<: {samples: 3}, samples: 4}, samples: 5}\n")  # not twice in one mapping
+    assert load_space(str(path)).search.samples == 5
+
+
+def test_null_removes_a_setting() -> None:
+    assert load_space("s11").search.target_line is not None
+    assert load_space("s11").with_overrides({"search.target_line": "null"}).search.target_line is None
+    with pytest.raises(InputError, match=r"^--set epochs: None: input should be a valid integer"):
+        load_space("s11").with_overrides({"epochs": "null"})
 
 
 def test_a_target_finds_the_refits_epochs_so_they_cannot_be_given() -> None:

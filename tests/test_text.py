@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tune_s11.text import format_bytes, format_seconds, printable, say, short
+from tune_s11.text import did_you_mean, format_bytes, format_seconds, number_hint, printable, say, short
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,26 @@ def test_floats_have_four_digits_and_whole_numbers_all() -> None:
 def test_spaces_in_names_stay() -> None:
     """Of a path in an error line, and of the command that mends it, which is copied."""
     assert printable("'/a  b/c': is\n  not there\t;") == "'/a  b/c': is not there\\t;"
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("1e-4", "write 0.0001"),
+        ("5E3", "write 5000.0"),
+        ("1e-7", "write 1.0e-07"),
+        ("123456789e-20", "write 1.23456789e-12"),
+        ("0.1", "without quotes"),
+        ("fast", ""),
+        ("", ""),
+    ],
+)
+def test_number_hint(text: str, advice: str) -> None:
+    hint = number_hint(text)
+    assert advice in hint
+    assert bool(hint) == bool(advice)
+
+
+def test_did_you_mean() -> None:
+    assert did_you_mean("epoch", ["epochs", "width"]) == "; did you mean epochs?"
+    assert did_you_mean("xyzzy", ["epochs", "width"]) == "; expected one of epochs, width"

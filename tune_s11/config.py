@@ -1,14 +1,12 @@
 """Frozen, validated configuration: the recipe of a run, the settings of a search, and the changes for its refits."""
 
-import difflib
 import json
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from tune_s11.text import printable
+from tune_s11.text import did_you_mean, number_hint, printable
 
 
 class InputError(Exception):
@@ -32,8 +30,8 @@ Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-CountFrom0 = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+CountFrom0 = Annotated[int, Field(ge=0, le=10**9)]
 PadMode = Literal["reflect", "zero"]
 
 
@@ -49,7 +47,7 @@ class Recipe(Frozen):
     data_dir: str | None = None
     """``DIR/{train,test}/<class>/*.png``, or a CSV of file and label, for ``folder``; the download folder for
     ``cifar10``."""
-    image_size: Annotated[int, Field(ge=8, multiple_of=8)] = 32
+    image_size: Annotated[int, Field(ge=8, le=4096, multiple_of=8)] = 32
     """Height and width of the network's input, in pixels."""
     train_images: Count | None = None
     """Use a stratified subset of this many training images, validation included; None: all."""
@@ -169,11 +167,11 @@ class SearchSettings(Frozen):
     """Pruning policy."""
     grace: Count = 4
     """Epoch of the first rung; no trial is pruned before it."""
-    factor: Annotated[float, Field(gt=1)] = 3.0
+    factor: Annotated[float, Field(ge=1.01, le=1e6)] = 3.0
     """Ratio of the epochs of successive rungs; each rung keeps one in this many trials."""
     audit: Fraction = 0.0
-    """Share of the trials to be pruned that continue, to estimate what pruning loses; raised, up to one in eight, if
-    it would give fewer than three; 0: none. At 0.05 a search of 64 trials takes a tenth more epochs."""
+    """Share of the trials to be pruned that continue, to estimate what pruning loses, raised to one in a whole number
+    and, up to one in eight, until three are expected; 0: none. At 0.05, 64 trials take a tenth more epochs."""
     lr_range: Annotated[tuple[Positive, Positive], BeforeValidator(_split_pair)] = (1e-4, 10.0)
     """Lowest and highest learning rate of the range test; on the command line ``LOW,HIGH``."""
     lr_range_trials: Annotated[int, Field(ge=1, le=3)] = 3
@@ -183,8 +181,8 @@ class SearchSettings(Frozen):
     lr_range_seeds: Count = 3
     """Number of ramps, trained in ``tune-s11 lr`` and if ``range_test`` finds ``min_lr``; their median is used."""
     finalists: Annotated[int, Field(ge=0)] | None = None
-    """Trials run again to name the winner: the best and, if there are three or more, the first trial; below 2: none;
-    by default as many as take no more epochs than the trials did, five at most."""
+    """Trials run again to name the winner: the best and, among three or more, the first trial; below 2: none; by
+    default as many as take no more epochs than the trials did, five at most."""
     finalist_seeds: Count = 3
     """Runs of each finalist, from the same seeds."""
     refit_seeds: Count = 3
@@ -279,21 +277,3 @@ def _one_line(kind: type[Frozen], error: ValidationError, where: str) -> str:
     if isinstance(value, str) and "valid number" in message:
         message += number_hint(value)
     return f"{where}{key}: {value!r}: {message}"
-
-
-def number_hint(text: str) -> str:
-    """Return advice for text that looks like a number but that YAML 1.1 does not read as one, such as 1e-4."""
-    try:
-        number = float(text)
-    except ValueError:
-        return ""
-    if not math.isfinite(number):
-        return ""
-    mantissa, _, exponent = f"{number:e}".partition("e")
-    return f"; YAML reads {text} as text, write {float(mantissa)}e{exponent}"
-
-
-def did_you_mean(name: str, allowed: list[str]) -> str:
-    """Return the end of an error line on an unknown name: the closest allowed name, or all of them."""
-    close = difflib.get_close_matches(name, allowed, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(allowed)}"

@@ -18,14 +18,16 @@ from tune_s11.config import (
     Recipe,
     RefitChanges,
     SearchSettings,
-    did_you_mean,
-    number_hint,
     validated,
 )
 from tune_s11.pruning import Policy, build_policy
+from tune_s11.text import did_you_mean, number_hint
 
 RANGE_TEST = "range_test"
 """Written in place of a domain: the range test finds the bounds of ``max_lr``, or the value of ``min_lr_fraction``."""
+
+AUGMENTATIONS = ("batched", "albumentations")
+"""Augmentations that are made from fields of the recipe; any other is a pipeline file."""
 
 RANGE_TESTED = ("max_lr", "min_lr_fraction")
 """Fields that a space may leave to the range test."""
@@ -37,6 +39,20 @@ INTERVALS = ("uniform", "loguniform")
 """Kinds of domain that are given by two bounds."""
 
 _KINDS = (*INTERVALS, "choice")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """A loader that refuses a key given twice; PyYAML would keep its last value."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.composer.ComposerError(None, None, f"{key.value} is given twice", key.start_mark)
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return node
 
 
 class NothingToSearchError(InputError):
@@ -55,7 +71,7 @@ class SearchConfig:
     def with_overrides(self, overrides: Mapping[str, Any]) -> "SearchConfig":
         """Apply ``--set`` options: ``FIELD`` for the recipe, ``search.FIELD`` and ``refit.FIELD`` for the others.
 
-        A field that is set is no longer searched.
+        A field that is set is no longer searched. As in YAML, ``null`` stands for None.
 
         Raises:
             InputError: A field is unknown, or its value is invalid or does not fit what is searched.
@@ -64,7 +80,7 @@ class SearchConfig:
         for key, value in overrides.items():
             part, dot, rest = key.partition(".")
             known = bool(dot) and part in {"search", "refit"}
-            parts[part if known else "recipe"][rest if known else key] = value
+            parts[part if known else "recipe"][rest if known else key] = None if value == "null" else value
         recipe = validated(Recipe, self.recipe.model_dump() | parts["recipe"], "--set ", strict=False)
         left = {name: domain for name, domain in self.space.items() if name not in parts["recipe"]}
         return SearchConfig(
@@ -93,8 +109,8 @@ class SearchConfig:
 
         Raises:
             NothingToSearchError: The space is empty.
-            InputError: The policy has no rung before the last epoch, or ``search.target`` and ``refit.epochs`` are both
-                set.
+            InputError: The policy has no rung before the last epoch, ``search.target`` and ``refit.epochs`` are both
+                set, or a field is searched that the recipe does not use.
         """
         if not self.space:
             raise NothingToSearchError("space: nothing is left to search; it needs one or more recipe fields")
@@ -104,6 +120,11 @@ class SearchConfig:
                 f"refit.epochs {self.refit.epochs}: search.target {self.search.target:g} finds the refits' epochs; "
                 "expected one of the two"
             )
+        no_peak, own_pipeline = self.recipe.schedule == "plateau", self.recipe.augmentation not in AUGMENTATIONS
+        for name, unused in (("peak_epoch", no_peak), ("pad", own_pipeline), ("cutout", own_pipeline)):
+            if unused and name in self.space:
+                why = "schedule plateau" if name == "peak_epoch" else f"augmentation {self.recipe.augmentation}"
+                raise InputError(f"space.{name}: has no effect with {why}; expected to be left out")
         return self
 
     @property
@@ -146,7 +167,7 @@ def load_space(name: str) -> SearchConfig:
     """
     path = _find(name)
     try:
-        parts = yaml.safe_load(path.read_text(encoding="utf-8"))
+        parts = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except Exception as error:  # PyYAML passes on whatever its constructors raise
         raise InputError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())[:200]}") from None
     return parse_space(parts, f"{path.name}: ")

@@ -24,7 +24,7 @@ def space_schema() -> Schema:
         "recipe": recipe,
         "space": _object(domains, "Fields that the search chooses, and their domains."),
         "search": _section(SearchSettings, "Settings of the search."),
-        "refit": _section(RefitChanges, "Fields in which the winner's refit is larger than the trials."),
+        "refit": _section(RefitChanges, "Fields in which the winner's refit differs from the trials."),
     }
     file = _object(sections, "What a search fixes, what it searches, and how.", may_be_empty=False)
     return {"$schema": DRAFT, "title": "Space file of tune_s11"} | file

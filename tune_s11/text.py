@@ -1,5 +1,7 @@
-"""Formats text for people: printable lines, and times and sizes in readable units."""
+"""Formats text for people: printable lines, advice, and times and sizes in readable units."""
 
+import difflib
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,26 @@ def format_bytes(size: int) -> str:
 def short(value: object) -> str:
     """Return a number with four digits if it is a float; anything else as it is."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def number_hint(text: str) -> str:
+    """Return advice for text that looks like a number but that YAML 1.1 does not read as one, such as 1e-4."""
+    try:
+        number = float(text)
+    except ValueError:
+        return ""
+    if not math.isfinite(number):
+        return ""
+    if "e" not in text.lower():
+        return "; YAML reads a number only without quotes"
+    shown = repr(number)
+    return f"; YAML reads {text} as text, write {shown if '.' in shown else shown.replace('e', '.0e')}"
+
+
+def did_you_mean(name: str, allowed: list[str]) -> str:
+    """Return the end of an error line on an unknown name: the closest allowed name, or all of them."""
+    close = difflib.get_close_matches(name, allowed, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(allowed)}"
 
 
 def say(console: "Console", line: str, *, copied: bool = False) -> None:

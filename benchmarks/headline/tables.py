@@ -95,7 +95,7 @@ def lengths_section(entry: dict[str, Any]) -> str:
         after = f"as accurate as {RECIPES[other]} after {longest} epochs"
         lines.append(f"- {RECIPES['cycle']}: {after} {_in_epochs(epochs, min(map(int, lengths)), longest)}")
     for other, (mean, _, high) in entry["gains"].items():
-        points = f"{mean:.2f} ± {high - mean:.2f} percentage points"
+        points = f"{mean:.2f} ± {high - mean:.2f} percentage points (95% interval, paired by seed)"
         lines.append(f"- {RECIPES['cycle']}, less {RECIPES[other]}, after {longest} epochs: {points}")
     for kind, search in entry["searches"].items():
         lines.append(f"- the search of {RECIPES[kind]}: {search['trials']} trials, {search['epochs']} epochs")

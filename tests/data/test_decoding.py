@@ -21,6 +21,7 @@ from tune_s11.data.decoding import (
     TURNED,
     decode,
     describe_changes,
+    empty_pixels,
 )
 
 SIZE = 8
@@ -53,6 +54,20 @@ def test_colour_modes_and_formats(tmp_path: Path, mode: str, suffix: str, change
     assert found == changes
     assert (pixels.shape, pixels.dtype) == ((SIZE, SIZE, 3), np.uint8)
     assert (pixels >= 253).all()
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9, 65535])
+def test_an_orientation_that_turns_nothing_is_not_told(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    picture("RGB").save(tmp_path / "a.jpg", exif=exif)
+    assert decode(str(tmp_path / "a.jpg"), SIZE)[1] == []
+
+
+def test_more_images_than_there_is_memory_for_are_one_line() -> None:
+    line = r"^image_size 4096: 1,000,000,000 images need 50,331,648.00 GB of memory; expected a smaller size"
+    with pytest.raises(InputError, match=line):
+        empty_pixels(10**9, 4096)
 
 
 def test_photos_are_turned_upright(tmp_path: Path) -> None:

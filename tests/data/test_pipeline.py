@@ -1,5 +1,6 @@
 """A user's own Albumentations pipeline."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,22 @@ def test_a_saved_pipeline_or_single_transform_is_applied(tmp_path: Path, suffix:
         name = save(tmp_path / f"{number}{suffix}", pipeline)
         augment = build_augmentation(Recipe(augmentation=name), MEAN, STD)
         assert torch.equal(augment(pixels, seeded(0)), normalise(pixels.flip(2), MEAN, STD))
+
+
+def test_transforms_that_warn_of_what_they_have_saved_themselves_are_loaded(tmp_path: Path) -> None:
+    import albumentations as A
+
+    for number, transform in enumerate((A.PadIfNeeded(40, 40), A.RGBShift(p=0))):
+        name = save(tmp_path / f"{number}.json", A.Compose([transform, A.RandomCrop(SIZE, SIZE)]))
+        augment = build_augmentation(Recipe(augmentation=name), MEAN, STD)
+        assert augment(random_pixels(2, SIZE, SIZE, 3), seeded(0)).shape == (2, 3, SIZE, SIZE)
+
+
+def test_an_unknown_argument_is_named_however_deep_it_is(tmp_path: Path) -> None:
+    flip = {"__class_fullname__": "HorizontalFlip", "p": 1, "angle": 3}
+    compose = {"__class_fullname__": "Compose", "p": 1, "transforms": [flip]}
+    (tmp_path / "a.json").write_text(json.dumps({"transform": compose}))
+    refuse(str(tmp_path / "a.json"), "does not know its angle")
 
 
 def test_pipelines_that_do_not_fit_are_refused(tmp_path: Path) -> None:

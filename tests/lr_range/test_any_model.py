@@ -86,6 +86,21 @@ def test_what_chance_costs_with_weights_and_smoothing_is_the_untrained_models_lo
         assert not lr_range_test(nn.Linear(4, 2), batches, batches, loss, epochs=12).unsure
 
 
+def test_numbers_may_be_numpys() -> None:
+    low, high = np.array([0.001, 1.0])
+    found = lr_range_test(network(), *loaders(), F.cross_entropy, epochs=np.int64(6), lr_range=(low, high))
+    assert 0.001 <= found.lr <= 1
+
+
+def test_a_loss_that_sums_is_compared_with_the_untrained_models_and_not_with_a_mean() -> None:
+    _, validation = loaders()
+    means, sums = (
+        _chance(_Training(network(), validation, validation, nn.CrossEntropyLoss(reduction=reduction)))
+        for reduction in ("mean", "sum")
+    )
+    assert sums > 5 * means
+
+
 def test_labels_that_the_loss_ignores_are_no_class() -> None:
     train, _ = loaders(shuffled=False)
     inputs, labels = next(iter(train))
@@ -127,7 +142,7 @@ def test_an_optimizer_of_the_original_is_refused_and_groups_are_made_of_what_is_
     assert not lr_range_test(model, *batches, F.cross_entropy, epochs=12, optimizer=grouped).unsure
 
 
-@pytest.mark.parametrize("epochs", [0, -3, 2.5, "12"])
+@pytest.mark.parametrize("epochs", [0, -3, 2.5, "12", True])
 def test_epochs_that_are_no_whole_number_from_1_are_refused(epochs: object) -> None:
     with pytest.raises(ValueError, match=re.escape(f"epochs {epochs!r}: must be a whole number from 1")):
         lr_range_test(network(), *loaders(), F.cross_entropy, epochs)  # type: ignore[arg-type]

@@ -392,6 +392,21 @@ def test_a_compiled_network_trains_alike_and_is_compiled_once(data: TrainingData
     assert counters["stats"]["unique_graphs"] == before
 
 
+class LateBuffer(nn.Module):
+    """Has a part of its state only once it has trained."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, classes)
+        self.register_buffer("late", None)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.linear(images.mean((2, 3)))
+        if self.training:
+            self.late = logits.detach().mean()
+        return logits
+
+
 class TwoHeads(nn.Linear):
     """A network with a second classifier in training mode, as torchvision's Inception has."""
 
@@ -435,6 +450,7 @@ def test_batches_of_one_image_are_tried_out(monkeypatch: pytest.MonkeyPatch) -> 
         ),
         (lambda classes: nn.Linear(5, classes), "fails on two images: RuntimeError: "),
         (nn.LazyLinear, "fails before training: ValueError: "),
+        (LateBuffer, "training changes names or shapes in its state_dict: late"),
     ],
 )
 def test_a_network_that_cannot_be_trained_is_found_out_on_two_images(

@@ -8,6 +8,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tune_s11.config import InputError
 from tune_s11.data.dataset import Pixels
+from tune_s11.text import format_bytes
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 """Suffixes of the files that are read as images, in lower case."""
@@ -58,7 +59,7 @@ def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, list[str]]:
     """
     # Pillow reads colours of 16 bits as 8; only the decoder that a file still has to pass through shows it.
     deep = any(re.search(";16[BLN]", str(tile.args)) for tile in getattr(image, "tile", ()))
-    turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    turned = image.getexif().get(ExifTags.Base.Orientation) in range(2, 9)  # others than 1 to 8 mean nothing
     rgb, changes = _to_rgb(ImageOps.exif_transpose(image) if turned else image)
     if deep and SIXTEEN_BIT not in changes:
         changes.append(SIXTEEN_BIT)
@@ -72,8 +73,25 @@ def to_pixels(image: Image.Image, size: int) -> tuple[Pixels, list[str]]:
 
 def resize(pixels: Pixels, size: int) -> Pixels:
     """Resize images (N, H, W, 3) to (N, size, size, 3), antialiased."""
-    shape = (size, size)
-    return np.stack([np.asarray(Image.fromarray(each).resize(shape, Image.Resampling.BILINEAR)) for each in pixels])
+    resized = empty_pixels(len(pixels), size)
+    for index, image in enumerate(pixels):
+        resized[index] = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+    return resized
+
+
+def empty_pixels(count: int, size: int) -> Pixels:
+    """Allocate pixels (count, size, size, 3), not initialised.
+
+    Raises:
+        InputError: There is too little memory.
+    """
+    try:
+        return np.empty((count, size, size, 3), np.uint8)
+    except MemoryError:
+        need = format_bytes(3 * count * size**2)
+        raise InputError(
+            f"image_size {size}: {count:,} images need {need} of memory; expected a smaller size"
+        ) from None
 
 
 def describe_changes(changes: Counter[str], size: int) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from PIL import Image
 from tune_s11.config import InputError
 from tune_s11.data.cache import cache_dir, read_entry, write_entry
 from tune_s11.data.dataset import Dataset, Images, Pixels
-from tune_s11.data.decoding import decode, describe_changes
+from tune_s11.data.decoding import decode, describe_changes, empty_pixels
 from tune_s11.data.listing import ImageFile, Listing, list_images
 from tune_s11.data.split import hold_out_test
 
@@ -93,7 +93,7 @@ def _cache_key(root: Path, files: dict[str, list[ImageFile]], image_size: int) -
 
 def _decode_all(files: list[ImageFile], image_size: int) -> tuple[Pixels, Counter[str]]:
     """Return pixels (N, image_size, image_size, 3), and how often each change was made."""
-    pixels = np.empty((len(files), image_size, image_size, 3), np.uint8)
+    pixels = empty_pixels(len(files), image_size)
 
     def decode_chunk(start: int) -> Counter[str]:
         chunk_changes = Counter[str]()
@@ -107,6 +107,7 @@ def _decode_all(files: list[ImageFile], image_size: int) -> tuple[Pixels, Counte
     with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
         # Set here for all threads, since filters apply to the whole process: an oversized image raises an error.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # damaged metadata, which are not used
         for chunk_changes in pool.map(decode_chunk, range(0, len(files), CHUNK)):
             changes += chunk_changes
     return pixels, changes

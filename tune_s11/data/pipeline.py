@@ -3,13 +3,16 @@
 Albumentations takes seconds to import, so it is imported only when a pipeline is built.
 """
 
+import json
 import random
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import yaml
 from torch import Tensor
 
 from tune_s11.config import InputError, Recipe
@@ -97,15 +100,31 @@ def load_pipeline(path: Path) -> "Compose":
     """
     import albumentations as A
 
+    refused = f"augmentation {str(path)!r}: is not a pipeline saved by albumentations.save"
     try:
+        text = path.read_text(encoding="utf-8")
+        saved = yaml.safe_load(text) if path.suffix in (".yaml", ".yml") else json.loads(text)
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # an unknown argument would be dropped with only a warning
-            data_format = "yaml" if path.suffix in (".yaml", ".yml") else "json"
-            return A.Compose([A.load(path, data_format=data_format)])
+            warnings.simplefilter("ignore", UserWarning)  # also about arguments that Albumentations itself has saved
+            transform = A.from_dict(saved)
     except Exception as error:  # KeyError, TypeError, ValueError, ..., depending on what is wrong in the file
-        raise InputError(
-            f"augmentation {str(path)!r}: is not a pipeline saved by albumentations.save: {_one_line(error)}"
-        ) from None
+        raise InputError(f"{refused}: {_one_line(error)}") from None
+    if unknown := sorted(set(_dropped(saved, A.to_dict(transform)))):
+        raise InputError(f"{refused}: Albumentations {A.__version__} does not know its {', '.join(unknown)}")
+    return A.Compose([transform])
+
+
+def _dropped(saved: Any, kept: Any) -> Iterator[str]:
+    """Yield the keys of nested mappings and lists that are no longer there after loading."""
+    if isinstance(saved, dict):
+        for key, value in saved.items():
+            if not isinstance(kept, dict) or key not in kept:
+                yield str(key)
+            else:
+                yield from _dropped(value, kept[key])
+    elif isinstance(saved, list) and isinstance(kept, list | tuple):
+        for before, after in zip(saved, kept, strict=False):
+            yield from _dropped(before, after)
 
 
 def _one_line(error: Exception) -> str:

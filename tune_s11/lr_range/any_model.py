@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import cast
 
 import torch
@@ -44,7 +45,7 @@ class LRRange:
     high: float
     """Highest peak learning rate worth a try."""
     unsure: bool
-    """Whether no cycle learned anything; the rates above are then common values."""
+    """Whether no cycle was both long enough and clearly better than guessing; the rates are then common values."""
     cycles: Mapping[Cycle, Outcome]
     """Outcome of each cycle that was trained: its validation loss, with None for the accuracy."""
 
@@ -84,14 +85,14 @@ def lr_range_test(
             factor of 10, a loader yields nothing or can be iterated only once, or the optimizer has other parameters
             than those it was given, such as the model's own.
     """
-    if not (isinstance(epochs, int) and epochs >= 1):
+    if isinstance(epochs, bool) or not (isinstance(epochs, Integral) and epochs >= 1):
         raise ValueError(f"epochs {epochs!r}: must be a whole number from 1")
-    low, high = lr_range
+    low, high = map(float, lr_range)
     if not 0 < 10 * low <= high < math.inf:
         raise ValueError(f"lr_range {lr_range}: must be finite and above 0, and span at least a factor of 10")
     # Loaders draw from torch whenever they are iterated. Without a list of devices, torch warns if there are several.
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        return _find(_Training(model, loader, validation_loader, loss), optimizer, epochs, lr_range)
+        return _find(_Training(model, loader, validation_loader, loss), optimizer, int(epochs), (low, high))
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,8 @@ def _chance(training: _Training) -> float:
 
 def _is_plain_cross_entropy(loss: Loss) -> bool:
     if isinstance(loss, nn.CrossEntropyLoss):
-        return loss.weight is None and not loss.label_smoothing  # with either, the entropy is not what chance costs
+        # Otherwise the entropy is not what chance costs.
+        return loss.weight is None and not loss.label_smoothing and loss.reduction == "mean"
     return loss is F.cross_entropy
 
 

@@ -33,7 +33,7 @@ class LRCurve:
         return np.median(self.smoothed, axis=0)
 
     def finite(self) -> tuple[Floats, Floats]:
-        """Return learning rates and median losses up to where most ramps have ended."""
+        """Return learning rates and median losses up to where half of the ramps have ended."""
         loss = self.loss
         keep = np.isfinite(loss)
         return self.lrs[keep], loss[keep]

@@ -19,7 +19,7 @@ LEARNED = 0.001
 gets there without having learned something from the images."""
 
 SURE = 0.015
-"""The same share for the best of the longer cycles; otherwise the test is inconclusive."""
+"""Share by which the best of the longer cycles must do so; otherwise the test is inconclusive."""
 
 KEPT = 0.3
 """Rates whose loss exceeds the lowest loss by at most this share stay within the bounds, if it is also below the
@@ -272,7 +272,7 @@ def given(max_lr: float) -> Answer:
 
 
 def _fall_back(question: Question) -> Answer:
-    nothing = f"no cycle learned anything: common bounds of {WIDEST:g} decades"
+    nothing = f"no cycle was both long enough and clearly better than guessing: common bounds of {WIDEST:g} decades"
     reasons = {"low": nothing, "high": nothing, "suggestion": "a common rate with this optimizer and momentum"}
     lowest, highest = question.lr_range
     usual = min(highest, max(lowest, question.fallback))

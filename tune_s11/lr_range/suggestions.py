@@ -25,7 +25,7 @@ def minimum_over_10(curve: LRCurve) -> float:
 def valley(curve: LRCurve) -> float:
     """Return the rate in the middle of the longest falling subsequence of the loss.
 
-    It is taken to start as many steps before its end as it has members, as if it left out none.
+    As in fastai, it is taken to start as many steps before its end as it has points, as if they were consecutive.
     """
     lrs, loss = curve.finite()
     lengths = np.ones(len(loss), dtype=int)
@@ -37,9 +37,10 @@ def valley(curve: LRCurve) -> float:
 
 
 def slide(curve: LRCurve, window: int = 15, threshold: float = 0.005) -> float:
-    """Return the low end of the last window, from the highest down, whose slopes at both ends differ.
+    """Slide a window down from the highest rate while the slopes at its ends differ by more than ``threshold``.
 
-    The next one's agree within ``threshold``. If those of the highest window do, its own low end is returned.
+    Returns:
+        The low end of the last such window; of the highest one, if not even its slopes differ.
     """
     lrs, loss = curve.finite()
     slope = np.gradient(loss)

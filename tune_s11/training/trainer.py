@@ -227,6 +227,10 @@ def compiled_call() -> Callable[[nn.Module, Tensor], Tensor]:
     return torch.compile(call, dynamic=False)  # imports its compiler, which takes seconds
 
 
+def _shapes(model: nn.Module) -> set[tuple[str, torch.Size]]:
+    return {(name, getattr(value, "shape", torch.Size())) for name, value in model.state_dict().items()}
+
+
 def try_out(recipe: Recipe, data: TrainingData) -> Trainer:
     """Build a trainer on the CPU, classify up to two images and train on them, to find mistakes before anything starts.
 
@@ -239,6 +243,7 @@ def try_out(recipe: Recipe, data: TrainingData) -> Trainer:
     model, when = f"model {recipe.model}", " before training"
     try:
         trainer = Trainer(recipe, data, Hardware(device="cpu", precision="fp32", threads=usable_cores()), seed=0)
+        before = _shapes(trainer.model)
         images, labels = (part[:2] for part in next(trainer.batches(0)))
         expected = (len(images), data.num_classes)
         when = " on two images" if len(images) == 2 else " on one image"
@@ -248,6 +253,9 @@ def try_out(recipe: Recipe, data: TrainingData) -> Trainer:
         if shape == expected:
             when += " in training mode"
             trainer.step(images, labels, lr=0.0)
+            if changed := before ^ _shapes(trainer.model):
+                names = ", ".join(sorted({name for name, _ in changed}))
+                raise InputError(f"{model}: training changes names or shapes in its state_dict: {names}")
     except InputError:
         raise
     except Exception as error:  # a user-defined network may raise anything

@@ -254,7 +254,10 @@ def test_a_test_that_could_not_tell_says_so(
     monkeypatch.setattr(Executor, "run", nothing)
     proposals = search.proposals()
     assert proposals.first[0]["max_lr"] == pytest.approx(0.253, abs=1e-3)
-    assert "range test: inconclusive, no cycle learned anything; " in search.printed.getvalue()
+    assert (
+        "range test: inconclusive, no cycle was both long enough and clearly better than guessing; "
+        in search.printed.getvalue()
+    )
 
 
 def test_a_cycle_that_fails_for_good_is_said_and_kept_away_from(

@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,12 @@ in_style = style.context(STYLE)
 @in_style
 def png(figure: Figure, dpi: int = 200) -> bytes:
     """Return the figure as a PNG with ``dpi`` pixels per inch."""
-    lay_out(figure)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
+    with warnings.catch_warnings():
+        # A class may have a name in a script that matplotlib's font lacks; the page has the name in the browser's.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        lay_out(figure)
+        figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 

@@ -54,7 +54,7 @@ def find_proposals(context: Context, data: ObjectRef, warm_start: tuple[Recipe, 
 
 
 def _in_words(bounds: LRBounds, config: SearchConfig) -> str:
-    unsure = "inconclusive, no cycle learned anything; " if bounds.unsure else ""
+    unsure = "inconclusive, no cycle was both long enough and clearly better than guessing; " if bounds.unsure else ""
     found = []
     if config.space.get("max_lr") == RANGE_TEST:
         at = f"at momentum {bounds.momentum:g} " if bounds.momentum is not None else ""
