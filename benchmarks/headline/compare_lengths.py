@@ -37,6 +37,7 @@ from benchmarks.headline.tables import RECIPES, lengths_section, write_results
 from benchmarks.race.measures import Estimate, estimate
 from benchmarks.tools.lines import read_lines
 from tune_s11.cli.app import new_app, run
+from tune_s11.cli.options import fraction
 from tune_s11.config import InputError
 from tune_s11.report.figures.canvas import BLUE, GREY, ORANGE, in_style, mark_target, spread_accuracy
 from tune_s11.results.records import Summary
@@ -262,7 +263,7 @@ def main(
     network: Annotated[str, typer.Option("--network", metavar="NAME", help="s11, or the function of a model.")] = "s11",
     width: WidthOption = 16,
     all_images: AllImagesOption = False,
-    target: Annotated[float, typer.Option("--target", min=0.0, max=1.0, help="Test accuracy to reach.")] = 0.9,
+    target: Annotated[float, typer.Option("--target", parser=fraction, metavar="ACCURACY", help="To reach.")] = 0.9,
     recordings: RecordingsOption = RECORDINGS,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of results.json and .md, and of a picture.")] = None,
 ) -> None:

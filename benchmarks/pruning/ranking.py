@@ -31,6 +31,14 @@ def correlate(signal: Floats, score: Floats, resamples: int = 1000, seed: int = 
     return Correlation(float(spearman(signal, score)), float(low), float(high))
 
 
+def compare(signal: Floats, other: Floats, score: Floats, resamples: int = 1000, seed: int = 0) -> Correlation:
+    """Return by how much better ``signal`` ranks than ``other``, on the same resamples; see :func:`correlate`."""
+    drawn = np.random.default_rng(seed).integers(len(score), size=(resamples, len(score)))
+    more = spearman(signal[drawn], score[drawn]) - spearman(other[drawn], score[drawn])
+    low, high = np.nanpercentile(more, [2.5, 97.5])
+    return Correlation(float(spearman(signal, score) - spearman(other, score)), float(low), float(high))
+
+
 def best_third(score: Floats) -> Ints:
     """Return the indices of the best third, at least four."""
     return np.argsort(-score, kind="stable")[: max(4, round(len(score) / 3))]

@@ -15,7 +15,7 @@ import typer
 
 from benchmarks.pruning.asha import Policy, Trade, flip_coins, measure, pareto_front, resample
 from benchmarks.pruning.curves import CIFAR10_W16, Curves, Floats, read_curves, score_of_winner
-from benchmarks.pruning.ranking import best_third, correlate, predict_score
+from benchmarks.pruning.ranking import Correlation, best_third, compare, correlate, predict_score
 from benchmarks.tools.goals import at_least, at_most, judged
 from tune_s11.cli.app import new_app, run
 from tune_s11.config import InputError
@@ -54,6 +54,10 @@ def tell_ranking(curves: Curves) -> None:
         print(f"{'':16}" + "".join(f"{f'epoch {epoch}':>20}" for epoch in INTERVALS_AT))
         for signal, values in curves.signals.items():
             print(f"{signal:16}" + "".join(_interval(values[trials, epoch - 1], score) for epoch in INTERVALS_AT))
+        print(f"\nEMA less raw weights, paired, {name} (n = {len(trials)})")
+        for epoch in range(2, 9):
+            ema, raw = (curves.signals[signal][trials, epoch - 1] for signal in ("ema", "raw"))
+            print(f"epoch {epoch:2d} {_shown(compare(ema, raw, score))}")
         print(f"\nRidge regression on curve and configuration, each trial by all others, {name} (n = {len(trials)})")
         print(f"{'':16}" + "".join(f"{f'epoch {epoch}':>20}" for epoch in REGRESSIONS_AT))
         for signal in ("raw", "ema"):
@@ -68,7 +72,10 @@ def _number(value: Floats) -> str:
 def _interval(signal: Floats, score: Floats) -> str:
     if np.isnan(spearman(signal, score)):
         return f"{'.':>20}"
-    found = correlate(signal, score)
+    return _shown(correlate(signal, score))
+
+
+def _shown(found: Correlation) -> str:
     return f"{f'{found.value:5.2f} ({found.low:5.2f} {found.high:5.2f})':>20}"
 
 

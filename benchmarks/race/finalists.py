@@ -24,7 +24,8 @@ from benchmarks.race.candidates import Candidates, join, replay
 from benchmarks.race.difficulty import ORDERS
 from benchmarks.race.measures import TRIALS, estimate
 from benchmarks.race.pool import POOLS, Floats, Ints, Pool, best_file, read_defaults, read_pool
-from benchmarks.race.replay import with_interval
+from benchmarks.race.problems import find_problem
+from benchmarks.race.replay import AsideOption, with_interval
 from benchmarks.race.starts import PROGRAM, read_tests
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.markdown import markdown_head, markdown_row
@@ -144,8 +145,10 @@ def main(
     problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Problem whose best are recorded again.")],
     orders: Annotated[int, typer.Option("--orders", parser=whole_number(1), metavar="N", help="Replays.")] = ORDERS,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
+    aside: AsideOption = False,
 ) -> None:
     """Print a table."""
+    find_problem(problem, aside, "replays it")
     pool = read_pool(problem, pools)
     runs = read_runs(pool, problem, pools)
     candidates = join(pool, read_defaults(pool, problem, pools))

@@ -173,6 +173,8 @@ def _rounded(estimates: dict[str, Estimate]) -> dict[str, list[float | None]]:
     }
 
 
+AsideOption = Annotated[bool, typer.Option("--aside", help="Replay the held-out problem.")]
+
 app = new_app("Race the arms that only choose among recorded configurations.")
 
 
@@ -180,7 +182,7 @@ app = new_app("Race the arms that only choose among recorded configurations.")
 def main(
     problems: Annotated[list[str] | None, typer.Argument(metavar="[PROBLEM]...", help="Default: all recorded.")] = None,
     orders: Annotated[int, typer.Option("--orders", parser=whole_number(1), metavar="N", help="Replays.")] = ORDERS,
-    aside: Annotated[bool, typer.Option("--aside", help="Replay the held-out problem.")] = False,
+    aside: AsideOption = False,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
 ) -> None:
     """Print a table for each problem and track, and all figures as JSON."""

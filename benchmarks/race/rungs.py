@@ -21,9 +21,9 @@ from benchmarks.race.candidates import Candidates, History, join
 from benchmarks.race.difficulty import ORDERS
 from benchmarks.race.measures import budget_of, estimate, measure, ship
 from benchmarks.race.pool import POOLS, Floats, read_defaults, read_pool
-from benchmarks.race.problems import WALL
+from benchmarks.race.problems import WALL, find_problem
 from benchmarks.race.record_cycles import read_cycles
-from benchmarks.race.replay import figure_cells, figure_heads, with_interval
+from benchmarks.race.replay import AsideOption, figure_cells, figure_heads, with_interval
 from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
 from tune_s11.cli.options import whole_number
@@ -163,8 +163,10 @@ def main(
     problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Problem with a recorded pool and cycles.")],
     orders: Annotated[int, typer.Option("--orders", parser=whole_number(1), metavar="N", help="Replays.")] = ORDERS,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
+    aside: AsideOption = False,
 ) -> None:
     """Print a table for the whole space, and one inside the constant wall."""
+    find_problem(problem, aside, "replays it")
     pool = read_pool(problem, pools)
     cycles = read_cycles(pool, problem, pools)
     needed = {length for rungs in CHOICES for length in rungs.cycles}

@@ -21,8 +21,8 @@ from benchmarks.race.candidates import FALLBACK, Candidates, History, join, repl
 from benchmarks.race.difficulty import ORDERS
 from benchmarks.race.measures import budget_of, estimate, measure, ship
 from benchmarks.race.pool import POOLS, Floats, Ints, range_tests_file, read_defaults, read_pool
-from benchmarks.race.problems import WALL, defaults
-from benchmarks.race.replay import figure_cells, figure_heads, with_interval
+from benchmarks.race.problems import WALL, defaults, find_problem
+from benchmarks.race.replay import AsideOption, figure_cells, figure_heads, with_interval
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.markdown import markdown_head, markdown_row
 from tune_s11.cli.app import new_app, run
@@ -188,8 +188,10 @@ def main(
     problem: Annotated[str, typer.Argument(metavar="PROBLEM", help="Problem with a recorded pool and range tests.")],
     orders: Annotated[int, typer.Option("--orders", parser=whole_number(1), metavar="N", help="Replays.")] = ORDERS,
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
+    aside: AsideOption = False,
 ) -> None:
     """Print a table."""
+    find_problem(problem, aside, "replays it")
     pool = read_pool(problem, pools)
     tests = read_tests(problem, pools)
     candidates = join(pool, read_defaults(pool, problem, pools))

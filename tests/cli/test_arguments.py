@@ -24,3 +24,9 @@ def test_settings_that_a_command_would_ignore_are_refused(setting: str) -> None:
     line = f"--set {key}: is not used by a single run; expected a recipe field, or search.seed"
     with pytest.raises(InputError, match=f"^{line}$"):
         refuse_unused(["width=64", setting], "a single run", "search.seed")
+
+
+def test_a_field_that_a_command_does_not_use_is_refused() -> None:
+    line = "--set max_lr: is not used by the range test; expected another recipe field, or search.seed"
+    with pytest.raises(InputError, match=f"^{line}$"):
+        refuse_unused(["max_lr=3"], "the range test", "search.seed", unused=("max_lr",))

@@ -202,7 +202,7 @@ def test_zigzag_draws(report: Report) -> None:
         (["lr", "--out", "no/such.png"], "--out no/such.png: there is no folder no"),
         (["lr", "--out", "results"], "--out results: is a folder"),
         (["lr", "results/own/search.yaml"], "results/own/search.yaml: holds no range test"),
-        (["zigzag", "--cycles", "0"], "'0': expected a whole number from 1"),
+        (["zigzag", "--cycles", "0"], "'0': expected a whole number from 1 to 1000"),
         (["zigzag", "--min-lr", "1", "--max-lr", "0.5"], "--min-lr 1 --max-lr 0.5: expected 0 <= min_lr < max_lr"),
         (["zigzag", "--max-lr", "nan"], "expected 0 <= min_lr < max_lr"),
         (["zigzag", "--period", "0"], "--period 0: must be more than 0 epochs"),

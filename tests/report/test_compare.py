@@ -198,5 +198,5 @@ def test_what_is_refused(search_path: Path) -> None:
             read_compared(names, storage)
     for name in ("t0000", "t0002"):
         shutil.rmtree(search_path / "trials" / name)
-    with pytest.raises(InputError, match="own: no trial of this search has finished yet"):
+    with pytest.raises(InputError, match="own: no trial is complete"):
         read_compared(["a", "own"], storage)

@@ -5,7 +5,7 @@ import json
 import math
 import re
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -445,6 +445,18 @@ def test_of_thousands_of_classes_there_is_no_confusion_matrix(
     assert "<h3>Recall by class</h3>" in page
     assert "<h3>Calibration</h3>" in page
     assert "Which classes it confuses" not in page
+
+
+def test_a_search_without_a_complete_trial_says_why(search_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tune_s11.report.figures.png", lambda _: b"")
+    monkeypatch.setattr("tune_s11.report.figures.svg", lambda *_: "<svg/>")
+    search = load_search(str(search_path), search_path.parent)
+    ended = [replace(trial, state="diverged", error=None) for trial in search.trials]
+    for samples, resume in ((len(ended), False), (len(ended) + 1, True)):
+        config = search.config.with_overrides({"search.samples": str(samples)})
+        page = write_report(replace(search, trials=ended, config=config), commands={"resume": "go on"}).read_text()
+        assert f"<p>No trial is complete: {len(ended)} diverged.</p>" in page
+        assert ("go on" in page) == resume
 
 
 def test_winner_in_the_middle_of_its_bounds_is_no_warning(numbers: dict[str, Any], page: str) -> None:

@@ -65,7 +65,8 @@ def test_cycles_of_a_test_in_progress_are_read_as_far_as_they_are_whole(tmp_path
     assert read_cycles(path) == {}
     write_cycles(path, CYCLES)
     assert read_cycles(path) == CYCLES
-    path.write_text(path.read_text()[:-20] + '\n{"epochs": 3}\n')
+    odd = '{"epochs": 3, "max_lr": "high", "seed": 5, "accuracy": 0.5, "loss": 1.25, "trained": 2}'
+    path.write_text(path.read_text()[:-20] + f'\n{{"epochs": 3}}\n{odd}\n')
     assert read_cycles(path) == dict(list(CYCLES.items())[:1])
 
 
@@ -90,6 +91,31 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes) -> None:
         read_range_test(path)
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"lr_range.json: holds no range test \(\w+\)$"):
+        read_range_test(path)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("bounds", {"low": "a tenth", "high": 1, "suggestion": 0.3, "min_lr": 0.01, "reasons": {}}),
+        ("cycles", [{"epochs": 2, "max_lr": 0.1, "seed": 5, "accuracy": "half", "loss": 1.25, "trained": 2}]),
+        ("curve", {"lrs": ["low", "high"], "losses": [[1, 2]]}),
+        ("curve", {"lrs": [0.1, 1], "losses": [[1, 2], [1]]}),
+    ],
+)
+def test_a_value_of_another_kind_is_one_line(tmp_path: Path, part: str, value: object) -> None:
+    path = tmp_path / "lr_range.json"
+    MEASURED.write(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {part: value}))
+    with pytest.raises(InputError, match=r"lr_range.json: holds no range test \(\w+\)$"):
+        read_range_test(path)
+
+
+def test_a_test_has_ramps_or_cycles(tmp_path: Path) -> None:
+    path = tmp_path / "lr_range.json"
+    MEASURED.write(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"curve": None, "cycles": []}))
+    with pytest.raises(InputError, match=r"holds no range test \(neither ramps nor cycles\)$"):
         read_range_test(path)
 
 

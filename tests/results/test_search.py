@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests.results.attempts import HARDWARE, row, write_attempt
-from tune_s11.results import SearchResult, read_trials
+from tune_s11.config import Recipe
+from tune_s11.results import SearchResult, TrialResult, read_trials
+from tune_s11.results.trials import State
 from tune_s11.search_space import SearchConfig
 
 
@@ -118,3 +120,22 @@ def test_verdicts_of_earlier_versions_count(
     assert (search.finalists is not None) == counts
     assert search.winner is not None
     assert search.winner.name == (names[-1] if counts else "t0001")
+
+
+@pytest.mark.parametrize(
+    ("states", "error", "line", "hopeless"),
+    [
+        ([], None, "no trial is complete yet", False),
+        (["failed", "failed", "failed"], "OSError: disk", "no trial is complete: t0000: OSError: disk", False),
+        (["pruned", "running", "diverged"], None, "no trial is complete yet", False),
+        (["diverged", "pruned"], None, "no trial is complete: 1 diverged, 1 pruned", False),  # one has not begun
+        (["diverged", "pruned", "diverged"], None, "no trial is complete: 2 diverged, 1 pruned", True),
+    ],
+)
+def test_why_there_is_no_winner(
+    config: SearchConfig, states: list[State], error: str | None, line: str, hopeless: bool
+) -> None:
+    trials = [TrialResult(number, {}, Recipe(), 0, None, [], state, error) for number, state in enumerate(states)]
+    search = SearchResult(Path("gone"), config.with_overrides({"search.samples": "3"}), {}, trials)
+    assert search.winner is None
+    assert (search.why_no_winner, search.hopeless) == (line, hopeless)

@@ -76,7 +76,7 @@ def test_what_is_missing_is_named(finished: Path) -> None:
     refuse(finished, "own: the winner, t0002, is not refit yet")
     for number in (0, 2):
         (finished / "trials" / f"t{number:04d}" / "result.json").unlink()
-    refuse(finished, "own: has no winner yet, because no trial is complete")
+    refuse(finished, "own: has no winner yet: no trial is complete")
     with pytest.raises(InputError, match="nobody: no such search"):
         load_best("nobody", finished.parent)
 

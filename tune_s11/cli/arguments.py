@@ -1,6 +1,7 @@
 """Converts what the user has typed into the library's configuration."""
 
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 
 import typer
@@ -75,21 +76,23 @@ def resolve_config(
     return load_space(space).with_overrides(overrides).with_absolute_paths()
 
 
-def refuse_unused(settings: list[str] | None, what: str, *used: str) -> None:
-    """Refuse settings of a search or its refits, except those that a command uses, because they would be ignored.
+def refuse_unused(settings: list[str] | None, what: str, *used: str, unused: Collection[str] = ()) -> None:
+    """Refuse settings that a command does not use, because they would be ignored.
 
     Args:
         settings: Values of ``--set``.
         what: What the command does, for the error.
-        used: Keys that it uses in addition to the recipe's fields.
+        used: Keys of the search that it uses in addition to the recipe's fields.
+        unused: Fields of the recipe that it does not use.
 
     Raises:
         InputError: There is such a setting.
     """
     for setting in settings or []:
         key, _ = _key_value(setting)
-        if not names_recipe_field(key) and key not in used:
-            raise InputError(f"--set {key}: is not used by {what}; expected a recipe field, or {', '.join(used)}")
+        if key in unused or (not names_recipe_field(key) and key not in used):
+            other = "another" if key in unused else "a"
+            raise InputError(f"--set {key}: is not used by {what}; expected {other} recipe field, or {', '.join(used)}")
 
 
 def names_recipe_field(setting: str) -> bool:

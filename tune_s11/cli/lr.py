@@ -58,7 +58,7 @@ def lr(
     picture = out.with_suffix(".png") if out.name else out
     if out.exists() or picture.exists() or picture == out or not os.access(out.parent, os.W_OK | os.X_OK):
         raise InputError(f"--out {out}: must name a new file in a writable folder, with no {picture.name} beside it")
-    refuse_unused(settings, "the range test alone", *(f"search.{name}" for name in _USED))
+    refuse_unused(settings, "the range test", *(f"search.{name}" for name in _USED), unused=("max_lr",))
     config = resolve_config(space, settings, data_dir, model, seed)
     recipe, search = config.recipe, config.search
     hardware = choose_hardware(precision, threads)

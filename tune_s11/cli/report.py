@@ -24,6 +24,7 @@ from tune_s11.report.tables import ranked, trial_facts
 from tune_s11.results import RunResult, load_result, load_search
 from tune_s11.results.lr_range import read_range_test
 from tune_s11.results.opening import publish
+from tune_s11.search_space import RANGE_TEST
 from tune_s11.text import say, short
 from tune_s11.training.schedule import Triangular
 
@@ -182,6 +183,9 @@ def lr(
     else:
         search = load_search(source, storage)
         path, winner = search.folder.range_test, search.winner
+        if not path.exists():
+            why = "is not there yet" if RANGE_TEST in search.config.space.values() else "was not wanted"
+            raise InputError(f"{search.name}: its range test {why}; expected a search with one, or the file of one")
     measured = read_range_test(path)
     bounds = measured.bounds
     max_lr = None if winner is None else bounds.comparable(winner.recipe.max_lr, winner.recipe.momentum)
@@ -197,7 +201,7 @@ def lr(
 
 @app.command()
 def zigzag(
-    cycles: Annotated[int, typer.Option("--cycles", parser=whole_number(1), metavar="N", help="Periods to draw.")] = 3,
+    cycles: Annotated[int, typer.Option("--cycles", parser=whole_number(1, 1000), metavar="N", help="Periods.")] = 3,
     out: OutOption = Path("zigzag.png"),
     min_lr: Annotated[float, typer.Option("--min-lr", help="Lowest learning rate.")] = 0.004,
     max_lr: Annotated[float, typer.Option("--max-lr", help="Peak learning rate.")] = 0.4,

@@ -49,7 +49,7 @@ class LRCurve:
     def from_dict(plain: dict[str, Any]) -> "LRCurve":
         """Build a curve from the result of :meth:`to_dict`."""
         losses = [[math.inf if x is None else x for x in ramp] for ramp in plain["losses"]]
-        return LRCurve(np.array(plain["lrs"]), np.array(losses))
+        return LRCurve(np.array(plain["lrs"], float), np.array(losses, float))
 
 
 def smooth(losses: Floats, beta: float = 0.9) -> Floats:

@@ -96,7 +96,7 @@ def _read(name: str, label: str, storage: Storage) -> Compared:
         return compared_run(result, name, label)
     settings, winner = result.config.search, result.winner
     if winner is None:
-        raise InputError(f"{name}: no trial of this search has finished yet")
+        raise InputError(f"{name}: {result.why_no_winner}")
     rows = _validated(winner.rows)
     return Compared(
         label,

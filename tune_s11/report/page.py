@@ -12,7 +12,7 @@ import jinja2
 from tune_s11.results import RunResult, SearchResult
 from tune_s11.results.manifest import WARM_START
 from tune_s11.storage.files import write_whole
-from tune_s11.text import short
+from tune_s11.text import format_seconds, short
 
 _NONE = "\u2013"
 
@@ -79,7 +79,7 @@ def render(numbers: dict[str, Any], pictures: dict[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "points": _points, "number": _number, "duration": _duration}
+    environment.filters |= {"percent": _percent, "points": _points, "number": _number, "duration": format_seconds}
     # The manifest's copy of the configuration serves the resume checks; the page shows its main part elsewhere.
     hidden = {"search", WARM_START}
     circumstances = _flat({key: value for key, value in numbers["manifest"].items() if key not in hidden})
@@ -102,11 +102,6 @@ def _number(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: _NONE}[value]
     return short(value)
-
-
-def _duration(seconds: float) -> str:
-    minutes, hours = seconds / 60, seconds / 3600
-    return f"{hours:.1f} h" if hours >= 2 else f"{minutes:.1f} min" if minutes >= 2 else f"{seconds:.1f} s"
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from tune_s11.config import InputError
 from tune_s11.lr_range.bounds import LRBounds, bounds_of, falls
@@ -69,11 +72,14 @@ def read_range_test(path: Path) -> RangeTest:
         plain = json.loads(path.read_text("utf-8"))
         curve = None if plain["curve"] is None else LRCurve.from_dict(plain["curve"])
         suggestions = {str(name): float(lr) for name, lr in plain["suggestions"].items()}
-        return RangeTest(curve, suggestions, LRBounds(**plain["bounds"]), _cycles(plain.get("cycles", [])))
+        bounds, cycles = _BOUNDS.validate_python(plain["bounds"]), _cycles(plain.get("cycles", []))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: holds no range test ({type(error).__name__})") from None
+    if curve is None and not cycles:
+        raise InputError(f"{path}: holds no range test (neither ramps nor cycles)")
+    return RangeTest(curve, suggestions, bounds, cycles)
 
 
 def write_cycles(path: Path, cycles: Mapping[Cycle, Outcome]) -> None:
@@ -83,10 +89,14 @@ def write_cycles(path: Path, cycles: Mapping[Cycle, Outcome]) -> None:
 
 def read_cycles(path: Path) -> dict[Cycle, Outcome]:
     """Read the cycles of a test in progress; none if the file is missing. Damaged lines are skipped."""
-    return _cycles([row for row in read_lines(path) if row.keys() == _KEYS])
+    cycles: dict[Cycle, Outcome] = {}
+    for row in read_lines(path):
+        with suppress(KeyError, ValueError):
+            cycles |= _cycles([row])
+    return cycles
 
 
-_KEYS = {"epochs", "max_lr", "seed", "accuracy", "loss", "trained"}
+_BOUNDS, _CYCLE, _OUTCOME = TypeAdapter(LRBounds), TypeAdapter(Cycle), TypeAdapter(Outcome)
 
 
 def _rows(cycles: Mapping[Cycle, Outcome]) -> list[dict[str, Any]]:
@@ -98,6 +108,8 @@ def _rows(cycles: Mapping[Cycle, Outcome]) -> list[dict[str, Any]]:
 
 def _cycles(rows: list[dict[str, Any]]) -> dict[Cycle, Outcome]:
     return {
-        Cycle(row["epochs"], row["max_lr"], row["seed"]): Outcome(row["accuracy"], row["loss"], row["trained"])
+        _CYCLE.validate_python({name: row[name] for name in ("epochs", "max_lr", "seed")}): _OUTCOME.validate_python(
+            {"accuracy": row["accuracy"], "loss": row["loss"], "epochs": row["trained"]}
+        )
         for row in rows
     }

@@ -1,5 +1,6 @@
 """Reads a search as it stands: finished, interrupted or still running. Needs no Ray, and runs no pickle."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,23 @@ class SearchResult:
         if verdict is None:
             return contenders[0]
         return next(trial for trial in self.trials if trial.name == verdict.winner)
+
+    @property
+    def why_no_winner(self) -> str:
+        """Reason why there is no winner, from the states of the trials, of which none is complete."""
+        for trial in self.trials:
+            if trial.error:
+                return f"no trial is complete: {trial.name}: {trial.error}"
+        states = Counter(trial.state for trial in self.trials)
+        if not states or "running" in states:
+            return "no trial is complete yet"
+        return "no trial is complete: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether all trials have ended without a winner, so that only more trials could find one."""
+        ended = sum(trial.state in ("pruned", "diverged") for trial in self.trials)
+        return self.winner is None and ended >= self.config.search.samples
 
     @property
     def lengths(self) -> Lengths | None:

@@ -89,7 +89,9 @@ def read_best(search: SearchResult) -> Best:
     """
     where, winner = search.name, search.winner
     if winner is None:
-        raise NoWinnerError(search.path, "has no winner yet, because no trial is complete")
+        if search.hopeless:
+            raise InputError(f"{where}: has no winner: {search.why_no_winner}; expected one with a complete trial")
+        raise NoWinnerError(search.path, f"has no winner yet: {search.why_no_winner}")
     try:
         refits = read_refits(search, winner)
     except NotRefitError as error:

@@ -103,3 +103,8 @@ def test_the_command_needs_fresh_runs_and_prints_a_table(tmp_path: Path, capsys:
     rows = [each for each in capsys.readouterr().out.splitlines() if each.startswith("| ")]
     assert rows[0].startswith("| epochs, in complete trials | n | best trial wins | 2 x 1 |")
     assert [each.split(" | ")[:2] for each in rows[2:]] == [["| 10", "3"], ["| 20", "3"], ["| 40", "3"]]
+
+
+def test_a_held_out_problem_is_shown_only_on_request() -> None:
+    with pytest.raises(InputError, match=r"PROBLEM digits-recurrent: is kept until .*; --aside replays it"):
+        main("digits-recurrent")

@@ -74,3 +74,8 @@ def test_the_command_needs_recorded_cycles_and_prints_two_tables(
     ]
     assert out.count("| cycles of 4, then epochs 6; factor 3 |") == 2
     assert "nan" not in json.dumps(out)
+
+
+def test_a_held_out_problem_is_shown_only_on_request() -> None:
+    with pytest.raises(InputError, match=r"PROBLEM digits-recurrent: is kept until .*; --aside replays it"):
+        main("digits-recurrent")

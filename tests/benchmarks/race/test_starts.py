@@ -105,3 +105,8 @@ def test_the_command_needs_recorded_tests_and_prints_a_table(
     main("digits-s11", 2, tmp_path)
     rows = [each for each in capsys.readouterr().out.splitlines() if each.startswith("| ")]
     assert [each.split(" | ")[0].removeprefix("| ") for each in rows[2:]] == [start.name for start in CHOICES]
+
+
+def test_a_held_out_problem_is_shown_only_on_request() -> None:
+    with pytest.raises(InputError, match=r"PROBLEM digits-recurrent: is kept until .*; --aside replays it"):
+        main("digits-recurrent")

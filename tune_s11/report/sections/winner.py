@@ -13,14 +13,15 @@ SHOWN_IN = SearchBuilder
 
 
 def add(report: SearchBuilder) -> None:
-    """Add ``winner``, ``finalists``, ``test`` and ``optimism``, and the command that finishes the search."""
-    report.numbers |= dict.fromkeys(("winner", "finalists", "test", "optimism"))
+    """Add ``winner`` or ``why_no_winner``, ``finalists``, ``test``, ``optimism``, and the command that goes on."""
+    report.numbers |= dict.fromkeys(("winner", "why_no_winner", "finalists", "test", "optimism"))
     if report.winner is None:
-        report.leave_out("the winner and its test accuracy", "no trial has finished yet")
+        report.numbers["why_no_winner"] = report.search.why_no_winner
+        report.leave_out("the winner and its test accuracy", report.search.why_no_winner)
     else:
         _add_trial(report, report.winner)
         _add_refits(report, report.winner)
-    if report.numbers["test"] is None and "resume" in report.commands:
+    if report.numbers["test"] is None and "resume" in report.commands and not report.search.hopeless:
         report.numbers["commands"]["resume"] = report.commands["resume"]
 
 

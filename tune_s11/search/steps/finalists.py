@@ -4,7 +4,6 @@ The best of many trials owes part of its score to a lucky seed and to noise from
 that no trial had show which trial is better without that luck, and whether the difference exceeds the noise.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from ray import ObjectRef
 
 from tune_s11.config import Recipe, SearchSettings
-from tune_s11.results import SearchResult, TrialResult, trial_name
+from tune_s11.results import TrialResult, trial_name
 from tune_s11.results.records import FinalistScores, Margin, Summary, Verdict
 from tune_s11.search.context import Context
 from tune_s11.search.failures import SearchFailedError
@@ -58,7 +57,7 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
         )
     winner, verdict = search.winner, search.finalists
     if winner is None:
-        raise SearchFailedError(f"{_why_none(search)}; {context.folder.trials} has the details")
+        raise SearchFailedError(f"{search.why_no_winner}; {context.folder.trials} has the details")
     if verdict is not None:
         context.say(
             f"finalists: {len(verdict.trials)} trials from {len(verdict.seeds)} seeds each; {winner.name} has "
@@ -70,17 +69,6 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
     context.say(f"winner: {winner.name}, validation accuracy {winner.score:.4f} ({winner.recipe.weights})")
     context.say("  " + ", ".join(f"{name} {short(value)}" for name, value in winner.params.items()))
     return winner
-
-
-def _why_none(search: SearchResult) -> str:
-    """Return why a search has no complete trial."""
-    for trial in search.trials:
-        if trial.error:
-            return f"no trial is complete: {trial.name}: {trial.error}"
-    if any(trial.state == "running" for trial in search.trials):
-        return "no trial is complete yet; --resume continues those that were interrupted"
-    ended = Counter(trial.state for trial in search.trials)
-    return "no trial is complete: " + ", ".join(f"{count} {state}" for state, count in sorted(ended.items()))
 
 
 def _gained(verdict: Verdict) -> list[str]:
