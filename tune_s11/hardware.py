@@ -31,7 +31,7 @@ class Hardware(Frozen):
     """Whether convolutions of small images are matrix products; see :mod:`tune_s11.models.convolution`."""
 
     def activate(self) -> None:
-        """Apply these settings to this process."""
+        """Set the threads and the memory allocation of this process; the other settings apply where they are used."""
         import torch
 
         torch.set_num_threads(self.threads)

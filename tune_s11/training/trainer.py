@@ -97,7 +97,7 @@ class Trainer:
             yield self.run_epoch()
 
     def run_epoch(self) -> EpochMetrics:
-        """Train for one epoch and validate. The host waits for the device only at the end of the epoch."""
+        """Train for one epoch and validate. With the batched augmentation, the host waits for the device only once."""
         start = time.perf_counter()
         totals = torch.zeros(2, device=self.device)
         for k, (images, labels) in enumerate(self.batches(self.epoch)):

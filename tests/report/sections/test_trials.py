@@ -81,7 +81,7 @@ def test_a_resumed_search_names_its_break(trials_alone: Path) -> None:
     workers = report.numbers["workers"]
     assert workers["break_seconds"] == [36_002.0]  # the first session ends at 17 s, the fourth trial began at 19 s
     assert workers["idle_share"] == pytest.approx(1 - 28.5 / (2 * 16 + 7))
-    assert "is left out: 10.0 h" in page
+    assert "is left out: 10 h 0 min" in page
 
 
 def test_equal_scores(empty: Path, write_trial: Write) -> None:
