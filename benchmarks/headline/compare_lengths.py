@@ -219,7 +219,7 @@ def draw(recorded: Mapping[str, Recording], target: float) -> Figure:
     """
     ticks = sorted({row["epochs"] for recording in recorded.values() for row in recording.rows})
     figure = Figure(figsize=(11, 4.2), layout="constrained")
-    curves, lengths = figure.subplots(1, 2, sharey=True)
+    curves, lengths = figure.subplots(1, 2)
     shown = "cycle" if "cycle" in recorded else next(iter(recorded))
     _draw_curves(curves, recorded[shown])
     curves.set(xlabel="epoch", ylabel="accuracy (log error scale)")
@@ -239,7 +239,7 @@ def draw(recorded: Mapping[str, Recording], target: float) -> Figure:
     lengths.legend(loc="lower right")
     for axes in (curves, lengths):
         mark_target(axes, target)
-    spread_accuracy(lengths)
+        spread_accuracy(axes)
     return figure
 
 

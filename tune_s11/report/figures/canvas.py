@@ -125,6 +125,6 @@ def spread_accuracy(axes: Axes) -> None:
     axes.autoscale_view(scalex=False)  # limits found on the linear scale may lie above 1, where this one ends
     low, high = axes.get_ylim()
     ticks = _TICKS if axes.dataLim.ymax > 0.8 else _TICKS_BELOW_80
-    few = sum(low <= tick <= high for tick in ticks) < 2
+    few = sum(low <= tick <= high for tick in ticks) < 3
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]) if few else FixedLocator(ticks))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda accuracy, _: f"{100 * accuracy:.4g} %"))
