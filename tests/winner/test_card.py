@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.winner.exported import export_from
 from tests.winner.finished import edit
+from tune_s11.winner.card import without_folders
 
 
 def test_the_card_has_accuracy_data_and_recipe(finished: Path, images: Path) -> None:
@@ -21,6 +24,22 @@ def test_the_card_has_accuracy_data_and_recipe(finished: Path, images: Path) -> 
     assert str(images.parent) not in card  # of this machine
     assert f"| data set | folder {images.name} |" in card
     assert "| augmentation | batched |" in card
+
+
+@pytest.mark.parametrize(
+    ("command", "published"),
+    [
+        (
+            "run_search.py --gpus 4 --storage s3://bucket/of/mine",
+            "run_search.py --gpus 4 --storage s3://bucket/of/mine",
+        ),
+        ("run_search.py --data-dir /home/me/secret/birds", "run_search.py --data-dir birds"),
+        ("run_search.py --data-dir=/birds --space my/a.yaml", "run_search.py --data-dir=birds --space my/a.yaml"),
+        ("tune-s11 search --data-dir '/home/me/secret birds'", "tune-s11 search --data-dir 'secret birds'"),
+    ],
+)
+def test_folders_in_the_command_are_not_published(command: str, published: str) -> None:
+    assert without_folders(command) == published
 
 
 def test_a_pipelines_folder_is_not_published(finished: Path) -> None:

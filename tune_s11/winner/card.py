@@ -1,6 +1,7 @@
 """Writes the model card of an exported winner: what it is, how good it is, how to load it."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
         if recipe[field] is not None:
             recipe[field] = Path(recipe[field]).name
     manifest = best.search.manifest
+    if "command" in manifest:
+        manifest = manifest | {"command": without_folders(manifest["command"])}
     return environment.get_template("model_card.md.j2").render(
         name=best.search.name,
         version=__version__,
@@ -53,6 +56,11 @@ def model_card(best: Best, files: Mapping[str, str], tolerance: float) -> str:
         files=files,
         tolerance=tolerance,
     )
+
+
+def without_folders(command: str) -> str:
+    """Return a shell command with absolute paths cut down to their last part."""
+    return re.sub(r"(^|[\s='])/(?:[^\s/']+/)*(?=[^\s/'])", r"\1", command)
 
 
 def _cell(value: Any) -> str:
