@@ -82,7 +82,7 @@ def lengths_section(entry: dict[str, Any]) -> str:
     for kind in kinds:
         found = (measured["test_accuracy"].get(kind) for measured in lengths.values())
         lines.append(markdown_row([RECIPES[kind], *map(_accuracy, found)]))
-    for name, key in (("steps", "steps"), ("minutes of the fastest run", "minutes")):
+    for name, key in (("training steps", "steps"), ("minutes of the fastest run", "minutes")):
         lines.append(
             markdown_row([name, *("" if each[key] is None else f"{each[key]:,}" for each in lengths.values())])
         )

@@ -121,7 +121,7 @@ def test_table_page_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[st
     main(recordings=recordings, out=tmp_path)
     said = capsys.readouterr().out
     assert "| one cycle, tuned | 82.00 ± 0.10 (n = 3) |" in said
-    assert "| steps | 435 | 522 |" in said
+    assert "| training steps | 435 | 522 |" in said
     assert "| minutes of the fastest run | 2.5 | 3.0 |" in said
     assert "- one cycle, tuned: 90% in 16 epochs" in said
     assert "- steps, tuned: 90% in none of these lengths" in said
