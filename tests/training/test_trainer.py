@@ -440,6 +440,13 @@ def test_batches_of_one_image_are_tried_out(monkeypatch: pytest.MonkeyPatch) -> 
     try_out(recipe(batch_size=1), data)
 
 
+def test_a_module_that_is_a_script_and_exits_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "exiting_script.py").write_text("import sys; sys.exit(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="^model exiting_script:net: fails before training: SystemExit: 0$"):
+        try_out(recipe(model="exiting_script:net"), TrainingData(images(64, 0), None, 4, MEAN, STD))
+
+
 @pytest.mark.parametrize(
     ("network", "says"),
     [

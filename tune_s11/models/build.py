@@ -20,7 +20,7 @@ def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
     build = S11ResNet if recipe.model == "s11" else _imported(recipe.model)
     try:
         model = build(width=recipe.width, num_classes=num_classes, image_size=recipe.image_size)
-    except (Exception, SystemExit) as error:  # a user's own network may raise anything; a wide one may exhaust memory
+    except Exception as error:  # a user's own network may raise anything, and a wide one may exhaust the memory
         raise InputError(f"model {recipe.model}: cannot be built: {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"model {recipe.model}: returned {type(model).__name__}, expected a torch.nn.Module")
@@ -36,7 +36,7 @@ def _imported(path: str) -> Callable[..., object]:
         sys.path.insert(0, os.getcwd())
     try:
         build = getattr(importlib.import_module(module_name), name)
-    except (Exception, SystemExit) as error:  # a user's own module may raise anything, or be a script that exits
+    except Exception as error:  # a user's own module may raise anything
         raise InputError(f"model {path!r}: cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(build):
         raise InputError(f"model {path!r}: is not callable")
