@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -443,7 +444,7 @@ def test_batches_of_one_image_are_tried_out(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_module_that_is_a_script_and_exits_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "exiting_script.py").write_text("import sys; sys.exit(0)\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(InputError, match="^model exiting_script:net: fails before training: SystemExit: 0$"):
+    with pytest.raises(InputError, match=r"^model exiting_script:net: fails before training: SystemExit: 0$"):
         try_out(recipe(model="exiting_script:net"), TrainingData(images(64, 0), None, 4, MEAN, STD))
 
 

@@ -258,10 +258,7 @@ def try_out(recipe: Recipe, data: TrainingData) -> Trainer:
                 raise InputError(f"{model}: training changes names or shapes in its state_dict: {names}")
     except InputError:
         raise
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # a user's network may raise anything, and its module be a script that exits
+    except (Exception, SystemExit) as error:  # a user's network may raise anything, and its module may exit
         raise InputError(f"{model}: fails{when}: {type(error).__name__}: {error}") from error
     if shape != expected:
         raise InputError(f"{model}: logits of shape {shape}, expected (N, {data.num_classes})")
