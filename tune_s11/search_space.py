@@ -120,10 +120,13 @@ class SearchConfig:
                 f"refit.epochs {self.refit.epochs}: search.target {self.search.target:g} finds the refits' epochs; "
                 "expected one of the two"
             )
-        no_peak, own_pipeline = self.recipe.schedule == "plateau", self.recipe.augmentation not in AUGMENTATIONS
-        for name, unused in (("peak_epoch", no_peak), ("pad", own_pipeline), ("cutout", own_pipeline)):
-            if unused and name in self.space:
-                why = "schedule plateau" if name == "peak_epoch" else f"augmentation {self.recipe.augmentation}"
+        without_effect: dict[str, str] = {}
+        if self.recipe.schedule == "plateau":
+            without_effect["peak_epoch"] = "schedule plateau"
+        if self.recipe.augmentation not in AUGMENTATIONS:
+            without_effect |= dict.fromkeys(("pad", "cutout"), f"augmentation {self.recipe.augmentation}")
+        for name, why in without_effect.items():
+            if name in self.space:
                 raise InputError(f"space.{name}: has no effect with {why}; expected to be left out")
         return self
 

@@ -1,5 +1,6 @@
 """Measure how well an early signal ranks trials by their final accuracy."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,17 +27,23 @@ class Correlation:
 
 def correlate(signal: Floats, score: Floats, resamples: int = 1000, seed: int = 0) -> Correlation:
     """Correlate ``signal`` with ``score``, (n,) each; the interval is a percentile bootstrap over the trials."""
-    drawn = np.random.default_rng(seed).integers(len(score), size=(resamples, len(score)))
-    low, high = np.nanpercentile(spearman(signal[drawn], score[drawn]), [2.5, 97.5])
-    return Correlation(float(spearman(signal, score)), float(low), float(high))
+    return _bootstrap(lambda trials: spearman(signal[trials], score[trials]), len(score), resamples, seed)
 
 
 def compare(signal: Floats, other: Floats, score: Floats, resamples: int = 1000, seed: int = 0) -> Correlation:
     """Return by how much better ``signal`` ranks than ``other``, on the same resamples; see :func:`correlate`."""
-    drawn = np.random.default_rng(seed).integers(len(score), size=(resamples, len(score)))
-    more = spearman(signal[drawn], score[drawn]) - spearman(other[drawn], score[drawn])
-    low, high = np.nanpercentile(more, [2.5, 97.5])
-    return Correlation(float(spearman(signal, score) - spearman(other, score)), float(low), float(high))
+
+    def more(trials: Ints) -> Floats:
+        return spearman(signal[trials], score[trials]) - spearman(other[trials], score[trials])
+
+    return _bootstrap(more, len(score), resamples, seed)
+
+
+def _bootstrap(statistic: Callable[[Ints], Floats], n: int, resamples: int, seed: int) -> Correlation:
+    """Return a statistic of ``n`` trials, which is given the indices of the trials, with its interval."""
+    drawn = np.random.default_rng(seed).integers(n, size=(resamples, n))
+    low, high = np.nanpercentile(statistic(drawn), [2.5, 97.5])
+    return Correlation(float(statistic(np.arange(n))), float(low), float(high))
 
 
 def best_third(score: Floats) -> Ints:

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from tests.report.figures.helpers import width_and_height
 from tune_s11.report import figures
-from tune_s11.report.figures.canvas import spread_accuracy, trial_title
+from tune_s11.report.figures.canvas import png, spread_accuracy, trial_title
+from tune_s11.report.figures.svg import svg
 from tune_s11.results import TrialResult
 
 
@@ -43,3 +44,11 @@ def test_what_a_trial_says_of_itself(make_trial: Callable[..., TrialResult]) -> 
     )
     assert trial_title(make_trial(3, [0.5, 0.0], state="diverged")) == "t0003, diverged in epoch 2"
     assert trial_title(make_trial(4, state="failed")) == "t0004, failed"
+
+
+def test_a_name_in_a_script_that_the_font_lacks_is_no_warning() -> None:
+    """Any warning fails a test here."""
+    figure = Figure()
+    figure.subplots().set_title("\u732b")
+    assert png(figure).startswith(b"\x89PNG")
+    assert "<svg" in svg(figure, "cat")

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.search.begun import Search
+from tests.search.begun import COMPLETE, Search
 from tune_s11.config import Recipe
 from tune_s11.data import Images
 from tune_s11.hardware import Hardware
-from tune_s11.results import State, TrialResult
+from tune_s11.results import SearchResult, State, TrialResult
 from tune_s11.results.folder import LAYOUT
 from tune_s11.results.records import Verdict, read_record_or_none
 from tune_s11.search.context import Context
@@ -116,6 +116,19 @@ def test_where_runs_failed_what_is_left_in_common_is_compared() -> None:
     assert comparable({"a": whole, "b": {7: None, 8: 0.6}}) == {"a": {8: 0.8}, "b": {8: 0.6}}
     assert comparable({"a": whole, "b": {7: None, 8: None}, "c": whole}) == {"a": whole, "c": whole}
     assert comparable({"a": {7: 0.9, 8: None}, "b": {7: None, 8: 0.6}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("states", "error", "line"),
+    [
+        (["failed", "failed"], "OSError: disk", "no trial is complete: t0000: OSError: disk"),
+        (["pruned", "running"], None, "no trial is complete yet; --resume continues those that were interrupted"),
+        (["diverged", "pruned", "diverged"], None, "no trial is complete: 2 diverged, 1 pruned"),
+    ],
+)
+def test_why_there_is_no_winner(states: list[State], error: str | None, line: str) -> None:
+    trials = [TrialResult(number, {}, Recipe(), 0, None, [], state, error) for number, state in enumerate(states)]
+    assert finalists._why_none(SearchResult(Path("gone"), COMPLETE, {}, trials)) == line
 
 
 def run_of(

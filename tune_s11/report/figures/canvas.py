@@ -3,6 +3,8 @@
 import io
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +46,21 @@ in_style = style.context(STYLE)
 """Decorator of functions that make or save a figure: matplotlib reads the style in both cases."""
 
 
+@contextmanager
+def any_script() -> Iterator[None]:
+    """Draw names in scripts that matplotlib's font lacks without warnings; the page has them in the browser's font."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
+
+
 @in_style
+@any_script()
 def png(figure: Figure, dpi: int = 200) -> bytes:
     """Return the figure as a PNG with ``dpi`` pixels per inch."""
+    lay_out(figure)
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A class may have a name in a script that matplotlib's font lacks; the page has the name in the browser's.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        lay_out(figure)
-        figure.savefig(buffer, format="png", dpi=dpi)
+    figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 

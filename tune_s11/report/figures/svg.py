@@ -18,7 +18,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tune_s11.report.figures.canvas import in_style, lay_out, png
+from tune_s11.report.figures.canvas import any_script, in_style, lay_out, png
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
@@ -40,6 +40,7 @@ def set_point_titles(line: Line2D, titles: Sequence[str]) -> None:
 
 
 @in_style
+@any_script()
 def svg(figure: Figure, name: str) -> str:
     """Return the figure as SVG, for a page or a separate file. The same figure gives the same bytes.
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ray import ObjectRef
 
 from tune_s11.config import Recipe, SearchSettings
-from tune_s11.results import TrialResult, trial_name
+from tune_s11.results import SearchResult, TrialResult, trial_name
 from tune_s11.results.records import FinalistScores, Margin, Summary, Verdict
 from tune_s11.search.context import Context
 from tune_s11.search.failures import SearchFailedError
@@ -57,7 +57,7 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
         )
     winner, verdict = search.winner, search.finalists
     if winner is None:
-        raise SearchFailedError(f"{search.why_no_winner}; {context.folder.trials} has the details")
+        raise SearchFailedError(f"{_why_none(search)}; {context.folder.trials} has the details")
     if verdict is not None:
         context.say(
             f"finalists: {len(verdict.trials)} trials from {len(verdict.seeds)} seeds each; {winner.name} has "
@@ -69,6 +69,12 @@ def choose_winner(context: Context, data: ObjectRef) -> TrialResult:
     context.say(f"winner: {winner.name}, validation accuracy {winner.score:.4f} ({winner.recipe.weights})")
     context.say("  " + ", ".join(f"{name} {short(value)}" for name, value in winner.params.items()))
     return winner
+
+
+def _why_none(search: SearchResult) -> str:
+    interrupted = any(trial.state == "running" for trial in search.trials)
+    again = "; --resume continues those that were interrupted" if interrupted else ""
+    return search.why_no_winner + again
 
 
 def _gained(verdict: Verdict) -> list[str]:

@@ -147,7 +147,7 @@ class Parts:
                 self._watch(running)
                 on_wait()
         if trouble is not None:
-            raise trouble from None
+            raise trouble
         return results
 
     def _start(self, part: _Part) -> _Part:
