@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from benchmarks.race.candidates import Candidates, History, replay
 from benchmarks.race.pool import Ints
-from benchmarks.race.problems import WALL
+from benchmarks.race.problems import FIXED_BOUNDS
 from tune_s11.pruning import NoPruning, SuccessiveHalving, Verdicts
 
 SEED = 0
@@ -145,11 +145,11 @@ def _coin(epochs: int, order: int) -> Verdicts:
 
 
 RANDOM = Arm("random", _complete)
-INSIDE_WALL = Arm("random inside the wall", _complete, max_lr=WALL)
+WITHIN_FIXED_BOUNDS = Arm("random within fixed bounds", _complete, max_lr=FIXED_BOUNDS)
 
 ARMS = (
     RANDOM,
-    INSIDE_WALL,
+    WITHIN_FIXED_BOUNDS,
     Arm("Ray's tutorial, its LR range", _tutorial, "raw", TUTORIAL_RATES),
     Arm("Ray's tutorial, whole LR range", _tutorial, "raw"),
     Arm("median pruner", _median),

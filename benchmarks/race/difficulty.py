@@ -1,11 +1,11 @@
-"""Measure how hard the problems are: how many complete trials random search inside a constant wall needs.
+"""Measure how hard the problems are: how many complete trials random search within fixed bounds needs.
 
     uv run python -m benchmarks.race.difficulty
 
 Configurations of the pool with ``max_lr`` between 0.067 and 2 are replayed in 200 random orders. After each trial the
 best one by validation accuracy would be shipped. Trials are counted until its held-out accuracy is within one
 percentage point of the best known. A problem is hard enough if the median is six or more; below that, nothing can beat
-the wall.
+such bounds.
 """
 
 import json
@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 from benchmarks.race.pool import CONFIGURATIONS, POOLS, Bools, Floats, Pool, pool_file, read_pool
-from benchmarks.race.problems import PROBLEMS, WALL
+from benchmarks.race.problems import FIXED_BOUNDS, PROBLEMS
 from tune_s11.cli.app import new_app, run
 
 ORDERS = 200
@@ -37,14 +37,14 @@ class Needed(NamedTuple):
     """Configurations drawn, (orders,), including diverged ones."""
 
 
-def inside_wall(pool: Pool) -> Bools:
-    """Return which configurations lie inside the constant wall, (n,)."""
-    low, high = WALL
+def within_fixed_bounds(pool: Pool) -> Bools:
+    """Return which configurations lie within the fixed bounds, (n,)."""
+    low, high = FIXED_BOUNDS
     return np.array([low <= config["max_lr"] <= high for config in pool.configs])
 
 
 def replay(pool: Pool, orders: int = ORDERS, seed: int = 0) -> Needed:
-    """Replay random search inside the wall.
+    """Replay random search within fixed bounds.
 
     Args:
         pool: Pool to draw from, each configuration once.
@@ -52,7 +52,7 @@ def replay(pool: Pool, orders: int = ORDERS, seed: int = 0) -> Needed:
         seed: Seed of the random orders.
     """
     generator = np.random.default_rng(seed)
-    inside = np.flatnonzero(inside_wall(pool))
+    inside = np.flatnonzero(within_fixed_bounds(pool))
     chosen_by = np.where(pool.diverged, -1.0, pool.ema[:, -1])
     close = pool.quality >= pool.best_known - MARGIN - 1e-9  # four recorded digits: the boundary counts
     needed = Needed(np.full(orders, np.inf), np.full(orders, np.inf))
@@ -69,7 +69,7 @@ def replay(pool: Pool, orders: int = ORDERS, seed: int = 0) -> Needed:
     return needed
 
 
-app = new_app("Print how many trials random search inside a constant wall needs on each recorded problem.")
+app = new_app("Print how many trials random search within fixed bounds needs on each recorded problem.")
 
 
 @app.command()
@@ -83,7 +83,7 @@ def main(pools: Annotated[Path, typer.Option("--pools", help="Folder of the pool
         pool = read_pool(name, pools)
         needed = replay(pool)
         first, median, third = np.quantile(needed.trials, [0.25, 0.5, 0.75], method="higher").tolist()
-        inside = inside_wall(pool)
+        inside = within_fixed_bounds(pool)
         close = int((pool.quality[inside] >= pool.best_known - MARGIN - 1e-9).sum())
         source = "one run" if np.isnan(pool.fresh).all() else "fresh"
         print(

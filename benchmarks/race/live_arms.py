@@ -16,7 +16,7 @@ from benchmarks.race import ours, ours_now
 from benchmarks.race.lab import BudgetSpent, Lab
 from benchmarks.race.log import Log
 from benchmarks.race.peer import run_peer
-from benchmarks.race.problems import SPACE, WALL, Inputs, defaults
+from benchmarks.race.problems import FIXED_BOUNDS, SPACE, Inputs, defaults
 from tune_s11.config import InputError
 from tune_s11.hardware import Hardware
 
@@ -129,8 +129,8 @@ def _hyperband(epochs: int) -> optuna.pruners.BasePruner:
     return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
 
 
-def _ours_inside_wall(lab: Lab, defaults_first: bool) -> None:
-    ours.search(lab, defaults_first, WALL)
+def _ours_within_fixed_bounds(lab: Lab, defaults_first: bool) -> None:
+    ours.search(lab, defaults_first, FIXED_BOUNDS)
 
 
 def _peer(name: str) -> Callable[[Lab, bool], None]:
@@ -153,7 +153,7 @@ LIVE_ARMS = {
         LiveArm("tpe-hyperband", _tpe(_hyperband)),
         OURS,
         LiveArm("ours-before", ours.search),
-        LiveArm("ours-inside-wall", _ours_inside_wall),
+        LiveArm("ours-within-fixed-bounds", _ours_within_fixed_bounds),
         LiveArm("priorband", _peer("priorband")),
         LiveArm("smac", _peer("smac")),
         LiveArm("dehb", _peer("dehb")),

@@ -26,7 +26,7 @@ SPACE = {
 }
 """The domains of search_spaces/wide.yaml, written out because recorded pools must not change with that file."""
 
-WALL = (0.067, 2.0)
+FIXED_BOUNDS = (0.067, 2.0)
 """Bounds of ``max_lr`` that need no range test: those that ramps find under 15 of 18 conditions on S11."""
 
 SEED = 0

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.race.arms import ARMS, INSIDE_WALL, RANDOM, Arm, run_arm
+from benchmarks.race.arms import ARMS, RANDOM, WITHIN_FIXED_BOUNDS, Arm, run_arm
 from benchmarks.race.candidates import Candidates, join
 from benchmarks.race.difficulty import ORDERS
 from benchmarks.race.measures import Estimate, budget_of, estimate, measure, read_at, ship
@@ -33,10 +33,10 @@ TRACKS = {"defaults first": True, "no defaults": False}
 
 LEGEND = """\
 Regret is that of what would be shipped: 0 the best known, 1 the pool's median. Area: under the regret against
-log(epochs), from one complete trial's epochs to the budget of 20, over its width. Close: within one point of the best
-known; epochs until then are a restricted mean, censored at the budget. Differences are paired by order; below 0 is
-better. Trials: median of those started. Ran out: share of the orders in which nothing was left to draw, and after how
-many epochs (median); the arm then keeps what it has."""
+log(epochs), from one complete trial's epochs to the budget of 20, over its width. Close: share of the searches that
+are ever within one point of the best known; epochs until then are a restricted mean, censored at the budget.
+Differences are paired by order; below 0 is better. Trials: median of those started. Ran out: share of the orders in
+which nothing was left to draw, and after how many epochs (median); the arm then keeps what it has."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ def table(searches: dict[str, Searches], candidates: Candidates) -> list[str]:
     """Return the Markdown lines of a track's table."""
     budget = budget_of(candidates)
     heads = ["arm", *figure_heads(candidates.epochs)]
-    heads += ["area - random's", "area - wall's", "trials", "ran out"]
+    heads += ["area - random's", "area - fixed bounds'", "trials", "ran out"]
     lines = markdown_head(heads)
     for name, of_arm in searches.items():
         out = of_arm.ran_out < budget
         cells = [name, *figure_cells(of_arm.figures, candidates.epochs)]
-        for other in (RANDOM.name, INSIDE_WALL.name):
+        for other in (RANDOM.name, WITHIN_FIXED_BOUNDS.name):
             cells.append("." if name == other else with_interval(of_arm.against(searches[other])["area"]))
         cells.append(f"{np.median(of_arm.trials):.0f}")
         cells.append(f"{out.mean():.0%}, after {np.median(of_arm.ran_out[out]):.0f}" if out.any() else ".")
@@ -112,7 +112,7 @@ def figures_of(searches: dict[str, Searches], budget: int) -> dict[str, Any]:
             "orders": len(of_arm.trials),
             **_rounded({key: estimate(values) for key, values in of_arm.figures.items()}),
             "less_random": _rounded(of_arm.against(searches[RANDOM.name])),
-            "less_wall": _rounded(of_arm.against(searches[INSIDE_WALL.name])),
+            "less_fixed_bounds": _rounded(of_arm.against(searches[WITHIN_FIXED_BOUNDS.name])),
             "trials": float(np.median(of_arm.trials)),
             "ran_out": float((of_arm.ran_out < budget).mean()),
         }

@@ -21,7 +21,7 @@ from benchmarks.race.candidates import Candidates, History, join
 from benchmarks.race.difficulty import ORDERS
 from benchmarks.race.measures import budget_of, estimate, measure, ship
 from benchmarks.race.pool import POOLS, Floats, read_defaults, read_pool
-from benchmarks.race.problems import WALL, find_problem
+from benchmarks.race.problems import FIXED_BOUNDS, find_problem
 from benchmarks.race.record_cycles import read_cycles
 from benchmarks.race.replay import AsideOption, figure_cells, figure_heads, with_interval
 from benchmarks.tools.markdown import markdown_head, markdown_row
@@ -165,7 +165,7 @@ def main(
     pools: Annotated[Path, typer.Option("--pools", help="Folder of the pools.")] = POOLS,
     aside: AsideOption = False,
 ) -> None:
-    """Print a table for the whole space, and one inside the constant wall."""
+    """Print a table for the whole space, and one within the fixed bounds."""
     find_problem(problem, aside, "replays it")
     pool = read_pool(problem, pools)
     cycles = read_cycles(pool, problem, pools)
@@ -175,7 +175,7 @@ def main(
             f"PROBLEM {problem}: must have cycles of {', '.join(map(str, sorted(missing)))} epochs recorded"
         )
     candidates = join(pool, read_defaults(pool, problem, pools))
-    for name, max_lr in (("whole space", (0.0, np.inf)), ("inside the wall", WALL)):
+    for name, max_lr in (("whole space", (0.0, np.inf)), ("within fixed bounds", FIXED_BOUNDS)):
         print(f"\n### {problem}, {name}, {orders} orders, {date.today()}\n")
         print("\n".join(table(candidates, cycles, orders, max_lr)), flush=True)
 

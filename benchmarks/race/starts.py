@@ -21,7 +21,7 @@ from benchmarks.race.candidates import FALLBACK, Candidates, History, join, repl
 from benchmarks.race.difficulty import ORDERS
 from benchmarks.race.measures import budget_of, estimate, measure, ship
 from benchmarks.race.pool import POOLS, Floats, Ints, range_tests_file, read_defaults, read_pool
-from benchmarks.race.problems import WALL, defaults, find_problem
+from benchmarks.race.problems import FIXED_BOUNDS, defaults, find_problem
 from benchmarks.race.replay import AsideOption, figure_cells, figure_heads, with_interval
 from benchmarks.tools.lines import read_lines
 from benchmarks.tools.markdown import markdown_head, markdown_row
@@ -83,8 +83,8 @@ PROGRAM = Start("range test, bounds follow sqrt(1 - momentum)", "cycles", power=
 
 CHOICES = (
     Start("random"),
-    Start("random inside the wall", bounds=WALL),
-    Start("random inside the wall, defaults first", bounds=WALL, defaults_first=True),
+    Start("random within fixed bounds", bounds=FIXED_BOUNDS),
+    Start("random within fixed bounds, defaults first", bounds=FIXED_BOUNDS, defaults_first=True),
     Start("usual rate, bounds around it", "usual"),
     Start("usual rate, bounds follow sqrt(1 - momentum)", "usual", power=0.5),
     Start("range test by ramps", "ramps"),
@@ -156,7 +156,7 @@ def table(candidates: Candidates, tests: list[dict[str, Test]], orders: int) -> 
         tests: Recorded tests by seed; searches take turns with them.
         orders: Number of random orders.
     """
-    heads = ["start", *figure_heads(candidates.epochs), "area - wall's"]
+    heads = ["start", *figure_heads(candidates.epochs), "area - fixed bounds'"]
     lines = markdown_head(heads)
     results: dict[str, dict[str, Floats]] = {}
     for start in CHOICES:
@@ -165,13 +165,13 @@ def table(candidates: Candidates, tests: list[dict[str, Test]], orders: int) -> 
             extended, shipped = search(start, candidates, tests[order % len(tests)], order)
             found.append(measure(shipped, extended))
         results[start.name] = {name: np.array([each[name] for each in found]) for name in found[0]}
-    wall = results[CHOICES[1].name]["area"]
+    fixed = results[CHOICES[1].name]["area"]
     for start in CHOICES:
-        figures = results[start.name] | {"less the wall": results[start.name]["area"] - wall}
+        figures = results[start.name] | {"less fixed bounds": results[start.name]["area"] - fixed}
         if start.test is not None:
             figures = {name: _by_test(values, len(tests)) for name, values in figures.items()}
         cells = [start.name, *figure_cells(figures, candidates.epochs)]
-        lines.append(markdown_row([*cells, with_interval(estimate(figures["less the wall"]))]))
+        lines.append(markdown_row([*cells, with_interval(estimate(figures["less fixed bounds"]))]))
     return lines
 
 

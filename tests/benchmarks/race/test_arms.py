@@ -4,7 +4,7 @@ import numpy as np
 import optuna
 import pytest
 
-from benchmarks.race.arms import ARMS, INSIDE_WALL, RANDOM, Arm, Coin, random_order, run_arm
+from benchmarks.race.arms import ARMS, RANDOM, WITHIN_FIXED_BOUNDS, Arm, Coin, random_order, run_arm
 from benchmarks.race.candidates import Candidates
 from benchmarks.race.measures import budget_of, estimate
 from benchmarks.race.replay import search
@@ -107,7 +107,7 @@ def test_all_arms_draw_in_the_same_order_what_their_range_lets_through() -> None
     assert order != random_order(60, 4).tolist()
     for arm, (low, high) in {
         RANDOM: (0.0, np.inf),
-        INSIDE_WALL: (0.067, 2.0),
+        WITHIN_FIXED_BOUNDS: (0.067, 2.0),
         BY_NAME["Ray's tutorial, its LR range"]: (1e-4, 1e-1),
         RUNGS: (0.0, np.inf),
     }.items():
@@ -116,7 +116,12 @@ def test_all_arms_draw_in_the_same_order_what_their_range_lets_through() -> None
 
 
 def test_ends_of_a_range_belong_to_it() -> None:
-    assert [INSIDE_WALL.accepts({"max_lr": rate}) for rate in (0.0669, 0.067, 2.0, 2.01)] == [False, True, True, False]
+    assert [WITHIN_FIXED_BOUNDS.accepts({"max_lr": rate}) for rate in (0.0669, 0.067, 2.0, 2.01)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_the_budget_ends_in_the_middle_of_a_trial() -> None:

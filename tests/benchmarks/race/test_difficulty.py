@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.race.difficulty import inside_wall, main, replay
+from benchmarks.race.difficulty import main, replay, within_fixed_bounds
 from benchmarks.race.pool import build_pool, pool_file
 from benchmarks.tools.lines import append_line
 from tests.benchmarks.race.synthetic_pool import HEADER, line
@@ -23,10 +23,10 @@ def test_a_diverged_trial_costs_its_epochs() -> None:
     np.testing.assert_allclose(needed.trials, (needed.drawn - 1) / 4 + 1)
 
 
-def test_what_the_wall_keeps_out_is_not_drawn() -> None:
+def test_what_lies_outside_is_not_drawn() -> None:
     lines = [line(0, 0.9, 0.9, max_lr=0.05), line(1, 0.5, 0.5, max_lr=0.067), line(2, 0.6, 0.6, max_lr=2.0)]
     pool = build_pool(HEADER, [*lines, line(3, 0.9, 0.9, max_lr=2.1)], [])
-    assert inside_wall(pool).tolist() == [False, True, True, False]
+    assert within_fixed_bounds(pool).tolist() == [False, True, True, False]
     assert np.isinf(replay(pool).trials).all()  # the best known lies outside
 
 

@@ -9,7 +9,7 @@ from benchmarks.race import ours
 from benchmarks.race.lab import BudgetSpent, Lab
 from benchmarks.race.live_arms import LIVE_ARMS
 from benchmarks.race.log import Log
-from benchmarks.race.problems import SPACE, WALL, defaults
+from benchmarks.race.problems import FIXED_BOUNDS, SPACE, defaults
 from tests.benchmarks.race import tiny_lab
 from tune_s11.config import InputError
 from tune_s11.lr_range.curve import Floats
@@ -73,10 +73,10 @@ def test_the_range_test_costs_its_ramps_and_gives_the_first_rate() -> None:
     assert mine.trials[0]["params"]["momentum"] != defaults()["momentum"]
 
 
-def test_inside_the_wall_there_is_no_range_test() -> None:
-    log = ran("ours-inside-wall")
+def test_within_fixed_bounds_there_is_no_range_test() -> None:
+    log = ran("ours-within-fixed-bounds")
     assert all(trial >= 0 for trial, _ in log.events)
-    assert all(WALL[0] <= trial["params"]["max_lr"] <= WALL[1] for trial in log.trials)
+    assert all(FIXED_BOUNDS[0] <= trial["params"]["max_lr"] <= FIXED_BOUNDS[1] for trial in log.trials)
 
 
 def test_a_range_test_that_refuses_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def test_the_tpe_arms_prune_as_their_pruners_say(monkeypatch: pytest.MonkeyPatch
 def test_ours_decides_as_the_programs_own_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     """With two rungs of its own choice each trial's length is a rung or the end, and some are pruned."""
     monkeypatch.setattr(ours, "RUNGS", (1, 2))
-    log = run("ours-inside-wall")
+    log = run("ours-within-fixed-bounds")
     lengths = [len(trial["ema"]) for trial in log.trials[:-1] if not trial["diverged"]]
     assert set(lengths) == {1, 2, 3}
 

@@ -70,7 +70,7 @@ def test_the_command_needs_recorded_cycles_and_prints_two_tables(
     out = capsys.readouterr().out
     assert [each.split(", ")[1] for each in out.splitlines() if each.startswith("###")] == [
         "whole space",
-        "inside the wall",
+        "within fixed bounds",
     ]
     assert out.count("| cycles of 4, then epochs 6; factor 3 |") == 2
     assert "nan" not in json.dumps(out)
