@@ -25,7 +25,7 @@ RECIPES = {
     "untuned": "one cycle, untuned",
     "suggested": "one cycle, at the range test's rate",
     "cycle": "one cycle, tuned",
-    "steps": "steps, tuned",
+    "steps": "reduce on plateau, tuned",
 }
 """Names of the recipes whose lengths are compared."""
 
@@ -54,7 +54,8 @@ def render(results: dict[str, Any]) -> str:
         "# Results\n",
         "Written by `python -m benchmarks.headline` and `python -m benchmarks.headline.compare_lengths` from",
         "`results.json`. Fractions of the CIFAR-10 test images after the last epoch, EMA weights, no test-time",
-        "augmentation unless it is named.\n",
+        "augmentation unless it is named. In the commands, `CIFAR10` is an image folder; without `--data-dir`,",
+        "CIFAR-10 is downloaded.\n",
     ]
     measured = [kind for kind in TITLES if results.get(kind) is not None]
     for kind in measured:
@@ -77,7 +78,10 @@ def lengths_section(entry: dict[str, Any]) -> str:
     lengths, target, longest = entry["lengths"], f"{100 * entry['target']:g}%", max(map(int, entry["lengths"]))
     kinds = list(entry["fewest"])
     setting = f"{entry['precision']}, {entry['processor']}; {entry['train_images']:,} images"
-    lines = [f"{_circumstances(entry)}\nTest accuracy in percent, mean ± SD over seeds ({setting}).\n"]
+    lines = [
+        f"{_circumstances(entry)}\nTest accuracy in percent of the runs that `benchmarks.headline.lengths` recorded, "
+        f"mean ± SD over seeds ({setting}).\n"
+    ]
     lines += markdown_head(["recipe", *(f"{epochs} epochs" for epochs in lengths)])
     for kind in kinds:
         found = (measured["test_accuracy"].get(kind) for measured in lengths.values())
@@ -92,11 +96,12 @@ def lengths_section(entry: dict[str, Any]) -> str:
         least = "in none of these lengths" if fewest is None else f"in {fewest} epochs"
         lines.append(f"- {RECIPES[kind]}: {target} {least}")
     for other, epochs in entry["as_accurate_in"].items():
-        after = f"as accurate as {RECIPES[other]} after {longest} epochs"
-        lines.append(f"- {RECIPES['cycle']}: {after} {_in_epochs(epochs, min(map(int, lengths)), longest)}")
+        needed = _in_words(epochs, min(map(int, lengths)), longest)
+        lines.append(f"- {RECIPES['cycle']}: {needed} are as accurate as {longest} epochs of {RECIPES[other]}")
     for other, (mean, _, high) in entry["gains"].items():
-        points = f"{mean:.2f} ± {high - mean:.2f} percentage points (95% interval, paired by seed)"
-        lines.append(f"- {RECIPES['cycle']}, less {RECIPES[other]}, after {longest} epochs: {points}")
+        points = f"{mean:.2f} ± {high - mean:.2f} percentage points"
+        interval = f"after {longest} epochs; 95% interval, paired by seed"
+        lines.append(f"- {RECIPES['cycle']}: {points} above {RECIPES[other]} ({interval})")
     for kind, search in entry["searches"].items():
         lines.append(f"- the search of {RECIPES[kind]}: {search['trials']} trials, {search['epochs']} epochs")
     return "\n".join(lines) + "\n"
@@ -109,16 +114,16 @@ def _accuracy(summary: dict[str, Any] | None) -> str:
     return f"{100 * summary['mean']:.2f}{spread} (n = {summary['n']})"
 
 
-def _in_epochs(interval: Sequence[float | None], shortest: int, longest: int) -> str:
+def _in_words(interval: Sequence[float | None], shortest: int, longest: int) -> str:
     """Describe epochs with their interval; None is beyond the longest length."""
 
-    def in_words(epochs: float | None) -> str:
+    def number(epochs: float | None) -> str:
         if epochs is None:
             return f"more than {longest}"
         return f"at most {epochs:g}" if epochs == shortest else f"{epochs:.1f}"
 
-    value, low, high = map(in_words, interval)
-    return f"in {value} ({low} to {high})"
+    value, low, high = map(number, interval)
+    return f"{value} epochs ({low} to {high})"
 
 
 def _circumstances(entry: dict[str, Any]) -> str:

@@ -42,5 +42,5 @@ def test_the_spread_of_two_lengths_is_left_out() -> None:
     page = render({"lengths": {"lengths-s11-64-all": entry}})
     assert "| one cycle, tuned | 91.00 (n = 2) | 91.00 ± 1.00 (n = 3) |" in page
     assert "| training steps | 588 | 1,960 |" in page
-    assert "as accurate as steps, tuned after 20 epochs in 12.0 (at most 6 to more than 20)" in page
+    assert "12.0 epochs (at most 6 to more than 20) are as accurate as 20 epochs of reduce on plateau, tuned" in page
     assert "![" not in page
