@@ -146,6 +146,7 @@ def _coin(epochs: int, order: int) -> Verdicts:
 
 RANDOM = Arm("random", _complete)
 WITHIN_FIXED_BOUNDS = Arm("random within fixed bounds", _complete, max_lr=FIXED_BOUNDS)
+TODAYS_RUNGS = Arm("today's rungs", _rungs)
 
 ARMS = (
     RANDOM,
@@ -154,7 +155,7 @@ ARMS = (
     Arm("Ray's tutorial, whole LR range", _tutorial, "raw"),
     Arm("median pruner", _median),
     Arm("Hyperband", _hyperband),
-    Arm("today's rungs", _rungs),
+    TODAYS_RUNGS,
     Arm("coin flip at today's rungs", _coin),
 )
 """All arms, in the order of the tables."""

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from benchmarks.race.arms import ARMS, RANDOM, WITHIN_FIXED_BOUNDS, Arm, run_arm
+from benchmarks.race.arms import ARMS, RANDOM, TODAYS_RUNGS, Arm, run_arm
 from benchmarks.race.candidates import Candidates, join
 from benchmarks.race.difficulty import ORDERS
 from benchmarks.race.measures import Estimate, budget_of, estimate, measure, read_at, ship
@@ -92,12 +92,12 @@ def table(searches: dict[str, Searches], candidates: Candidates) -> list[str]:
     """Return the Markdown lines of a track's table."""
     budget = budget_of(candidates)
     heads = ["arm", *figure_heads(candidates.epochs)]
-    heads += ["area - random's", "area - fixed bounds'", "trials", "ran out"]
+    heads += ["area - random's", "area - rungs'", "trials", "ran out"]
     lines = markdown_head(heads)
     for name, of_arm in searches.items():
         out = of_arm.ran_out < budget
         cells = [name, *figure_cells(of_arm.figures, candidates.epochs)]
-        for other in (RANDOM.name, WITHIN_FIXED_BOUNDS.name):
+        for other in (RANDOM.name, TODAYS_RUNGS.name):
             cells.append("." if name == other else with_interval(of_arm.against(searches[other])["area"]))
         cells.append(f"{np.median(of_arm.trials):.0f}")
         cells.append(f"{out.mean():.0%}, after {np.median(of_arm.ran_out[out]):.0f}" if out.any() else ".")
@@ -112,7 +112,7 @@ def figures_of(searches: dict[str, Searches], budget: int) -> dict[str, Any]:
             "orders": len(of_arm.trials),
             **_rounded({key: estimate(values) for key, values in of_arm.figures.items()}),
             "less_random": _rounded(of_arm.against(searches[RANDOM.name])),
-            "less_fixed_bounds": _rounded(of_arm.against(searches[WITHIN_FIXED_BOUNDS.name])),
+            "less_rungs": _rounded(of_arm.against(searches[TODAYS_RUNGS.name])),
             "trials": float(np.median(of_arm.trials)),
             "ran_out": float((of_arm.ran_out < budget).mean()),
         }

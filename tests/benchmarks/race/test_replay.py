@@ -46,7 +46,8 @@ def test_the_command_prints_a_table_a_track_and_json(tmp_path: Path, capsys: pyt
         assert list(track) == [arm.name for arm in ARMS]
         assert all(of_arm["orders"] == 3 for of_arm in track.values())
         assert track["random"]["less_random"]["area"] == [0, 0, 0]
-        mean, low, high = track["today's rungs"]["less_fixed_bounds"]["epochs"]
+        assert track["today's rungs"]["less_rungs"]["area"] == [0, 0, 0]
+        mean, low, high = track["random within fixed bounds"]["less_rungs"]["epochs"]
         assert low <= mean <= high
 
 
