@@ -52,7 +52,7 @@ def measure_bounds(lab: Lab) -> LRBounds:
     return bounds
 
 
-def search(lab: Lab, defaults_first: bool, fixed: tuple[float, float] | None = None) -> None:
+def search(lab: Lab, defaults_first: bool, lr_bounds: tuple[float, float] | None = None) -> None:
     """Search until the budget is spent or the samples are used up.
 
     In the track without the defaults, the first trial has the range test's rates, and the sampler draws its other
@@ -61,7 +61,7 @@ def search(lab: Lab, defaults_first: bool, fixed: tuple[float, float] | None = N
     Args:
         lab: Lab to train in.
         defaults_first: Whether the defaults are tried first, before the range test's rates.
-        fixed: Bounds of ``max_lr`` in place of those of the range test; None: run the range test.
+        lr_bounds: Bounds of ``max_lr`` in place of those of the range test; None: run the range test.
 
     Raises:
         BudgetSpent: The budget is spent.
@@ -70,11 +70,11 @@ def search(lab: Lab, defaults_first: bool, fixed: tuple[float, float] | None = N
     first: list[dict[str, Any]] = [defaults()] if defaults_first else []
     space: dict[str, BaseDistribution] = dict(SPACE)
     config = SearchConfig(lab.recipe, dict(space), settings_of(lab.repeat))
-    if fixed is None:
+    if lr_bounds is None:
         bounds = measure_bounds(lab)
         first.append((defaults() if defaults_first else {}) | bounds.first)
-        fixed = bounds.low, bounds.high
-    config = config.with_lr_bounds(*fixed)
+        lr_bounds = bounds.low, bounds.high
+    config = config.with_lr_bounds(*lr_bounds)
     proposals = Proposals(config.domains, tuple(first))
     with tempfile.TemporaryDirectory() as folder:
         audit = Path(folder) / "audit.json"
